@@ -1,0 +1,37 @@
+# The commands of this project. `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+help:  ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch]' --group dev
+	@touch $(READY)
+
+setup: $(READY)  ## make .venv with the pinned dependencies
+
+demo: $(READY)  ## the four models of the AWS guide on 13 NeuronCores
+	$(BIN)/python examples/torch_four_models.py
+
+examples: $(READY)  ## run every example
+	@set -e; for example in examples/[a-z]*.py; do echo "== $$example"; $(BIN)/python $$example; done
+
+check: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check core neuron_adapters
+	$(BIN)/mypy
+
+test: check  ## ruff, mypy and the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+clean:  ## remove what these commands made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+.PHONY: help setup demo examples check test clean

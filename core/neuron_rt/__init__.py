@@ -1,0 +1,51 @@
+"""neuron_rt: the runtime that forms groups of NeuronCores and runs models on them, whatever framework they are of.
+
+A NeuronCore (NC) is emulated by a fixed set of CPUs. This package knows no framework: an adapter hands it a callable
+and what the model needs. Reading order: ``config`` (the environment), ``instance`` (NCs and CPUs), ``ownership``
+(which process has which NC), ``placement`` (where models go), ``execution`` (running them), ``runtime`` (all together).
+"""
+
+from neuron_rt.config import Config
+from neuron_rt.errors import (
+    ArtifactError,
+    CompileError,
+    ExecutionTimeoutError,
+    InputMismatchError,
+    ModelNotLoadedError,
+    NeuronConfigError,
+    NeuronCoresNotAvailableError,
+    NeuronError,
+    NotEnoughNeuronCoresError,
+    StateDirectoryError,
+)
+from neuron_rt.execution import Framework, PlainFramework
+from neuron_rt.ownership import Owner, owners
+from neuron_rt.placement import CoreRange
+from neuron_rt.report import Layout, ModelReport
+from neuron_rt.runtime import Model, Place, Runtime, current, init
+
+__all__ = [
+    "ArtifactError",
+    "CompileError",
+    "Config",
+    "CoreRange",
+    "ExecutionTimeoutError",
+    "Framework",
+    "InputMismatchError",
+    "Layout",
+    "Model",
+    "ModelNotLoadedError",
+    "ModelReport",
+    "NeuronConfigError",
+    "NeuronCoresNotAvailableError",
+    "NeuronError",
+    "NotEnoughNeuronCoresError",
+    "Owner",
+    "Place",
+    "PlainFramework",
+    "Runtime",
+    "StateDirectoryError",
+    "current",
+    "init",
+    "owners",
+]

@@ -1,0 +1,254 @@
+"""The configuration: the environment, read once into one immutable object that knows where each value came from.
+
+SPEC C1-C5. Reading takes nothing and changes nothing; whatever is wrong raises NeuronConfigError.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from neuron_rt.errors import NeuronConfigError
+from neuron_rt.instance import DEFAULT_TYPE, Cpu, Instance, machine_cpus
+from neuron_rt.placement import Group, form_groups
+
+VISIBLE_CORES = "NEURON_RT_VISIBLE_CORES"
+NUM_CORES = "NEURON_RT_NUM_CORES"
+GROUP_SIZES = "NEURONCORE_GROUP_SIZES"
+EXEC_TIMEOUT = "NEURON_RT_EXEC_TIMEOUT"
+VALIDATE_HASH = "NEURON_RT_VALIDATE_HASH"
+PROCESS_TAG = "NEURON_PROCESS_TAG"
+INSTANCE = "NEURON_ADAPTERS_INSTANCE"
+AFFINITY = "NEURON_ADAPTERS_AFFINITY"
+WAIT = "NEURON_ADAPTERS_WAIT"
+STATE_DIR = "NEURON_ADAPTERS_STATE_DIR"
+
+#: Every variable the runtime reads, with its default as a reader would say it.
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        VISIBLE_CORES: "not set: NEURON_RT_NUM_CORES decides",
+        NUM_CORES: "all NeuronCores of the instance",
+        GROUP_SIZES: "no groups",
+        EXEC_TIMEOUT: "no time-out",
+        VALIDATE_HASH: "false",
+        PROCESS_TAG: "empty",
+        INSTANCE: DEFAULT_TYPE,
+        AFFINITY: "on",
+        WAIT: "0 seconds",
+        STATE_DIR: "a directory of this user, the same in every session",
+    }
+)
+
+_TRUE = ("true", "1", "on", "yes")
+_FALSE = ("false", "0", "off", "no")
+_LONGEST = 1024  # characters of a value that are looked at
+
+
+@dataclass(frozen=True)
+class Config:
+    """One process's configuration. ``environ`` holds the raw values that were set, ``sources`` says where each
+    variable's value came from ("environment" or "default")."""
+
+    instance: Instance
+    cpus: tuple[Cpu, ...]
+    visible: tuple[int, ...] | None
+    """Instance NCs of NEURON_RT_VISIBLE_CORES in its order; ``()`` where it is empty, None where it is not set."""
+    count: int
+    """NCs to take by first fit where ``visible`` is None."""
+    groups: tuple[Group, ...]
+    """Groups formed inside the allocation; empty where none are (SPEC P1 against P2)."""
+    replicas: int | None
+    """N of NEURONCORE_GROUP_SIZES=Nx1."""
+    timeout: float | None
+    affinity: bool
+    wait: float
+    state_dir: Path
+    shared_state: bool
+    """Whether the state directory was chosen by NEURON_ADAPTERS_STATE_DIR."""
+    tag: str
+    validate_hash: bool
+    environ: Mapping[str, str]
+    sources: Mapping[str, str]
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, cpus: tuple[Cpu, ...] | None = None) -> Config:
+        """Read the environment (SPEC C1-C5). Raises NeuronConfigError; takes nothing."""
+        env = os.environ if environ is None else environ
+        raw = {name: env[name] for name in VARIABLES if name in env}
+        cpus = machine_cpus() if cpus is None else cpus
+        name = raw.get(INSTANCE, DEFAULT_TYPE).strip()
+        instance = Instance.named(name, host_cpus=len(cpus) or os.cpu_count() or 1)
+        visible = _visible(raw[VISIBLE_CORES], instance) if VISIBLE_CORES in raw else None
+        sizes, replicas = _group_sizes(raw[GROUP_SIZES], instance) if GROUP_SIZES in raw else ((), None)
+        counted, listed = _num_cores(raw[NUM_CORES], instance) if NUM_CORES in raw else (0, ())
+        if visible is not None:
+            listed = ()  # C2 wins over C3, its groups included
+        if listed and sizes and listed != sizes:
+            raise NeuronConfigError.of(
+                GROUP_SIZES, raw[GROUP_SIZES], f"forms other groups than {NUM_CORES}={raw[NUM_CORES]!r}",
+                f"one of the two variables; {NUM_CORES} is the current one",
+            )  # fmt: skip
+        sizes = listed or sizes
+        total = len(visible) if visible is not None else counted or sum(sizes) or instance.nc_count
+        if sum(sizes) > total:
+            raise NeuronConfigError.of(
+                GROUP_SIZES, raw[GROUP_SIZES],
+                f"forms groups of {sum(sizes)} NeuronCores in all where the process has {total}",
+                f"sizes that sum to {total} at most",
+            )  # fmt: skip
+        return cls(
+            instance=instance,
+            cpus=cpus,
+            visible=visible,
+            count=total,
+            groups=form_groups(sizes),
+            replicas=replicas,
+            timeout=_seconds(raw[EXEC_TIMEOUT], EXEC_TIMEOUT, least=1e-3) if EXEC_TIMEOUT in raw else None,
+            affinity=_switch(raw.get(AFFINITY, "on"), AFFINITY),
+            wait=_seconds(raw[WAIT], WAIT, least=0.0) if WAIT in raw else 0.0,
+            state_dir=_state_dir(raw.get(STATE_DIR)),
+            shared_state=STATE_DIR in raw,
+            tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
+            validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
+            environ=MappingProxyType(raw),
+            sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
+        )
+
+    def warn_of_use(self) -> None:
+        """Say what is deprecated (SPEC C4), with the replacement."""
+        if GROUP_SIZES in self.environ:
+            sizes = ",".join(str(group.size) for group in self.groups)
+            warnings.warn(
+                f"{GROUP_SIZES} is deprecated; use {NUM_CORES}={sizes} for the same groups, or {NUM_CORES}="
+                f"{sum(group.size for group in self.groups)} to let every model take the least used NeuronCores",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+
+    def changes(self, environ: Mapping[str, str] | None = None) -> dict[str, tuple[str | None, str | None]]:
+        """Variables whose value is no longer the one that was read: name to (read, now) (SPEC C1)."""
+        env = os.environ if environ is None else environ
+        read = self.environ
+        return {name: (read.get(name), env.get(name)) for name in VARIABLES if read.get(name) != env.get(name)}
+
+
+def _number(text: str) -> int | None:
+    """A plain decimal number, or None. Nine digits are more NCs than anything has, and keep int() harmless."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _visible(value: str, instance: Instance) -> tuple[int, ...]:
+    """C2: ``3``, ``0-3``, ``0,2,5``, ``0-1,4-5``; empty means no NeuronCores."""
+    last = instance.nc_count - 1
+    accepted = (
+        f"NeuronCores 0 to {last} ({instance.name}) as numbers and ranges, '3', '0-3', '0,2,5' or '0-1,4-5'; "
+        "or empty for none"
+    )
+    if not value.strip():
+        return ()
+    found: dict[int, None] = {}
+    for part in value[: 8 * _LONGEST].split(","):
+        text = part.strip()
+        low_text, dash, high_text = text.partition("-")
+        low = _number(low_text.strip())
+        high = _number(high_text.strip()) if dash else low
+        if low is None or high is None:
+            why = "has a part that is no NeuronCore index and no range"
+        elif high < low:
+            why = "has a range that runs backwards"
+        elif high > last:
+            why = f"names a NeuronCore beyond the last one, {last}"
+        elif any(nc in found for nc in range(low, high + 1)):
+            why = "names a NeuronCore twice"
+        else:
+            found.update(dict.fromkeys(range(low, high + 1)))
+            continue
+        raise NeuronConfigError.of(VISIBLE_CORES, value, why, accepted, part)
+    return tuple(found)
+
+
+def _num_cores(value: str, instance: Instance) -> tuple[int, tuple[int, ...]]:
+    """C3: a count (0 for all), or a list of group sizes. Returns the count and the sizes."""
+    accepted = (
+        f"a number of NeuronCores from 0 (all) to {instance.nc_count} ({instance.name}), or group sizes, '2,4,3,4', "
+        f"that sum to {instance.nc_count} at most"
+    )
+    if "," in value:
+        sizes = _sizes(NUM_CORES, value, value.split(","), instance, accepted)
+        return sum(sizes), sizes
+    count = _number(value.strip())
+    if count is None:
+        why = "is empty" if not value.strip() else "is not a number of NeuronCores"
+        raise NeuronConfigError.of(NUM_CORES, value, why, accepted)
+    if count > instance.nc_count:
+        why = f"asks for more NeuronCores than the instance has ({instance.nc_count})"
+        raise NeuronConfigError.of(NUM_CORES, value, why, f"{accepted}; or a larger {INSTANCE}")
+    return count, ()
+
+
+def _group_sizes(value: str, instance: Instance) -> tuple[tuple[int, ...], int | None]:
+    """C4: ``2,4,3,4``, ``[2,4,3,4]`` or ``4x1``. Returns the sizes, and N where the form is Nx1."""
+    accepted = (
+        f"group sizes, '2,4,3,4' or '[2,4,3,4]', that sum to {instance.nc_count} at most ({instance.name}), "
+        "or 'Nx1' for N groups of one"
+    )
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    copies, times, one = text.partition("x")
+    if times:
+        count = _number(copies.strip())
+        if count is None or one.strip() != "1":
+            raise NeuronConfigError.of(GROUP_SIZES, value, "is not of the form Nx1", accepted)
+        if not 1 <= count <= instance.nc_count:
+            why = f"asks for {count} groups on {instance.nc_count} NeuronCores"
+            raise NeuronConfigError.of(GROUP_SIZES, value, why, accepted)
+        return (1,) * count, count
+    return _sizes(GROUP_SIZES, value, text.split(","), instance, accepted), None
+
+
+def _sizes(name: str, value: str, parts: list[str], instance: Instance, accepted: str) -> tuple[int, ...]:
+    sizes: list[int] = []
+    for part in parts:
+        size = _number(part.strip())
+        if size is None or size < 1:
+            raise NeuronConfigError.of(name, value, "has a part that is no size of a group", accepted, part)
+        sizes.append(size)
+        if sum(sizes) > instance.nc_count:
+            why = f"asks for more NeuronCores in all than the instance has ({instance.nc_count})"
+            raise NeuronConfigError.of(name, value, why, f"{accepted}; or a larger {INSTANCE}", part)
+    return tuple(sizes)
+
+
+def _seconds(value: str, name: str, *, least: float) -> float:
+    accepted = "a number of seconds, 0 or more" if least == 0 else "a number of seconds above 0; unset for none"
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", value.strip()):
+        seconds = float(value)
+        if math.isfinite(seconds) and seconds >= least:
+            return seconds
+    raise NeuronConfigError.of(name, value, "is not a time", accepted)
+
+
+def _switch(value: str, name: str) -> bool:
+    text = value.strip().lower()
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    accepted = f"{', '.join(_TRUE)} or {', '.join(_FALSE)}"
+    raise NeuronConfigError.of(name, value, "is neither on nor off", accepted)
+
+
+def _state_dir(value: str | None) -> Path:
+    """O5. The default depends on the user alone: XDG_RUNTIME_DIR and TMPDIR differ between a login, cron and a
+    service of one user, who would then own the same NeuronCores twice."""
+    if value is None:
+        return Path(f"/tmp/neuron-adapters-{os.geteuid()}")  # noqa: S108 - checked and held by ownership.py
+    path = Path(value)
+    if not value or "\0" in value or not path.is_absolute():
+        raise NeuronConfigError.of(STATE_DIR, value, "is not an absolute path", "an absolute path of a directory")
+    return path

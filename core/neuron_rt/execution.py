@@ -1,0 +1,335 @@
+"""Execution: an NC runs one model at a time, on its own CPUs, first come first served (SPEC P5, X1-X5).
+
+The caller runs the model. A call takes its NCs, ties its thread to their CPUs, runs, unties, gives the NCs back.
+The thread's own CPU mask is put back after every call: a thread or process that the user starts from it inherits
+nothing of ours. A thread of ours runs the model only where the caller cannot: with a time-out that must return while
+the model still runs, and on a group of several CPUs, whose helper threads keep the mask of the thread that made them.
+
+No lock is held between two bytecodes of ours: NCs are re-entrant locks and the queue is a deque, so a signal handler
+may call a model at any point of a call (SPEC X4).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from neuron_rt.errors import ExecutionTimeoutError
+from neuron_rt.placement import CoreRange
+
+log = logging.getLogger("neuron_rt")
+
+_set_mask = getattr(os, "sched_setaffinity", None)
+_get_mask = getattr(os, "sched_getaffinity", None)
+
+
+class Framework(Protocol):
+    """What execution must know of a framework, and nothing more: how to hold its threads back, and how to take a
+    call's thread-bound state (gradient mode and the like) to another thread."""
+
+    def limit_threads(self, most: int) -> int:
+        """Let the calling thread's operators use ``most`` threads at most; return what to give ``restore_threads``,
+        0 where nothing changed."""
+
+    def restore_threads(self, before: int) -> None:
+        """Undo ``limit_threads`` in the calling thread."""
+
+    def carry(self, call: Callable[[], Any]) -> Callable[[], Any]:
+        """Wrap ``call`` so that in any thread it sees the state of the thread that called ``carry``."""
+
+
+class PlainFramework:
+    """For callables that start no threads and keep no thread-bound state."""
+
+    def limit_threads(self, most: int) -> int:  # noqa: ARG002 - the protocol's signature
+        """Change nothing."""
+        return 0
+
+    def restore_threads(self, before: int) -> None:
+        """Change nothing."""
+
+    def carry(self, call: Callable[[], Any]) -> Callable[[], Any]:
+        """Return ``call``."""
+        return call
+
+
+class Lanes:
+    """The NCs of a process as locks, and the queue before them."""
+
+    def __init__(self, count: int) -> None:
+        self.locks = tuple(threading.RLock() for _ in range(count))
+        self.resident: list[object] = [None] * count
+        self.waiters: deque[_Waiter] = deque()
+
+    def take(self, ncs: range) -> bool:
+        """Take all of ``ncs`` or none, without waiting. A thread may take again what it holds."""
+        for nc in ncs:
+            if not self.locks[nc].acquire(blocking=False):
+                for taken in range(ncs.start, nc):
+                    self.locks[taken].release()
+                if self.waiters:  # somebody may have been turned away by what we held for a moment
+                    self.wake()
+                return False
+        return True
+
+    def give(self, ncs: range) -> None:
+        """Give ``ncs`` back, and wake whoever is next."""
+        for nc in ncs:
+            self.locks[nc].release()
+        if self.waiters:
+            self.wake()
+
+    def wait(self, ncs: range, deadline: float | None = None) -> bool:
+        """Take ``ncs`` in order of arrival; False where ``deadline`` (time.monotonic) passes first."""
+        waiter = _Waiter(ncs)
+        self.waiters.append(waiter)
+        try:
+            while not (self._turn(waiter) and self.take(ncs)):
+                if deadline is None:
+                    waiter.gate.acquire()
+                elif not waiter.gate.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                    return False
+            return True
+        finally:
+            self.waiters.remove(waiter)
+            if self.waiters:
+                self.wake()
+
+    def wake(self) -> None:
+        """Open the gate of every waiter that has no earlier one before it on any of its NCs."""
+        before = 0
+        for waiter in tuple(self.waiters):
+            if not waiter.mask & before:
+                waiter.open()
+            before |= waiter.mask
+
+    def _turn(self, waiter: _Waiter) -> bool:
+        for other in tuple(self.waiters):
+            if other is waiter:
+                return True
+            # A signal handler that interrupted its own thread's waiting goes first: that wait can't end before it.
+            if other.mask & waiter.mask and other.thread != waiter.thread:
+                return False
+        return True
+
+
+class _Waiter:
+    __slots__ = ("gate", "mask", "thread")
+
+    def __init__(self, ncs: range) -> None:
+        self.mask = ((1 << len(ncs)) - 1) << ncs.start
+        self.thread = threading.get_ident()
+        self.gate = threading.Lock()
+        self.gate.acquire()
+
+    def open(self) -> None:
+        with contextlib.suppress(RuntimeError):  # open already
+            self.gate.release()
+
+
+class Slot:
+    """One replica of a model on its NCs. ``calls``, ``errors``, ``timeouts`` and ``switches`` count since loading."""
+
+    __slots__ = (
+        "_alone", "calls", "core_range", "cpus", "errors", "framework", "lanes", "model", "ncs", "switches",
+        "threads", "timeout", "timeouts", "worker",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        core_range: CoreRange,
+        cpus: frozenset[int],
+        framework: Framework,
+        model: object,
+        *,
+        machine: frozenset[int],
+        timeout: float | None = None,
+    ) -> None:
+        """``cpus`` empty pins nothing (SPEC I4). ``machine``: all CPUs this process may use."""
+        self.lanes = lanes
+        self.core_range = core_range
+        self.ncs = range(core_range.start_nc, core_range.start_nc + core_range.nc_count)
+        self.framework = framework
+        self.model = model
+        self.timeout = timeout
+        self.threads = len(cpus)
+        # A group that spans every CPU needs no tying down.
+        self.cpus = cpus if cpus < machine else frozenset()
+        self.calls = self.errors = self.timeouts = self.switches = 0
+        self._alone = lanes.locks[core_range.start_nc] if core_range.nc_count == 1 else None
+        self.worker = Worker(core_range, self.cpus) if timeout is not None or len(self.cpus) > 1 else None
+
+    def __del__(self) -> None:
+        worker = getattr(self, "worker", None)
+        if worker is not None:
+            worker.stop()
+
+    def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call ``fn(*args, **kwargs)`` on the NCs. Its exceptions pass unchanged (SPEC X2).
+
+        Raises ExecutionTimeoutError where NEURON_RT_EXEC_TIMEOUT is set and passes (SPEC X3).
+        """
+        if self.worker is not None and not isinstance(threading.current_thread(), Worker):
+            return self.worker.call(self, fn, args, kwargs)
+        lanes = self.lanes
+        alone = self._alone
+        if alone is None:
+            if lanes.waiters or not lanes.take(self.ncs):
+                lanes.wait(self.ncs)
+        elif lanes.waiters or not alone.acquire(False):  # noqa: FBT003 - the fast path counts every 10 ns
+            lanes.wait(self.ncs)
+        try:
+            return self._run(fn, args, kwargs)
+        finally:
+            if alone is None:
+                lanes.give(self.ncs)
+            else:
+                alone.release()
+                if lanes.waiters:
+                    lanes.wake()
+
+    def _run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Run with the NCs held."""
+        self.calls += 1
+        resident = self.lanes.resident
+        if self._alone is None or resident[self.core_range.start_nc] is not self.model:
+            self._switch()
+        home = None
+        if self.cpus:
+            home = _get_mask(0)  # type: ignore[misc]
+            if home <= self.cpus:
+                home = None
+            else:
+                self._bind(self.cpus)
+        before = self.framework.limit_threads(self.threads) if self.threads else 0
+        try:
+            return fn(*args, **kwargs)
+        except Exception:
+            self.errors += 1
+            raise
+        finally:
+            if before:
+                self.framework.restore_threads(before)
+            if home is not None:
+                self._bind(home)
+
+    def _bind(self, cpus: frozenset[int] | set[int]) -> None:
+        try:
+            _set_mask(0, cpus)  # type: ignore[misc]
+        except OSError as error:  # the container was given other CPUs since we looked
+            log.warning("cannot use CPUs %s any more (%s); running unpinned", sorted(cpus), error.strerror)
+            self.cpus = frozenset()
+
+    def _switch(self) -> None:
+        resident = self.lanes.resident
+        if any(resident[nc] is not self.model for nc in self.ncs):
+            if any(resident[nc] is not None for nc in self.ncs):
+                self.switches += 1
+            for nc in self.ncs:
+                resident[nc] = self.model
+
+
+class _Job:
+    """One call on its way through a worker."""
+
+    __slots__ = ("call", "cancelled", "deadline", "done", "error", "result", "slot")
+
+    def __init__(self, slot: Slot, call: Callable[[], Any], deadline: float | None) -> None:
+        self.slot = slot
+        self.call = call
+        self.deadline = deadline
+        self.done = threading.Lock()
+        self.done.acquire()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.cancelled = False
+
+    def run(self) -> None:
+        """In the worker: wait for the NCs, run unless the caller has given up, tell."""
+        slot = self.slot
+        try:
+            if not self.cancelled and slot.lanes.wait(slot.ncs, self.deadline):
+                try:
+                    if not self.cancelled:
+                        self.result = slot._run(self.call, (), {})  # noqa: SLF001 - the other half of Slot.run
+                finally:
+                    slot.lanes.give(slot.ncs)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
+            self.error = error
+        finally:
+            self.done.release()
+
+
+class Worker(threading.Thread):
+    """The long-lived thread of a slot that its callers cannot serve. It knows no slot but that of the job at hand, so
+    a model's end ends it."""
+
+    def __init__(self, core_range: CoreRange, cpus: frozenset[int]) -> None:
+        super().__init__(name=f"neuron_rt {core_range}", daemon=True)
+        self._cpus = cpus
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._once = threading.Lock()
+
+    def call(self, slot: Slot, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Run ``fn`` in this thread and wait for it, the wait for the NCs included."""
+        context = contextvars.copy_context()
+        call = slot.framework.carry(lambda: context.run(fn, *args, **kwargs))
+        job = _Job(slot, call, None if slot.timeout is None else time.monotonic() + slot.timeout)
+        if self._awake():
+            self._jobs.put(job)
+        else:
+            job.run()
+        try:
+            in_time = job.done.acquire(timeout=-1 if slot.timeout is None else slot.timeout)
+        except BaseException:  # KeyboardInterrupt: what has not begun never begins
+            job.cancelled = True
+            raise
+        if not in_time:
+            job.cancelled = True
+            slot.timeouts += 1
+            raise ExecutionTimeoutError(
+                f"The model on {slot.core_range} did not answer within NEURON_RT_EXEC_TIMEOUT={slot.timeout:g} s "
+                "(NRT status 5). Its NeuronCores stay taken until it ends. Raise the time-out, or unset it for none.",
+                seconds=slot.timeout,
+            )
+        if job.error is not None:
+            try:
+                raise job.error
+            finally:
+                del job  # the frame would keep the error, and the error its frame
+        return job.result
+
+    def stop(self) -> None:
+        """End after the jobs at hand. Safe from a destructor."""
+        self._jobs.put(None)
+
+    def run(self) -> None:
+        """Serve jobs until told to stop."""
+        if self._cpus and _set_mask is not None:
+            try:
+                _set_mask(0, self._cpus)
+            except OSError as error:
+                log.warning("cannot use CPUs %s (%s); running unpinned", sorted(self._cpus), error.strerror)
+        while (job := self._jobs.get()) is not None:
+            job.run()
+            del job
+
+    def _awake(self) -> bool:
+        """Start the thread at its first job; False where the interpreter, on its way out, starts none any more."""
+        if self.ident is None:
+            with self._once:
+                if self.ident is None:
+                    try:
+                        self.start()
+                    except RuntimeError:
+                        return False
+        return True

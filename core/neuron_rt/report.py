@@ -1,0 +1,130 @@
+"""The layout of a process in words and as a picture: what ``describe()`` returns (SPEC P7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from neuron_rt.placement import CoreRange, Group, listed
+from neuron_rt.runtime import Runtime
+
+_MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """One placed model. ``calls``, ``errors``, ``timeouts`` and ``switches`` are sums over its replicas."""
+
+    name: str
+    kind: str
+    file: str
+    nc_count: int
+    placement: tuple[CoreRange, ...]
+    cpus: tuple[int, ...]
+    """CPUs its replicas run on; empty where nothing is pinned."""
+    calls: int
+    errors: int
+    timeouts: int
+    switches: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A process's layout. ``str()`` of it is a table with a bar of the NCs."""
+
+    instance: str = ""
+    nc_count: int = 0
+    """NeuronCores of the whole instance."""
+    instance_ncs: tuple[int, ...] = ()
+    groups: tuple[Group, ...] = ()
+    cpus: tuple[tuple[int, ...], ...] = ()
+    """CPUs behind each visible NC."""
+    models: tuple[ModelReport, ...] = field(default=())
+
+    @classmethod
+    def of(cls, runtime: Runtime | None) -> Layout:
+        """The layout of ``runtime``; an empty one where none has started."""
+        if runtime is None:
+            return cls()
+        reports = []
+        for model in runtime.models():
+            slots = model.slots
+            cpus = {cpu for one in model.placement for nc in _ncs(one) for cpu in runtime.cpus(nc)}
+            reports.append(
+                ModelReport(
+                    name=model.name,
+                    kind=model.kind,
+                    file=model.file,
+                    nc_count=model.nc_count,
+                    placement=model.placement,
+                    cpus=tuple(sorted(cpus)),
+                    calls=sum(slot.calls for slot in slots),
+                    errors=sum(slot.errors for slot in slots),
+                    timeouts=sum(slot.timeouts for slot in slots),
+                    switches=sum(slot.switches for slot in slots),
+                )
+            )
+        return cls(
+            instance=runtime.config.instance.name,
+            nc_count=runtime.config.instance.nc_count,
+            instance_ncs=runtime.instance_ncs,
+            groups=runtime.config.groups,
+            cpus=tuple(tuple(sorted(runtime.cpus(nc))) for nc in range(len(runtime.instance_ncs))),
+            models=tuple(reports),
+        )
+
+    def bar(self) -> str:
+        """The NCs side by side, each with the models on it: a letter a model, ``.`` where there is none."""
+        on: list[str] = ["" for _ in self.instance_ncs]
+        for index, model in enumerate(self.models):
+            for one in model.placement:
+                for nc in _ncs(one):
+                    on[nc] += _MARKS[index % len(_MARKS)]
+        most = 8
+        cells = [text if len(text) <= most else f"{text[: most - 1]}+" for text in (text or "." for text in on)]
+        width = max([2, *(len(cell) for cell in cells)])
+        edges = {group.start for group in self.groups[1:]}
+        lines = []
+        for first in range(0, len(cells), 16):
+            row = range(first, min(first + 16, len(cells)))
+            heads = "".join(("|" if nc in edges else " ") + f"{nc:>{width}}" for nc in row)
+            marks = "".join(("|" if nc in edges else " ") + f"{cells[nc]:>{width}}" for nc in row)
+            lines += [f"NC {heads}".rstrip(), f"   {marks}".rstrip()]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        if not self.instance:
+            return "The Neuron runtime has not started in this process: no model is loaded."
+        rows = [("", "model", "framework", "NCs", "instance NCs", "replicas", "CPUs", "calls", "switches")]
+        for index, model in enumerate(self.models):
+            rows.append(
+                (
+                    _MARKS[index % len(_MARKS)],
+                    model.name,
+                    model.kind,
+                    _few([str(one) for one in model.placement]),
+                    listed(tuple(nc for one in model.placement for nc in one.instance_ncs)),
+                    str(len(model.placement)),
+                    ",".join(map(str, model.cpus)) or "any",
+                    str(model.calls),
+                    str(model.switches),
+                )
+            )
+        owned = f"{len(self.instance_ncs)} of {self.nc_count} NeuronCores, {listed(self.instance_ncs)}"
+        parts = [f"{self.instance}: this process owns {owned}", _table(rows)]
+        if self.instance_ncs:
+            parts.append(self.bar())
+        return "\n\n".join(parts)
+
+
+def _ncs(one: CoreRange) -> range:
+    return range(one.start_nc, one.start_nc + one.nc_count)
+
+
+def _few(texts: list[str], most: int = 4) -> str:
+    return " ".join(texts) if len(texts) <= most else f"{texts[0]} ... {texts[-1]}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)

@@ -1,0 +1,378 @@
+"""The process's one runtime: it owns NCs, places models on them and keeps the table of use (SPEC C6, P).
+
+>>> import neuron_rt
+>>> runtime = neuron_rt.init()          # or nothing: the first load does it
+>>> runtime.instance_ncs
+(0, 1, 2, 3)
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import threading
+import time
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from neuron_rt import placement
+from neuron_rt.config import Config
+from neuron_rt.errors import ModelNotLoadedError, NeuronError
+from neuron_rt.execution import Framework, Lanes, Slot
+from neuron_rt.instance import cpus_of_ncs
+from neuron_rt.ownership import Ownership, acquire, command_line
+from neuron_rt.placement import CoreRange
+
+log = logging.getLogger("neuron_rt")
+
+_MOST_PUBLISHED = 256  # models named in the owner's record
+_PUBLISH_EVERY = 0.05  # seconds, at most so often
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a load should go. The default leaves it to P1 or P2.
+
+    ``start``: the first visible NC, or None for the least used. ``count``: NCs to spread replicas over (R1), or None
+    for one replica. ``starts``: one replica at each of these visible NCs, instead of both.
+    """
+
+    start: int | None = None
+    count: int | None = None
+    starts: tuple[int, ...] | None = None
+
+
+ANYWHERE = Place()
+
+
+class _Stay(NamedTuple):
+    """What a placed model counts for in the tables of use."""
+
+    ranges: tuple[CoreRange, ...]
+    group: int | None
+
+
+class Model:
+    """A model of a framework as the runtime knows it: what it needs, where it is, how often it ran.
+
+    It is placed by :meth:`Runtime.place`, and gives its place back when it is released or no longer referenced (P6).
+    """
+
+    def __init__(self, name: str, nc_count: int, framework: Framework, *, kind: str, file: str = "") -> None:
+        """``nc_count``: NCs one replica needs. ``kind``: the framework's name, for people. ``file``: its source."""
+        self.name = name
+        self.nc_count = nc_count
+        self.framework = framework
+        self.kind = kind
+        self.file = file
+        self.number = 0
+        self.slot: Slot | None = None
+        """The only replica's slot: the hot path's short cut."""
+        self.slots: tuple[Slot, ...] = ()
+        self.lazy: Callable[[Model], object] | None = None
+        """Places the model at its first call, where that has not happened."""
+        self.gone = ""
+        """Why the model holds no NCs any more."""
+        self._turn = itertools.count()
+        self._stay: _Stay | None = None
+        self._released: deque[_Stay] | None = None
+
+    def pick(self) -> Slot:
+        """The slot whose turn it is (R1). Raises ModelNotLoadedError where there is none any more."""
+        slots = self.slots
+        if slots:
+            return slots[next(self._turn) % len(slots)]
+        if self.lazy is not None:
+            self.lazy(self)
+            return self.pick()
+        raise ModelNotLoadedError(f"{self.name} holds no NeuronCores: {self.gone or 'it was never placed'}.")
+
+    def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call ``fn`` on the model's NCs, replicas in turn."""
+        return (self.slot or self.pick()).run(fn, args, kwargs)
+
+    @property
+    def placement(self) -> tuple[CoreRange, ...]:
+        """One CoreRange a replica; empty where the model is not placed (SPEC P7)."""
+        return tuple(slot.core_range for slot in self.slots)
+
+    def release(self, why: str = "it was unloaded; load it again") -> None:
+        """Free the model's place (SPEC P6). A call that is running ends in peace."""
+        self._empty(why)
+        self.__del__()
+
+    def _settle(self, stay: _Stay, slots: tuple[Slot, ...], released: deque[_Stay]) -> None:
+        self._stay, self._released = stay, released
+        self.slots, self.lazy, self.gone = slots, None, ""
+        self.slot = slots[0] if len(slots) == 1 else None
+
+    def _empty(self, why: str) -> None:
+        self.slot, self.slots, self.lazy, self.gone = None, (), None, why
+
+    def __copy__(self) -> Model:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Model:
+        return self
+
+    def __del__(self) -> None:
+        stay, self._stay = getattr(self, "_stay", None), None
+        if stay is not None and self._released is not None:
+            self._released.append(stay)
+
+
+class Runtime:
+    """What :func:`neuron_rt.init` returns: one a process, asked for and never replaced behind one's back (SPEC C6)."""
+
+    def __init__(self, config: Config, ownership: Ownership) -> None:
+        self.config = config
+        self.instance_ncs: tuple[int, ...] = ownership.ncs
+        self.closed = ""
+        self._ownership = ownership
+        self._lock = threading.RLock()  # a signal handler may load a model
+        self._lanes = Lanes(len(ownership.ncs))
+        self._use = [0] * len(ownership.ncs)
+        self._group_loads = [0] * len(config.groups)
+        self._released: deque[_Stay] = deque()
+        self._models: weakref.WeakValueDictionary[int, Model] = weakref.WeakValueDictionary()
+        self._numbers = itertools.count(1)
+        self._warned: set[str] = set()
+        self._since = time.time()
+        self._published = 0.0
+        self._publisher: threading.Timer | None = None
+        self._machine, self._cpus = self._map_cpus()
+        self._publish()
+
+    # -- placement ----------------------------------------------------------------------------------------------
+
+    def place(self, model: Model, where: Place = ANYWHERE) -> tuple[CoreRange, ...]:
+        """Give ``model`` its NCs (SPEC P1-P4, R1); a model that has some moves.
+
+        Raises NotEnoughNeuronCoresError where it does not fit (then it keeps what it had), ModelNotLoadedError where
+        this runtime is closed.
+        """
+        if self.closed:
+            raise ModelNotLoadedError(f"{model.name} cannot be placed: {self.closed}.")
+        self._warn_of_changes()
+        self._collect()
+        with self._lock:
+            before = model._stay  # noqa: SLF001 - a model and its runtime are two halves of one thing
+            if before is not None:  # it moves: its own weight must not drive it away
+                self._count(before, -1)
+            try:
+                stay, said = self._choose(model.nc_count, where)
+            except NeuronError:
+                if before is not None:
+                    self._count(before, +1)
+                raise
+            self._count(stay, +1)
+            model.number = model.number or next(self._numbers)
+            slots = tuple(
+                Slot(
+                    self._lanes, one, self._cpus_of(one), model.framework, model.number,
+                    machine=self._machine, timeout=self.config.timeout,
+                )
+                for one in stay.ranges
+            )  # fmt: skip
+            model._settle(stay, slots, self._released)  # noqa: SLF001
+            self._models[model.number] = model
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=3)
+        log.debug("%s placed on %s", model.name, ", ".join(map(str, stay.ranges)))
+        self._publish()
+        return stay.ranges
+
+    def models(self) -> tuple[Model, ...]:
+        """The models that are placed, in order of loading."""
+        self._collect()
+        with self._lock:
+            return tuple(model for _number, model in sorted(self._models.items()) if model.slots)
+
+    def use(self) -> tuple[int, ...]:
+        """Models on each visible NC."""
+        self._collect()
+        with self._lock:
+            return tuple(self._use)
+
+    def cpus(self, nc: int) -> frozenset[int]:
+        """The CPUs behind a visible NC; empty where nothing is pinned (SPEC I3, I4)."""
+        return self._cpus[nc]
+
+    def close(self) -> None:
+        """Give all NCs back (SPEC O1). Models that were placed say so when they are called."""
+        self._close("its runtime was closed; neuron_rt.init() starts another one, load it again")
+        self._ownership.release()
+
+    # -- internals ----------------------------------------------------------------------------------------------
+
+    def _choose(self, need: int, where: Place) -> tuple[_Stay, str | None]:
+        """Decide a placement, and what should be said of it."""
+        visible, groups = self.instance_ncs, self.config.groups
+        if where.starts is not None:
+            return _Stay(tuple(placement.core_range(visible, start, need) for start in where.starts), None), None
+        start, count = where.start, need if where.count is None else where.count
+        if start is None and where.count is None and groups:
+            index = placement.next_group(self._group_loads)
+            one = placement.core_range(visible, groups[index].start, need)
+            said = None
+            if need > groups[index].size:
+                said = (
+                    f"A model of {need} NeuronCores is placed across groups, on {one}: group {index} has "
+                    f"{groups[index].size}. Models on those groups now take turns with it"
+                )
+            return _Stay((one,), index), said
+        if start is None:
+            start = placement.least_used(self._use, visible, max(count, need))
+        return _Stay(placement.replicas(visible, start, count, need), None), None
+
+    def _count(self, stay: _Stay, by: int) -> None:
+        for one in stay.ranges:
+            for nc in range(one.start_nc, one.start_nc + one.nc_count):
+                self._use[nc] += by
+        if stay.group is not None:
+            self._group_loads[stay.group] += by
+
+    def _collect(self) -> None:
+        """Take back the places of models that were released. A destructor may run anywhere, inside this very lock
+        too, so it only leaves a note."""
+        if self._released:
+            with self._lock:
+                while self._released:
+                    self._count(self._released.popleft(), -1)
+
+    def _map_cpus(self) -> tuple[frozenset[int], tuple[frozenset[int], ...]]:
+        """All CPUs this process may use, and those behind each visible NC. A process with a narrower mask keeps to
+        it (SPEC I1)."""
+        none = frozenset[int]()
+        if not self.config.affinity or not hasattr(os, "sched_getaffinity"):
+            return none, (none,) * len(self.instance_ncs)
+        # The main thread's mask is the process's own; the calling thread may be tied down for other reasons.
+        mask = frozenset(os.sched_getaffinity(os.getpid()))
+        fixed = cpus_of_ncs(self.config.instance.nc_count, self.config.cpus)
+        turn = sorted(mask)
+        return mask, tuple(fixed[nc] & mask or frozenset({turn[nc % len(turn)]}) for nc in self.instance_ncs)
+
+    def _cpus_of(self, one: CoreRange) -> frozenset[int]:
+        return frozenset().union(*self._cpus[one.start_nc : one.start_nc + one.nc_count])
+
+    def _warn_of_changes(self) -> None:
+        """C1: a later change has no effect; say so once a variable."""
+        for name, (read, now) in self.config.changes().items():
+            if name not in self._warned:
+                self._warned.add(name)
+                warnings.warn(
+                    f"{name} was {read!r} when the Neuron runtime started and is {now!r} now: the change has no "
+                    "effect. Set it before the first model is loaded, or restart the process",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+
+    def _publish(self) -> None:
+        """Tell the tools, at most every 50 ms: now, or a little later with all that came in between."""
+        wait = self._published + _PUBLISH_EVERY - time.monotonic()
+        if wait <= 0:
+            self._write_record()
+        elif self._publisher is None:
+            timer = threading.Timer(wait, self._write_record)
+            timer.daemon = True
+            self._publisher = timer
+            try:
+                timer.start()
+            except RuntimeError:  # the interpreter is on its way out
+                self._publisher = None
+
+    def _write_record(self) -> None:
+        self._publisher, self._published = None, time.monotonic()
+        if self.closed:
+            return
+        self._ownership.publish(
+            {
+                "pid": os.getpid(),
+                "command": command_line(),
+                "tag": self.config.tag,
+                "since": self._since,
+                "instance": self.config.instance.name,
+                "models": [
+                    {
+                        "number": model.number,
+                        "name": model.name[:200],
+                        "file": model.file[:1000],
+                        "framework": model.kind,
+                        "nc_count": model.nc_count,
+                        "replicas": [list(one.instance_ncs) for one in model.placement],
+                    }
+                    for model in self.models()[:_MOST_PUBLISHED]
+                ],
+            }
+        )
+
+    def _quiet(self) -> None:
+        """Publish no more."""
+        if self._publisher is not None:
+            self._publisher.cancel()
+        self._published = float("inf")
+        self._ownership.withdraw()
+
+    def _close(self, why: str) -> None:
+        self.closed = why
+        if self._publisher is not None:
+            self._publisher.cancel()
+        for model in list(self._models.values()):
+            model._stay = None  # noqa: SLF001 - there is nothing to give back to
+            model._empty(why)  # noqa: SLF001
+
+
+_runtime: Runtime | None = None
+_guard = threading.RLock()
+
+
+def init() -> Runtime:
+    """Start this process's runtime and return it; the same one at each call (SPEC C6).
+
+    Reads the environment and takes the NCs at the first call. Raises NeuronConfigError,
+    NeuronCoresNotAvailableError or StateDirectoryError; then nothing was taken and the next call tries again.
+    """
+    global _runtime
+    runtime = _runtime
+    if runtime is not None and not runtime.closed:
+        return runtime
+    with _guard:
+        if _runtime is None or _runtime.closed:
+            config = Config.read()
+            config.warn_of_use()
+            _runtime = Runtime(config, acquire(config))
+            log.info("this process owns %s of %s", placement.listed(_runtime.instance_ncs), config.instance.name)
+        return _runtime
+
+
+def current() -> Runtime | None:
+    """This process's runtime where it has started; takes nothing."""
+    return None if _runtime is None or _runtime.closed else _runtime
+
+
+def _at_exit() -> None:
+    # Only the record: the locks go with the process, and a later exit handler may still call a model (X4).
+    if _runtime is not None and not _runtime.closed:
+        _runtime._quiet()  # noqa: SLF001
+
+
+def _in_child() -> None:
+    """O4: a forked child owns nothing and keeps nothing of its parent's alive."""
+    global _runtime, _guard
+    _guard = threading.RLock()
+    if _runtime is not None:
+        runtime, _runtime = _runtime, None
+        runtime._publisher = None  # noqa: SLF001
+        runtime._close("it was loaded in the parent process; load it again in this one, after the fork")  # noqa: SLF001
+        runtime._ownership.abandon()  # noqa: SLF001
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

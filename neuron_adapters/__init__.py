@@ -1,0 +1,43 @@
+"""neuron_adapters: run what was written for AWS Neuron, unchanged, on any machine.
+
+``import neuron_adapters.torch`` hooks ``torch.jit.load``; loaded models land in groups of consecutive NeuronCores, run
+there side by side and share a group by switching. This package itself imports no framework; here is what serves all of
+them:
+
+>>> import neuron_adapters
+>>> neuron_adapters.placement(model)        # where is it?
+>>> print(neuron_adapters.describe())       # where is everything?
+>>> neuron_adapters.unload(model)           # free its place
+"""
+
+from neuron_adapters._registry import model_of
+from neuron_rt import CoreRange, Layout, current
+
+__all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "unload"]
+
+__version__ = "0.1.0"
+
+
+def placement(model: object) -> tuple[CoreRange, ...]:
+    """Where ``model`` is: one CoreRange a replica, whichever framework loaded it (SPEC P7).
+
+    The empty tuple for what is not placed: never loaded through an adapter, unloaded, or compiled but not yet called.
+    """
+    known = model_of(model)
+    return () if known is None else known.placement
+
+
+def describe() -> Layout:
+    """The layout of this whole process (SPEC P7); printed, it is a table and a bar of NeuronCores. Takes nothing."""
+    return Layout.of(current())
+
+
+def unload(model: object) -> None:
+    """Free the place of ``model`` for the next one (SPEC P6). Calling it afterwards raises ModelNotLoadedError.
+
+    Harmless on a model that is not placed. Raises TypeError for what no adapter has loaded.
+    """
+    known = model_of(model)
+    if known is None:
+        raise TypeError(f"unload() takes a model that an adapter has loaded, got {type(model).__name__}")
+    known.release()

@@ -1,0 +1,338 @@
+"""``trace``: "compile" a model for the emulated NeuronCore: trace it, freeze it, and fix what it needs (SPEC K).
+
+Signatures and options are those of torch_neuron.trace and torch_neuronx.trace. docs/torch.md has the table of what each
+option does here.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neuron_adapters import __version__
+from neuron_adapters._compiler import Flags, read_flags, say_once
+from neuron_adapters._registry import model_of, remember
+from neuron_adapters.torch import _placed, experimental
+from neuron_adapters.torch._artifact import Artifact
+from neuron_adapters.torch._executable import Executable, flatten, leaf_of, map_tensors, optimized
+from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._hooks import original
+from neuron_rt import CompileError, Model, Place, init
+
+#: SPEC K3: a compiled model's results against the original's.
+RTOL, ATOL = 1e-3, 1e-4
+
+
+class Optimization(enum.Enum):
+    """Passes of ``trace(optimizations=[...])``."""
+
+    FLOAT32_TO_FLOAT16 = "float32_to_float16"
+    """Tensors go in and out as float16; float32 is taken too. Computed in float32 from float16 weights."""
+
+
+def trace(
+    model: torch.nn.Module | Callable[..., Any],
+    example_inputs: Any,
+    *,
+    compiler_args: Sequence[str] | str | None = None,
+    compiler_timeout: int | None = None,
+    compiler_workdir: str | os.PathLike[str] | None = None,
+    subgraph_builder_function: Callable[[Any], bool] | None = None,
+    minimum_segment_size: int = 2,  # noqa: ARG001 - nothing is partitioned
+    single_fusion_ratio_threshold: float = 0.6,  # noqa: ARG001
+    fallback: bool = True,  # noqa: ARG001 - every operator is supported
+    dynamic_batch_size: bool = False,
+    optimizations: Sequence[Optimization] | None = None,
+    separate_weights: bool = False,
+    verbose: int | str | None = None,  # noqa: ARG001
+    format: str = "torchscript",  # noqa: A002 - what a user would call it
+    **kwargs: Any,
+) -> Any:
+    """Compile ``model`` (a module, function or bound method) for NeuronCores.
+
+    ``example_inputs``: a tensor, or a tuple or list of arguments. ``compiler_args``: compiler flags; pipeline cores are
+    ``['--neuroncore-pipeline-cores', '4']``. ``dynamic_batch_size``: dimension 0 may vary, and is run in slices of the
+    example's batch. ``format``: ``"torchscript"`` returns a torch.jit.ScriptModule, ``"pt2"`` a
+    torch.export.ExportedProgram for ``torch.export.save``. Further keywords go to torch.jit.trace.
+
+    The result is placed at its first call, or at once inside ``neuron_cores_context``. Raises CompileError for options
+    it can't honour, and whatever torch.jit.trace raises.
+    """
+    flags = read_flags(compiler_args)
+    inputs = _arguments(example_inputs)
+    half = _wants_half(optimizations)
+    _say_ignored(kwargs, compiler_timeout, subgraph_builder_function, separate_weights)
+    if format == "pt2":
+        return _export(model, inputs, flags, dynamic_batch_size, half)
+    if format != "torchscript":
+        raise CompileError(f"format is 'torchscript' or 'pt2', got {format!r}.")
+    frozen = _frozen(_half(model) if half else model, inputs, kwargs)
+    batchable = _batchable(frozen, inputs)
+    if dynamic_batch_size and not batchable:
+        shapes = [list(leaf.shape) for _path, leaf in flatten(inputs)]
+        raise CompileError(
+            f"dynamic_batch_size=True needs every input and output to have the batch as dimension 0; "
+            f"the example inputs have the shapes {shapes}."
+        )
+    artifact = Artifact(
+        pipeline_cores=flags.pipeline_cores,
+        inputs=tuple(leaf_of(path, leaf) for path, leaf in flatten(inputs)),
+        dynamic_batch=dynamic_batch_size,
+        batchable=batchable,
+        half=half,
+        optimize=_agrees(frozen, inputs),
+        compiler=f"neuron_adapters {__version__}",
+        flags=flags.given,
+    ).sealed(frozen)
+    artifact.attach(frozen)
+    if compiler_workdir is not None:
+        _write_workdir(Path(compiler_workdir), frozen, artifact)
+    name = getattr(model, "__name__", type(model).__name__)
+    _placed.place_at_first_call(frozen, Executable(frozen, artifact), name)
+    return frozen
+
+
+def analyze_model(
+    model: torch.nn.Module | Callable[..., Any],
+    example_inputs: Any,
+    compiler_workdir: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Say which operators of ``model`` a NeuronCore runs: all, since an emulated core is a set of CPUs.
+
+    Prints a summary, as torch_neuron does, and returns it: ``percent_supported``, ``supported_count``, ``total_count``,
+    ``supported_operators``, ``unsupported_operators``, ``operators``, ``operator_count``.
+    """
+    frozen = _frozen(model, _arguments(example_inputs), {"strict": False})
+    found = Counter(node.kind() for node in frozen.inlined_graph.nodes() if node.kind().startswith("aten::"))
+    total = sum(found.values())
+    report: dict[str, Any] = {
+        "percent_supported": 100.0,
+        "supported_count": total,
+        "total_count": total,
+        "supported_operators": set(found),
+        "unsupported_operators": [],
+        "operators": sorted(found),
+        "operator_count": dict(found),
+    }
+    print(f"The following operations are supported: {', '.join(report['operators']) or 'none needed'}")  # noqa: T201
+    print(f"100.00% of all operations ({total} of {total}) are supported")  # noqa: T201
+    if compiler_workdir is not None:
+        folder = _folder(Path(compiler_workdir))
+        text = json.dumps({**report, "supported_operators": sorted(found)}, indent=2)
+        (folder / "analysis.json").write_text(text)
+    return report
+
+
+def get_supported_operations() -> list[str]:
+    """Names of all operators an emulated NeuronCore runs: those of this PyTorch's CPU build."""
+    return sorted({s.name for s in torch._C._jit_get_all_schemas() if s.name.startswith(("aten::", "prim::"))})
+
+
+def with_dynamic_batch(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """torch_neuronx.dynamic_batch: let dimension 0 of a compiled module vary, from now on and in what is saved.
+
+    Raises CompileError where the module is not compiled, or its inputs and outputs have no common batch.
+    """
+    executable = _placed.target_of(module)[2]
+    if executable is None:
+        raise CompileError("dynamic_batch() takes a module that trace() compiled.")
+    if not executable.artifact.batchable:
+        raise CompileError("dynamic_batch() needs every input and output to have the batch as dimension 0.")
+    replace(executable.artifact, dynamic_batch=True).attach(module)
+    model = model_of(module)
+    if model is not None:
+        _placed.wrap(module, model, executable.with_dynamic_batch(dynamic=True))
+    return module
+
+
+def _arguments(example_inputs: Any) -> tuple[Any, ...]:
+    if isinstance(example_inputs, (torch.Tensor, dict)):
+        example_inputs = (example_inputs,)
+    if not isinstance(example_inputs, (tuple, list)) or not any(True for _ in flatten(example_inputs)):
+        raise CompileError(
+            f"example_inputs is a tensor, or a tuple or list of arguments with a tensor in it, "
+            f"got {type(example_inputs).__name__}."
+        )
+    return tuple(example_inputs)
+
+
+def _wants_half(optimizations: Sequence[Optimization] | None) -> bool:
+    chosen = list(optimizations or ())
+    unknown = [one for one in chosen if not isinstance(one, Optimization)]
+    if unknown:
+        raise CompileError(f"optimizations takes members of torch.neuron.Optimization, got {unknown[0]!r}.")
+    return Optimization.FLOAT32_TO_FLOAT16 in chosen
+
+
+def _say_ignored(kwargs: dict[str, Any], timeout: object, builder: object, separate_weights: bool) -> None:
+    if timeout is not None:
+        say_once("compiler_timeout", "compilation is a trace in this process")
+    if builder is not None:
+        say_once("subgraph_builder_function", "the whole graph runs on the NeuronCore's CPUs, as one piece")
+    if separate_weights:
+        say_once("separate_weights", "the weights stay in the file, and loads of one file share them")
+    for name in ("op_whitelist", "skip_compiler", "compiler_options"):
+        if kwargs.pop(name, None) is not None:
+            say_once(name, "there is no external compiler and nothing to partition")
+
+
+class _Function(torch.nn.Module):
+    """A function as a module, since a module can carry a record."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
+class _HalfModule(torch.nn.Module):
+    """FLOAT32_TO_FLOAT16: float16 at the edges and in the weights, float32 in between."""
+
+    def __init__(self, inner: Callable[..., Any]) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *args: Any) -> Any:
+        rounded = [map_tensors(lambda leaf: leaf.half().float() if leaf.is_floating_point() else leaf, a) for a in args]
+        answer = self.inner(*rounded)
+        return map_tensors(lambda leaf: leaf.half() if leaf.is_floating_point() else leaf, answer)
+
+
+def _half(model: torch.nn.Module | Callable[..., Any]) -> torch.nn.Module:
+    import copy
+
+    if isinstance(model, torch.nn.Module):
+        model = copy.deepcopy(model)
+        for tensor in [*model.parameters(), *model.buffers()]:
+            if tensor.dtype is torch.float32:
+                tensor.data = tensor.data.half().float()
+    return _HalfModule(model)
+
+
+def _frozen(
+    model: torch.nn.Module | Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> torch.jit.ScriptModule:
+    """Trace and freeze, and read the result back once: what is saved and loaded later is this very graph."""
+    owner = getattr(model, "__self__", None)
+    if isinstance(owner, torch.nn.Module) and getattr(model, "__name__", "") == "forward":
+        model = owner
+    if not isinstance(model, torch.nn.Module):
+        if not callable(model):
+            raise CompileError(f"trace() takes a module, a function or a bound method, got {type(model).__name__}.")
+        model = _Function(model)
+    if isinstance(model, torch.jit.ScriptModule) and not kwargs:
+        scripted: Any = model
+    else:
+        scripted = torch.jit.trace(model, inputs, **kwargs)
+    if isinstance(scripted, torch.jit.ScriptModule) and not hasattr(scripted, "training"):
+        frozen = scripted  # frozen already
+    else:
+        was_training = scripted.training
+        frozen = original(torch.jit.freeze)(scripted.eval())
+        if scripted is model:
+            scripted.train(was_training)
+    return _without_gradients(frozen)
+
+
+def _without_gradients(frozen: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """The same by way of a file in memory, with constants that want no gradient. The model's own tensors, which the
+    frozen graph shares, are as before afterwards."""
+    constants = frozen.code_with_constants[1].const_mapping.values()
+    learning = [c for c in constants if isinstance(c, torch.Tensor) and c.requires_grad and c.is_leaf]
+    buffer = io.BytesIO()
+    try:
+        for tensor in learning:
+            tensor.requires_grad_(False)  # noqa: FBT003
+        torch.jit.save(frozen, buffer)
+    finally:
+        for tensor in learning:
+            tensor.requires_grad_(True)  # noqa: FBT003
+    buffer.seek(0)
+    return original(torch.jit.load)(buffer)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
+    with torch.no_grad():
+        method = module._c._get_method("forward")
+        method(*inputs)
+        return method(*inputs)
+
+
+def _agrees(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:
+    """Whether the optimised form gives the same numbers on the example inputs (SPEC K3)."""
+    try:
+        with torch.no_grad():
+            expected = list(flatten(_run_twice(frozen, inputs)))
+            found = list(flatten(_run_twice(optimized(frozen), inputs)))
+        return len(expected) == len(found) and all(
+            path == other
+            and one.dtype == two.dtype
+            and one.shape == two.shape
+            and torch.allclose(one, two, rtol=RTOL, atol=ATOL, equal_nan=True)
+            for (path, one), (other, two) in zip(expected, found)
+        )
+    except RuntimeError:  # an operator that the optimised form does not know
+        return False
+
+
+def _batchable(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:
+    """Whether inputs and outputs all have one batch as dimension 0."""
+    with torch.no_grad():
+        leaves = [*flatten(inputs), *flatten(frozen._c._get_method("forward")(*inputs))]
+    return len({leaf.shape[0] if leaf.dim() else None for _path, leaf in leaves}) == 1 and leaves[0][1].dim() > 0
+
+
+def _export(
+    model: torch.nn.Module | Callable[..., Any], inputs: tuple[Any, ...], flags: Flags, dynamic: bool, half: bool
+) -> Any:
+    """The same as a torch.export program: K1 in the format that replaces TorchScript."""
+    if half:
+        model = _half(model)
+    if not isinstance(model, torch.nn.Module):
+        owner = getattr(model, "__self__", None)
+        model = owner if isinstance(owner, torch.nn.Module) else _Function(model)
+    shapes = None
+    if dynamic:
+        if any(leaf.dim() == 0 for _path, leaf in flatten(inputs)):
+            raise CompileError("dynamic_batch_size=True needs every input to have the batch as dimension 0.")
+        batch = torch.export.Dim("batch", min=1)
+        shapes = tuple(map_tensors(lambda _leaf: {0: batch}, one) for one in inputs)
+        if isinstance(model, _HalfModule | _Function):
+            shapes = (shapes,)  # their forward takes *args
+    program = torch.export.export(model.eval(), inputs, dynamic_shapes=shapes)
+    name = getattr(model, "__name__", type(model).__name__)
+    compiled = Model(name, flags.pipeline_cores, FRAMEWORK, kind="torch")
+    where = experimental.current_place()
+    if where != Place():
+        init().place(compiled, where)
+    else:
+        compiled.lazy = _placed.place_once
+    remember(program, compiled)
+    return program
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CompileError(f"compiler_workdir={str(path)!r} cannot be made: {error.strerror}.") from error
+    return path
+
+
+def _write_workdir(path: Path, frozen: torch.jit.ScriptModule, artifact: Artifact) -> None:
+    """What a user looks for in the compiler's work directory: the graph, and what was decided."""
+    folder = _folder(path)
+    (folder / "graph.txt").write_text(str(frozen.inlined_graph))
+    record = {"pipeline_cores": artifact.pipeline_cores, "inputs": artifact.inputs, "checksum": artifact.checksum}
+    (folder / "artifact.json").write_text(json.dumps(record, indent=2))

@@ -1,0 +1,86 @@
+"""PyTorch's threads and thread-bound state, as the runtime's execution needs to know them."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+log = logging.getLogger("neuron_adapters")
+
+
+class TorchFramework:
+    """How many threads an operator uses in this thread, and gradient, inference and autocast modes.
+
+    ``torch.set_num_threads`` is no use here: it also decides for every thread that has not used torch yet, and resizes
+    MKL for all threads at once. OpenMP and MKL both have a setting of the thread; those two are what PyTorch reads.
+    """
+
+    def __init__(self) -> None:
+        self._set_omp, self._set_mkl = _thread_local_setters()
+
+    def limit_threads(self, most: int) -> int:
+        """See neuron_rt.Framework. A user's lower torch.set_num_threads stays."""
+        before = torch.get_num_threads()
+        if before <= most:
+            return 0
+        self._set_omp(most)
+        self._set_mkl(most)
+        return before
+
+    def restore_threads(self, before: int) -> None:
+        """See neuron_rt.Framework."""
+        self._set_omp(before)
+        self._set_mkl(0)
+
+    def carry(self, call: Callable[[], Any]) -> Callable[[], Any]:
+        """See neuron_rt.Framework."""
+        grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        autocast = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu")
+
+        def carried() -> Any:
+            with (
+                torch.inference_mode(inference),
+                torch.set_grad_enabled(grad),
+                torch.autocast("cpu", dtype=dtype, enabled=autocast),
+            ):
+                return call()
+
+        return carried
+
+
+def _thread_local_setters() -> tuple[Callable[[int], object], Callable[[int], object]]:
+    """Setters of the calling thread's OpenMP and MKL thread counts; torch.set_num_threads where they can't be had."""
+    libraries = Path(torch.__file__).parent / "lib"
+    omp = mkl = None
+    for path in [*sorted(libraries.glob("libgomp*")), *sorted(libraries.glob("libiomp5*")), None]:
+        omp = omp or _function(path, "omp_set_num_threads")
+    for path in (libraries / "libtorch_cpu.so", None):
+        mkl = mkl or _function(path, "MKL_Set_Num_Threads_Local")
+    if omp is None:
+        log.info("no OpenMP of this PyTorch found: the number of threads is set for the whole process")
+        return torch.set_num_threads, _nothing
+    return omp, mkl or _nothing
+
+
+def _function(path: Path | None, name: str) -> Callable[[int], object] | None:
+    """A C function of a library that is loaded already. PyDLL: for so short a call, letting go of the interpreter lock
+    would cost more than the call."""
+    try:
+        function = getattr(ctypes.PyDLL(None if path is None else str(path)), name)
+    except (OSError, AttributeError):
+        return None
+    function.restype, function.argtypes = None, [ctypes.c_int]
+    return function  # type: ignore[no-any-return]
+
+
+def _nothing(_most: int) -> None:
+    pass
+
+
+FRAMEWORK = TorchFramework()

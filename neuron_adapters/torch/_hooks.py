@@ -1,0 +1,225 @@
+"""The hooks: ``torch.jit.load``, ``torch.export.load`` and what makes one module from another (SPEC H1-H4)."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+import torch.export
+
+from neuron_adapters._patches import Patches
+from neuron_adapters._registry import model_of, remember
+from neuron_adapters.torch import _artifact, _placed, experimental
+from neuron_adapters.torch._executable import Executable
+from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_rt import ArtifactError, Model, init
+
+log = logging.getLogger("neuron_adapters")
+
+REAL_PLUGINS = ("torch_neuron", "torch_neuronx")
+#: Where a .pt2 archive keeps the record of its compilation.
+EXTRA_FILE = "neuron_artifact.json"
+
+_patches = Patches()
+_originals: dict[Any, Any] = {}
+_executables: weakref.WeakValueDictionary[tuple[int, ...], Executable] = weakref.WeakValueDictionary()
+_loading = threading.Lock()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def install(modules: dict[str, Any], classes: Any, namespace: object) -> bool:
+    """Put the hooks in; ``modules`` are import names to provide, parents first, ``namespace`` is what ``classes`` gets
+    as ``neuron``. Once however often it is asked (SPEC H1).
+
+    False where the real plug-in is installed: then the adapter steps aside (SPEC H4).
+    """
+    if _patches.installed:
+        return True
+    real = [name for name in REAL_PLUGINS if _is_there(name, modules.get(name))]
+    if real:
+        log.warning("%s is installed here: neuron_adapters.torch steps aside and hooks nothing", " and ".join(real))
+        return False
+    hooks: dict[Any, Any] = {
+        torch.jit.load: _jit_load,
+        torch.jit.freeze: _derive(torch.jit.freeze),
+        torch.jit.optimize_for_inference: _derive(torch.jit.optimize_for_inference),
+        torch.export.load: _export_load,
+        torch.export.save: _export_save,
+    }
+    for function, hook in hooks.items():
+        functools.update_wrapper(hook, function)
+        _originals[hook] = function
+    script_module = torch.jit._script.RecursiveScriptModule
+    with _patches.recording():
+        _patches.rebind(hooks)
+        _patches.set(torch.export.ExportedProgram, "module", _exported_module(torch.export.ExportedProgram.module))
+        for name in ("__copy__", "__deepcopy__"):
+            _patches.set(script_module, name, _copied(getattr(script_module, name)))
+        _patches.set(classes, "neuron", namespace)
+        for name, module in modules.items():
+            _patches.set(sys.modules, name, module)
+            parent, dot, child = name.rpartition(".")
+            if dot and parent == "torch":
+                _patches.set(sys.modules[parent], child, module)
+    return True
+
+
+def _is_there(name: str, ours: object) -> bool:
+    loaded = sys.modules.get(name)
+    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
+
+
+def uninstall() -> None:
+    """Put everything back. Models that are placed stay placed (SPEC H1)."""
+    _patches.revert()
+
+
+def original(function: F) -> F:
+    """The framework's own function behind a hook."""
+    return _originals.get(function, function)  # type: ignore[no-any-return]
+
+
+def _jit_load(
+    f: Any, map_location: Any = None, _extra_files: dict[str, Any] | None = None, _restore_shapes: bool = False
+) -> Any:
+    load = _originals[_jit_load]
+    source = os.path.abspath(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
+    key = _identity(source) if source and map_location is None and not _extra_files and not _restore_shapes else None
+    executable = _executables.get(key) if key else None
+    if executable is not None:  # K5: the same compiled file again, so the same weights
+        module = torch.jit._recursive.wrap_cpp_module(executable.module._c.__copy__())
+        _placed.place(module, source, executable)
+        return module
+    # The runtime first: what can't be placed need not be read.
+    validate = init().config.validate_hash
+    try:
+        module = load(f, map_location, _extra_files, _restore_shapes)
+    except RuntimeError as error:
+        if validate:
+            raise ArtifactError(f"{source or f!r} cannot be read as a TorchScript file: {error}") from error
+        raise
+    artifact = _artifact.read(module, source or "the model")
+    if artifact is not None:
+        if validate:
+            artifact.verify(module, source or "the model")
+        executable = Executable(module, artifact)
+        if key:
+            # The registered copy is nobody's: what the user sets on the module stays there.
+            executable.module = torch.jit._recursive.wrap_cpp_module(module._c.__copy__())
+    _placed.place(module, source, executable)
+    if key and executable is not None:
+        with _loading:
+            _executables.setdefault(key, executable)
+    return module
+
+
+def _identity(path: str) -> tuple[int, ...] | None:
+    """What tells one state of a file from another."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
+
+
+def _derive(function: Any) -> Any:
+    """A hook of a function that makes one ScriptModule from another: the result stays where its source is."""
+
+    def derive(mod: Any, *args: Any, **kwargs: Any) -> Any:
+        result = function(mod, *args, **kwargs)
+        if isinstance(mod, torch.nn.Module) and isinstance(result, torch.jit.ScriptModule) and result is not mod:
+            _placed.follow(mod, result)
+        return result
+
+    return derive
+
+
+def _copied(function: Any) -> Any:
+    """A hook of __copy__ and __deepcopy__: a copy stays where its original is."""
+
+    @functools.wraps(function)
+    def copied(self: Any, *args: Any) -> Any:
+        twin = function(self, *args)
+        _placed.follow(self, twin, same=True)
+        return twin
+
+    return copied
+
+
+def _export_load(
+    f: Any, *, extra_files: dict[str, Any] | None = None, expected_opset_version: dict[str, int] | None = None
+) -> Any:
+    load = _originals[_export_load]
+    init()
+    extra = {} if extra_files is None else extra_files
+    own = EXTRA_FILE not in extra
+    extra.setdefault(EXTRA_FILE, "")
+    try:
+        program = load(f, extra_files=extra, expected_opset_version=expected_opset_version)
+        record = extra[EXTRA_FILE]
+    finally:
+        if own:
+            extra.pop(EXTRA_FILE, None)
+    source = os.path.abspath(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
+    model = Model(os.path.basename(source) or "exported", _recorded_cores(record, source), FRAMEWORK, kind="torch")
+    model.file = source
+    init().place(model, experimental.current_place())
+    remember(program, model)
+    return program
+
+
+def _recorded_cores(record: str | bytes, source: str) -> int:
+    if not record:
+        return 1
+    try:
+        cores = json.loads(record)["pipeline_cores"]
+        if type(cores) is not int or not 1 <= cores <= 4096:
+            raise ValueError(f"{cores!r} pipeline cores")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from None
+    return cores
+
+
+def _export_save(ep: Any, f: Any, *, extra_files: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    model = model_of(ep)
+    if model is not None and model.nc_count > 1:
+        extra_files = {**(extra_files or {}), EXTRA_FILE: json.dumps({"pipeline_cores": model.nc_count})}
+    _originals[_export_save](ep, f, extra_files=extra_files, **kwargs)
+
+
+def _exported_module(unhooked: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(unhooked)
+    def module(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = unhooked(self, *args, **kwargs)
+        model = model_of(self)
+        if model is not None:
+            run_on(result, model)
+        return result
+
+    return module
+
+
+def run_on(module: torch.nn.Module, model: Model) -> None:
+    """Let calls of an exported module run on ``model``'s NCs. Such a module has a class of its own; the model is looked
+    up at the call, since classes live on until the next garbage collection and the place should not."""
+    kind = type(module)
+    forward = kind.forward
+
+    @functools.wraps(forward)
+    def placed_forward(self: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        placed = model_of(self)
+        if placed is None or torch._C._get_tracing_state() is not None:
+            return forward(self, *args, **kwargs)
+        return (placed.slot or placed.pick()).run(forward, (self, *args), kwargs)
+
+    kind.forward = placed_forward
+    remember(module, model)

@@ -1,0 +1,116 @@
+"""A ScriptModule on its NeuronCores: the object stays the one PyTorch made, its methods run where it is placed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neuron_adapters._registry import model_of, remember
+from neuron_adapters.torch import experimental
+from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
+from neuron_adapters.torch._executable import Executable
+from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_rt import Model, Place, init
+
+_tracing = torch._C._get_tracing_state
+_lazily = threading.RLock()
+
+
+class PlacedMethod:
+    """A method of a placed module: calls run on the module's NCs, everything else is the ScriptMethod's own."""
+
+    __slots__ = ("_method", "_model", "_target")
+
+    def __init__(self, model: Model, method: Any, target: Callable[..., Any]) -> None:
+        self._model = model
+        self._method = method
+        self._target = target
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _tracing() is not None:  # somebody traces a larger module: the graph must see the method itself
+            return self._method(*args, **kwargs)
+        model = self._model
+        return (model.slot or model.pick()).run(self._target, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._method, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self._method)
+
+    def __repr__(self) -> str:
+        return repr(self._method)
+
+
+def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | None = None) -> None:
+    """Let every method of ``module`` run as ``model``; ``executable`` stands in for ``forward`` where there is one."""
+    c_module = module._c
+    for name in c_module._method_names():
+        method = c_module._get_method(name)
+        target = executable if executable is not None and name == "forward" else method
+        module.__dict__[name] = PlacedMethod(model, method, target)
+    remember(module, model)
+
+
+def new_model(module: torch.jit.ScriptModule, source: str) -> tuple[Model, Artifact | None]:
+    """The runtime's model for ``module``: NCs from its own record, from those of compiled modules inside it, else 1."""
+    artifact = read(module, source)
+    within = [artifact] if artifact is not None else embedded(module, source)
+    cores = max((one.pipeline_cores for one in within), default=1)
+    name = Path(source).name if source else str(module.original_name)
+    return Model(name, cores, FRAMEWORK, kind="torch", file=source), artifact
+
+
+def place(module: torch.jit.ScriptModule, source: str, executable: Executable | None = None) -> None:
+    """Place a module that was just loaded (SPEC P1-P3): where the context says, else where the runtime decides."""
+    model, artifact = new_model(module, source)
+    if artifact is not None and executable is None:
+        executable = Executable(module, artifact)
+    init().place(model, experimental.current_place())
+    wrap(module, model, executable)
+
+
+def place_at_first_call(module: torch.jit.ScriptModule, executable: Executable, name: str) -> None:
+    """For what was just compiled: most of it is saved and never run here. A context places it at once."""
+    model, _artifact = new_model(module, "")
+    model.name = name
+    where = experimental.current_place()
+    if where != Place():
+        init().place(model, where)
+    else:
+        model.lazy = place_once
+    wrap(module, model, executable)
+
+
+def place_once(model: Model) -> None:
+    with _lazily:
+        if not model.slots:
+            init().place(model)
+
+
+def follow(source: torch.nn.Module, result: torch.jit.ScriptModule, *, same: bool = False) -> None:
+    """``result`` was made from ``source`` (copied, frozen, optimised): it stays on the NCs of ``source``, shares its
+    place and, once saved, needs as many. ``same``: it computes the very same graph."""
+    if not isinstance(source, torch.jit.ScriptModule):
+        return
+    records = embedded(source)
+    if records and not result._c.hasattr(ATTRIBUTE):
+        Artifact(max(one.pipeline_cores for one in records)).sealed(result).attach(result)
+    model = model_of(source)
+    if model is not None:
+        wrap(result, model, target_of(source)[2] if same else None)
+
+
+def target_of(module: Any) -> tuple[Callable[..., Any], int, Executable | None]:
+    """What calling ``module`` runs: the callable, the NCs it needs, and its executable where it is compiled."""
+    method = vars(module).get("forward") if isinstance(module, torch.nn.Module) else None
+    model = model_of(module)
+    if type(method) is PlacedMethod and model is not None:
+        target = method._target
+        return target, model.nc_count, target if isinstance(target, Executable) else None
+    return module, 1, None

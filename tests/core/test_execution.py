@@ -1,0 +1,281 @@
+"""SPEC P5, X1-X4: who runs when, on which CPUs, and what the caller keeps."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from neuron_rt import ExecutionTimeoutError, Model, Place, PlainFramework, Runtime
+from neuron_rt.execution import Lanes, Slot
+from neuron_rt.placement import CoreRange
+
+MakeRuntime = Callable[..., Runtime]
+FULL = os.sched_getaffinity(0)
+PATIENCE = 60  # seconds until a test that hangs is given up
+
+
+def load(runtime: Runtime, need: int = 1, start: int | None = None) -> Model:
+    model = Model("model", need, PlainFramework(), kind="plain")
+    runtime.place(model, Place(start))
+    return model
+
+
+def in_threads(*calls: Callable[[], object]) -> list[object]:
+    results: list[object] = [None] * len(calls)
+
+    def run(index: int) -> None:
+        try:
+            results[index] = calls[index]()
+        except BaseException as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    return results
+
+
+def test_disjoint_models_run_at_once(make_runtime: MakeRuntime) -> None:
+    """SPEC P5: each waits inside for the other, which serial execution could not survive."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="5")
+    barrier = threading.Barrier(2, timeout=PATIENCE)
+    first, second = load(runtime, 2), load(runtime, 3)
+    assert sorted(in_threads(lambda: first.run(barrier.wait), lambda: second.run(barrier.wait))) == [0, 1]  # type: ignore[type-var]
+
+
+def test_an_nc_runs_one_at_a_time(make_runtime: MakeRuntime) -> None:
+    """SPEC P5: overlapping models of several sizes from many threads never meet on an NC."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="6")
+    models = [load(runtime, need, start) for need, start in [(1, 0), (2, 0), (3, 1), (2, 3), (6, 0), (1, 5), (1, 5)]]
+    busy = [0] * 6
+    clashes = []
+
+    def body(model: Model) -> None:
+        ncs = model.slots[0].ncs
+        for nc in ncs:
+            busy[nc] += 1
+        for _ in range(20):
+            if any(busy[nc] != 1 for nc in ncs):
+                clashes.append(ncs)
+        for nc in ncs:
+            busy[nc] -= 1
+
+    def client(model: Model) -> None:
+        for _ in range(200):
+            model.run(body, model)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        assert in_threads(*(lambda m=model: client(m) for model in models * 2)) == [None] * 14
+    finally:
+        sys.setswitchinterval(before)
+    assert clashes == []
+    assert sum(slot.calls for model in models for slot in model.slots) == 14 * 200
+
+
+def test_first_come_first_served(make_runtime: MakeRuntime) -> None:
+    """SPEC P5: waiters are served in order of arrival, and one that calls in a loop does not overtake them."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="1")
+    model = load(runtime)
+    lanes = model.slots[0].lanes
+    order: list[str] = []
+    hold, held = threading.Event(), threading.Event()
+
+    def holder() -> None:
+        def wait() -> None:
+            held.set()
+            hold.wait(PATIENCE)
+
+        model.run(wait)
+        for _ in range(50):  # greedy: calls again at once
+            model.run(order.append, "greedy")
+
+    threads = [threading.Thread(target=holder)]
+    threads[0].start()
+    held.wait(PATIENCE)
+    for name in ("first", "second", "third"):
+        thread = threading.Thread(target=lambda n=name: model.run(order.append, n))
+        thread.start()
+        threads.append(thread)
+        while len(lanes.waiters) < len(threads) - 1:
+            pass
+    hold.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert order[:3] == ["first", "second", "third"]
+
+
+def test_switches_are_counted(make_runtime: MakeRuntime) -> None:
+    """SPEC P5: going from one model to another on an NC is a switch; the first load of an NC is none."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2")
+    first, second = load(runtime, 2), load(runtime, 2)
+    for model in (first, first, second, first, second, second):
+        model.run(lambda: None)
+    assert (first.slots[0].switches, second.slots[0].switches) == (1, 2)
+
+
+def test_a_model_runs_on_its_cpus_and_the_caller_gets_his_back(make_runtime: MakeRuntime) -> None:
+    """SPEC X1: during the call the NC's CPUs, afterwards the caller's own, for his threads and processes too."""
+    runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="host")
+    for nc in range(len(runtime.instance_ncs)):
+        model = load(runtime, 1, nc)
+        assert model.run(os.sched_getaffinity, 0) == runtime.cpus(nc)
+        assert os.sched_getaffinity(0) == FULL
+        with pytest.raises(ZeroDivisionError):
+            model.run(lambda: 1 / 0)
+        assert os.sched_getaffinity(0) == FULL
+    assert in_threads(lambda: os.sched_getaffinity(0)) == [FULL]
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"], capture_output=True, text=True
+    )
+    assert child.stdout.strip() == str(sorted(FULL))
+
+
+def test_affinity_off(make_runtime: MakeRuntime) -> None:
+    """SPEC I4: placed all the same, pinned nowhere."""
+    runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="host", NEURON_ADAPTERS_AFFINITY="off")
+    model = load(runtime)
+    assert model.run(os.sched_getaffinity, 0) == FULL
+    assert model.placement[0].start_nc == 0
+
+
+def test_exceptions_pass_unchanged(make_runtime: MakeRuntime) -> None:
+    """SPEC X2: the very object, with the traceback of where it was raised, by either way of running."""
+    for variables in ({}, {"NEURON_RT_EXEC_TIMEOUT": "60"}):
+        runtime = make_runtime(NEURON_RT_NUM_CORES="1", **variables)
+        model = load(runtime)
+        error = KeyError("mine")
+
+        def fails(raised: BaseException = error) -> None:
+            raise raised
+
+        with pytest.raises(KeyError) as caught:
+            model.run(fails)
+        assert caught.value is error
+        assert caught.traceback[-1].name == "fails"
+        assert model.slots[0].errors == 1
+        runtime.close()
+
+
+def test_reentrant_calls(make_runtime: MakeRuntime) -> None:
+    """A model that calls itself or its neighbour does not wait for itself."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="3")
+    first, second = load(runtime, 2, 0), load(runtime, 2, 1)
+    assert first.run(lambda: second.run(lambda: first.run(lambda: "deep"))) == "deep"
+
+
+def test_time_out(make_runtime: MakeRuntime) -> None:
+    """SPEC X3: the caller is free at once, the NC is taken until the model ends, and what gave up never runs."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2", NEURON_RT_EXEC_TIMEOUT="0.2")
+    slow, same, other = load(runtime, 1, 0), load(runtime, 1, 0), load(runtime, 1, 1)
+    finish, ran = threading.Event(), []
+    with pytest.raises(ExecutionTimeoutError, match=r"NEURON_RT_EXEC_TIMEOUT=0.2") as caught:
+        slow.run(finish.wait, PATIENCE)
+    assert (caught.value.status, isinstance(caught.value, TimeoutError)) == (5, True)
+    with pytest.raises(ExecutionTimeoutError):
+        same.run(ran.append, "too early")
+    assert other.run(lambda: "free") == "free"
+    finish.set()
+    slow.slots[0].timeout = same.slots[0].timeout = PATIENCE
+    assert same.run(lambda: "served") == "served"
+    assert ran == []
+    assert (slow.slots[0].timeouts, same.slots[0].timeouts) == (1, 1)
+
+
+def test_a_group_of_several_cpus_has_a_thread_of_its_own() -> None:
+    """SPEC X1: helper threads keep the mask of the thread that made them, so the caller can't serve such a group."""
+    cpus = frozenset(FULL)
+    slot = Slot(Lanes(2), CoreRange(0, 2, (0, 1)), cpus, PlainFramework(), 1, machine=cpus | {max(cpus) + 1})
+    if len(cpus) == 1:  # then two CPUs cannot be told from one
+        assert slot.worker is None
+        return
+    here = threading.get_ident()
+    thread, mask = slot.run(lambda: (threading.get_ident(), os.sched_getaffinity(0)), (), {})
+    again, _mask = slot.run(lambda: (threading.get_ident(), 0), (), {})
+    assert thread == again != here
+    assert mask == cpus
+    assert slot.worker is not None
+    worker = slot.worker
+    del slot
+    worker.join(PATIENCE)
+    assert not worker.is_alive(), "the thread ends with its slot"
+
+
+SIGNALS = """
+import signal, neuron_rt
+runtime = neuron_rt.init()
+model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
+runtime.place(model)
+handled = []
+signal.signal(signal.SIGALRM, lambda *_: handled.append(model.run(lambda: "handled")))
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+calls = 0
+while len(handled) < 500:
+    calls += model.run(lambda: 1)
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert model.slots[0].calls >= calls + 500
+print("done")
+"""
+
+
+def test_a_signal_handler_may_call_a_model(start: Callable[..., subprocess.Popen[str]]) -> None:
+    """SPEC X4: at any point of a call to the same model."""
+    process = start(SIGNALS, NEURON_RT_NUM_CORES="1")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "done\n", "")
+
+
+AT_EXIT = """
+import atexit, neuron_rt
+atexit.register(lambda: print("answer", model.run(lambda: 42)))
+runtime = neuron_rt.init()
+model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
+runtime.place(model)
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"NEURON_RT_EXEC_TIMEOUT": "30"}], ids=["plain", "time-out"])
+def test_an_exit_handler_may_call_a_model(
+    start: Callable[..., subprocess.Popen[str]], variables: dict[str, str]
+) -> None:
+    """SPEC X4: and shutdown neither hangs nor warns."""
+    process = start(AT_EXIT, **variables)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "answer 42\n", "")
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, neuron_rt
+runtime = neuron_rt.init()
+model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
+runtime.place(model)
+finish, held = threading.Event(), threading.Event()
+thread = threading.Thread(target=lambda: model.run(lambda: (held.set(), finish.wait())))
+thread.start()
+held.wait()
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    model.run(lambda: print("must not run"))
+except KeyboardInterrupt:
+    print("interrupted")
+finish.set()
+thread.join()
+print(model.run(lambda: "fine"))
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"NEURON_RT_EXEC_TIMEOUT": "30"}], ids=["plain", "time-out"])
+def test_keyboard_interrupt(start: Callable[..., subprocess.Popen[str]], variables: dict[str, str]) -> None:
+    """SPEC X4: who waits for a busy NC can be interrupted, and leaves nothing behind."""
+    process = start(INTERRUPTED, NEURON_RT_NUM_CORES="1", **variables)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "interrupted\nfine\n", "")

@@ -1,0 +1,325 @@
+"""SPEC O: an NC belongs to one process at a time, the kernel keeps the books, and a death frees everything at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import neuron_rt
+from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError
+from neuron_rt.ownership import LOCK_NAME, acquire, owners
+
+Start = Callable[..., subprocess.Popen[str]]
+MakeRuntime = Callable[..., Runtime]
+PATIENCE = 60
+
+#: Takes NCs, says which, and keeps them until its input ends.
+HOLDER = """
+import sys, neuron_rt
+try:
+    print(*neuron_rt.init().instance_ncs, flush=True)
+except neuron_rt.NeuronCoresNotAvailableError as error:
+    sys.exit(str(error))
+sys.stdin.read()
+"""
+
+
+def taken_by(process: subprocess.Popen[str]) -> list[int]:
+    assert process.stdout is not None
+    return [int(nc) for nc in process.stdout.readline().split()]
+
+
+def config(state_dir: Path, **variables: str) -> Config:
+    return Config.read({"NEURON_ADAPTERS_STATE_DIR": str(state_dir), **variables})
+
+
+def test_first_fit(start: Start) -> None:
+    """SPEC O2, P8: each process gets the next free run; the sixth of five times three is told who has what."""
+    processes = [start(HOLDER, NEURON_RT_NUM_CORES="3") for _ in range(5)]
+    runs = sorted(taken_by(process) for process in processes)
+    assert runs == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11], [12, 13, 14]]
+    sixth = start(HOLDER, NEURON_RT_NUM_CORES="3", NEURON_PROCESS_TAG="sixth")
+    _out, err = sixth.communicate(timeout=PATIENCE)
+    assert err.startswith("NeuronCore(s) not available - Requested:3 Available:1")
+    for process in processes:
+        assert f"pid {process.pid}" in err
+
+
+def test_visible_cores_side_by_side(start: Start) -> None:
+    """SPEC P8: five processes on 0-2, 3-5, 6-8, 9-11 and 12-14 all run."""
+    for first in range(0, 15, 3):
+        assert taken_by(start(HOLDER, NEURON_RT_VISIBLE_CORES=f"{first}-{first + 2}")) == [first, first + 1, first + 2]
+
+
+def test_the_documented_error(start: Start, state_dir: Path) -> None:
+    """SPEC O3: the documented words, then the owner by pid, tag, NCs and command."""
+    holder = start(HOLDER, NEURON_RT_VISIBLE_CORES="0-3", NEURON_PROCESS_TAG="my server")
+    taken_by(holder)
+    with pytest.raises(NeuronCoresNotAvailableError) as caught:
+        acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="1"))
+    text = str(caught.value)
+    assert text.startswith("NeuronCore(s) not available - Requested:nc1-nc1 Available:0. ")
+    assert f"pid {holder.pid} [my server] owns NC0-NC3: " in text
+    assert caught.value.owners[0].pid == holder.pid
+    with pytest.raises(NeuronCoresNotAvailableError, match=r"Requested:nc3,nc5 Available:1"):
+        acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="3,5"))
+    still_free = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="5"))
+    still_free.release()
+
+
+def test_a_killed_owner_is_gone_at_once(start: Start, state_dir: Path) -> None:
+    """SPEC O1: SIGKILL leaves neither locks nor a record that anybody believes."""
+    holder = start(HOLDER)
+    assert len(taken_by(holder)) == 16
+    assert [owner.pid for owner in owners(state_dir)] == [holder.pid]
+    holder.kill()
+    holder.wait()
+    assert owners(state_dir) == ()
+    mine = acquire(config(state_dir))
+    assert mine.ncs == tuple(range(16))
+    assert not [name for name in os.listdir(state_dir) if name.endswith(".json")], "the dead are cleared away"
+    mine.release()
+
+
+def test_waiting(start: Start, state_dir: Path) -> None:
+    """SPEC O3: NEURON_ADAPTERS_WAIT gets what is freed in time, in order of arrival, and gives up when it is not."""
+    holder = acquire(config(state_dir))
+    with pytest.raises(NeuronCoresNotAvailableError):
+        acquire(config(state_dir, NEURON_ADAPTERS_WAIT="0.05"))
+    waiters = []
+    for ticket in range(3):
+        waiters.append(start(HOLDER, NEURON_ADAPTERS_WAIT=str(PATIENCE)))
+        while len(list(holder._lock.held(1 << 41, (1 << 41) - 1))) <= ticket:
+            time.sleep(0.01)
+    holder.release()
+    for place, waiter in enumerate(waiters):
+        assert len(taken_by(waiter)) == 16
+        assert [owner.pid for owner in owners(state_dir)] == [waiter.pid]
+        assert all(other.poll() is None for other in waiters[place:])
+        waiter.kill()
+        waiter.wait()
+
+
+FIGHTER = """
+import fcntl, os, random, sys, time, neuron_rt
+folder = sys.argv[1]
+random.seed(os.getpid())
+try:
+    ncs = neuron_rt.init().instance_ncs
+except neuron_rt.NeuronCoresNotAvailableError:
+    sys.exit(3)
+for nc in ncs:
+    witness = os.open(os.path.join(folder, str(nc)), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(witness, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os._exit(66)
+assert list(ncs) == list(range(ncs[0], ncs[0] + len(ncs)))
+time.sleep(random.random() * 0.05)
+os._exit(0) if random.random() < 0.5 else sys.exit(0)
+"""
+
+
+def test_two_hundred_processes_fight(
+    environment: Callable[..., dict[str, str]], tmp_path: Path, state_dir: Path
+) -> None:
+    """SPEC O1-O3: 200 processes for 16 NCs, some killed at any point. A witness, a flock an NC, would see a second
+    owner; afterwards one process can take all, so none was lost."""
+    import sys
+
+    chance = random.Random(7)
+    script = tmp_path / "fighter.py"
+    script.write_text(FIGHTER)
+    witnesses = tmp_path / "witnesses"
+    witnesses.mkdir()
+    codes: list[int] = []
+    for _batch in range(10):
+        batch = []
+        for _ in range(20):
+            env = environment(
+                NEURON_RT_NUM_CORES=str(chance.randint(1, 5)),
+                NEURON_ADAPTERS_WAIT=chance.choice(["0", "60", "60"]),
+            )
+            batch.append(subprocess.Popen([sys.executable, "-S", str(script), str(witnesses)], env=env))
+        for process in batch[::4]:
+            time.sleep(chance.random() * 0.15)
+            process.kill()
+        codes += [process.wait(timeout=PATIENCE) for process in batch]
+    assert len(codes) == 200
+    assert 66 not in codes, "an NC had two owners"
+    assert set(codes) <= {0, 3, -9}
+    assert codes.count(0) > 100
+    alone = acquire(config(state_dir))
+    assert alone.ncs == tuple(range(16)), "an NC was lost"
+    alone.release()
+
+
+def test_killed_while_choosing(start: Start, state_dir: Path) -> None:
+    """SPEC O1: SIGKILL in any line. The deaths are spread over the few milliseconds that taking NCs needs."""
+    snippet = """
+import os, neuron_rt
+from neuron_rt.ownership import acquire
+print("go", flush=True)
+while True:
+    acquire(neuron_rt.Config.read()).release()
+"""
+    chance = random.Random(1)
+    for _ in range(12):
+        process = start(snippet)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.random() * 0.01)
+        process.kill()
+        process.wait()
+        mine = acquire(config(state_dir))
+        assert len(mine.ncs) == 16
+        mine.release()
+
+
+FORKED = """
+import os, signal, sys, neuron_rt
+model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
+runtime = neuron_rt.init()
+runtime.place(model)
+ready, tell = os.pipe()
+child = os.fork()
+if child == 0:
+    assert neuron_rt.current() is None
+    try:
+        model.run(lambda: 1)
+    except neuron_rt.ModelNotLoadedError as error:
+        assert "load it again in this one, after the fork" in str(error)
+    else:
+        os._exit(1)
+    os.environ["NEURON_RT_NUM_CORES"] = "2"
+    assert neuron_rt.init().instance_ncs == (4, 5), neuron_rt.init().instance_ncs
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert model.run(lambda: 2) == 2
+child = os.fork()
+if child == 0:
+    signal.pause()
+print(child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_fork(start: Start, state_dir: Path) -> None:
+    """SPEC O4: the child owns nothing, takes its own, and keeps nothing of a parent that dies."""
+    parent = start(FORKED, NEURON_RT_NUM_CORES="4")
+    assert parent.stdout is not None
+    orphan = int(parent.stdout.readline())
+    try:
+        parent.wait(timeout=PATIENCE)
+        mine = acquire(config(state_dir))
+        assert len(mine.ncs) == 16
+        mine.release()
+    finally:
+        os.kill(orphan, 9)
+
+
+@pytest.mark.parametrize("what", ["link", "writable", "file", "missing parent"])
+def test_a_directory_that_cannot_be_trusted(tmp_path: Path, what: str) -> None:
+    """SPEC O5: links, directories that others can write to, and what is none are refused with a way out."""
+    folder = tmp_path / "chosen"
+    if what == "link":
+        (tmp_path / "real").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "real")
+    elif what == "writable":
+        folder.mkdir()
+        folder.chmod(0o777)
+    elif what == "file":
+        folder.write_text("")
+    else:
+        folder = folder / "below"
+    with pytest.raises(StateDirectoryError, match="NEURON_ADAPTERS_STATE_DIR"):
+        acquire(config(folder))
+
+
+def test_a_sticky_directory_may_be_shared(tmp_path: Path) -> None:
+    """SPEC O5: as /tmp is: others may add, nobody can remove what is not his."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    mine = acquire(config(folder))
+    assert (folder / LOCK_NAME).stat().st_mode & 0o777 == 0o666
+    mine.release()
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "hard link", "directory"])
+def test_a_lock_file_that_is_none(state_dir: Path, what: str) -> None:
+    """SPEC O5: nothing leads out of the directory."""
+    elsewhere = state_dir.parent / "elsewhere"
+    elsewhere.write_text("")
+    lock = state_dir / LOCK_NAME
+    if what == "link":
+        lock.symlink_to(elsewhere)
+    elif what == "pipe":
+        os.mkfifo(lock)
+    elif what == "hard link":
+        os.link(elsewhere, lock)
+    else:
+        lock.mkdir()
+    with pytest.raises(StateDirectoryError, match=LOCK_NAME):
+        acquire(config(state_dir))
+
+
+JUNK = [
+    b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"[" * 100_000, b"{}" + b" " * (1 << 20),
+    json.dumps({"version": 1, "pid": "7", "ncs": [0]}).encode(), json.dumps({"version": 1, "pid": 7}).encode(),
+    json.dumps({"version": 1, "pid": 7, "ncs": ["0"]}).encode(), json.dumps({"version": 2, "pid": 7, "ncs": []}).encode(),
+    json.dumps({"version": 1, "pid": 7, "ncs": {"a": 1}}).encode(), b'{"version": 1, "pid": 7, "ncs": [1e999]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
+def test_records_are_not_believed(make_runtime: MakeRuntime, state_dir: Path, junk: bytes) -> None:
+    """SPEC O5: whatever a living process's record says, reading it neither fails nor hangs."""
+    make_runtime(NEURON_RT_NUM_CORES="2")
+    (record,) = state_dir.glob("*.json")
+    record.write_bytes(junk)
+    assert owners(state_dir) == ()
+    with pytest.raises(NeuronCoresNotAvailableError, match=r"NC0-NC1: owner has not published itself yet"):
+        acquire(config(state_dir))
+
+
+def test_a_record_cannot_move_the_cursor(make_runtime: MakeRuntime, state_dir: Path) -> None:
+    """Control characters of another process's command stay out of our terminal."""
+    make_runtime()
+    (record,) = state_dir.glob("*.json")
+    body = json.loads(record.read_text())
+    record.write_text(json.dumps({**body, "command": "\x1b[2J evil\r\n", "tag": "\x07"}))
+    (owner,) = owners(state_dir)
+    assert str(owner).isprintable()
+
+
+def test_what_is_published(make_runtime: MakeRuntime, state_dir: Path) -> None:
+    """The owner's pid, command, tag, NCs and models stand beside the locks, for whoever looks."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2", NEURON_PROCESS_TAG="tag")
+    model = neuron_rt.Model("some model", 1, neuron_rt.PlainFramework(), kind="plain")
+    runtime.place(model)
+    runtime._write_record()
+    (owner,) = owners(state_dir)
+    assert (owner.pid, owner.tag, owner.ncs) == (os.getpid(), "tag", (0, 1))
+    assert owner.record["models"][0]["name"] == "some model"
+    assert owner.record["models"][0]["replicas"] == [[0]]
+    runtime.close()
+    assert owners(state_dir) == ()
+    assert owners(state_dir / "not there") == ()
+
+
+def test_the_directory_is_removed_while_in_use(state_dir: Path) -> None:
+    """A fresh lock file is no trap for who comes later, and releasing still works."""
+    first = acquire(config(state_dir, NEURON_RT_NUM_CORES="2"))
+    (state_dir / LOCK_NAME).unlink()
+    first.release()
+    second = acquire(config(state_dir))
+    assert len(second.ncs) == 16
+    second.release()

@@ -1,0 +1,198 @@
+"""SPEC P, C1, C6: the golden placements that need no framework, and what becomes of places."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+import pytest
+
+import neuron_rt
+from neuron_rt import Layout, Model, ModelNotLoadedError, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime
+
+MakeRuntime = Callable[..., Runtime]
+
+
+def load(runtime: Runtime, need: int, where: Place | None = None) -> Model:
+    model = Model(f"model of {need}", need, PlainFramework(), kind="plain")
+    runtime.place(model, *([] if where is None else [where]))
+    return model
+
+
+def spans(*models: Model) -> list[tuple[int, int]]:
+    return [(one.instance_ncs[0], one.instance_ncs[-1]) for model in models for one in model.placement]
+
+
+GOLDEN = [
+    ({}, [1, 1], [(0, 0), (1, 1)]),
+    ({"NEURON_RT_NUM_CORES": "2"}, [1, 1], [(0, 0), (1, 1)]),
+    ({"NEURON_RT_VISIBLE_CORES": "4-5"}, [1, 1], [(4, 4), (5, 5)]),
+    ({"NEURON_RT_VISIBLE_CORES": "0-1"}, [1, 2, 1], [(0, 0), (0, 1), (1, 1)]),
+    ({"NEURONCORE_GROUP_SIZES": "4"}, [4], [(0, 3)]),
+    ({"NEURONCORE_GROUP_SIZES": "3,4,1"}, [3, 4, 1], [(0, 2), (3, 6), (7, 7)]),
+    ({"NEURONCORE_GROUP_SIZES": "2,2"}, [2, 2, 1, 1, 1], [(0, 1), (2, 3), (0, 0), (2, 2), (0, 0)]),
+    ({"NEURONCORE_GROUP_SIZES": "2,2,2,2"}, [2, 2, 2, 2], [(0, 1), (2, 3), (4, 5), (6, 7)]),
+    ({"NEURON_RT_NUM_CORES": "2"}, [2, 2], [(0, 1), (0, 1)]),
+    ({"NEURON_ADAPTERS_INSTANCE": "16", "NEURON_RT_NUM_CORES": "13"}, [2, 4, 3, 4, 2],
+     [(0, 1), (2, 5), (6, 8), (9, 12), (0, 1)]),
+    ({"NEURON_ADAPTERS_INSTANCE": "16", "NEURON_RT_NUM_CORES": "2,4,3,4"}, [2, 4, 3, 4],
+     [(0, 1), (2, 5), (6, 8), (9, 12)]),
+    ({"NEURON_RT_VISIBLE_CORES": "0,2,4-5"}, [2, 1], [(4, 5), (0, 0)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("environ", "needs", "expected"), GOLDEN)
+def test_golden_placements(
+    make_runtime: MakeRuntime, environ: dict[str, str], needs: list[int], expected: list[tuple[int, int]]
+) -> None:
+    """SPEC P8, on a machine of 8 NCs unless said."""
+    runtime = make_runtime(**{"NEURON_ADAPTERS_INSTANCE": "8", **environ})
+    models = [load(runtime, need) for need in needs]
+    assert spans(*models) == expected
+
+
+def test_a_model_larger_than_its_group(make_runtime: MakeRuntime) -> None:
+    """SPEC P2, P8: across groups, from the group's start, with a warning."""
+    runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="8", NEURONCORE_GROUP_SIZES="2,2")
+    models = [load(runtime, 2), load(runtime, 2)]
+    with pytest.warns(UserWarning, match="across groups"):
+        models.append(load(runtime, 3))
+    assert spans(*models) == [(0, 1), (2, 3), (0, 2)]
+
+
+def test_explicit_starts(make_runtime: MakeRuntime) -> None:
+    """SPEC P3, P8: whatever else is loaded there; the order does not matter."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="13")
+    wanted = [(9, 4), (0, 2), (6, 3), (2, 4), (2, 4)]
+    models = [load(runtime, need, Place(start)) for start, need in wanted]
+    assert spans(*models) == [(9, 12), (0, 1), (6, 8), (2, 5), (2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("where", "need", "expected"),
+    [
+        (Place(0, 8), 1, [(nc, nc) for nc in range(8)]),
+        (Place(2, 4), 2, [(2, 3), (4, 5)]),
+        (Place(1, 7), 2, [(1, 2), (3, 4), (5, 6)]),
+        (Place(None, 4), 2, [(0, 1), (2, 3)]),
+        (Place(starts=(5, 0)), 2, [(5, 6), (0, 1)]),
+    ],
+)
+def test_replicas(make_runtime: MakeRuntime, where: Place, need: int, expected: list[tuple[int, int]]) -> None:
+    """SPEC R1."""
+    runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="8")
+    model = load(runtime, need, where)
+    assert spans(model) == expected
+    seen = [model.run(lambda: 1) for _ in range(2 * len(expected))]
+    assert seen == [1] * len(seen)
+    assert [slot.calls for slot in model.slots] == [2] * len(expected), "calls go round robin"
+
+
+@pytest.mark.parametrize(("where", "need"), [(Place(3), 2), (Place(0, 1), 2), (Place(), 5), (Place(starts=(0, 3)), 2)])
+def test_what_does_not_fit(make_runtime: MakeRuntime, where: Place, need: int) -> None:
+    """SPEC P4: status 9, nothing loaded, nothing leaked."""
+    runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="4")
+    with pytest.raises(NotEnoughNeuronCoresError, match="status 9"):
+        load(runtime, need, where)
+    assert runtime.use() == (0, 0, 0, 0)
+    assert runtime.models() == ()
+
+
+def test_empty_visible_cores(make_runtime: MakeRuntime) -> None:
+    """SPEC C2: the process owns nothing and a load fails clearly."""
+    runtime = make_runtime(NEURON_RT_VISIBLE_CORES="")
+    assert runtime.instance_ncs == ()
+    with pytest.raises(NotEnoughNeuronCoresError, match="sees 0"):
+        load(runtime, 1)
+
+
+def test_release_frees_the_place(make_runtime: MakeRuntime) -> None:
+    """SPEC P6: by unloading and by being forgotten."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="3")
+    first, second, third = (load(runtime, 1) for _ in range(3))
+    second.release()
+    assert runtime.use() == (1, 0, 1)
+    assert second.placement == ()
+    with pytest.raises(ModelNotLoadedError, match="load it again"):
+        second.run(lambda: 1)
+    assert spans(load(runtime, 1)) == [(1, 1)]
+    assert runtime.use() == (1, 0, 1), "the model above was not kept"
+    del first
+    gc.collect()
+    assert runtime.use() == (0, 0, 1)
+    assert [model.name for model in runtime.models()] == [third.name]
+
+
+def test_a_move(make_runtime: MakeRuntime) -> None:
+    """Placing again moves; what can't be had leaves the model where it was."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="4")
+    model = load(runtime, 2)
+    runtime.place(model, Place(2))
+    assert (spans(model), runtime.use()) == ([(2, 3)], (0, 0, 1, 1))
+    with pytest.raises(NotEnoughNeuronCoresError):
+        runtime.place(model, Place(3))
+    assert (spans(model), runtime.use()) == ([(2, 3)], (0, 0, 1, 1))
+    runtime.place(model)
+    assert spans(model) == [(0, 1)], "its own weight does not drive it away"
+
+
+def test_close(make_runtime: MakeRuntime) -> None:
+    """SPEC C6, O1: the NCs are free for the next, models say so."""
+    runtime = make_runtime()
+    model = load(runtime, 1)
+    runtime.close()
+    with pytest.raises(ModelNotLoadedError, match="closed"):
+        model.run(lambda: 1)
+    with pytest.raises(ModelNotLoadedError, match="closed"):
+        load(runtime, 1)
+    assert make_runtime().instance_ncs == runtime.instance_ncs
+
+
+def test_init_is_one_and_reads_late(start: Callable[..., object]) -> None:
+    """SPEC C1, C6: the environment counts at the first use; a failed init takes nothing and may be tried again; a later
+    change warns once and names both values."""
+    snippet = """
+import os, warnings, neuron_rt
+os.environ["NEURON_RT_NUM_CORES"] = "lots"
+try:
+    neuron_rt.init()
+except neuron_rt.NeuronConfigError as error:
+    assert "lots" in str(error)
+os.environ["NEURON_RT_NUM_CORES"] = "2"
+runtime = neuron_rt.init()
+assert runtime is neuron_rt.init() is neuron_rt.current()
+assert runtime.instance_ncs == (0, 1)
+os.environ["NEURON_RT_NUM_CORES"] = "3"
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    for _ in range(3):
+        runtime.place(neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain"))
+assert len(said) == 1 and "'2'" in str(said[0].message) and "'3'" in str(said[0].message), said
+assert runtime.instance_ncs == (0, 1)
+runtime.close()
+assert neuron_rt.current() is None
+assert neuron_rt.init().instance_ncs == (0, 1, 2)
+"""
+    process = start(snippet)
+    out, err = process.communicate()  # type: ignore[attr-defined]
+    assert (process.returncode, err) == (0, ""), out + err  # type: ignore[attr-defined]
+
+
+def test_layout(make_runtime: MakeRuntime) -> None:
+    """SPEC P7: the layout, and as text a table and a bar."""
+    assert "has not started" in str(Layout.of(None))
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2,4")
+    models = [load(runtime, 2), load(runtime, 4)]
+    models[0].run(lambda: 1)
+    layout = Layout.of(runtime)
+    assert [report.placement for report in layout.models] == [model.placement for model in models]
+    assert [report.calls for report in layout.models] == [1, 0]
+    assert "model of 4" in str(layout)
+    assert layout.bar().splitlines()[1].replace("|", " | ").split() == ["A", "A", "|", "B", "B", "B", "B"]
+
+
+def test_public_names() -> None:
+    """__all__ is what is public, and nothing else is."""
+    public = {name for name in vars(neuron_rt) if not name.startswith("_")}
+    modules = {name for name in public if type(getattr(neuron_rt, name)).__name__ == "module"}
+    assert public - modules == set(neuron_rt.__all__)
