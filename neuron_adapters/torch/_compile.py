@@ -6,7 +6,9 @@ option does here.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import inspect
 import io
 import json
 import os
@@ -186,14 +188,25 @@ def _say_ignored(kwargs: dict[str, Any], timeout: object, builder: object, separ
 
 
 class _Function(torch.nn.Module):
-    """A function as a module, since a module can carry a record."""
+    """A function as a module, since a module can carry a record. Modules that the function uses become its own, so
+    that their weights are traced as weights."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self._function = function
+        self.used = torch.nn.ModuleList(_modules_of(function))
 
     def forward(self, *args: Any) -> Any:
         return self._function(*args)
+
+
+def _modules_of(function: Callable[..., Any]) -> list[torch.nn.Module]:
+    """Modules that a function reaches by its closure, its globals or its object."""
+    found = list(vars(getattr(function, "__self__", None) or object).values())
+    with contextlib.suppress(TypeError, ValueError):  # builtins and callable objects tell nothing
+        used = inspect.getclosurevars(getattr(function, "__func__", function))
+        found += [*used.nonlocals.values(), *used.globals.values()]
+    return [one for one in found if isinstance(one, torch.nn.Module)]
 
 
 class _HalfModule(torch.nn.Module):
@@ -234,7 +247,8 @@ def _frozen(
     if isinstance(model, torch.jit.ScriptModule) and not kwargs:
         scripted: Any = model
     else:
-        scripted = torch.jit.trace(model, inputs, **kwargs)
+        with torch.no_grad():  # as it will run; some layers take another way then, and PyTorch checks that too
+            scripted = torch.jit.trace(model, inputs, **kwargs)
     if isinstance(scripted, torch.jit.ScriptModule) and not hasattr(scripted, "training"):
         frozen = scripted  # frozen already
     else:

@@ -1,0 +1,202 @@
+"""SPEC X with real models: whose CPUs work, what the caller keeps, time-outs, interrupts and the end of the process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import neuron_adapters
+from neuron_adapters.torch import experimental
+from neuron_rt import ExecutionTimeoutError, current
+
+FULL = os.sched_getaffinity(0)
+Script = Callable[..., str]
+
+
+class Slow(torch.nn.Module):
+    """Works until its argument has been counted down."""
+
+    def forward(self, x: torch.Tensor, rounds: int) -> torch.Tensor:
+        for _ in range(rounds):
+            x = torch.tanh(x @ x)
+        return x
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("slow") / "slow.pt"
+    torch.jit.script(Slow()).save(str(path))
+    return path
+
+
+def cpu_ticks() -> dict[int, tuple[int, frozenset[int]]]:
+    """CPU ticks used by each thread of this process, and its mask now."""
+    found = {}
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        found[int(task)] = int(fields[11]) + int(fields[12]), frozenset(os.sched_getaffinity(int(task)))
+    return found
+
+
+def test_work_stays_on_the_ncs_cpus(monkeypatch: pytest.MonkeyPatch, slow: Path) -> None:
+    """SPEC X1: while a model of one NC computes, the only thread that works is tied to that NC's CPU, although PyTorch
+    was using every CPU a moment before."""
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    torch.mm(torch.rand(600, 600), torch.rand(600, 600))  # PyTorch's helper threads are there, on every CPU
+    with experimental.neuron_cores_context(1):
+        module = torch.jit.load(slow)
+    runtime = current()
+    assert runtime is not None
+    wanted = runtime.cpus(1)
+    x = torch.rand(400, 400)
+    masks: list[frozenset[int]] = []
+    before = cpu_ticks()
+    thread = threading.Thread(target=lambda: [module(x, 150) for _ in range(3)])
+    thread.start()
+    while thread.is_alive():
+        ident = thread.native_id
+        if ident is not None:
+            try:
+                masks.append(frozenset(os.sched_getaffinity(ident)))
+            except ProcessLookupError:
+                break
+        thread.join(0.01)
+    after = cpu_ticks()
+    others = {task: used - before[task][0] for task, (used, _mask) in after.items() if task in before}
+    me = threading.get_native_id()
+    assert sum(used for task, used in others.items() if task != me) <= 2, "helper threads of PyTorch worked"
+    assert masks.count(wanted) > 0.8 * len(masks)
+
+
+def test_the_caller_keeps_his_own(monkeypatch: pytest.MonkeyPatch, slow: Path) -> None:
+    """CPU mask and number of threads, of the caller, of threads and of processes he starts."""
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    threads = torch.get_num_threads()
+    module = torch.jit.load(slow)
+
+    def mine() -> tuple[set[int], int]:
+        return os.sched_getaffinity(0), torch.get_num_threads()
+
+    x = torch.rand(8, 8)
+    fresh: list[tuple[set[int], int]] = []
+
+    def in_a_new_thread() -> None:
+        fresh.append(mine())
+        module(x, 3)
+        fresh.append(mine())
+
+    for _ in range(5):
+        module(x, 3)
+        assert mine() == (FULL, threads)
+        with pytest.raises(RuntimeError):
+            module(torch.rand(2, 3), 1)
+        assert mine() == (FULL, threads)
+    thread = threading.Thread(target=in_a_new_thread)
+    thread.start()
+    thread.join()
+    assert fresh == [(FULL, threads)] * 2
+    snippet = "import os; print(sorted(os.sched_getaffinity(0)))"
+    child = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
+    assert child.stdout.strip() == str(sorted(FULL))
+
+
+def test_fresh_threads_while_a_model_runs(monkeypatch: pytest.MonkeyPatch, slow: Path) -> None:
+    """A thread that first uses PyTorch while a placed model runs in another has PyTorch's own number of threads."""
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    threads = torch.get_num_threads()
+    module = torch.jit.load(slow)
+    runner = threading.Thread(target=lambda: module(torch.rand(300, 300), 300))
+    runner.start()
+    seen: list[int] = []
+    while runner.is_alive():
+        fresh = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        fresh.start()
+        fresh.join()
+    runner.join()
+    assert set(seen) == {threads}
+
+
+def test_time_out(monkeypatch: pytest.MonkeyPatch, slow: Path) -> None:
+    """SPEC X3: the caller is told at once; the model ends on its own and the next call is served."""
+    monkeypatch.setenv("NEURON_RT_EXEC_TIMEOUT", "0.3")
+    module = torch.jit.load(slow)
+    x = torch.rand(300, 300)
+    with torch.no_grad():
+        torch.testing.assert_close(module(x, 1), torch.tanh(x @ x))
+        assert not module(x.clone().requires_grad_(), 1).requires_grad, "the caller's modes reach the other thread"
+    assert module(x.clone().requires_grad_(), 1).requires_grad
+    with pytest.raises(RuntimeError, match="TorchScript interpreter"):
+        module(torch.rand(2, 3), 1)
+    with pytest.raises(ExecutionTimeoutError, match="status 5"):
+        module(x, 6000)
+    for slot in module.forward._model.slots:
+        slot.timeout = 120.0
+    module(x, 1)
+    assert neuron_adapters.describe().models[0].timeouts == 1
+
+
+def test_replicas_run_in_parallel(models: Path, image: torch.Tensor) -> None:
+    """SPEC R4: calls from several threads use all replicas and give the same bits."""
+    with experimental.multicore_context():
+        module = torch.jit.load(models / "k1.pt")
+    expected = module(image)
+    wrong: list[Any] = []
+
+    def client() -> None:
+        for _ in range(40):
+            if not torch.equal(module(image), expected):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    calls = [slot.calls for slot in module.forward._model.slots]
+    assert sum(calls) == 321
+    assert max(calls) - min(calls) <= 1
+
+
+def test_shutdown(script: Script, models: Path) -> None:
+    """SPEC X4: models, replicas and DataParallel alive, a call at exit: the process ends in silence."""
+    snippet = """
+import atexit, torch, neuron_adapters.torch
+module = torch.jit.load("k1.pt")
+parallel = torch.neuron.DataParallel(module)
+x = torch.rand(40, 3, 8, 8)
+parallel(x)
+atexit.register(lambda: print(tuple(module(x[:2]).shape), tuple(parallel(x).shape)))
+"""
+    for variables in ({}, {"NEURON_RT_EXEC_TIMEOUT": "60"}):
+        assert script(snippet, folder=models, **variables) == "(2, 5) (40, 5)\n"
+
+
+INTERRUPT = """
+import os, signal, threading, torch, neuron_adapters.torch
+module = torch.jit.load("slow.pt")
+x = torch.rand(200, 200)
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    while True:
+        module(x, 20)
+except KeyboardInterrupt:
+    pass
+print(tuple(module(x, 1).shape), os.sched_getaffinity(0) == set(range(os.cpu_count())) or "narrow machine")
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"NEURON_RT_EXEC_TIMEOUT": "60"}], ids=["plain", "time-out"])
+def test_keyboard_interrupt(script: Script, slow: Path, variables: dict[str, str]) -> None:
+    """SPEC X4: and the model goes on working."""
+    out = script(INTERRUPT, folder=slow.parent, NEURON_ADAPTERS_INSTANCE="host", **variables)
+    assert out.startswith("(200, 200) ")

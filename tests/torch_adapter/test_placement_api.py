@@ -1,0 +1,238 @@
+"""SPEC R1, P5-P7, O4: explicit placement, and what users ask of a placed model."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import neuron_adapters
+from neuron_adapters.torch import experimental
+from neuron_rt import ModelNotLoadedError, NotEnoughNeuronCoresError, current
+
+
+@pytest.fixture(autouse=True)
+def _eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "8")
+
+
+def spans(model: Any) -> list[str]:
+    return [str(one) for one in neuron_adapters.placement(model)]
+
+
+def use() -> tuple[int, ...]:
+    runtime = current()
+    assert runtime is not None
+    return runtime.use()
+
+
+def test_set_neuron_cores(models: Path, image: torch.Tensor) -> None:
+    """Moves, replicates, chooses; the model stays usable."""
+    module = torch.jit.load(models / "k2.pt")
+    before = module(image)
+    for arguments, expected in [
+        ((3,), ["NC3-NC4"]), ((0, 8), ["NC0-NC1", "NC2-NC3", "NC4-NC5", "NC6-NC7"]), ((1, 5), ["NC1-NC2", "NC3-NC4"]),
+        ((), ["NC0-NC1"]), ((-1, 4), ["NC0-NC1", "NC2-NC3"]),
+    ]:  # fmt: skip
+        experimental.set_neuron_cores(module, *arguments)
+        assert spans(module) == expected
+        assert torch.equal(module(image), before)
+    experimental.set_multicore(module)
+    assert len(spans(module)) == 4
+    assert use() == (1,) * 8
+    del module
+    gc.collect()
+    assert use() == (0,) * 8
+
+
+@pytest.mark.parametrize("arguments", [(8,), (-2,), (0, 9), (0, 0), (0, -2)])
+def test_wrong_indexes(models: Path, arguments: tuple[int, ...]) -> None:
+    """ValueError, from the function and from the context on entry."""
+    module = torch.jit.load(models / "k2.pt")
+    with pytest.raises(ValueError, match="NeuronCore"):
+        experimental.set_neuron_cores(module, *arguments)
+    with pytest.raises(ValueError, match="NeuronCore"), experimental.neuron_cores_context(*arguments):
+        pass
+    with pytest.raises(TypeError, match="start_nc"):
+        experimental.set_neuron_cores(module, "0")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="loaded torch module"):
+        experimental.set_neuron_cores("model")  # type: ignore[arg-type]
+    assert spans(module) == ["NC0-NC1"]
+
+
+def test_a_move_that_fails(models: Path, image: torch.Tensor) -> None:
+    """RuntimeError; the model stays where it was."""
+    module = torch.jit.load(models / "k2.pt")
+    for arguments in [(7,), (0, 1)]:
+        with pytest.raises(RuntimeError, match="status 9"):
+            experimental.set_neuron_cores(module, *arguments)
+        assert spans(module) == ["NC0-NC1"]
+        module(image)
+    assert use() == (1, 1, 0, 0, 0, 0, 0, 0)
+
+
+def test_contexts_nest_and_belong_to_their_thread(models: Path) -> None:
+    """The innermost counts; another thread's load is not drawn in."""
+    elsewhere: list[list[str]] = []
+
+    def load() -> None:
+        elsewhere.append(spans(torch.jit.load(models / "k1.pt")))
+
+    with experimental.neuron_cores_context(4, 2):
+        with experimental.neuron_cores_context(7):
+            assert spans(torch.jit.load(models / "k1.pt")) == ["NC7"]
+        assert spans(torch.jit.load(models / "k1.pt")) == ["NC4", "NC5"]
+        thread = threading.Thread(target=load)
+        thread.start()
+        thread.join()
+    assert elsewhere == [["NC0"]]
+    assert spans(torch.jit.load(models / "k1.pt")) == ["NC0"]
+
+
+def test_the_default_of_the_runtime_object(models: Path) -> None:
+    """torch.classes.neuron.Runtime()."""
+    runtime = torch.classes.neuron.Runtime()
+    runtime.initialize()
+    assert runtime.get_visible_nc_count() == 8
+    runtime.set_default_neuron_cores(2, 2)
+    try:
+        assert (runtime.get_default_start_nc(), runtime.get_default_nc_count()) == (2, 2)
+        assert spans(torch.jit.load(models / "k1.pt")) == ["NC2", "NC3"]
+    finally:
+        runtime.set_default_neuron_cores(-1, -1)
+
+
+def test_a_module_that_holds_models(models: Path, image: torch.Tensor) -> None:
+    """Each loaded model inside moves."""
+    one, two = torch.jit.load(models / "k2.pt"), torch.jit.load(models / "k2.pt")
+    pair = torch.nn.ModuleList([one, two])
+    experimental.set_neuron_cores(pair, 5)
+    assert spans(one) == spans(two) == ["NC5-NC6"]
+    with pytest.raises(ValueError, match="holds none"):
+        experimental.set_neuron_cores(torch.nn.Linear(1, 1))
+
+
+def test_two_models_on_one_group(monkeypatch: pytest.MonkeyPatch, models: Path, image: torch.Tensor) -> None:
+    """The seed's second example: both on NC0-NC1, and the switches are counted."""
+    monkeypatch.setenv("NEURON_RT_NUM_CORES", "2")
+    model0, model1 = torch.jit.load(models / "k2.pt"), torch.jit.load(models / "k2.pt")
+    assert spans(model0) == spans(model1) == ["NC0-NC1"]
+    for _ in range(3):
+        model0(image)
+        model1(image)
+    assert [(one.calls, one.switches) for one in neuron_adapters.describe().models] == [(3, 2), (3, 3)]
+
+
+def test_unload(models: Path, image: torch.Tensor) -> None:
+    """The place is free, the call says what to do, set_neuron_cores brings the model back."""
+    module = torch.jit.load(models / "k1.pt")
+    expected = module(image)
+    neuron_adapters.unload(module)
+    neuron_adapters.unload(module)
+    assert (neuron_adapters.placement(module), use()) == ((), (0,) * 8)
+    with pytest.raises(ModelNotLoadedError, match="unloaded; load it again"):
+        module(image)
+    assert spans(torch.jit.load(models / "k1.pt")) == ["NC0"]
+    experimental.set_neuron_cores(module, 6)
+    assert torch.equal(module(image), expected)
+    with pytest.raises(TypeError, match="an adapter has loaded"):
+        neuron_adapters.unload(torch.nn.Linear(1, 1))
+    assert neuron_adapters.placement(object()) == neuron_adapters.placement(3) == ()
+
+
+def test_places_follow_the_objects(models: Path, image: torch.Tensor) -> None:
+    """SPEC P6: as soon as nobody holds a module its place is free, without waiting for the collector."""
+    gc.disable()
+    try:
+        module = torch.jit.load(models / "k1.pt")
+        forward = module.forward
+        del module
+        assert use()[0] == 1, "somebody can still call it"
+        forward(image)
+        del forward
+        assert use()[0] == 0
+        compiled = torch.jit.load(models / "plain.pt")
+        compiled(image)
+        del compiled
+        assert use() == (0,) * 8
+    finally:
+        gc.enable()
+
+
+def test_a_failed_load_leaves_nothing(models: Path, tmp_path: Path) -> None:
+    """SPEC P4."""
+    garbage = tmp_path / "garbage.pt"
+    garbage.write_bytes(b"no model")
+    with pytest.raises(RuntimeError):
+        torch.jit.load(garbage)
+    with experimental.neuron_cores_context(7), pytest.raises(NotEnoughNeuronCoresError):
+        torch.jit.load(models / "k2.pt")
+    assert use() == (0,) * 8
+
+
+def test_many_threads_load_at_once(models: Path) -> None:
+    """Eight threads, eight NCs, each NC once."""
+    loaded: list[Any] = []
+    threads = [threading.Thread(target=lambda: loaded.append(torch.jit.load(models / "k1.pt"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(spans(module)[0] for module in loaded) == [f"NC{nc}" for nc in range(8)]
+
+
+FORK = """
+import os, torch, neuron_adapters, neuron_adapters.torch, neuron_rt
+torch.set_num_threads(1)
+module = torch.jit.load("k1.pt")
+x = torch.rand(2, 3, 8, 8)
+child = os.fork()
+if child == 0:
+    try:
+        module(x)
+        os._exit(1)
+    except neuron_rt.ModelNotLoadedError as error:
+        assert "after the fork" in str(error), error
+    assert neuron_adapters.describe().models == ()
+    mine = torch.jit.load("k1.pt")
+    assert neuron_adapters.placement(mine)[0].instance_ncs == (2,), neuron_adapters.placement(mine)
+    mine(x)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+module(x)
+print(neuron_adapters.describe().models[0].calls)
+"""
+
+
+def test_fork(script: Callable[..., str], models: Path) -> None:
+    """SPEC O4: a forked child is told to load, and gets NCs of its own."""
+    assert script(FORK, folder=models, NEURON_RT_NUM_CORES="2") == "1\n"
+
+
+SPAWN = """
+import multiprocessing, torch, neuron_adapters, neuron_adapters.torch
+
+def child(number):
+    module = torch.jit.load("k1.pt")
+    module(torch.rand(2, 3, 8, 8))
+    return neuron_adapters.placement(module)[0].instance_ncs
+"""
+
+
+def test_spawned_children(script: Callable[..., str], models: Path, tmp_path: Path) -> None:
+    """Children of multiprocessing, each with NCs of its own."""
+    (tmp_path / "spawned.py").write_text(SPAWN)
+    main = """
+import sys
+sys.path.insert(0, sys.argv[1] if len(sys.argv) > 1 else %r)
+import multiprocessing, spawned
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
+        print(sorted(pool.map(spawned.child, range(2), chunksize=1))[0])
+""" % str(tmp_path)
+    assert script(main, folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_WAIT="60") == "(0,)\n"
