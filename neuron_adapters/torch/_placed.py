@@ -23,7 +23,7 @@ _lazily = threading.RLock()
 class PlacedMethod:
     """A method of a placed module: calls run on the module's NCs, everything else is the ScriptMethod's own."""
 
-    __slots__ = ("_method", "_model", "_target")
+    __slots__ = ("__weakref__", "_method", "_model", "_target")
 
     def __init__(self, model: Model, method: Any, target: Callable[..., Any]) -> None:
         self._model = model
@@ -35,6 +35,9 @@ class PlacedMethod:
             return self._method(*args, **kwargs)
         model = self._model
         return (model.slot or model.pick()).run(self._target, args, kwargs)
+
+    # torch.compile of a larger module breaks its graph here, as at any ScriptMethod.
+    __call__._torchdynamo_disable = True  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._method, name)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,16 @@ IDIOMS |= {
     "equality": lambda m, x: (m == m, m != copy.copy(m), hash(m) == hash(m)),
     "in_place_edit": lambda m, x: (m(x), m.conv.weight.data.zero_(), m(x)),
     "empty_batch": lambda m, x: m(x[:0]).shape,
+    "fork": lambda m, x: torch.jit.wait(torch.jit.fork(m, x)),
+    "register_buffer": lambda m, x: m.register_buffer("fresh", x),
+    "add_module": lambda m, x: m.add_module("fresh", torch.nn.Linear(1, 1)),
+    "functional_call": lambda m, x: torch.func.functional_call(m, dict(m.named_parameters()), (x,)),
+    "get_submodule": lambda m, x: m.get_submodule("head.1"),
+    "deepcopy_outer": lambda m, x: copy.deepcopy(torch.nn.Sequential(m))(x),
+    "data_parallel": lambda m, x: torch.nn.DataParallel(m)(x),
+    "vmap": lambda m, x: torch.vmap(lambda y: m(y[None]))(x),
+    "channels_last": lambda m, x: m.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last)),
+    "compile": lambda m, x: torch.compile(m, backend="eager")(x),
     "replicate": lambda m, x: type(m._replicate_for_data_parallel()),
 }  # fmt: skip
 
@@ -116,6 +127,13 @@ def set_attributes(m: Any, x: torch.Tensor) -> Any:
     m.scale = 3.0
     m.note = "mine"
     return m.scale, m.note, m(x)
+
+
+@idiom
+def compile_outer(m: Any, x: torch.Tensor) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what torch.compile cannot see into: modules like this one
+        return torch.compile(torch.nn.Sequential(m), backend="eager")(x)
 
 
 @idiom
