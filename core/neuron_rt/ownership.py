@@ -66,6 +66,10 @@ class Owner:
         return f"pid {self.pid}{tag} owns {listed(self.ncs)}: {self.command}"
 
 
+#: What this process has open; a forked child must let go of all of it.
+_open_here: set[_LockFile] = set()
+
+
 class _LockFile:
     """Byte locks on the lock file of one state directory."""
 
@@ -77,6 +81,7 @@ class _LockFile:
         except BaseException:
             os.close(self.dir_fd)
             raise
+        _open_here.add(self)
         # A shared flock keeps systemd-tmpfiles from clearing an old directory that is in use.
         with contextlib.suppress(OSError):
             fcntl.flock(self.dir_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -144,6 +149,7 @@ class _LockFile:
         return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
     def close(self) -> None:
+        _open_here.discard(self)
         for fd in (self.fd, self.dir_fd):
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -183,10 +189,6 @@ class Ownership:
     def release(self) -> None:
         """Give everything back (SPEC O1)."""
         self.withdraw()
-        self._lock.close()
-
-    def abandon(self) -> None:
-        """In a forked child: let go of the parent's open file without touching its locks (SPEC O4)."""
         self._lock.close()
 
 
@@ -446,6 +448,16 @@ def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> int:
         os.close(fd)
         raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
     raise _unusable(directory, f"has a {LOCK_NAME} that comes and goes")
+
+
+def _in_child() -> None:
+    """O4: close the parent's open files, its half-made ones of other threads too. Closing a copy releases nothing of
+    the parent's; keeping it would hold the parent's NCs after its death."""
+    for lock in list(_open_here):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _unusable(path: Path, why: str) -> StateDirectoryError:

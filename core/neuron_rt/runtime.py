@@ -370,9 +370,7 @@ def _in_child() -> None:
         runtime, _runtime = _runtime, None
         runtime._publisher = None  # noqa: SLF001
         runtime._close("it was loaded in the parent process; load it again in this one, after the fork")  # noqa: SLF001
-        runtime._ownership.abandon()  # noqa: SLF001
 
 
 atexit.register(_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(after_in_child=_in_child)

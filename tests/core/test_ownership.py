@@ -107,6 +107,21 @@ def test_waiting(start: Start, state_dir: Path) -> None:
         waiter.wait()
 
 
+def test_who_comes_later_does_not_overtake(start: Start, state_dir: Path) -> None:
+    """SPEC O3: fairly. A waiter for all is not starved by waiters for few; who does not wait takes what is free."""
+    low = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="0-7"))
+    high = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="8-15"))
+    large = start(HOLDER, NEURON_ADAPTERS_WAIT=str(PATIENCE))
+    while not list(low._lock.held(1 << 41, (1 << 41) - 1)):
+        time.sleep(0.01)
+    low.release()
+    with pytest.raises(NeuronCoresNotAvailableError, match="Available:8"):
+        acquire(config(state_dir, NEURON_RT_NUM_CORES="1", NEURON_ADAPTERS_WAIT="0.3"))
+    acquire(config(state_dir, NEURON_RT_NUM_CORES="1")).release()
+    high.release()
+    assert len(taken_by(large)) == 16
+
+
 FIGHTER = """
 import fcntl, os, random, sys, time, neuron_rt
 folder = sys.argv[1]
@@ -205,7 +220,9 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert model.run(lambda: 2) == 2
 child = os.fork()
 if child == 0:
+    os.write(tell, b"running")  # from its first line on; until then the kernel has but copied the parent
     signal.pause()
+os.read(ready, 7)
 print(child, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -221,6 +238,43 @@ def test_fork(start: Start, state_dir: Path) -> None:
         mine = acquire(config(state_dir))
         assert len(mine.ncs) == 16
         mine.release()
+    finally:
+        os.kill(orphan, 9)
+
+
+FORKED_IN_BETWEEN = """
+import os, signal, threading, neuron_rt
+from neuron_rt import ownership
+come_alive, inside, go_on = ownership._come_alive, threading.Event(), threading.Event()
+
+def slowly(lock):
+    inside.set()
+    go_on.wait()
+    return come_alive(lock)
+
+ownership._come_alive = slowly
+ready, tell = os.pipe()
+thread = threading.Thread(target=neuron_rt.init)
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    os.write(tell, b"running")  # from its first line on; until then the kernel has but copied the parent
+    signal.pause()
+os.read(ready, 7)
+print(child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_fork_while_another_thread_takes_ncs(start: Start, state_dir: Path) -> None:
+    """SPEC O4: what the parent was just opening is not kept alive either."""
+    parent = start(FORKED_IN_BETWEEN.replace("import os", "import warnings; warnings.simplefilter('ignore')\nimport os", 1))
+    assert parent.stdout is not None
+    orphan = int(parent.stdout.readline())
+    try:
+        parent.wait(timeout=PATIENCE)
+        acquire(config(state_dir)).release()
     finally:
         os.kill(orphan, 9)
 

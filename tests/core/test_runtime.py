@@ -178,6 +178,22 @@ assert neuron_rt.init().instance_ncs == (0, 1, 2)
     assert (process.returncode, err) == (0, ""), out + err  # type: ignore[attr-defined]
 
 
+def test_a_narrow_process_keeps_to_its_mask(start: Callable[..., object]) -> None:
+    """SPEC I1: NCs whose own CPUs the process may not use run on those it may."""
+    snippet = """
+import os, neuron_rt
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+runtime = neuron_rt.init()
+assert {cpu for nc in range(len(runtime.instance_ncs)) for cpu in runtime.cpus(nc)} == os.sched_getaffinity(0)
+model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
+runtime.place(model, neuron_rt.Place(1))
+assert model.run(os.sched_getaffinity, 0) == os.sched_getaffinity(0)
+"""
+    process = start(snippet)
+    out, err = process.communicate()  # type: ignore[attr-defined]
+    assert (process.returncode, err) == (0, ""), out + err  # type: ignore[attr-defined]
+
+
 def test_layout(make_runtime: MakeRuntime) -> None:
     """SPEC P7: the layout, and as text a table and a bar."""
     assert "has not started" in str(Layout.of(None))
