@@ -80,6 +80,24 @@ def test_work_stays_on_the_ncs_cpus(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert masks.count(runtime.cpus(last)) > 0.8 * len(masks)
 
 
+def test_the_callers_helper_threads_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """SPEC X1: also where the caller has helper threads already, which MKL would take."""
+    torch.jit.trace(lambda x: x @ x @ x @ x, torch.rand(600, 600)).save(str(tmp_path / "work.pt"))
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    torch.set_num_threads(torch.get_num_threads())
+    x = torch.rand(1500, 1500)
+    for _ in range(3):
+        x @ x
+    module = torch.jit.load(tmp_path / "work.pt")
+    x = torch.rand(600, 600)
+    before = cpu_ticks()
+    for _ in range(120):
+        module(x)
+    used = {task: ticks - before.get(task, 0) for task, ticks in cpu_ticks().items()}
+    assert used.pop(threading.get_native_id()) > 10
+    assert sum(used.values()) <= 2
+
+
 def test_mkl_gets_its_threads_back(monkeypatch: pytest.MonkeyPatch, slow: Path) -> None:
     """What the caller computes himself after a call uses as many threads as before, MKL's products too."""
     mkl = ctypes.PyDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
