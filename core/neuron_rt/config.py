@@ -123,13 +123,13 @@ class Config:
     def warn_of_use(self) -> None:
         """Say what is deprecated (SPEC C4), with the replacement."""
         if GROUP_SIZES in self.environ:
-            sizes = ",".join(str(group.size) for group in self.groups)
-            warnings.warn(
-                f"{GROUP_SIZES} is deprecated; use {NUM_CORES}={sizes} for the same groups, or {NUM_CORES}="
-                f"{sum(group.size for group in self.groups)} to let every model take the least used NeuronCores",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+            sizes = [group.size for group in self.groups]
+            if self.visible is not None:
+                instead = f"without it, {VISIBLE_CORES} lets every model take the least used of its NeuronCores"
+            else:
+                same = f"{NUM_CORES}={','.join(map(str, sizes))} for the same groups, or " if len(sizes) > 1 else ""
+                instead = f"use {same}{NUM_CORES}={sum(sizes)} to let every model take the least used NeuronCores"
+            warnings.warn(f"{GROUP_SIZES} is deprecated; {instead}", DeprecationWarning, stacklevel=2)
 
     def changes(self, environ: Mapping[str, str] | None = None) -> dict[str, tuple[str | None, str | None]]:
         """Variables whose value is no longer the one that was read: name to (read, now) (SPEC C1)."""

@@ -297,7 +297,7 @@ def _not_available(lock: _LockFile, config: Config) -> NeuronCoresNotAvailableEr
     return NeuronCoresNotAvailableError(
         f"NeuronCore(s) not available - Requested:{asked} Available:{free}{apart}. "
         + "; ".join(lines or ["no owner is left by now"])
-        + ". End those processes, ask for fewer with NEURON_RT_NUM_CORES, or set NEURON_ADAPTERS_WAIT=SECONDS to wait.",
+        + ". End those processes, ask for others or fewer, or set NEURON_ADAPTERS_WAIT=SECONDS to wait.",
         requested=requested,
         available=free,
         owners=who,
@@ -436,6 +436,8 @@ def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> int:
                 fd = os.open(LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=dir_fd)
                 # Whoever may write to the directory shares the instance, whatever our umask says.
                 os.fchmod(fd, 0o600 | writable_by | (writable_by << 1))
+                with contextlib.suppress(OSError):  # we are not in the directory's group: then others can't be either
+                    os.fchown(fd, -1, os.fstat(dir_fd).st_gid)
             except FileExistsError:
                 continue
             except OSError as error:

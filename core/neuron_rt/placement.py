@@ -104,7 +104,7 @@ def not_enough(
     if limit is not None:
         hint = f"Ask for at least {need}"
     elif not valid:
-        hint = "Raise NEURON_RT_NUM_CORES, or compile the model for fewer pipeline cores"
+        hint = "Give the process more neighbouring NeuronCores, or compile the model for fewer pipeline cores"
     else:
         shown = f"{valid[0]} to {valid[-1]}" if len(valid) == valid[-1] - valid[0] + 1 else str(list(valid)[:16])
         hint = f"Valid starts for it: {shown}"

@@ -26,6 +26,7 @@ class ModelReport:
     errors: int
     timeouts: int
     switches: int
+    calls_by_replica: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Layout:
                     errors=sum(slot.errors for slot in slots),
                     timeouts=sum(slot.timeouts for slot in slots),
                     switches=sum(slot.switches for slot in slots),
+                    calls_by_replica=tuple(slot.calls for slot in slots),
                 )
             )
         return cls(

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
+import torch.export
 
 from neuron_rt import ArtifactError
 
 ATTRIBUTE = "_neuron_artifact"
 VERSION = 1
-_MOST_CORES = 4096
+MOST_CORES = 4096
 
 #: One tensor of the inputs: where it stands in the arguments, its shape, its dtype ("float32").
 Leaf = tuple[str, tuple[int, ...], str]
@@ -61,13 +63,17 @@ class Artifact:
 
     def verify(self, module: torch.jit.ScriptModule, source: str) -> None:
         """K4. Raises ArtifactError where the content is not what was compiled."""
-        found = checksum(module)
-        if found != self.checksum:
-            raise ArtifactError(
-                f"{source}: the checksum of the compiled model does not match its content "
-                f"(recorded {self.checksum[:12] or 'none'}, found {found[:12]}). The file is damaged or was changed "
-                "after compilation: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
-            )
+        compare(self.checksum, checksum(module), source)
+
+
+def compare(recorded: str, found: str, source: str) -> None:
+    """K4. Raises ArtifactError where a checksum is not the one that was recorded."""
+    if found != recorded:
+        raise ArtifactError(
+            f"{source}: the checksum of the compiled model does not match its content "
+            f"(recorded {recorded[:12] or 'none'}, found {found[:12]}). The file is damaged or was changed "
+            "after compilation: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
+        )
 
 
 def read(module: torch.jit.ScriptModule, source: str = "the model") -> Artifact | None:
@@ -98,7 +104,7 @@ def _parse(text: object) -> Artifact:
         version = raw.get("version") if isinstance(raw, dict) else None
         raise ValueError(f"its version is {version!r}, this release reads {VERSION}")
     cores = raw["pipeline_cores"]
-    if type(cores) is not int or not 1 <= cores <= _MOST_CORES:
+    if type(cores) is not int or not 1 <= cores <= MOST_CORES:
         raise ValueError(f"{cores!r} pipeline cores")
     inputs = []
     for path, shape, dtype in raw["inputs"]:
@@ -126,10 +132,17 @@ def able_to_freeze(module: torch.jit.ScriptModule) -> None:
 
 def checksum(module: torch.jit.ScriptModule) -> str:
     """SHA-256 over code, constants and state: what the module computes, not how the file is laid out."""
-    digest = hashlib.sha256()
     code, constants = module.code_with_constants
-    digest.update(code.encode())
-    tensors = {**constants.const_mapping, **dict(module.named_parameters()), **dict(module.named_buffers())}
+    return _digest(code, {**constants.const_mapping, **dict(module.named_parameters()), **dict(module.named_buffers())})
+
+
+def program_checksum(program: torch.export.ExportedProgram) -> str:
+    """The same of an exported program."""
+    return _digest(program.graph_module.code, {**program.state_dict, **program.constants})
+
+
+def _digest(code: str, tensors: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(code.encode())
     for name in sorted(tensors):
         if not isinstance(tensors[name], torch.Tensor):
             digest.update(f"{name} {tensors[name]!r}".encode())

@@ -74,7 +74,12 @@ def trace(
     half = _wants_half(optimizations)
     _say_ignored(kwargs, compiler_timeout, subgraph_builder_function, separate_weights)
     if format == "pt2":
-        return _export(model, inputs, flags, dynamic_batch_size, half)
+        if set(kwargs) - {"strict"}:
+            raise CompileError(f"format='pt2' takes no keywords of torch.jit.trace, got {', '.join(sorted(kwargs))}.")
+        program = _export(model, inputs, flags, dynamic_batch_size, half)
+        if compiler_workdir is not None:
+            (_folder(Path(compiler_workdir)) / "graph.txt").write_text(str(program.graph))
+        return program
     if format != "torchscript":
         raise CompileError(f"format is 'torchscript' or 'pt2', got {format!r}.")
     frozen = _frozen(_half(model) if half else model, inputs, kwargs)
@@ -308,9 +313,14 @@ def _batchable(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:
 
 
 def _export(
-    model: torch.nn.Module | Callable[..., Any], inputs: tuple[Any, ...], flags: Flags, dynamic: bool, half: bool
+    model: torch.nn.Module | Callable[..., Any],
+    inputs: tuple[Any, ...],
+    flags: Flags,
+    dynamic: bool,
+    half: bool,
 ) -> Any:
     """The same as a torch.export program: K1 in the format that replaces TorchScript."""
+    name = getattr(model, "__name__", type(model).__name__)
     if half:
         model = _half(model)
     if not isinstance(model, torch.nn.Module):
@@ -324,8 +334,12 @@ def _export(
         shapes = tuple(map_tensors(lambda _leaf: {0: batch}, one) for one in inputs)
         if isinstance(model, _HalfModule | _Function):
             shapes = (shapes,)  # their forward takes *args
-    program = torch.export.export(model.eval(), inputs, dynamic_shapes=shapes)
-    name = getattr(model, "__name__", type(model).__name__)
+    modes = {part: part.training for part in model.modules()}
+    try:
+        program = torch.export.export(model.eval(), inputs, dynamic_shapes=shapes)
+    finally:
+        for part, training in modes.items():
+            part.training = training
     compiled = Model(name, flags.pipeline_cores, FRAMEWORK, kind="torch")
     where = experimental.current_place()
     if where != Place():

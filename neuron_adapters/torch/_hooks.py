@@ -104,8 +104,14 @@ def _jit_load(
     try:
         module = load(f, map_location, _extra_files, _restore_shapes)
     except RuntimeError as error:
+        if "torch.classes.neuron" in str(error):
+            raise ArtifactError(
+                f"{source or 'The file'} was compiled by torch-neuron for the hardware: its weights exist only in the "
+                "hardware's own layout, so it cannot run here. Compile the original model again, with "
+                "torch.neuron.trace of neuron_adapters."
+            ) from error
         if validate:
-            raise ArtifactError(f"{source or f!r} cannot be read as a TorchScript file: {error}") from error
+            raise ArtifactError(f"{source or repr(f)} cannot be read as a TorchScript file: {error}") from error
         raise
     artifact = _artifact.read(module, source or "the model")
     if artifact is not None:
@@ -159,7 +165,7 @@ def _export_load(
     f: Any, *, extra_files: dict[str, Any] | None = None, expected_opset_version: dict[str, int] | None = None
 ) -> Any:
     load = _originals[_export_load]
-    init()
+    runtime = init()
     extra = {} if extra_files is None else extra_files
     own = EXTRA_FILE not in extra
     extra.setdefault(EXTRA_FILE, "")
@@ -170,29 +176,34 @@ def _export_load(
         if own:
             extra.pop(EXTRA_FILE, None)
     source = os.path.abspath(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
-    model = Model(os.path.basename(source) or "exported", _recorded_cores(record, source), FRAMEWORK, kind="torch")
-    model.file = source
-    init().place(model, experimental.current_place())
+    cores, checksum = _recorded(record, source)
+    if checksum is not None and runtime.config.validate_hash:
+        _artifact.compare(checksum, _artifact.program_checksum(program), source or repr(f))
+    model = Model(os.path.basename(source) or "exported", cores, FRAMEWORK, kind="torch", file=source)
+    runtime.place(model, experimental.current_place())
     remember(program, model)
     return program
 
 
-def _recorded_cores(record: str | bytes, source: str) -> int:
+def _recorded(record: str | bytes, source: str) -> tuple[int, str | None]:
+    """Pipeline cores and checksum of an exported program; 1 and None where it has no record."""
     if not record:
-        return 1
+        return 1, None
     try:
-        cores = json.loads(record)["pipeline_cores"]
-        if type(cores) is not int or not 1 <= cores <= 4096:
+        read = json.loads(record)
+        cores, checksum = read["pipeline_cores"], read["checksum"]
+        if type(cores) is not int or not 1 <= cores <= _artifact.MOST_CORES:
             raise ValueError(f"{cores!r} pipeline cores")
+        return cores, str(checksum)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from None
-    return cores
 
 
 def _export_save(ep: Any, f: Any, *, extra_files: dict[str, Any] | None = None, **kwargs: Any) -> None:
     model = model_of(ep)
-    if model is not None and model.nc_count > 1:
-        extra_files = {**(extra_files or {}), EXTRA_FILE: json.dumps({"pipeline_cores": model.nc_count})}
+    if model is not None:
+        record = {"pipeline_cores": model.nc_count, "checksum": _artifact.program_checksum(ep)}
+        extra_files = {**(extra_files or {}), EXTRA_FILE: json.dumps(record)}
     _originals[_export_save](ep, f, extra_files=extra_files, **kwargs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from neuron_adapters._registry import remember
+from neuron_adapters._registry import model_of, remember
 from neuron_adapters.torch import _placed
 from neuron_adapters.torch._executable import flatten, join, map_tensors
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -54,8 +54,9 @@ class DataParallel(torch.nn.Module):
         self._pool_size = 0
         if isinstance(model, torch.nn.Module):
             self.module = model
-        self._model = Model(f"DataParallel({getattr(model, 'original_name', type(model).__name__)})", need, FRAMEWORK,
-                            kind="torch")  # fmt: skip
+        known = model_of(model)
+        name = known.name if known is not None else getattr(model, "__name__", type(model).__name__)
+        self._model = Model(f"DataParallel({name})", need, FRAMEWORK, kind="torch")
         init().place(self._model, Place(starts=starts))
         remember(self, self._model)
         self._dynamic = False
@@ -102,8 +103,8 @@ class DataParallel(torch.nn.Module):
                 f"DataParallel splits dimension {self.dim} of all inputs alike, got the sizes {sorted(sizes)}"
             )
         size = sizes.pop()
-        step = self.split_size or max(1, size // len(self.device_ids))
-        if step < 1:
+        step = max(1, size // len(self.device_ids)) if self.split_size is None else self.split_size
+        if not isinstance(step, int) or step < 1:
             raise ValueError(f"split_size is a number from 1, got {self.split_size!r}")
         if size <= step:
             return [everything]

@@ -96,8 +96,11 @@ def test_group_sizes(value: str, sizes: list[int], replicas: int | None) -> None
     assert config.replicas == replicas
     assert config.count == sum(sizes)
     assert config.groups[0] == Group(0, sizes[0])
-    with pytest.warns(DeprecationWarning, match="NEURON_RT_NUM_CORES="):
+    hint = f"NEURON_RT_NUM_CORES={','.join(map(str, sizes))} for the same groups" if len(sizes) > 1 else "least used"
+    with pytest.warns(DeprecationWarning, match=hint):
         config.warn_of_use()
+    with pytest.warns(DeprecationWarning, match="without it, NEURON_RT_VISIBLE_CORES"):
+        Config.read({"NEURONCORE_GROUP_SIZES": value, "NEURON_RT_VISIBLE_CORES": "0-12"}).warn_of_use()
 
 
 def test_groups_must_fit_the_allocation() -> None:

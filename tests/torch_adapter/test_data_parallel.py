@@ -63,9 +63,10 @@ def test_wrong_arguments(models: Path) -> None:
         DataParallel("model")  # type: ignore[arg-type]
     parallel = DataParallel(torch.jit.load(models / "k1.pt"))
     for attribute in ("num_workers", "split_size"):
-        setattr(parallel, attribute, -1)
-        with pytest.raises(ValueError, match=attribute):
-            parallel(torch.rand(16, 3, 8, 8))
+        for wrong in (-1, 0, "2"):
+            setattr(parallel, attribute, wrong)
+            with pytest.raises(ValueError, match=attribute):
+                parallel(torch.rand(16, 3, 8, 8))
         setattr(parallel, attribute, 2)
 
 

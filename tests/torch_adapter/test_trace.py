@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 import neuron_adapters
+import neuron_rt
 from neuron_adapters.torch import Optimization, analyze_model, experimental, get_supported_operations, neuronx, trace
 from neuron_adapters.torch._hooks import original
 from neuron_rt import ArtifactError, CompileError, InputMismatchError
@@ -261,8 +263,10 @@ def test_the_users_model_stays_his(net: Any, image: torch.Tensor) -> None:
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not model.training
     model.train()
+    model[0].eval()
     trace(model, torch.rand(2, 4), check_trace=False)
-    assert model.training
+    trace(model, torch.rand(2, 4), format="pt2")
+    assert [part.training for part in model.modules()] == [True, False, True]
 
 
 def test_trace_again(net: Any, image: torch.Tensor) -> None:
@@ -386,6 +390,47 @@ def test_pt2(tmp_path: Path, net: Any, image: torch.Tensor, dynamic: bool) -> No
         torch.testing.assert_close(module(batch), net(batch))
     assert neuron_adapters.describe().models[0].calls == 1
     torch.testing.assert_close(original(torch.export.load)(path).module()(batch), module(batch))
+
+
+def test_pt2_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, net: Any, image: torch.Tensor) -> None:
+    """SPEC K4, and options that the format cannot honour."""
+    program = trace(net, image, format="pt2", compiler_workdir=tmp_path)
+    assert "conv2d" in (tmp_path / "graph.txt").read_text()
+    torch.export.save(program, tmp_path / "good.pt2")
+    record = {"neuron_artifact.json": json.dumps({"pipeline_cores": 1, "checksum": "0" * 64})}
+    original(torch.export.save)(program, tmp_path / "bad.pt2", extra_files=record)
+    original(torch.export.save)(program, tmp_path / "strange.pt2", extra_files={"neuron_artifact.json": "{"})
+    torch.export.load(tmp_path / "bad.pt2")
+    with pytest.raises(ArtifactError, match=r"strange\.pt2"):
+        torch.export.load(tmp_path / "strange.pt2")
+    neuron_rt.init().close()
+    monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
+    torch.export.load(tmp_path / "good.pt2")
+    with pytest.raises(ArtifactError, match=r"bad\.pt2: the checksum"):
+        torch.export.load(tmp_path / "bad.pt2")
+    with pytest.raises(CompileError, match="pt2.*check_trace"):
+        trace(net, image, format="pt2", check_trace=False)
+
+
+def test_a_file_for_the_hardware(tmp_path: Path) -> None:
+    """SPEC K6: a model whose weights are in the hardware's layout ends in an error that says why and what to do. The
+    type that torch-neuron registers is put into a file by hand."""
+
+    class Holder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = torch.zeros(1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.model
+
+    buffer = saved(torch.jit.script(Holder()))
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(tmp_path / "inf1.pt", "w", zipfile.ZIP_STORED) as new:
+        for entry in old.infolist():
+            body = old.read(entry)
+            new.writestr(entry, body.replace(b"model : Tensor", b"model : __torch__.torch.classes.neuron.Model"))
+    with pytest.raises(ArtifactError, match=r"inf1\.pt was compiled by torch-neuron for the hardware.*again"):
+        torch.jit.load(tmp_path / "inf1.pt")
 
 
 def test_neuronx_names(tmp_path: Path, net: Any) -> None:
