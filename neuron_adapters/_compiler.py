@@ -54,6 +54,13 @@ _ACCEPTED: dict[str, bool] = {
     "--workdir": True,
     "--retry_failed_compilation": False,
     "--cache_dir": True,
+    # Not documented, but in the documented notebooks.
+    "--sb_size": True,
+    "--batching_en": False,
+    "--rematerialization_en": False,
+    "-rematerialization_en": False,
+    "--spill_dis": False,
+    "--enable-replication": True,
     "-O": True,
     "-O1": False,
     "-O2": False,
@@ -91,6 +98,8 @@ def read_flags(args: str | Iterable[object] | None) -> Flags:
         name, equals, value = words[index].partition("=")
         index += 1
         takes = name in PIPELINE or _ACCEPTED.get(name)
+        if takes is None and name.startswith("--internal-"):  # the compilers' own, in numbers; values as --flag=value
+            takes = False
         if takes is None:
             raise CompileError(
                 f"Unknown compiler flag {words[index - 1]!r}. Known: {', '.join(sorted({*PIPELINE, *_ACCEPTED}))}."
