@@ -12,7 +12,7 @@ help:  ## what there is to make
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,engine]' --group dev
 	@touch $(READY)
 
 setup: $(READY)  ## make .venv with the pinned dependencies
@@ -22,6 +22,11 @@ demo: $(READY)  ## the four models of the AWS guide on 13 NeuronCores
 
 examples: $(READY)  ## run every example
 	@set -e; for example in examples/[a-z]*.py; do echo "== $$example"; $(BIN)/python $$example; done
+
+bench: $(READY)  ## measure every goal of docs/performance.md, about ten minutes
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.plot
 
 check: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -34,4 +39,4 @@ test: check  ## ruff, mypy and the whole test suite
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup demo examples check test clean
+.PHONY: help setup demo examples bench check test clean

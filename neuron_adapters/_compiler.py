@@ -20,10 +20,6 @@ _MOST_CORES = 4096
 
 #: Documented flags that change nothing on an emulated core, and whether each takes a value.
 _ACCEPTED: dict[str, bool] = {
-    "--fp32-cast": True,
-    "--fast-math": True,
-    "--auto-cast": True,
-    "--auto-cast-type": True,
     "--enable-fast-loading-neuron-binaries": False,
     "--enable-fast-context-switch": False,
     "--enable-mixed-precision-accumulation": False,
@@ -67,6 +63,21 @@ _ACCEPTED: dict[str, bool] = {
     "-O3": False,
     "-o": True,
 }
+#: Documented cast flags, and for each value whether it means bfloat16 here. None: a type that CPUs do not compute in;
+#: the model stays in float32, which is no less exact.
+_CASTS: dict[str, dict[str, bool | None]] = {
+    "--fp32-cast": {
+        "all": True, "matmult": True, "matmult-bf16": True, "matmult-fp16": None, "matmult-fp32r": None, "none": False,
+    },
+    "--fast-math": {
+        "all": True, "none": False, "fp32-cast-all": True, "fp32-cast-matmult": True, "fp32-cast-all-bf16": True,
+        "fp32-cast-matmult-bf16": True, "fp32-cast-all-fp16": None, "fp32-cast-matmult-fp16": None,
+        "fp32-cast-matmult-fp32r": None,
+    },
+    "--auto-cast": {"all": True, "matmult": True, "none": False},
+    "--auto-cast-type": {"bf16": True, "fp16": None, "tf32": None, "fp8_e4m3": None},
+}  # fmt: skip
+_RELAYOUT = ("fast-relayout", "no-fast-relayout")
 _SILENT = {"--verbose", "--workdir", "--logfile", "--logfile-verbose", "--output", "-o", "--framework", "--target"}
 _SEVERAL = {"--fast-math", "--pipeline"}
 _said: set[str] = set()
@@ -77,6 +88,8 @@ class Flags:
     """What the flags ask for. ``pipeline_cores``: NCs one replica needs."""
 
     pipeline_cores: int = 1
+    bf16: bool = False
+    """Whether a cast flag asks for bfloat16."""
     given: tuple[str, ...] = ()
 
 
@@ -94,16 +107,16 @@ def read_flags(args: str | Iterable[object] | None) -> Flags:
     """
     words = _words(args)
     cores, index = 1, 0
+    casts: dict[str, bool | None] = {}
     while index < len(words):
         name, equals, value = words[index].partition("=")
         index += 1
-        takes = name in PIPELINE or _ACCEPTED.get(name)
+        takes = name in PIPELINE or name in _CASTS or _ACCEPTED.get(name)
         if takes is None and name.startswith("--internal-"):  # the compilers' own, in numbers; values as --flag=value
             takes = False
         if takes is None:
-            raise CompileError(
-                f"Unknown compiler flag {words[index - 1]!r}. Known: {', '.join(sorted({*PIPELINE, *_ACCEPTED}))}."
-            )
+            known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED}))
+            raise CompileError(f"Unknown compiler flag {words[index - 1]!r}. Known: {known}.")
         values: list[str] = [value] if equals else []
         if takes and not equals:
             while index < len(words) and not words[index].startswith("-") and (not values or name in _SEVERAL):
@@ -113,9 +126,32 @@ def read_flags(args: str | Iterable[object] | None) -> Flags:
                 raise CompileError(f"The compiler flag {name} needs a value: ['{name}', 'VALUE'] or ['{name}=VALUE'].")
         if name in PIPELINE:
             cores = pipeline_cores(values[0], name)
+        elif name in _CASTS:
+            casts[name] = _cast(name, values)
         elif name not in _SILENT:
-            say_once(name, "the CPU computes in the model's own precision and order")
-    return Flags(cores, tuple(words))
+            say_once(name, "there is no such choice on a CPU")
+    return Flags(cores, bf16=_bf16(casts), given=tuple(words))
+
+
+def _cast(name: str, values: Sequence[str]) -> bool | None:
+    """Whether a cast flag means bfloat16. Raises CompileError."""
+    known = _CASTS[name]
+    given = [value for one in values for value in one.split(",")]
+    meant = [value for value in given if name != "--fast-math" or value not in _RELAYOUT]
+    for value in meant:
+        if value not in known:
+            raise CompileError(f"{name} takes {', '.join(known)}; got {value!r}.")
+        if known[value] is None:
+            say_once(f"{name} {value}", "CPUs do not compute in that type; the model stays in float32")
+    return known[meant[-1]] if meant else False
+
+
+def _bf16(casts: dict[str, bool | None]) -> bool:
+    """The last flag decides. A type alone casts too: the compiler's default is to cast matrix multiplications."""
+    if "--auto-cast-type" in casts:
+        kind = casts.pop("--auto-cast-type")
+        casts["--auto-cast"] = casts.get("--auto-cast", True) and kind
+    return bool(list(casts.values())[-1]) if casts else False
 
 
 def pipeline_cores(value: object, name: str = PIPELINE[0]) -> int:

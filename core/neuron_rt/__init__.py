@@ -9,6 +9,7 @@ from neuron_rt.config import Config
 from neuron_rt.errors import (
     ArtifactError,
     CompileError,
+    EngineError,
     ExecutionTimeoutError,
     InputMismatchError,
     ModelNotLoadedError,
@@ -29,6 +30,7 @@ __all__ = [
     "CompileError",
     "Config",
     "CoreRange",
+    "EngineError",
     "ExecutionTimeoutError",
     "Framework",
     "InputMismatchError",

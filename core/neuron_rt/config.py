@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from neuron_rt import engine
 from neuron_rt.errors import NeuronConfigError
 from neuron_rt.instance import DEFAULT_TYPE, Cpu, Instance, machine_cpus
 from neuron_rt.placement import Group, form_groups
@@ -28,6 +29,7 @@ INSTANCE = "NEURON_ADAPTERS_INSTANCE"
 AFFINITY = "NEURON_ADAPTERS_AFFINITY"
 WAIT = "NEURON_ADAPTERS_WAIT"
 STATE_DIR = "NEURON_ADAPTERS_STATE_DIR"
+ENGINE = "NEURON_ADAPTERS_ENGINE"
 
 #: Every variable the runtime reads, with its default as a reader would say it.
 VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -42,6 +44,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         AFFINITY: "on",
         WAIT: "0 seconds",
         STATE_DIR: "a directory of this user, the same in every session",
+        ENGINE: "auto",
     }
 )
 
@@ -73,6 +76,8 @@ class Config:
     """Whether the state directory was chosen by NEURON_ADAPTERS_STATE_DIR."""
     tag: str
     validate_hash: bool
+    engine: str
+    """What computes compiled models: "auto", "openvino" or "framework"."""
     environ: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -116,6 +121,7 @@ class Config:
             shared_state=STATE_DIR in raw,
             tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
             validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
+            engine=_engine(raw.get(ENGINE, engine.AUTO)),
             environ=MappingProxyType(raw),
             sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
         )
@@ -241,6 +247,13 @@ def _switch(value: str, name: str) -> bool:
         return text in _TRUE
     accepted = f"{', '.join(_TRUE)} or {', '.join(_FALSE)}"
     raise NeuronConfigError.of(name, value, "is neither on nor off", accepted)
+
+
+def _engine(value: str) -> str:
+    text = value.strip().lower()
+    if text in engine.CHOICES:
+        return text
+    raise NeuronConfigError.of(ENGINE, value, "is no engine", ", ".join(engine.CHOICES))
 
 
 def _state_dir(value: str | None) -> Path:

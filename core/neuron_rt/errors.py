@@ -119,6 +119,10 @@ class ArtifactError(NeuronError, RuntimeError):
     """A compiled file is damaged, or its content is not what its checksum says (SPEC K4)."""
 
 
+class EngineError(NeuronError, RuntimeError):
+    """The engine of a compiled model failed. While loading, PyTorch's own graph takes over; a call raises it."""
+
+
 def _short(value: object, limit: int = 80) -> str:
     """``repr`` that cannot flood a terminal."""
     text = repr(value)

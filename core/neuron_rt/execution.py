@@ -2,8 +2,10 @@
 
 The caller runs the model. A call takes its NCs, ties its thread to their CPUs, runs, unties, gives the NCs back.
 The thread's own CPU mask is put back after every call: a thread or process that the user starts from it inherits
-nothing of ours. A thread of ours runs the model only where the caller cannot: with a time-out that must return while
-the model still runs, and on a group of several CPUs, whose helper threads keep the mask of the thread that made them.
+nothing of ours. Tying and untying cost several microseconds, so a model that takes no longer than BRIEF runs untied
+in a thread that is on the right CPU anyway. A thread of ours runs the model only where the caller cannot: with a
+time-out that must return while the model still runs, and on a group of several CPUs, whose helper threads keep the
+mask of the thread that made them.
 
 No lock is held between two bytecodes of ours: NCs are re-entrant locks and the queue is a deque, so a signal handler
 may call a model at any point of a call (SPEC X4).
@@ -13,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import ctypes
 import logging
+import math
 import os
 import threading
 import time
@@ -27,8 +31,26 @@ from neuron_rt.placement import CoreRange
 
 log = logging.getLogger("neuron_rt")
 
+#: Seconds. A model whose last call took no longer is not bound again while its caller is on the right CPU.
+BRIEF = 100e-6
+
 _set_mask = getattr(os, "sched_setaffinity", None)
 _get_mask = getattr(os, "sched_getaffinity", None)
+_clock = time.perf_counter
+
+
+def _cpu_reader() -> Callable[[], int]:
+    """sched_getcpu(3), or what is on no CPU where the C library has none. PyDLL: letting go of the interpreter lock
+    would cost more than the call."""
+    try:
+        reader = ctypes.PyDLL(None).sched_getcpu
+    except (AttributeError, OSError):
+        return lambda: -1
+    reader.argtypes = ()
+    return reader
+
+
+_current_cpu = _cpu_reader()
 
 
 class Framework(Protocol):
@@ -71,12 +93,17 @@ class Lanes:
 
     def take(self, ncs: range) -> bool:
         """Take all of ``ncs`` or none, without waiting. A thread may take again what it holds."""
+        if self._try(ncs):
+            return True
+        if self.waiters:  # somebody may have been turned away by what we held for a moment
+            self.wake()
+        return False
+
+    def _try(self, ncs: range) -> bool:
         for nc in ncs:
             if not self.locks[nc].acquire(blocking=False):
                 for taken in range(ncs.start, nc):
                     self.locks[taken].release()
-                if self.waiters:  # somebody may have been turned away by what we held for a moment
-                    self.wake()
                 return False
         return True
 
@@ -92,7 +119,8 @@ class Lanes:
         waiter = _Waiter(ncs)
         self.waiters.append(waiter)
         try:
-            while not (self._turn(waiter) and self.take(ncs)):
+            # One in the queue turns nobody away that is before it, and wakes nobody, least of all itself.
+            while not (self._turn(waiter) and self._try(ncs)):
                 if deadline is None:
                     waiter.gate.acquire()
                 elif not waiter.gate.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -139,8 +167,8 @@ class Slot:
     """One replica of a model on its NCs. ``calls``, ``errors``, ``timeouts`` and ``switches`` count since loading."""
 
     __slots__ = (
-        "_alone", "calls", "core_range", "cpus", "errors", "framework", "lanes", "model", "ncs", "switches",
-        "threads", "timeout", "timeouts", "worker",
+        "_alone", "calls", "core_range", "cpus", "errors", "framework", "lanes", "last", "model", "ncs", "station",
+        "switches", "threads", "timeout", "timeouts", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -162,9 +190,13 @@ class Slot:
         self.model = model
         self.timeout = timeout
         self.threads = len(cpus)
+        self.station: Any = None
+        """What the adapter keeps with this replica: where its engine runs it."""
         # A group that spans every CPU needs no tying down.
         self.cpus = cpus if cpus < machine else frozenset()
         self.calls = self.errors = self.timeouts = self.switches = 0
+        self.last = math.inf
+        """Seconds of the last call, binding and unbinding included."""
         self._alone = lanes.locks[core_range.start_nc] if core_range.nc_count == 1 else None
         self.worker = Worker(core_range, self.cpus) if timeout is not None or len(self.cpus) > 1 else None
 
@@ -173,13 +205,14 @@ class Slot:
         if worker is not None:
             worker.stop()
 
-    def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool = True) -> Any:
         """Call ``fn(*args, **kwargs)`` on the NCs. Its exceptions pass unchanged (SPEC X2).
 
+        ``hold_back``: whether the framework's own threads compute, and must be limited to the CPUs of the NCs.
         Raises ExecutionTimeoutError where NEURON_RT_EXEC_TIMEOUT is set and passes (SPEC X3).
         """
         if self.worker is not None and not isinstance(threading.current_thread(), Worker):
-            return self.worker.call(self, fn, args, kwargs)
+            return self.worker.call(self, fn, args, kwargs, hold_back)
         lanes = self.lanes
         alone = self._alone
         if alone is None:
@@ -188,7 +221,7 @@ class Slot:
         elif lanes.waiters or not alone.acquire(False):  # noqa: FBT003 - the fast path counts every 10 ns
             lanes.wait(self.ncs)
         try:
-            return self._run(fn, args, kwargs)
+            return self._run(fn, args, kwargs, hold_back)
         finally:
             if alone is None:
                 lanes.give(self.ncs)
@@ -197,30 +230,36 @@ class Slot:
                 if lanes.waiters:
                     lanes.wake()
 
-    def _run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    def _run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool) -> Any:
         """Run with the NCs held."""
         self.calls += 1
-        resident = self.lanes.resident
-        if self._alone is None or resident[self.core_range.start_nc] is not self.model:
+        if self._alone is None or self.lanes.resident[self.core_range.start_nc] is not self.model:
             self._switch()
+        before = 0
         home = None
-        if self.cpus:
-            home = _get_mask(0)  # type: ignore[misc]
-            if home <= self.cpus:
-                home = None
-            else:
-                self._bind(self.cpus)
-        before = self.framework.limit_threads(self.threads) if self.threads else 0
+        began = _clock()
         try:
+            # A brief call of a thread that is on its CPU already is over before the scheduler could move it.
+            if self.cpus and (self.last > BRIEF or _current_cpu() not in self.cpus):
+                home = _get_mask(0)  # type: ignore[misc]
+                if home <= self.cpus:
+                    home = None
+                else:
+                    self._bind(self.cpus)
+            if hold_back and self.threads:
+                before = self.framework.limit_threads(self.threads)
             return fn(*args, **kwargs)
         except Exception:
             self.errors += 1
             raise
         finally:
-            if before:
-                self.framework.restore_threads(before)
-            if home is not None:
-                self._bind(home)
+            try:
+                if before:
+                    self.framework.restore_threads(before)
+            finally:
+                if home is not None:
+                    self._bind(home)
+                self.last = _clock() - began
 
     def _bind(self, cpus: frozenset[int] | set[int]) -> None:
         try:
@@ -241,28 +280,33 @@ class Slot:
 class _Job:
     """One call on its way through a worker."""
 
-    __slots__ = ("call", "cancelled", "deadline", "done", "error", "result", "slot")
+    __slots__ = ("call", "cancelled", "deadline", "done", "error", "hold_back", "late", "result", "slot")
 
-    def __init__(self, slot: Slot, call: Callable[[], Any], deadline: float | None) -> None:
+    def __init__(self, slot: Slot, call: Callable[[], Any], deadline: float | None, hold_back: bool) -> None:
         self.slot = slot
         self.call = call
+        self.hold_back = hold_back
         self.deadline = deadline
         self.done = threading.Lock()
         self.done.acquire()
         self.result: Any = None
         self.error: BaseException | None = None
-        self.cancelled = False
+        self.cancelled = self.late = False
 
     def run(self) -> None:
         """In the worker: wait for the NCs, run unless the caller has given up, tell."""
         slot = self.slot
         try:
-            if not self.cancelled and slot.lanes.wait(slot.ncs, self.deadline):
-                try:
-                    if not self.cancelled:
-                        self.result = slot._run(self.call, (), {})  # noqa: SLF001 - the other half of Slot.run
-                finally:
-                    slot.lanes.give(slot.ncs)
+            if self.cancelled:
+                return
+            if not slot.lanes.wait(slot.ncs, self.deadline):
+                self.late = True
+                return
+            try:
+                if not self.cancelled:
+                    self.result = slot._run(self.call, (), {}, self.hold_back)  # noqa: SLF001 - half of Slot.run
+            finally:
+                slot.lanes.give(slot.ncs)
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
             self.error = error
         finally:
@@ -279,11 +323,13 @@ class Worker(threading.Thread):
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._once = threading.Lock()
 
-    def call(self, slot: Slot, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    def call(
+        self, slot: Slot, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool
+    ) -> Any:
         """Run ``fn`` in this thread and wait for it, the wait for the NCs included."""
         context = contextvars.copy_context()
         call = slot.framework.carry(lambda: context.run(fn, *args, **kwargs))
-        job = _Job(slot, call, None if slot.timeout is None else time.monotonic() + slot.timeout)
+        job = _Job(slot, call, None if slot.timeout is None else time.monotonic() + slot.timeout, hold_back)
         if self._awake():
             self._jobs.put(job)
         else:
@@ -293,7 +339,7 @@ class Worker(threading.Thread):
         except BaseException:  # KeyboardInterrupt: what has not begun never begins
             job.cancelled = True
             raise
-        if not in_time:
+        if not in_time or job.late:
             job.cancelled = True
             slot.timeouts += 1
             raise ExecutionTimeoutError(

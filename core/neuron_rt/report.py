@@ -27,6 +27,10 @@ class ModelReport:
     timeouts: int
     switches: int
     calls_by_replica: tuple[int, ...]
+    engine: str
+    """What computes it: a framework's name or an engine's."""
+    why: str
+    """Why that and no other."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Layout:
                     timeouts=sum(slot.timeouts for slot in slots),
                     switches=sum(slot.switches for slot in slots),
                     calls_by_replica=tuple(slot.calls for slot in slots),
+                    engine=model.engine,
+                    why=model.why,
                 )
             )
         return cls(
@@ -97,7 +103,7 @@ class Layout:
     def __str__(self) -> str:
         if not self.instance:
             return "The Neuron runtime has not started in this process: no model is loaded."
-        rows = [("", "model", "framework", "NCs", "instance NCs", "replicas", "CPUs", "calls", "switches")]
+        rows = [("", "model", "framework", "NCs", "instance NCs", "replicas", "CPUs", "engine", "calls", "switches")]
         for index, model in enumerate(self.models):
             rows.append(
                 (
@@ -108,6 +114,7 @@ class Layout:
                     listed(tuple(nc for one in model.placement for nc in one.instance_ncs)),
                     str(len(model.placement)),
                     ",".join(map(str, model.cpus)) or "any",
+                    model.engine,
                     str(model.calls),
                     str(model.switches),
                 )
@@ -116,6 +123,12 @@ class Layout:
         parts = [f"{self.instance}: this process owns {owned}", _table(rows)]
         if self.instance_ncs:
             parts.append(self.bar())
+        reasons: dict[str, str] = {}
+        for index, model in enumerate(self.models):
+            reason = f"{model.engine}: {model.why}"
+            reasons[reason] = reasons.get(reason, "") + _MARKS[index % len(_MARKS)]
+        if reasons:
+            parts.append("\n".join(f"{_few(list(marks), 16)}  {reason}" for reason, marks in reasons.items()))
         return "\n\n".join(parts)
 
 

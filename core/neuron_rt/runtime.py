@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from neuron_rt import placement
 from neuron_rt.config import Config
-from neuron_rt.errors import ModelNotLoadedError, NeuronError
+from neuron_rt.errors import ModelNotLoadedError
 from neuron_rt.execution import Framework, Lanes, Slot
 from neuron_rt.instance import cpus_of_ncs
 from neuron_rt.ownership import Ownership, acquire, command_line
@@ -77,6 +77,11 @@ class Model:
         self.slots: tuple[Slot, ...] = ()
         self.lazy: Callable[[Model], object] | None = None
         """Places the model at its first call, where that has not happened."""
+        self.prepare: Callable[[Model, tuple[Slot, ...]], object] | None = None
+        """Makes the model ready on its slots, before they are its own; what it raises undoes the placement."""
+        self.engine = kind
+        self.why = "not compiled"
+        """What computes it, and the reason."""
         self.gone = ""
         """Why the model holds no NCs any more."""
         self._turn = itertools.count()
@@ -167,19 +172,21 @@ class Runtime:
                 self._count(before, -1)
             try:
                 stay, said = self._choose(model.nc_count, where)
-            except NeuronError:
+                model.number = model.number or next(self._numbers)
+                slots = tuple(
+                    Slot(
+                        self._lanes, one, self._cpus_of(one), model.framework, model.number,
+                        machine=self._machine, timeout=self.config.timeout,
+                    )
+                    for one in stay.ranges
+                )  # fmt: skip
+                if model.prepare is not None:
+                    model.prepare(model, slots)
+            except BaseException:
                 if before is not None:
                     self._count(before, +1)
                 raise
             self._count(stay, +1)
-            model.number = model.number or next(self._numbers)
-            slots = tuple(
-                Slot(
-                    self._lanes, one, self._cpus_of(one), model.framework, model.number,
-                    machine=self._machine, timeout=self.config.timeout,
-                )
-                for one in stay.ranges
-            )  # fmt: skip
             model._settle(stay, slots, self._released)  # noqa: SLF001
             self._models[model.number] = model
         if said:
@@ -307,10 +314,15 @@ class Runtime:
                         "nc_count": model.nc_count,
                         "replicas": [list(one.instance_ncs) for one in model.placement],
                     }
-                    for model in self.models()[:_MOST_PUBLISHED]
+                    for model in self._first(_MOST_PUBLISHED)
                 ],
             }
         )
+
+    def _first(self, most: int) -> list[Model]:
+        """The first ``most`` models that are placed; their table is in order of loading."""
+        with self._lock:
+            return list(itertools.islice((model for model in self._models.values() if model.slots), most))
 
     def _quiet(self) -> None:
         """Publish no more."""
@@ -326,6 +338,7 @@ class Runtime:
         for model in list(self._models.values()):
             model._stay = None  # noqa: SLF001 - there is nothing to give back to
             model._empty(why)  # noqa: SLF001
+            model.number = 0  # the next runtime counts anew
 
 
 _runtime: Runtime | None = None

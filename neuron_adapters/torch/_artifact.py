@@ -18,6 +18,8 @@ import torch.export
 from neuron_rt import ArtifactError
 
 ATTRIBUTE = "_neuron_artifact"
+#: The engine's form of the model, beside the record.
+PROGRAM = "_neuron_program"
 VERSION = 1
 MOST_CORES = 4096
 
@@ -41,6 +43,15 @@ class Artifact:
     checksum: str = ""
     compiler: str = ""
     flags: tuple[str, ...] = field(default=())
+    engine: str = ""
+    """The engine whose form of the model travels with it; empty where PyTorch computes."""
+    why: str = ""
+    """Why that engine, or none."""
+    bf16: bool = False
+    """Whether a cast flag asked for bfloat16, and the engine agreed within its tolerance."""
+    outputs: tuple[Leaf, ...] = ()
+    structure: Any = None
+    """The structure of the outputs (Template)."""
 
     @property
     def batch(self) -> int:
@@ -50,11 +61,7 @@ class Artifact:
     def attach(self, module: torch.jit.ScriptModule) -> None:
         """Write the record into ``module``."""
         text = json.dumps({"version": VERSION, **asdict(self)})
-        c_module = module._c
-        if c_module.hasattr(ATTRIBUTE):
-            c_module.setattr(ATTRIBUTE, text)
-        else:
-            c_module._register_attribute(ATTRIBUTE, torch._C.StringType.get(), text)
+        attach(module, ATTRIBUTE, text)
         able_to_freeze(module)
 
     def sealed(self, module: torch.jit.ScriptModule) -> Artifact:
@@ -64,6 +71,15 @@ class Artifact:
     def verify(self, module: torch.jit.ScriptModule, source: str) -> None:
         """K4. Raises ArtifactError where the content is not what was compiled."""
         compare(self.checksum, checksum(module), source)
+
+
+def attach(module: torch.jit.ScriptModule, name: str, text: str) -> None:
+    """Let ``module`` carry ``text``, also through save and load."""
+    c_module = module._c
+    if c_module.hasattr(name):
+        c_module.setattr(name, text)
+    else:
+        c_module._register_attribute(name, torch._C.StringType.get(), text)
 
 
 def compare(recorded: str, found: str, source: str) -> None:
@@ -106,14 +122,10 @@ def _parse(text: object) -> Artifact:
     cores = raw["pipeline_cores"]
     if type(cores) is not int or not 1 <= cores <= MOST_CORES:
         raise ValueError(f"{cores!r} pipeline cores")
-    inputs = []
-    for path, shape, dtype in raw["inputs"]:
-        if not isinstance(getattr(torch, str(dtype), None), torch.dtype):
-            raise ValueError(f"{dtype!r} is no dtype")
-        inputs.append((str(path), tuple(int(size) for size in shape), str(dtype)))
+    inputs = _leaves(raw["inputs"])
     return Artifact(
         pipeline_cores=cores,
-        inputs=tuple(inputs),
+        inputs=inputs,
         dynamic_batch=bool(raw["dynamic_batch"]),
         batchable=bool(raw["batchable"]) and bool(inputs) and all(leaf[1] for leaf in inputs),
         half=bool(raw["half"]),
@@ -121,7 +133,25 @@ def _parse(text: object) -> Artifact:
         checksum=str(raw["checksum"]),
         compiler=str(raw["compiler"]),
         flags=tuple(str(flag) for flag in raw["flags"]),
+        engine=str(raw.get("engine", "")),
+        why=str(raw.get("why", "compiled by an older release")),
+        bf16=bool(raw.get("bf16")),
+        outputs=_leaves(raw.get("outputs", ())),
+        structure=raw.get("structure"),
     )
+
+
+def _leaves(raw: Any) -> tuple[Leaf, ...]:
+    """Raises ValueError for what is no list of tensors."""
+    leaves = []
+    for path, shape, dtype in raw:
+        if not isinstance(getattr(torch, str(dtype), None), torch.dtype):
+            raise ValueError(f"{dtype!r} is no dtype")
+        sizes = tuple(int(size) for size in shape)
+        if any(size < 0 for size in sizes):
+            raise ValueError(f"{list(shape)!r} is no shape")
+        leaves.append((str(path), sizes, str(dtype)))
+    return tuple(leaves)
 
 
 def able_to_freeze(module: torch.jit.ScriptModule) -> None:
@@ -131,8 +161,11 @@ def able_to_freeze(module: torch.jit.ScriptModule) -> None:
 
 
 def checksum(module: torch.jit.ScriptModule) -> str:
-    """SHA-256 over code, constants and state: what the module computes, not how the file is laid out."""
+    """SHA-256 over code, constants, state and the engine's form: what the module computes, not how the file is laid
+    out."""
     code, constants = module.code_with_constants
+    if module._c.hasattr(PROGRAM):
+        code += str(module._c.getattr(PROGRAM))
     return _digest(code, {**constants.const_mapping, **dict(module.named_parameters()), **dict(module.named_buffers())})
 
 

@@ -11,6 +11,7 @@ import enum
 import inspect
 import io
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,15 +24,15 @@ import torch
 from neuron_adapters import __version__
 from neuron_adapters._compiler import Flags, read_flags, say_once
 from neuron_adapters._registry import model_of, remember
-from neuron_adapters.torch import _placed, experimental
+from neuron_adapters.torch import _artifact, _lowering, _placed, experimental
 from neuron_adapters.torch._artifact import Artifact
-from neuron_adapters.torch._executable import Executable, flatten, leaf_of, map_tensors, optimized
+from neuron_adapters.torch._executable import NOT_INSTALLED, Executable, find_engine, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._hooks import original
-from neuron_rt import CompileError, Model, Place, init
+from neuron_adapters.torch._structure import flatten, map_tensors
+from neuron_rt import CompileError, Config, Model, Place, current, engine, init
 
-#: SPEC K3: a compiled model's results against the original's.
-RTOL, ATOL = 1e-3, 1e-4
+log = logging.getLogger("neuron_adapters")
 
 
 class Optimization(enum.Enum):
@@ -90,21 +91,24 @@ def trace(
             f"dynamic_batch_size=True needs every input and output to have the batch as dimension 0; "
             f"the example inputs have the shapes {shapes}."
         )
+    fast = _optimized(frozen, inputs)
     artifact = Artifact(
         pipeline_cores=flags.pipeline_cores,
         inputs=tuple(leaf_of(path, leaf) for path, leaf in flatten(inputs)),
         dynamic_batch=dynamic_batch_size,
         batchable=batchable,
         half=half,
-        optimize=_agrees(frozen, inputs),
+        optimize=fast is not None,
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
-    ).sealed(frozen)
+    )
+    choice = _engine_choice()
+    artifact = _lowered(artifact, frozen, inputs, fast or frozen, choice, bf16=flags.bf16).sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
         _write_workdir(Path(compiler_workdir), frozen, artifact)
     name = getattr(model, "__name__", type(model).__name__)
-    _placed.place_at_first_call(frozen, Executable(frozen, artifact), name)
+    _placed.place_at_first_call(frozen, Executable.open(frozen, artifact, choice, name), name)
     return frozen
 
 
@@ -288,21 +292,71 @@ def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
         return method(*inputs)
 
 
-def _agrees(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:
-    """Whether the optimised form gives the same numbers on the example inputs (SPEC K3)."""
+def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> torch.jit.ScriptModule | None:
+    """The form optimised for this CPU, where it gives the same numbers on the example inputs (SPEC K3)."""
     try:
         with torch.no_grad():
             expected = list(flatten(_run_twice(frozen, inputs)))
-            found = list(flatten(_run_twice(optimized(frozen), inputs)))
-        return len(expected) == len(found) and all(
-            path == other
-            and one.dtype == two.dtype
-            and one.shape == two.shape
-            and torch.allclose(one, two, rtol=RTOL, atol=ATOL, equal_nan=True)
-            for (path, one), (other, two) in zip(expected, found)
-        )
+            fast = optimized(frozen)
+            found = list(flatten(_run_twice(fast, inputs)))
     except RuntimeError:  # an operator that the optimised form does not know
-        return False
+        return None
+    same = len(expected) == len(found) and all(
+        path == other
+        and one.dtype == two.dtype
+        and one.shape == two.shape
+        and torch.allclose(one, two, equal_nan=True, **_lowering.TOLERANCE[False])
+        for (path, one), (other, two) in zip(expected, found)
+    )
+    return fast if same else None
+
+
+def _engine_choice() -> str:
+    """NEURON_ADAPTERS_ENGINE, as the runtime read it where it has started; compiling alone takes no NeuronCores."""
+    runtime = current()
+    return (Config.read() if runtime is None else runtime.config).engine
+
+
+def _lowered(
+    artifact: Artifact,
+    frozen: torch.jit.ScriptModule,
+    inputs: tuple[Any, ...],
+    fast: torch.jit.ScriptModule,
+    choice: str,
+    *,
+    bf16: bool,
+) -> Artifact:
+    """Give ``frozen`` its form for the engine, where there is one that agrees and is faster than ``fast``, PyTorch's
+    own; else note why not."""
+    if choice == engine.FRAMEWORK:
+        return replace(artifact, why="compiled under NEURON_ADAPTERS_ENGINE=framework")
+    found = find_engine(choice)
+    if found is None:
+        return replace(artifact, why=f"when it was compiled, {NOT_INSTALLED}")
+    rival = None if choice == engine.OPENVINO else fast._c._get_method("forward")
+    verdict = None
+    if bf16:
+        try:
+            verdict = _lowering.lower(found, frozen, inputs, rival, bf16=True)
+        except CompileError as error:
+            log.warning("the cast to bfloat16 is left out: %s", error)
+    cast = verdict is not None
+    try:
+        verdict = verdict or _lowering.lower(found, frozen, inputs, rival, bf16=False)
+    except CompileError as error:
+        if choice == engine.OPENVINO:
+            raise CompileError(f"{error} (NEURON_ADAPTERS_ENGINE={choice} forbids PyTorch's own graph)") from error
+        log.info("PyTorch's own graph runs the compiled model: %s", error)
+        return replace(artifact, why=str(error))
+    _artifact.attach(frozen, _artifact.PROGRAM, verdict.text)
+    return replace(
+        artifact,
+        engine=found.name,
+        why=verdict.why,
+        bf16=cast,
+        outputs=tuple(leaf_of(str(index), leaf) for index, leaf in enumerate(verdict.outputs)),
+        structure=verdict.template.spec,
+    )
 
 
 def _batchable(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:

@@ -1,39 +1,111 @@
-"""A compiled model as something to run: checked inputs, slices of a batch, and behind them the engine.
+"""A compiled model as something to run: checked inputs, slices of a batch, and behind them what computes.
 
-The engine here is PyTorch's own inference form of the frozen graph; whatever replaces it replaces ``_engine``.
+That is the engine where the model could be lowered, else PyTorch's own inference form of the frozen graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from neuron_adapters.torch._artifact import Artifact, Leaf, able_to_freeze
-from neuron_rt import InputMismatchError
+from neuron_adapters._openvino import Lowered
+from neuron_adapters.torch import _lowering
+from neuron_adapters.torch._artifact import PROGRAM, Artifact, Leaf, able_to_freeze
+from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
+from neuron_rt import EngineError, InputMismatchError, Model, NeuronConfigError
+from neuron_rt import engine as engines
+from neuron_rt.execution import Slot
+
+log = logging.getLogger("neuron_adapters")
 
 
 class Executable:
     """Runs one compiled model; shared by all its replicas and loads (SPEC K5)."""
 
-    def __init__(self, module: torch.jit.ScriptModule, artifact: Artifact) -> None:
-        self.module = module
+    def __init__(
+        self, module: torch.jit.ScriptModule, artifact: Artifact, compiled: _lowering.Compiled | None, why: str
+    ) -> None:
+        """``compiled``: its form for the engine, None where PyTorch computes. ``why``: the reason for either."""
+        # Not the Python object: it will hold this executable, and its place shall be free when it goes (SPEC P6).
+        self.c_module = module._c
         self.artifact = artifact
+        self.why = why
         self._names = [argument.name for argument in module._c._get_method("forward").schema.arguments[1:]]
-        self._run = _engine(module, artifact)
+        self._compiled = compiled
+        self._native = _Native(module._c, artifact)
+        self._method: Callable[..., Any] | None = None
         plain = all(path.isdigit() for path, _shape, _dtype in artifact.inputs)
         self._flat = [(shape, getattr(torch, dtype)) for _p, shape, dtype in artifact.inputs] if plain else None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run on inputs of the compiled shapes and dtypes, or with dynamic batching of the compiled shapes but for
-        dimension 0. Raises InputMismatchError (SPEC K1)."""
+    @classmethod
+    def open(cls, module: torch.jit.ScriptModule, artifact: Artifact, choice: str, source: str) -> Executable:
+        """Of a module that was compiled, maybe elsewhere. ``choice``: NEURON_ADAPTERS_ENGINE.
+
+        Raises NeuronConfigError where the engine is asked for and not installed.
+        """
+        if choice == engines.FRAMEWORK:
+            return cls(module, artifact, None, "NEURON_ADAPTERS_ENGINE=framework")
+        engine = find_engine(choice)
+        if not artifact.engine:
+            return cls(module, artifact, None, artifact.why)
+        if engine is None:
+            return cls(module, artifact, None, NOT_INSTALLED)
+        try:
+            return cls(module, artifact, _opened(engine, module, artifact), artifact.why)
+        except (ValueError, EngineError) as error:
+            log.warning("%s: its form for %s cannot be used, so PyTorch runs it: %s", source, artifact.engine, error)
+            return cls(module, artifact, None, f"its form for {artifact.engine} cannot be used: {error}")
+
+    def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
+        """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
+        compiled, model.engine, model.why = self._compiled, model.kind, self.why
+        if compiled is not None and any(len(slot.cpus) > 1 for slot in slots):
+            compiled = None
+            model.why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
+        if compiled is not None:
+            everywhere = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            places = [
+                engines.Place(slot.cpus or ("all" if slot.threads else slot.ncs), slot.cpus, slot.threads or everywhere)
+                for slot in slots
+            ]
+            try:
+                stations = compiled.deployment.settle(places)
+                for station in stations:
+                    if not station.pool:
+                        station.pool.append(compiled.call(station))
+            except EngineError as error:
+                log.warning("%s: OpenVINO cannot load it, so PyTorch runs it: %s", model.name, error)
+                model.why = f"the engine cannot load it: {error}"
+            else:
+                for slot, station in zip(slots, stations):
+                    slot.station = station
+                model.engine = compiled.deployment.engine.name
+                return
+        self._method = self._native.method()
+
+    def __call__(self, station: engines.Station | None, *args: Any, **kwargs: Any) -> Any:
+        """Run at ``station`` on inputs of the compiled shapes and dtypes, or with dynamic batching of the compiled
+        shapes but for dimension 0. Raises InputMismatchError (SPEC K1)."""
         if kwargs:
             args = self._positional(args, kwargs)
-        if self._fits(args):
-            return self._run(*args)
-        return self._slow(args)
+        if not self._fits(args):
+            return self._slow(station, args)
+        if station is None:
+            return self._method(*args)  # type: ignore[misc]
+        pool = station.pool
+        try:
+            call = pool.pop()
+        except IndexError:
+            call = self._compiled.call(station)  # type: ignore[union-attr]
+        try:
+            return call(args)
+        finally:
+            pool.append(call)
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
         """The same executable with dynamic batching on or off; nothing is loaded again."""
@@ -54,22 +126,36 @@ class Executable:
                 or arg.dtype is not dtype
                 or arg.requires_grad
                 or not arg.is_cpu
+                or arg.layout is not torch.strided
             ):
                 return False
         return True
 
-    def _slow(self, args: Sequence[Any]) -> Any:
+    def _slow(self, station: engines.Station | None, args: Sequence[Any]) -> Any:
         args = [map_tensors(_detached, arg) for arg in args]
-        leaves = list(flatten(args))
-        artifact = self.artifact
-        batch = self._check(leaves)
+        batch = self._check(list(flatten(args)))
+        if station is not None:  # PyTorch only moves memory here, and must not use its threads for that
+            with _lowering.one_thread():
+                return self._slices(batch, args, lambda *piece: self(station, *self._as_compiled(piece)))
+        return self._slices(batch, args, self._method)  # type: ignore[arg-type]
+
+    def _as_compiled(self, args: Sequence[Any]) -> list[Any]:
+        """float16 where float32 was compiled, as FLOAT32_TO_FLOAT16 allows; dense where it is sparse."""
+        wanted = [dtype for _shape, dtype in self._flat or ()]
+        return [
+            arg.to_dense().to(dtype) if arg.layout is not torch.strided else arg.to(dtype)
+            for arg, dtype in zip(args, wanted)
+        ]
+
+    def _slices(self, batch: int | None, args: Sequence[Any], run: Callable[..., Any]) -> Any:
+        """Run on ``batch`` rows in slices of the compiled batch; as they are where ``batch`` is None."""
         if batch is None:
-            return self._run(*args)
-        step, parts = artifact.batch, []
+            return run(*args)
+        step, parts = self.artifact.batch, []
         for first in range(0, max(batch, 1), step):
             rows = max(0, min(step, batch - first))
             piece = [map_tensors(lambda leaf, first=first: _rows(leaf, first, step), arg) for arg in args]  # type: ignore[misc]
-            parts.append(map_tensors(lambda leaf, rows=rows: leaf[:rows], self._run(*piece)))  # type: ignore[misc]
+            parts.append(map_tensors(lambda leaf, rows=rows: leaf[:rows], run(*piece)))  # type: ignore[misc]
         return parts[0] if len(parts) == 1 else join(parts, 0)
 
     def _check(self, leaves: list[tuple[str, torch.Tensor]]) -> int | None:
@@ -120,12 +206,49 @@ class Executable:
         return tuple(placed)
 
 
-def _engine(module: torch.jit.ScriptModule, artifact: Artifact) -> Callable[..., Any]:
-    """The callable that computes."""
-    if artifact.optimize:
-        module = optimized(module)
-    method: Callable[..., Any] = module._c._get_method("forward")
-    return method
+NOT_INSTALLED = "OpenVINO is not installed: pip install 'neuron-adapters[engine]'"
+
+
+def find_engine(choice: str) -> engines.Engine | None:
+    """The engine of NEURON_ADAPTERS_ENGINE. Raises NeuronConfigError where it is asked for and not there."""
+    engine = engines.find(choice)
+    if engine is None and choice == engines.OPENVINO:
+        raise NeuronConfigError.of(
+            "NEURON_ADAPTERS_ENGINE", choice, "names an engine that cannot be used here",
+            "auto or framework; or install it: pip install 'neuron-adapters[engine]'",
+        )  # fmt: skip
+    return engine
+
+
+def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> _lowering.Compiled:
+    """The engine's form that travels in ``module``. Raises ValueError where it makes no sense."""
+    record = module._c.getattr(PROGRAM) if module._c.hasattr(PROGRAM) else None
+    inputs, outputs = (
+        [_lowering.Tensor.of(dtype, shape) for _path, shape, dtype in leaves]
+        for leaves in (artifact.inputs, artifact.outputs)
+    )
+    template = Template.checked(artifact.structure, len(outputs))
+    shape = _lowering.Shape(inputs, outputs, template)
+    return _lowering.open_program(engine, Lowered.loads(record), module, shape, bf16=artifact.bf16)
+
+
+class _Native:
+    """What PyTorch computes with, made when it is needed: the form optimised for this CPU where it agreed with the
+    frozen graph, else that graph. It holds the weights another time."""
+
+    def __init__(self, c_module: Any, artifact: Artifact) -> None:
+        self._c_module = c_module
+        self._optimize = artifact.optimize
+        self._method: Callable[..., Any] | None = None
+
+    def method(self) -> Callable[..., Any]:
+        """The callable that computes."""
+        if self._method is None:
+            c_module = self._c_module
+            if self._optimize:
+                c_module = optimized(torch.jit._recursive.wrap_cpp_module(c_module.__copy__()))._c
+            self._method = c_module._get_method("forward")
+        return self._method
 
 
 def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -139,47 +262,6 @@ def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
 def leaf_of(path: str, tensor: torch.Tensor) -> Leaf:
     """A tensor's entry in the record."""
     return path, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
-
-
-def flatten(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor of a nested structure with its path, ``0``, ``1['ids']``, in a fixed order."""
-    if isinstance(value, torch.Tensor):
-        yield path, value
-    elif isinstance(value, dict):
-        for key in sorted(value, key=repr):
-            yield from flatten(value[key], f"{path}[{key!r}]")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from flatten(item, f"{path}[{index}]" if path else str(index))
-
-
-def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
-    """``function`` of every tensor, in the same structure."""
-    if isinstance(value, torch.Tensor):
-        return function(value)
-    if isinstance(value, dict):
-        return type(value)((key, map_tensors(function, item)) for key, item in value.items())
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_tensors(function, item) for item in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_tensors(function, item) for item in value)
-    return value
-
-
-def join(parts: Sequence[Any], dim: int) -> Any:
-    """Put the results of slices together again, structure by structure; scalars become a vector."""
-    first = parts[0]
-    if isinstance(first, torch.Tensor):
-        if first.dim() == 0:
-            return torch.stack(list(parts))
-        return torch.cat(list(parts), dim)
-    if isinstance(first, dict):
-        return type(first)((key, join([part[key] for part in parts], dim)) for key in first)
-    if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return type(first)(*(join(column, dim) for column in zip(*parts)))
-    if isinstance(first, (list, tuple)):
-        return type(first)(join(column, dim) for column in zip(*parts))
-    return first
 
 
 def _rows(leaf: torch.Tensor, first: int, step: int) -> torch.Tensor:

@@ -17,25 +17,30 @@ class TorchFramework:
     """How many threads an operator uses in this thread, and gradient, inference and autocast modes.
 
     ``torch.set_num_threads`` is no use here: it also decides for every thread that has not used torch yet, and resizes
-    MKL for all threads at once. OpenMP and MKL both have a setting of the thread; those two are what PyTorch reads.
+    MKL for all threads at once. OpenMP has a setting of the thread. MKL follows it until somebody calls
+    ``torch.set_num_threads``; from then on it needs its own.
     """
 
     def __init__(self) -> None:
-        self._set_omp, self._set_mkl = _thread_local_setters()
+        self._set_omp, self._set_mkl, self._most_mkl = _thread_local_setters()
 
     def limit_threads(self, most: int) -> int:
-        """See neuron_rt.Framework. A user's lower torch.set_num_threads stays."""
+        """See neuron_rt.Framework. A user's lower torch.set_num_threads stays. Negative where MKL was limited too."""
         before = torch.get_num_threads()
         if before <= most:
             return 0
         self._set_omp(most)
+        if self._most_mkl() <= most:
+            return before
         self._set_mkl(most)
-        return before
+        return -before
 
     def restore_threads(self, before: int) -> None:
         """See neuron_rt.Framework."""
+        if before < 0:
+            self._set_mkl(0)
+            before = -before
         self._set_omp(before)
-        self._set_mkl(0)
 
     def carry(self, call: Callable[[], Any]) -> Callable[[], Any]:
         """See neuron_rt.Framework."""
@@ -54,33 +59,39 @@ class TorchFramework:
         return carried
 
 
-def _thread_local_setters() -> tuple[Callable[[int], object], Callable[[int], object]]:
-    """Setters of the calling thread's OpenMP and MKL thread counts; torch.set_num_threads where they can't be had."""
+def _thread_local_setters() -> tuple[Callable[[int], object], Callable[[int], object], Callable[[], int]]:
+    """Setters of the calling thread's OpenMP and MKL thread counts, and what MKL would use;
+    torch.set_num_threads where they can't be had."""
     libraries = Path(torch.__file__).parent / "lib"
-    omp = mkl = None
+    omp = mkl = most = None
     for path in [*sorted(libraries.glob("libgomp*")), *sorted(libraries.glob("libiomp5*")), None]:
         omp = omp or _function(path, "omp_set_num_threads")
     for path in (libraries / "libtorch_cpu.so", None):
         mkl = mkl or _function(path, "MKL_Set_Num_Threads_Local")
+        most = most or _function(path, "MKL_Get_Max_Threads")
     if omp is None:
         log.info("no OpenMP of this PyTorch found: the number of threads is set for the whole process")
-        return torch.set_num_threads, _nothing
-    return omp, mkl or _nothing
+        return torch.set_num_threads, _nothing, _none
+    if mkl is None or most is None:
+        return omp, _nothing, _none
+    return omp, mkl, most
 
 
-def _function(path: Path | None, name: str) -> Callable[[int], object] | None:
-    """A C function of a library that is loaded already. PyDLL: for so short a call, letting go of the interpreter lock
-    would cost more than the call."""
+def _function(path: Path | None, name: str) -> Any:
+    """A C function of ints of a library that is loaded already. PyDLL: for so short a call, letting go of the
+    interpreter lock would cost more than the call."""
     try:
-        function = getattr(ctypes.PyDLL(None if path is None else str(path)), name)
+        return getattr(ctypes.PyDLL(None if path is None else str(path)), name)
     except (OSError, AttributeError):
         return None
-    function.restype, function.argtypes = None, [ctypes.c_int]
-    return function  # type: ignore[no-any-return]
 
 
 def _nothing(_most: int) -> None:
     pass
+
+
+def _none() -> int:
+    return 0
 
 
 FRAMEWORK = TorchFramework()

@@ -31,7 +31,7 @@ EXTRA_FILE = "neuron_artifact.json"
 
 _patches = Patches()
 _originals: dict[Any, Any] = {}
-_executables: weakref.WeakValueDictionary[tuple[int, ...], Executable] = weakref.WeakValueDictionary()
+_executables: weakref.WeakValueDictionary[tuple[object, ...], Executable] = weakref.WeakValueDictionary()
 _loading = threading.Lock()
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,14 +93,15 @@ def _jit_load(
 ) -> Any:
     load = _originals[_jit_load]
     source = os.path.abspath(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
+    # The runtime first: what can't be placed need not be read.
+    config = init().config
     key = _identity(source) if source and map_location is None and not _extra_files and not _restore_shapes else None
+    key = key and (*key, config.engine, config.validate_hash)
     executable = _executables.get(key) if key else None
     if executable is not None:  # K5: the same compiled file again, so the same weights
-        module = torch.jit._recursive.wrap_cpp_module(executable.module._c.__copy__())
+        module = torch.jit._recursive.wrap_cpp_module(executable.c_module.__copy__())
         _placed.place(module, source, executable)
         return module
-    # The runtime first: what can't be placed need not be read.
-    validate = init().config.validate_hash
     try:
         module = load(f, map_location, _extra_files, _restore_shapes)
     except RuntimeError as error:
@@ -110,17 +111,17 @@ def _jit_load(
                 "hardware's own layout, so it cannot run here. Compile the original model again, with "
                 "torch.neuron.trace of neuron_adapters."
             ) from error
-        if validate:
+        if config.validate_hash:
             raise ArtifactError(f"{source or repr(f)} cannot be read as a TorchScript file: {error}") from error
         raise
     artifact = _artifact.read(module, source or "the model")
     if artifact is not None:
-        if validate:
+        if config.validate_hash:
             artifact.verify(module, source or "the model")
-        executable = Executable(module, artifact)
+        executable = Executable.open(module, artifact, config.engine, source or "the model")
         if key:
             # The registered copy is nobody's: what the user sets on the module stays there.
-            executable.module = torch.jit._recursive.wrap_cpp_module(module._c.__copy__())
+            executable.c_module = module._c.__copy__()
     _placed.place(module, source, executable)
     if key and executable is not None:
         with _loading:
@@ -128,7 +129,7 @@ def _jit_load(
     return module
 
 
-def _identity(path: str) -> tuple[int, ...] | None:
+def _identity(path: str) -> tuple[object, ...] | None:
     """What tells one state of a file from another."""
     try:
         info = os.stat(path)

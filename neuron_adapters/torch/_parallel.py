@@ -12,8 +12,9 @@ import torch
 
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.torch import _placed
-from neuron_adapters.torch._executable import flatten, join, map_tensors
+from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._structure import flatten, join, map_tensors
 from neuron_rt import Model, Place, init
 
 
@@ -44,8 +45,9 @@ class DataParallel(torch.nn.Module):
             raise TypeError(f"dim is a number, got {dim!r}")
         self.dim = dim
         self.split_size: int | None = None
+        self._executable: Executable | None
         target, need, self._executable = _placed.target_of(model)
-        self._target = target
+        self._target = target  # unless there is an executable
         visible = len(init().instance_ncs)
         starts = _starts(device_ids, visible, need)
         self.device_ids = list(starts)
@@ -57,28 +59,31 @@ class DataParallel(torch.nn.Module):
         known = model_of(model)
         name = known.name if known is not None else getattr(model, "__name__", type(model).__name__)
         self._model = Model(f"DataParallel({name})", need, FRAMEWORK, kind="torch")
-        init().place(self._model, Place(starts=starts))
-        remember(self, self._model)
-        self._dynamic = False
         if set_dynamic_batching:
             self._enable_dynamic_batching()
+        if self._executable is not None:
+            self._model.prepare = self._executable.prepare
+        init().place(self._model, Place(starts=starts))
+        remember(self, self._model)
 
     def disable_dynamic_batching(self) -> None:
         """From now on every part must have the compiled shape: ``size / NCs`` must equal the compiled batch."""
         if self._executable is not None:
-            self._target = self._executable.with_dynamic_batch(dynamic=False)
-        self._dynamic = False
+            self._executable = self._executable.with_dynamic_batch(dynamic=False)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """Split, run, join. Structures of inputs and outputs stay; what is no tensor goes to every part."""
         parts = self._split(inputs, kwargs)
-        model, target = self._model, self._target
-        if len(parts) == 1:
-            args, keywords = parts[0]
-            return model.run(target, *args, **keywords)
+        model, target, executable = self._model, self._target, self._executable
 
         def call(part: tuple[Any, Any]) -> Any:
-            return model.run(target, *part[0], **part[1])
+            if executable is None:
+                return model.run(target, *part[0], **part[1])
+            slot = model.pick()
+            return slot.run(executable, (slot.station, *part[0]), part[1], slot.station is None)
+
+        if len(parts) == 1:
+            return call(parts[0])
 
         jobs: list[Future[Any]] = []
         results: list[Any] = []
@@ -131,8 +136,7 @@ class DataParallel(torch.nn.Module):
         if self._executable is None:
             return  # a model that was never compiled takes any batch
         if self.dim == 0 and self._executable.artifact.batchable:
-            self._target = self._executable.with_dynamic_batch(dynamic=True)
-            self._dynamic = True
+            self._executable = self._executable.with_dynamic_batch(dynamic=True)
             return
         why = "dim is not 0" if self.dim != 0 else "its inputs and outputs have no common dimension 0"
         warnings.warn(

@@ -50,13 +50,31 @@ class PlacedMethod:
         return repr(self._method)
 
 
+class CompiledMethod(PlacedMethod):
+    """``forward`` of a compiled module: its executable runs, at the replica's station of the engine if there is one."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _tracing() is not None:
+            return self._method(*args, **kwargs)
+        model = self._model
+        slot = model.slot or model.pick()
+        station = slot.station
+        return slot.run(self._target, (station, *args), kwargs, station is None)
+
+    __call__._torchdynamo_disable = True  # type: ignore[attr-defined]
+
+
 def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | None = None) -> None:
     """Let every method of ``module`` run as ``model``; ``executable`` stands in for ``forward`` where there is one."""
     c_module = module._c
     for name in c_module._method_names():
         method = c_module._get_method(name)
-        target = executable if executable is not None and name == "forward" else method
-        module.__dict__[name] = PlacedMethod(model, method, target)
+        if executable is not None and name == "forward":
+            module.__dict__[name] = CompiledMethod(model, method, executable)
+        else:
+            module.__dict__[name] = PlacedMethod(model, method, method)
     remember(module, model)
 
 
@@ -72,9 +90,11 @@ def new_model(module: torch.jit.ScriptModule, source: str) -> tuple[Model, Artif
 def place(module: torch.jit.ScriptModule, source: str, executable: Executable | None = None) -> None:
     """Place a module that was just loaded (SPEC P1-P3): where the context says, else where the runtime decides."""
     model, artifact = new_model(module, source)
+    runtime = init()
     if artifact is not None and executable is None:
-        executable = Executable(module, artifact)
-    init().place(model, experimental.current_place())
+        executable = Executable.open(module, artifact, runtime.config.engine, source or model.name)
+    model.prepare = executable.prepare if executable is not None else None
+    runtime.place(model, experimental.current_place())
     wrap(module, model, executable)
 
 
@@ -82,6 +102,7 @@ def place_at_first_call(module: torch.jit.ScriptModule, executable: Executable, 
     """For what was just compiled: most of it is saved and never run here. A context places it at once."""
     model, _artifact = new_model(module, "")
     model.name = name
+    model.prepare = executable.prepare
     where = experimental.current_place()
     if where != Place():
         init().place(model, where)
@@ -113,7 +134,7 @@ def target_of(module: Any) -> tuple[Callable[..., Any], int, Executable | None]:
     """What calling ``module`` runs: the callable, the NCs it needs, and its executable where it is compiled."""
     method = vars(module).get("forward") if isinstance(module, torch.nn.Module) else None
     model = model_of(module)
-    if type(method) is PlacedMethod and model is not None:
+    if method is not None and issubclass(type(method), PlacedMethod) and model is not None:
         target = method._target
         return target, model.nc_count, target if isinstance(target, Executable) else None
     return module, 1, None

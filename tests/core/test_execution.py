@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -112,6 +113,65 @@ def test_first_come_first_served(make_runtime: MakeRuntime) -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert order[:3] == ["first", "second", "third"]
+
+
+def test_waiting_costs_no_cpu(make_runtime: MakeRuntime) -> None:
+    """SPEC X5: who waits for one NC, for the second of two, or behind somebody, sleeps."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="3")
+    holder, waiters = load(runtime, 1, 1), [load(runtime, 1, 1), load(runtime, 2, 0), load(runtime, 3, 0)]
+    begun, used = threading.Event(), []
+
+    def hold() -> None:
+        begun.set()
+        time.sleep(0.6)
+
+    def wait(model: Model) -> None:
+        begun.wait(PATIENCE)
+        before = time.thread_time()
+        model.run(lambda: None)
+        used.append(time.thread_time() - before)
+
+    in_threads(lambda: holder.run(hold), *(lambda m=model: wait(m) for model in waiters))  # type: ignore[misc]
+    assert len(used) == 3 and max(used) < 0.1
+
+
+def test_brief_calls_on_the_right_cpu_are_not_bound(make_runtime: MakeRuntime) -> None:
+    """SPEC X1, X5: a brief call leaves the mask alone where the caller is on its NC's CPU; a long one, and one from
+    another CPU, is bound."""
+    runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="host")
+    if len(runtime.instance_ncs) < 2:
+        pytest.skip("one CPU: nothing is ever bound")
+    model = load(runtime, 1, 0)
+    (mine,) = runtime.cpus(0)
+    (other,) = runtime.cpus(1)
+    masks = []
+
+    def look(seconds: float = 0.0) -> None:
+        masks.append(os.sched_getaffinity(0))
+        time.sleep(seconds)
+
+    def move(cpu: int) -> None:
+        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, FULL)
+
+    try:
+        for _ in range(200):
+            move(mine)
+            model.run(look)
+        brief = masks.count(FULL)
+        masks.clear()
+        for _ in range(20):
+            move(other)
+            model.run(look)
+        assert masks.count({mine}) >= 15 and brief >= 100
+        masks.clear()
+        for _ in range(5):
+            move(mine)
+            model.run(look, 0.01)
+        assert masks[1:] == [{mine}] * 4
+        assert os.sched_getaffinity(0) == FULL
+    finally:
+        os.sched_setaffinity(0, FULL)
 
 
 def test_switches_are_counted(make_runtime: MakeRuntime) -> None:

@@ -212,3 +212,38 @@ def test_public_names() -> None:
     public = {name for name in vars(neuron_rt) if not name.startswith("_")}
     modules = {name for name in public if type(getattr(neuron_rt, name)).__name__ == "module"}
     assert public - modules == set(neuron_rt.__all__)
+
+
+def test_a_model_of_a_closed_runtime_is_numbered_anew(make_runtime: Callable[..., Runtime]) -> None:
+    """SPEC P5: two models never count as one, also where one of them was placed by an earlier runtime."""
+    first = make_runtime(NEURON_RT_NUM_CORES="1")
+    old = Model("old", 1, PlainFramework(), kind="plain")
+    first.place(old)
+    first.close()
+    second = make_runtime(NEURON_RT_NUM_CORES="1")
+    new = Model("new", 1, PlainFramework(), kind="plain")
+    second.place(new)
+    second.place(old)
+    for model in (old, new, old):
+        model.run(lambda: None)
+    assert old.number != new.number and [one.switches for one in (*old.slots, *new.slots)] == [1, 1]
+
+
+def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Runtime]) -> None:
+    """SPEC P4: nothing is loaded, nothing leaks; a model that was to move stays where it was."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2")
+    model = Model("model", 1, PlainFramework(), kind="plain")
+
+    def fail(_model: Model, _slots: object) -> None:
+        raise MemoryError
+
+    model.prepare = fail
+    with pytest.raises(MemoryError):
+        runtime.place(model)
+    assert runtime.use() == (0, 0) and model.placement == ()
+    model.prepare = None
+    runtime.place(model)
+    model.prepare = fail
+    with pytest.raises(MemoryError):
+        runtime.place(model, Place(1))
+    assert runtime.use() == (1, 0) and model.placement[0].start_nc == 0

@@ -1,0 +1,178 @@
+"""Engines: libraries that execute a compiled model faster than the framework that it comes from (DESIGN 2).
+
+An adapter lowers a model to a :class:`Program` once. An :class:`Engine` loads it onto CPUs; a :class:`Deployment` does
+so for all NCs that run it, and holds the weights once (SPEC K5). This module imports no engine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from neuron_rt.errors import EngineError
+
+log = logging.getLogger("neuron_rt")
+
+#: Bytes that all copies of a model's weights may take before its NCs share one.
+MOST_COPIED = 16 << 20
+
+AUTO, OPENVINO, FRAMEWORK = "auto", "openvino", "framework"
+#: Values of NEURON_ADAPTERS_ENGINE.
+CHOICES = (AUTO, OPENVINO, FRAMEWORK)
+
+
+class Constant(NamedTuple):
+    """A constant of a program: where it is in this process's memory, and its size in bytes."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A lowered model. ``text`` is the engine's own form of the graph, cut where it names a constant; constant *i*
+    stands between pieces *i* and *i* + 1. ``owner`` keeps the constants' memory alive."""
+
+    text: tuple[str, ...]
+    constants: tuple[Constant, ...]
+    owner: object = field(repr=False, compare=False, default=None)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Size of all constants."""
+        return sum(constant.size for constant in self.constants)
+
+
+class Request(Protocol):
+    """One run at a time of an executable. Tensors are given by address; their dtypes and shapes are the program's."""
+
+    sizes: tuple[tuple[int, ...], tuple[int, ...]]
+    """Bytes of each input and of each output."""
+
+    def set_input(self, index: int, address: int) -> None:
+        """Read input ``index`` from ``address``, from now on."""
+
+    def set_output(self, index: int, address: int) -> None:
+        """Write output ``index`` to ``address``, from now on."""
+
+    def run(self) -> None:
+        """Compute, and return when it is done. Raises EngineError."""
+
+
+class Executable(Protocol):
+    """A program that is loaded: its machine code and packed weights. They go with the last reference to it."""
+
+    def request(self, cpus: frozenset[int]) -> Request:
+        """Make a request. With one lane it runs in the calling thread, and requests take turns. With several it runs
+        in a thread of the engine, which it ties to ``cpus``, if any, for the time."""
+
+
+class Engine(Protocol):
+    """A library that executes programs on CPUs."""
+
+    name: str
+
+    def load(self, program: Program, threads: int, lanes: int, *, bf16: bool) -> Executable:
+        """Make ``program`` ready to run with ``threads`` threads a run, ``lanes`` runs at once. ``bf16``: compute in
+        bfloat16 where the CPU can. Raises EngineError."""
+
+
+def find(choice: str = AUTO) -> Engine | None:
+    """The engine for NEURON_ADAPTERS_ENGINE=``choice``; None where the framework shall compute or none is installed."""
+    if choice == FRAMEWORK or importlib.util.find_spec("openvino") is None:
+        return None
+    from neuron_rt.openvino import OpenVINO
+
+    try:
+        return OpenVINO.instance()
+    except EngineError as error:
+        log.warning("OpenVINO is installed and cannot be used: %s", error)
+        return None
+
+
+class Station:
+    """Where one slot runs a program. ``request()`` makes a request; ``pool`` keeps what the adapter made of finished
+    ones, so that a call in the steady state makes nothing and waits for nobody."""
+
+    __slots__ = ("pool", "request")
+
+    def __init__(self, request: Callable[[], Request]) -> None:
+        self.request = request
+        self.pool: deque[Any] = deque()
+
+    def move(self, request: Callable[[], Request]) -> None:
+        """Run on another executable from now on. A call that is running puts its request into the old pool."""
+        self.request = request
+        self.pool = deque()
+
+
+class Place(NamedTuple):
+    """A set of CPUs to run on. ``key`` tells it from others; ``cpus`` is empty where threads are not bound."""
+
+    key: Hashable
+    cpus: frozenset[int]
+    threads: int
+
+
+class Deployment:
+    """A program on the NCs of this process, its weights held once (SPEC K5).
+
+    Slots on the same CPUs share an executable: they could not run at once anyway. Slots on several CPU sets have an
+    executable each while the weights are small, since then the calling thread computes. Larger weights are held once,
+    in an executable of several lanes, whose threads are the engine's.
+    """
+
+    def __init__(self, engine: Engine, program: Program, *, bf16: bool = False) -> None:
+        self.engine = engine
+        self.program = program
+        self.bf16 = bf16
+        self._guard = threading.RLock()  # a signal handler may load a model here
+        self._places: dict[Hashable, Place] = {}
+        self._stations: dict[Hashable, Station] = {}
+        self._lanes = 0
+        self._shared: Executable | None = None
+
+    def settle(self, places: Sequence[Place]) -> list[Station]:
+        """A station for each of ``places``, which have the same number of threads. Loads what is not loaded yet.
+
+        Raises EngineError; then all is as before.
+        """
+        with self._guard:
+            new = {place.key: place for place in places if place.key not in self._stations}
+            if not new:
+                pass
+            elif (len(self._stations) + len(new) - 1) * self.program.weights_bytes <= MOST_COPIED:
+                made = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
+                self._stations.update(made)
+                self._places.update(new)
+            else:
+                self._share(new)
+            return [self._stations[place.key] for place in places]
+
+    def _share(self, new: dict[Hashable, Place]) -> None:
+        """Let all places run in lanes of one executable; twice as many as before where they do not suffice."""
+        places = {**self._places, **new}
+        moving = new
+        if self._shared is None or self._lanes < len(places):
+            lanes = max(len(places), 2 * self._lanes)
+            self._shared = self._load(next(iter(new.values())).threads, lanes)
+            self._lanes, moving = lanes, places
+        for key, place in moving.items():
+            request = self._on(self._shared, place)
+            if key in self._stations:
+                self._stations[key].move(request)
+            else:
+                self._stations[key] = Station(request)
+        self._places = places
+
+    def _load(self, threads: int, lanes: int) -> Executable:
+        return self.engine.load(self.program, threads, lanes, bf16=self.bf16)
+
+    @staticmethod
+    def _on(executable: Executable, place: Place) -> Callable[[], Request]:
+        return lambda: executable.request(place.cpus)

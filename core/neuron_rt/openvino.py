@@ -1,0 +1,337 @@
+"""OpenVINO as an engine, through its C interface (openvino/c of the openvino package).
+
+The C interface and not the Python one: it loads in milliseconds where the other takes a third of a second, and a call
+costs half as much. Everything handed over is checked here: sizes, and where a program's constants are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from neuron_rt.engine import Program
+from neuron_rt.errors import EngineError
+
+_Handle = ctypes.c_void_p
+_REF = ctypes.byref
+
+
+class _Shape(ctypes.Structure):
+    _fields_ = (("rank", ctypes.c_int64), ("dims", ctypes.POINTER(ctypes.c_int64)))
+
+
+class OpenVINO:
+    """The library, loaded once a process."""
+
+    name = "openvino"
+    _instance: OpenVINO | None = None
+    _guard = threading.RLock()
+
+    def __init__(self) -> None:
+        self.lib = _library()
+        self.run = self.lib.ov_infer_request_infer
+        self._byte_type: int | None = None
+        self.core = self.handle("ov_core_create")
+
+    @classmethod
+    def instance(cls) -> OpenVINO:
+        """The process's own. Raises EngineError where the library cannot be used."""
+        with cls._guard:
+            if cls._instance is None:
+                cls._instance = cls()
+            return cls._instance
+
+    def load(self, program: Program, threads: int, lanes: int, *, bf16: bool) -> Compiled:
+        """See neuron_rt.engine.Engine."""
+        text, weights = self._placed(program)
+        model = self.handle("ov_core_read_model_from_memory_buffer", self.core, text, len(text), weights)
+        properties = {
+            # 0: the calling thread alone computes. 1: it and helpers. More: threads of the library.
+            "NUM_STREAMS": 0 if lanes == threads == 1 else lanes,
+            "INFERENCE_NUM_THREADS": threads * lanes,
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "ENABLE_CPU_PINNING": "NO",
+        }
+        words = [str(word).encode() for pair in properties.items() for word in pair]
+        compiled = _Handle()
+        before = _tasks()
+        try:
+            status = self.lib.ov_core_compile_model(
+                self.core, model, b"CPU", ctypes.c_size_t(len(words)), _REF(compiled), *map(ctypes.c_char_p, words)
+            )
+            self.check(status, "ov_core_compile_model")
+        finally:
+            self.lib.ov_model_free(model)
+            self.lib.ov_tensor_free(weights)
+        streams = _Streams(_tasks() - before, lanes) if lanes > 1 else None
+        return Compiled(self, compiled, program, streams)
+
+    def check(self, status: int, what: str) -> None:
+        """Raise EngineError for a status that is not 0."""
+        if status:
+            text = self.lib.ov_get_last_err_msg()
+            lines = (text or b"").decode(errors="replace").strip().splitlines()
+            raise EngineError(f"{what}: {lines[-1] if lines else 'no message'} (status {status})")
+
+    def handle(self, function: str, *args: Any) -> Any:
+        """What a function of the library makes: its last argument."""
+        made = _Handle()
+        self.check(getattr(self.lib, function)(*args, _REF(made)), function)
+        return made
+
+    def tensor(self, element_type: int, shape: Sequence[int], address: int) -> Any:
+        """A tensor over memory that somebody else owns."""
+        dims = (ctypes.c_int64 * len(shape))(*shape)
+        return self.handle("ov_tensor_create_from_host_ptr", element_type, _Shape(len(shape), dims), _Handle(address))
+
+    def size(self, tensor: Any) -> int:
+        """A tensor's size in bytes."""
+        found = ctypes.c_size_t()
+        self.check(self.lib.ov_tensor_get_byte_size(tensor, _REF(found)), "ov_tensor_get_byte_size")
+        return found.value
+
+    def _placed(self, program: Program) -> tuple[bytes, Any]:
+        """The text with its constants' places, and one tensor that spans all of them. Nobody reads the gaps."""
+        constants = program.constants
+        base = min((one.address for one in constants), default=0)
+        end = max((one.address + one.size for one in constants), default=0)
+        text = program.text[0]
+        for one, piece in zip(constants, program.text[1:]):
+            text += f' offset="{one.address - base}" size="{one.size}"{piece}'
+        return text.encode(), self.tensor(self._bytes(), (end - base,), base)
+
+    def _bytes(self) -> int:
+        """The library's number for a type of one byte. Numbers of types differ between its versions."""
+        if self._byte_type is None:
+            buffer = ctypes.create_string_buffer(64)
+            for number in range(1, 32):
+                tensor = self.tensor(number, (64,), ctypes.addressof(buffer))
+                found = self.size(tensor)
+                self.lib.ov_tensor_free(tensor)
+                if found == len(buffer):
+                    self._byte_type = number
+                    break
+            else:
+                raise EngineError("no type of one byte found")
+        return self._byte_type
+
+
+class Compiled:
+    """A program that OpenVINO has compiled for this CPU. Keeps the memory of its constants alive."""
+
+    def __init__(self, library: OpenVINO, handle: Any, program: Program, streams: _Streams | None) -> None:
+        self._library = library
+        self.streams = streams
+        self._free = library.lib.ov_compiled_model_free
+        self.handle = handle
+        self._owner = program.owner
+        self.inputs = self._ports("input")
+        self.outputs = self._ports("output")
+        self.sizes = tuple(port[2] for port in self.inputs), tuple(port[2] for port in self.outputs)
+
+    def __del__(self) -> None:
+        self._free(self.handle)
+
+    def request(self, cpus: frozenset[int]) -> Request:
+        """See neuron_rt.engine.Executable."""
+        return Request(self._library, self, cpus)
+
+    def _ports(self, kind: str) -> tuple[tuple[int, tuple[int, ...], int], ...]:
+        """Type, shape and size in bytes of every input or output. Raises EngineError for a shape that is not fixed."""
+        lib, library = self._library.lib, self._library
+        count = ctypes.c_size_t()
+        library.check(getattr(lib, f"ov_compiled_model_{kind}s_size")(self.handle, _REF(count)), f"{kind}s_size")
+        found = []
+        for index in range(count.value):
+            port = library.handle(f"ov_compiled_model_{kind}_by_index", self.handle, ctypes.c_size_t(index))
+            try:
+                number, shape = ctypes.c_int(), _Shape()
+                library.check(lib.ov_port_get_element_type(port, _REF(number)), "ov_port_get_element_type")
+                library.check(lib.ov_const_port_get_shape(port, _REF(shape)), "ov_const_port_get_shape")
+                dims = tuple(shape.dims[axis] for axis in range(shape.rank))
+                lib.ov_shape_free(_REF(shape))
+            finally:
+                lib.ov_output_const_port_free(port)
+            scratch = library.tensor(number.value, dims, 64)  # it is measured and never read
+            found.append((number.value, dims, library.size(scratch)))
+            lib.ov_tensor_free(scratch)
+        return tuple(found)
+
+
+class Request:
+    """One run at a time of a compiled program."""
+
+    def __init__(self, library: OpenVINO, compiled: Compiled, cpus: frozenset[int]) -> None:
+        self._library = library
+        self._cpus = cpus
+        if compiled.streams is not None:
+            self.run = self._run_in_stream  # type: ignore[method-assign]
+        self._compiled = compiled  # before its requests it must not go
+        self._free = library.lib.ov_infer_request_free
+        self._infer = library.run
+        self.sizes = compiled.sizes
+        made = library.handle("ov_compiled_model_create_infer_request", compiled.handle)
+        self._handle: int = made.value
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            self._free(self._handle)
+
+    def set_input(self, index: int, address: int) -> None:
+        """See neuron_rt.engine.Request."""
+        self._set(self._library.lib.ov_infer_request_set_input_tensor_by_index, self._compiled.inputs, index, address)
+
+    def set_output(self, index: int, address: int) -> None:
+        """See neuron_rt.engine.Request."""
+        self._set(self._library.lib.ov_infer_request_set_output_tensor_by_index, self._compiled.outputs, index, address)
+
+    def run(self) -> None:
+        """See neuron_rt.engine.Request."""
+        status = self._infer(self._handle)
+        if status:
+            self._library.check(status, "ov_infer_request_infer")
+
+    def _run_in_stream(self) -> None:
+        lib = self._library.lib
+        streams: Any = self._compiled.streams
+        status = 0
+        try:
+            with streams.starting(self, self._cpus):
+                status = lib.ov_infer_request_start_async(self._handle)
+        finally:  # an interrupt too finds it ended: its memory is the caller's
+            try:
+                status = lib.ov_infer_request_wait(self._handle) or status
+            finally:
+                streams.done(self)
+        self._library.check(status, "ov_infer_request_wait")
+
+    def _set(self, function: Any, ports: Sequence[tuple[int, tuple[int, ...], int]], index: int, address: int) -> None:
+        number, shape, _size = ports[index]
+        tensor = self._library.tensor(number, shape, address)
+        try:
+            self._library.check(function(self._handle, ctypes.c_size_t(index), tensor), function.__name__)
+        finally:
+            self._library.lib.ov_tensor_free(tensor)
+
+
+class _Streams:
+    """The threads that run an executable of several lanes, and the CPUs that they are tied to.
+
+    The library gives a request to whichever of its threads is idle. So before a request starts, all idle ones are tied
+    to its CPUs. Which of them took it is only asked when another request starts meanwhile: the one that has worked.
+    """
+
+    def __init__(self, tasks: Iterable[int], count: int) -> None:
+        """``tasks``: threads that the library has just started; ``count`` of them made its graphs, the rest slept."""
+        self._guard = threading.RLock()  # a signal handler may call a model here
+        self._threads = sorted(tasks, key=_worked, reverse=True)[:count]
+        self._running: dict[Request, dict[int, float]] = {}
+        """Of each request that runs: the thread that took it, or those that may have, with their CPU time then."""
+
+    @contextlib.contextmanager
+    def starting(self, request: Request, cpus: frozenset[int]) -> Iterator[None]:
+        """Start ``request`` inside. At worst a thread works on another CPU for once."""
+        with self._guard:
+            idle = [thread for thread in self._threads if thread not in self._busy()]
+            for thread in idle:
+                if cpus:  # each time: the library unties its threads when they have done their work
+                    with contextlib.suppress(OSError):
+                        os.sched_setaffinity(thread, cpus)
+            self._running[request] = {thread: _worked(thread) for thread in idle}
+            yield
+
+    def done(self, request: Request) -> None:
+        """``request`` has ended."""
+        self._running.pop(request, None)
+
+    def _busy(self) -> set[int]:
+        """Threads that run a request."""
+        found: set[int] = set()
+        for request in list(self._running):
+            found.update(self._taker(request, found))
+        return found
+
+    def _taker(self, request: Request, others: set[int]) -> Collection[int]:
+        """The thread that runs ``request``; none where it has ended or does not show."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            since = self._running.get(request, {})
+            if len(since) < 2:
+                return since
+            worked = [thread for thread in since if thread not in others and _worked(thread) - since[thread] > _WORK]
+            if worked:
+                self._running[request] = {worked[0]: 0.0}
+                return worked[:1]
+            time.sleep(_WORK)
+        return ()
+
+
+#: Seconds of CPU time that tell a thread that runs a request from one that just went to sleep.
+_WORK = 20e-6
+#: Seconds to wait for a request's thread to show. Then it is taken for an idle one, and may be tied elsewhere.
+_PATIENCE = 2e-3
+
+
+def _worked(thread: int) -> float:
+    """CPU time of a thread of this process in seconds, by the clock that Linux has for it (clock_getres(2)); 0 where
+    there is none."""
+    try:
+        return time.clock_gettime((~thread << 3) | 6)
+    except OSError:
+        return 0.0
+
+
+def _tasks() -> set[int]:
+    """Threads of this process that are not Python's."""
+    try:
+        every = {int(name) for name in os.listdir("/proc/self/task")}
+    except OSError:
+        return set()
+    return every - {thread.native_id for thread in threading.enumerate()}
+
+
+def _library() -> Any:
+    spec = importlib.util.find_spec("openvino")
+    folders = [Path(place) / "libs" for place in (spec.submodule_search_locations or ())] if spec is not None else []
+    found = sorted(file for folder in folders for file in folder.glob("libopenvino_c.so*"))
+    if not found:
+        raise EngineError("the openvino package has no C library")
+    try:
+        return _typed(ctypes.CDLL(str(found[0])))
+    except (OSError, AttributeError) as error:
+        raise EngineError(f"{found[0].name}: {error}") from error
+
+
+def _typed(lib: Any) -> Any:
+    """Argument types, where a plain Python int would be cut to 32 bits."""
+    handle, size = _Handle, ctypes.c_size_t
+    lib.ov_get_last_err_msg.restype = ctypes.c_char_p
+    for function in ("infer", "start_async", "wait"):
+        getattr(lib, f"ov_infer_request_{function}").argtypes = [handle]
+    lib.ov_core_read_model_from_memory_buffer.argtypes = [handle, ctypes.c_char_p, size, handle, handle]
+    lib.ov_tensor_create_from_host_ptr.argtypes = [ctypes.c_int, _Shape, handle, handle]
+    for function in ("set_input_tensor_by_index", "set_output_tensor_by_index"):
+        getattr(lib, f"ov_infer_request_{function}").argtypes = [handle, size, handle]
+    for function in (
+        "ov_core_free", "ov_model_free", "ov_tensor_free", "ov_compiled_model_free", "ov_infer_request_free",
+        "ov_output_const_port_free", "ov_shape_free",
+    ):  # fmt: skip
+        getattr(lib, function).argtypes = [handle]
+        getattr(lib, function).restype = None
+    return lib
+
+
+def _forget() -> None:
+    """A forked child makes its own: the library's threads are the parent's."""
+    OpenVINO._instance = None
+    OpenVINO._guard = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,171 @@
+"""An OpenVINO model as text and a table of constants, for a framework's own file format to carry.
+
+The weights are in that file already. So the lowered form names them, and holds only what the conversion made anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import re
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from neuron_rt import CompileError
+from neuron_rt.engine import Constant, Program
+
+log = logging.getLogger("neuron_adapters")
+
+VERSION = 1
+_MOST_NEW = 64 << 20
+_MOST_TEXT = 256 << 20
+_NEW = -1
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A model in the engine's form. ``constants``: for each cut of ``text`` the number of the file's own constant, or
+    -1 for one of ``new``, then its start there and its size. ``prints``: fingerprints of the constants that it names.
+    """
+
+    text: tuple[str, ...]
+    constants: tuple[tuple[int, int, int], ...]
+    new: bytes = field(repr=False)
+    prints: Mapping[int, int]
+
+    def dumps(self) -> str:
+        """As text, for the record of a file."""
+        return json.dumps(
+            {
+                "version": VERSION,
+                "text": _pack("\0".join(self.text).encode()),
+                "constants": self.constants,
+                "new": _pack(self.new),
+                "prints": {str(number): mark for number, mark in self.prints.items()},
+            }
+        )
+
+    @classmethod
+    def loads(cls, record: object) -> Lowered:
+        """Read what ``dumps`` wrote; another program's word. Raises ValueError."""
+        try:
+            raw = json.loads(record) if isinstance(record, str) else None
+            if not isinstance(raw, dict) or raw.get("version") != VERSION:
+                raise ValueError("its version is another")
+            text = tuple(_unpack(raw["text"], _MOST_TEXT).decode().split("\0"))
+            constants = tuple((int(number), int(start), int(size)) for number, start, size in raw["constants"])
+            new = _unpack(raw["new"], _MOST_NEW)
+            prints = {int(number): int(mark) for number, mark in raw["prints"].items()}
+        except (KeyError, TypeError, AttributeError, zlib.error, RecursionError) as error:
+            raise ValueError(f"it cannot be read ({error})") from error
+        if len(text) != len(constants) + 1 or any("offset" in piece for piece in text):
+            raise ValueError("it names constants in a way of its own")
+        return cls(text, constants, new, prints)
+
+    def program(self, own: Sequence[memoryview]) -> Program:
+        """The program, its constants found among ``own``, those of the file in their order, which it keeps alive.
+
+        Raises ValueError where one is not what it was when the model was lowered.
+        """
+        new = memoryview(self.new)
+        for number, mark in self.prints.items():
+            if not 0 <= number < len(own) or fingerprint(own[number]) != mark:
+                raise ValueError(f"constant {number} of the file is not the one that was lowered")
+        found = []
+        for number, start, size in self.constants:
+            if number != _NEW and number not in self.prints:
+                raise ValueError(f"constant {number} has no fingerprint")
+            source = new if number == _NEW else own[number]
+            if start < 0 or size < 1 or start + size > source.nbytes:
+                raise ValueError(f"constant {number} is shorter than {start + size} bytes")
+            found.append(Constant(_address(source) + start, size))
+        return Program(self.text, tuple(found), (self.new, own))
+
+
+def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
+    """An openvino.Model in text. Constants that are byte for byte among ``own`` are named, others are taken along.
+
+    Raises CompileError where it cannot be put that way.
+    """
+    import openvino
+
+    with tempfile.TemporaryDirectory(prefix="neuron-adapters-") as folder:
+        path = Path(folder) / "model.xml"
+        openvino.serialize(model, path, path.with_suffix(".bin"))
+        tree = ET.fromstring(path.read_text())  # noqa: S314 - OpenVINO wrote it just now
+        weights = memoryview(path.with_suffix(".bin").read_bytes())
+    known = {hashlib.sha256(one).digest(): number for number, one in reversed(list(enumerate(own)))}
+    new = bytearray()
+    constants: list[tuple[int, int, int]] = []
+    prints: dict[int, int] = {}
+    _strip(tree)
+    for layer in tree.iter("layer"):
+        data = layer.find("data")
+        if layer.get("type") != "Const" or data is None:
+            continue
+        start, size = int(data.attrib.pop("offset")), int(data.attrib.pop("size"))
+        if size < 1 or data.get("element_type") == "string":
+            raise CompileError("it has a constant without a size")
+        value = weights[start : start + size]
+        number = known.get(hashlib.sha256(value).digest(), _NEW)
+        if number == _NEW:
+            start = -(-len(new) // 64) * 64
+            new += bytes(start - len(new)) + value
+        else:
+            start = 0
+            prints[number] = fingerprint(own[number])
+        data.set("cut", str(len(constants)))
+        constants.append((number, start, size))
+    if len(new) > _MOST_NEW:
+        raise CompileError(
+            f"its conversion changes {len(new) >> 20} MiB of weights, more than a file should carry twice"
+        )
+    text = tuple(re.split(r' cut="[0-9]+"', ET.tostring(tree, encoding="unicode")))
+    if any("offset" in piece for piece in text) or len(text) != len(constants) + 1:
+        raise CompileError("it has an operator with an attribute that the file format does not carry")
+    return Lowered(text, tuple(constants), bytes(new), prints)
+
+
+def fingerprint(value: memoryview) -> int:
+    """Tells constants of one file from each other, and a changed one from the one that was lowered, without reading
+    all of it. Whether the file is whole is the checksum's question (SPEC K4)."""
+    edge = 4096
+    return zlib.crc32(value[-edge:], zlib.crc32(value[:edge], value.nbytes))
+
+
+def _strip(tree: ET.Element) -> None:
+    """Take out names and notes: they are the user's, and nothing runs by them."""
+    for element in tree.iter():
+        for note in element.findall("rt_info"):
+            element.remove(note)
+        if element.tag == "port":
+            element.attrib.pop("names", None)
+        if element.tag == "layer":
+            element.set("name", f"n{element.get('id')}")
+    tree.set("name", "model")
+
+
+def _address(view: memoryview) -> int:
+    import numpy as np
+
+    return int(np.frombuffer(view, dtype=np.uint8).__array_interface__["data"][0])
+
+
+def _pack(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
+
+
+def _unpack(text: str, most: int) -> bytes:
+    """Raises ValueError beyond ``most`` bytes: what a few bytes unfold to is not believed."""
+    unpacker = zlib.decompressobj()
+    data = unpacker.decompress(base64.b64decode(text, validate=True), most)
+    if not unpacker.eof:
+        raise ValueError("it is longer than it may be, or cut")
+    return data

@@ -1,0 +1,320 @@
+"""From a frozen TorchScript module to the engine, and a call of it there.
+
+``lower`` runs when a model is compiled: it converts, and believes nothing that it has not compared (SPEC K3). ``open``
+runs at every load. ``Lowered.call`` is what a station's pool keeps: a request with its buffers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from neuron_adapters import _openvino
+from neuron_adapters._openvino import Lowered
+from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._structure import Template, flatten
+from neuron_rt import CompileError, EngineError
+from neuron_rt.engine import Deployment, Engine, Place, Station
+
+#: SPEC K3: a compiled model's results against the original's, in float32 and with a cast flag.
+TOLERANCE = {False: {"rtol": 1e-3, "atol": 1e-4}, True: {"rtol": 2e-2, "atol": 2e-2}}
+
+#: Types that cannot tell that much apart.
+COARSE = {torch.float16: {"rtol": 4e-3, "atol": 1e-3}, torch.bfloat16: {"rtol": 2e-2, "atol": 2e-2}}
+
+#: Bytes up to which a tensor is copied to and from a buffer of the request; a larger one is used where it is.
+SMALL = 32 << 10
+
+_move = ctypes.PyDLL(None).memmove
+_move.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+_move.restype = None
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as the engine has it."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    size: int
+
+    @classmethod
+    def like(cls, tensor: torch.Tensor) -> Tensor:
+        """The description of ``tensor``."""
+        return cls(tensor.dtype, tuple(tensor.shape), tensor.numel() * tensor.element_size())
+
+    @classmethod
+    def of(cls, dtype: str, shape: tuple[int, ...]) -> Tensor:
+        """From a record."""
+        kind = getattr(torch, dtype)
+        return cls(kind, shape, math.prod(shape) * kind.itemsize)
+
+
+class Shape(NamedTuple):
+    """What goes in, what comes out, and the structure of what comes out."""
+
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+    template: Template
+
+
+class Compiled:
+    """A lowered model in this process."""
+
+    def __init__(self, deployment: Deployment, shape: Shape) -> None:
+        self.deployment = deployment
+        self.inputs, self.outputs, self.template = shape
+        self.sizes = tuple(one.size for one in shape.inputs), tuple(one.size for one in shape.outputs)
+
+    def call(self, station: Station) -> Callable[[Sequence[torch.Tensor]], Any]:
+        """A new request of ``station`` with its buffers: a function of the input tensors."""
+        return _Call(self, station)
+
+
+class _Call:
+    """A request with its buffers. Small tensors are copied, larger ones read and written where they are."""
+
+    def __init__(self, compiled: Compiled, station: Station) -> None:
+        request = station.request()
+        if request.sizes != compiled.sizes:
+            raise EngineError("its tensors are not those of the record")
+        self._run = request.run
+        self._request = request
+        self._template = compiled.template
+        self._specs = compiled.outputs
+        # Made outside any mode of the caller's: this buffer serves the next caller too.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            self._inputs = [_buffer(spec) for spec in compiled.inputs]
+            self._outputs = [_buffer(spec) for spec in compiled.outputs]
+        self._at = [0 if one is None else one.data_ptr() for one in self._inputs]
+        self._sizes = [spec.size for spec in compiled.inputs]
+        for index, buffer in enumerate(self._inputs):
+            if buffer is not None:
+                request.set_input(index, buffer.data_ptr())
+        for index, buffer in enumerate(self._outputs):
+            if buffer is not None:
+                request.set_output(index, buffer.data_ptr())
+        self._only = self._outputs[0] if compiled.template.single else None
+        """The only output, where it is small: the quick way."""
+
+    def __call__(self, leaves: Sequence[torch.Tensor]) -> Any:
+        """Run. ``leaves`` are kept alive by the caller until this returns."""
+        placed: object = None
+        for index, leaf in enumerate(leaves):
+            if self._inputs[index] is not None and leaf.is_contiguous():
+                _move(self._at[index], leaf.data_ptr(), self._sizes[index])
+            else:
+                placed = (placed, self._place(index, leaf))  # a copy must live as long
+        if self._only is not None:
+            self._run()
+            return self._only.clone()
+        made = [self._result(index) for index in range(len(self._outputs))]
+        self._run()
+        results = [one.clone() if one is buffer else one for one, buffer in zip(made, self._outputs)]
+        return self._template.fill(results)
+
+    def _place(self, index: int, leaf: torch.Tensor) -> torch.Tensor:
+        """Let the request read ``leaf`` where it is, or a copy in a row."""
+        buffer = self._inputs[index]
+        if buffer is not None:
+            return buffer.copy_(leaf.detach())
+        address = leaf.data_ptr()
+        if address % 64 or not leaf.is_contiguous():
+            with one_thread():
+                leaf = leaf.detach().clone(memory_format=torch.contiguous_format)
+            address = leaf.data_ptr()
+        if address != self._at[index]:
+            self._request.set_input(index, address)
+            self._at[index] = address
+        return leaf
+
+    def _result(self, index: int) -> torch.Tensor:
+        """The buffer of a small output, or a new tensor for a large one, which the request writes to directly."""
+        buffer = self._outputs[index]
+        if buffer is not None:
+            return buffer
+        spec = self._specs[index]
+        made = torch.empty(spec.shape, dtype=spec.dtype)
+        self._request.set_output(index, made.data_ptr())
+        return made
+
+
+def _buffer(spec: Tensor) -> torch.Tensor | None:
+    return torch.zeros(spec.shape, dtype=spec.dtype) if spec.size <= SMALL else None
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold PyTorch back where the engine computes and PyTorch only moves memory (SPEC X1)."""
+    before = FRAMEWORK.limit_threads(1)
+    try:
+        yield
+    finally:
+        if before:
+            FRAMEWORK.restore_threads(before)
+
+
+class Verdict(NamedTuple):
+    """What ``lower`` found: the text for the file, the tensors that come out, and their comparison in words."""
+
+    text: str
+    outputs: list[torch.Tensor]
+    template: Template
+    why: str
+
+
+def lower(
+    engine: Engine,
+    frozen: torch.jit.ScriptModule,
+    inputs: tuple[Any, ...],
+    rival: Callable[..., Any] | None,
+    *,
+    bf16: bool,
+) -> Verdict:
+    """Convert ``frozen`` and compare. ``rival``: what PyTorch would compute with; None where it shall not.
+
+    Raises CompileError with the reason where the engine can't run it, does not agree, or is slower.
+    """
+    _refuse(frozen, inputs)
+    method = frozen._c._get_method("forward")
+    with torch.no_grad(), one_thread():
+        method(*inputs)
+        found = Template.of(method(*inputs))
+        if found is None:
+            raise CompileError("it returns something other than tensors in tuples, lists and dictionaries")
+        template, results = found
+        try:
+            lowered = _openvino.lower(_convert(frozen, inputs, results), _views(frozen))
+        except CompileError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise CompileError(f"{engine.name} cannot convert it: {reason[-1][:200]}") from error
+        try:
+            shape = Shape([Tensor.like(one) for one in inputs], [Tensor.like(one) for one in results], template)
+            compiled = open_program(engine, lowered, frozen, shape, bf16=bf16)
+            call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
+            for trial in (inputs, tuple(_turned(one) for one in inputs)):
+                _compare(engine, method(*trial), method(*trial), call(trial), bf16=bf16)
+        except CompileError:
+            raise
+        except (EngineError, ValueError) as error:
+            raise CompileError(f"{engine.name} cannot run it: {error}") from error
+        why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino" if rival is None else _race(engine, call, rival, inputs)
+    return Verdict(lowered.dumps(), results, template, f"bfloat16; {why}" if bf16 else why)
+
+
+def _race(
+    engine: Engine, call: Callable[[Any], Any], rival: Callable[..., Any], inputs: tuple[torch.Tensor, ...]
+) -> str:
+    """How much faster the engine is, in words. Raises CompileError where it is not."""
+    rival(*inputs)  # the first runs of a graph optimise it
+    rival(*inputs)
+    ratio = _seconds(lambda: rival(*inputs)) / _seconds(lambda: call(inputs))
+    if ratio < 1:
+        raise CompileError(f"{engine.name} took {1 / ratio:.2f} times as long as PyTorch's graph when it was compiled")
+    return f"{ratio:.2f} times as fast as PyTorch's graph when it was compiled"
+
+
+def open_program(
+    engine: Engine,
+    lowered: Lowered,
+    module: torch.jit.ScriptModule,
+    shape: Shape,
+    *,
+    bf16: bool,
+) -> Compiled:
+    """Put the lowered form together with the module's own weights. Raises ValueError where they don't fit."""
+    return Compiled(Deployment(engine, lowered.program(_views(module)), bf16=bf16), shape)
+
+
+def _refuse(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> None:
+    """What one comparison could not vouch for. Raises CompileError."""
+    graph = frozen.inlined_graph
+    kinds = {node.kind() for node in graph.nodes()}
+    if kinds & {"prim::If", "prim::Loop"}:
+        raise CompileError("it has control flow, and one example does not go every way")
+    if any(True for _ in frozen.parameters()) or any(True for _ in frozen.buffers()):
+        raise CompileError("it keeps state between calls")
+    if any(not isinstance(one, torch.Tensor) for one in inputs):
+        raise CompileError("its inputs are nested")
+    if any(leaf.numel() == 0 for _path, leaf in flatten(inputs)):
+        raise CompileError("it has an empty input")
+
+
+def _convert(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Sequence[torch.Tensor]) -> Any:
+    """An openvino.Model of fixed shapes. By the front end itself: openvino.convert_model reports home."""
+    from openvino import PartialShape
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.frontend.pytorch.utils import pt_to_ov_type_map
+
+    front = FrontEndManager().load_by_framework("pytorch")
+    decoder = TorchScriptPythonDecoder(frozen, skip_freeze=True)  # the front end does not keep it alive
+    model = front.load(decoder)
+    places = model.get_inputs()
+    if len(places) != len(inputs):
+        raise CompileError(f"the conversion has {len(places)} inputs where the model has {len(inputs)}")
+    for place, leaf in zip(places, inputs):
+        model.set_partial_shape(place, PartialShape(list(leaf.shape)))
+        model.set_element_type(place, pt_to_ov_type_map[str(leaf.dtype)])
+    converted = front.convert(model)
+    for port, leaf in zip(converted.inputs, inputs):
+        if port.element_type != pt_to_ov_type_map[str(leaf.dtype)]:
+            raise CompileError(f"the conversion takes {port.element_type} where the model takes {leaf.dtype}")
+    if len(converted.outputs) != len(outputs):
+        raise CompileError(f"the conversion has {len(converted.outputs)} outputs where the model has {len(outputs)}")
+    for port, leaf in zip(converted.outputs, outputs):
+        if port.partial_shape.is_dynamic or tuple(port.shape) != tuple(leaf.shape):
+            raise CompileError(f"the conversion returns {port.partial_shape} where the model has {list(leaf.shape)}")
+        if port.element_type != pt_to_ov_type_map[str(leaf.dtype)]:
+            raise CompileError(f"the conversion returns {port.element_type} where the model returns {leaf.dtype}")
+    return converted
+
+
+def _views(module: torch.jit.ScriptModule) -> list[memoryview]:
+    """The module's own constants as bytes, in the order in which its code names them. Nothing is copied."""
+    found = []
+    for value in module.code_with_constants[1].const_mapping.values():
+        if isinstance(value, torch.Tensor) and value.is_contiguous() and value.numel() and not value.is_quantized:
+            found.append(value.detach().reshape(-1).view(torch.uint8).numpy().data)
+        else:
+            found.append(memoryview(b""))
+    return found
+
+
+def _turned(leaf: torch.Tensor) -> torch.Tensor:
+    """Another input of the same kind: whatever values the example has, in another order."""
+    return leaf.flip(list(range(leaf.dim()))) if leaf.dim() else leaf
+
+
+def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: bool) -> None:
+    """SPEC K3. Raises CompileError."""
+    for (path, one), (_p, same), (_path, two) in zip(flatten(expected), flatten(again), flatten(found)):
+        if not torch.allclose(one, same, rtol=0, atol=0, equal_nan=True):
+            raise CompileError("it answers differently each time")
+        if not torch.allclose(
+            one, two, equal_nan=True, **(TOLERANCE[bf16] if bf16 else COARSE.get(one.dtype, TOLERANCE[bf16]))
+        ):
+            name = f" {path}" if path else ""
+            raise CompileError(f"{engine.name} does not agree with PyTorch on output{name}")
+
+
+def _seconds(function: Callable[[], object], most: float = 0.4) -> float:
+    """The quickest of some runs."""
+    best, end = float("inf"), time.perf_counter() + most
+    for _ in range(200):
+        began = time.perf_counter()
+        function()
+        now = time.perf_counter()
+        best = min(best, now - began)
+        if now > end:
+            break
+    return best

@@ -1,0 +1,117 @@
+"""Nested structures of tensors: tuples, lists and dictionaries, as models take and return them (SPEC X2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+
+class Template:
+    """A result's structure without its tensors, which are numbered in the order in which the model returns them.
+
+    ``spec`` is plain JSON: a number is a tensor, ``["tuple", ...]`` and ``["list", ...]`` hold parts,
+    ``["dict", [key, part], ...]`` holds entries.
+    """
+
+    def __init__(self, spec: Any) -> None:
+        self.spec = spec
+        self.single = spec == 0
+
+    @classmethod
+    def of(cls, value: Any) -> tuple[Template, list[torch.Tensor]] | None:
+        """The structure of ``value`` and its tensors; None where it holds anything else."""
+        leaves: list[torch.Tensor] = []
+        try:
+            return cls(_spec(value, leaves)), leaves
+        except TypeError:
+            return None
+
+    @classmethod
+    def checked(cls, spec: Any, count: int) -> Template:
+        """Of what a file says. Raises ValueError unless it is a structure of the tensors 0 to ``count`` - 1."""
+        if sorted(_numbers(spec)) != list(range(count)):
+            raise ValueError("the structure of its outputs makes no sense")
+        return cls(spec)
+
+    def fill(self, leaves: Sequence[torch.Tensor]) -> Any:
+        """A value of this structure."""
+        return leaves[0] if self.single else _filled(self.spec, leaves)
+
+
+def _spec(value: Any, leaves: list[torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        leaves.append(value)
+        return len(leaves) - 1
+    if type(value) in (tuple, list):
+        return [type(value).__name__, *(_spec(item, leaves) for item in value)]
+    if type(value) is dict and all(type(key) in (str, int) for key in value):
+        return ["dict", *([key, _spec(item, leaves)] for key, item in value.items())]
+    raise TypeError(type(value).__name__)
+
+
+def _numbers(spec: Any) -> Iterator[int]:
+    """The tensors of a structure. Raises ValueError for what is none."""
+    if type(spec) is int:
+        yield spec
+        return
+    if not isinstance(spec, (list, tuple)) or not spec or spec[0] not in ("tuple", "list", "dict"):
+        raise ValueError("it is no structure")
+    for part in spec[1:]:
+        if spec[0] == "dict":
+            if not isinstance(part, (list, tuple)) or len(part) != 2 or type(part[0]) not in (str, int):
+                raise ValueError("it is no structure")
+            yield from _numbers(part[1])
+        else:
+            yield from _numbers(part)
+
+
+def _filled(spec: Any, leaves: Sequence[torch.Tensor]) -> Any:
+    if isinstance(spec, int):
+        return leaves[spec]
+    kind, *parts = spec
+    if kind == "dict":
+        return {key: _filled(part, leaves) for key, part in parts}
+    return (tuple if kind == "tuple" else list)(_filled(part, leaves) for part in parts)
+
+
+def flatten(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of a nested structure with its path, ``0``, ``1['ids']``, in a fixed order."""
+    if isinstance(value, torch.Tensor):
+        yield path, value
+    elif isinstance(value, dict):
+        for key in sorted(value, key=repr):
+            yield from flatten(value[key], f"{path}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from flatten(item, f"{path}[{index}]" if path else str(index))
+
+
+def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
+    """``function`` of every tensor, in the same structure."""
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return type(value)((key, map_tensors(function, item)) for key, item in value.items())
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(map_tensors(function, item) for item in value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_tensors(function, item) for item in value)
+    return value
+
+
+def join(parts: Sequence[Any], dim: int) -> Any:
+    """Put the results of slices together again, structure by structure; scalars become a vector."""
+    first = parts[0]
+    if isinstance(first, torch.Tensor):
+        if first.dim() == 0:
+            return torch.stack(list(parts))
+        return torch.cat(list(parts), dim)
+    if isinstance(first, dict):
+        return type(first)((key, join([part[key] for part in parts], dim)) for key in first)
+    if isinstance(first, tuple) and hasattr(first, "_fields"):
+        return type(first)(*(join(column, dim) for column in zip(*parts)))
+    if isinstance(first, (list, tuple)):
+        return type(first)(join(column, dim) for column in zip(*parts))
+    return first
