@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,8 @@ from typing import Any
 
 from neuron_rt.engine import Program
 from neuron_rt.errors import EngineError
+
+log = logging.getLogger("neuron_rt")
 
 _Handle = ctypes.c_void_p
 _REF = ctypes.byref
@@ -33,6 +36,8 @@ class OpenVINO:
     name = "openvino"
     _instance: OpenVINO | None = None
     _guard = threading.RLock()
+    _started = False
+    """Whether the library's threading has started; a forked child inherits that."""
 
     def __init__(self) -> None:
         self.lib = _library()
@@ -63,15 +68,30 @@ class OpenVINO:
         compiled = _Handle()
         before = _tasks()
         try:
-            status = self.lib.ov_core_compile_model(
-                self.core, model, b"CPU", ctypes.c_size_t(len(words)), _REF(compiled), *map(ctypes.c_char_p, words)
-            )
+            with self._first():
+                status = self.lib.ov_core_compile_model(
+                    self.core, model, b"CPU", ctypes.c_size_t(len(words)), _REF(compiled), *map(ctypes.c_char_p, words)
+                )
             self.check(status, "ov_core_compile_model")
         finally:
             self.lib.ov_model_free(model)
-            self.lib.ov_tensor_free(weights)
+            if weights is not None:
+                self.lib.ov_tensor_free(weights)
         streams = _Streams(_tasks() - before, lanes) if lanes > 1 else None
         return Compiled(self, compiled, program, streams)
+
+    @contextlib.contextmanager
+    def _first(self) -> Iterator[None]:
+        """Around the compilation that starts the library's threading."""
+        with self._guard:
+            if not OpenVINO._started:
+                if _bound_before():
+                    log.warning("OpenVINO ran in this process before: its threads leave the CPUs of their NeuronCores")
+                with _threads_left_alone():
+                    yield
+                OpenVINO._started = True
+                return
+        yield
 
     def check(self, status: int, what: str) -> None:
         """Raise EngineError for a status that is not 0."""
@@ -105,7 +125,7 @@ class OpenVINO:
         text = program.text[0]
         for one, piece in zip(constants, program.text[1:]):
             text += f' offset="{one.address - base}" size="{one.size}"{piece}'
-        return text.encode(), self.tensor(self._bytes(), (end - base,), base)
+        return text.encode(), self.tensor(self._bytes(), (end - base,), base) if constants else None
 
     def _bytes(self) -> int:
         """The library's number for a type of one byte. Numbers of types differ between its versions."""
@@ -221,6 +241,35 @@ class Request:
             self._library.lib.ov_tensor_free(tensor)
 
 
+@contextlib.contextmanager
+def _threads_left_alone() -> Iterator[None]:
+    """Keep the library from tying every thread that computes to all CPUs, whatever it was tied to before.
+
+    It does so by way of oneTBB and hwloc, which looks once at HWLOC_THISSYSTEM: 0 means that there is no system here to
+    bind threads on. In the C environment, and only while the library starts: no child process shall see it.
+    """
+    name = b"HWLOC_THISSYSTEM"
+    libc = ctypes.PyDLL(None)
+    before = os.environb.get(name)
+    libc.setenv(name, b"0", 1)
+    try:
+        yield
+    finally:
+        if before is None:
+            libc.unsetenv(name)
+        else:
+            libc.setenv(name, before, 1)
+
+
+def _bound_before() -> bool:
+    """Whether somebody has started the library's threading before us."""
+    try:
+        with open("/proc/self/maps") as maps:
+            return any("libtbbbind" in line for line in maps)
+    except OSError:
+        return False
+
+
 class _Streams:
     """The threads that run an executable of several lanes, and the CPUs that they are tied to.
 
@@ -241,7 +290,7 @@ class _Streams:
         with self._guard:
             idle = [thread for thread in self._threads if thread not in self._busy()]
             for thread in idle:
-                if cpus:  # each time: the library unties its threads when they have done their work
+                if cpus:
                     with contextlib.suppress(OSError):
                         os.sched_setaffinity(thread, cpus)
             self._running[request] = {thread: _worked(thread) for thread in idle}

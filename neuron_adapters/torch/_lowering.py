@@ -26,6 +26,9 @@ from neuron_rt.engine import Deployment, Engine, Place, Station
 #: SPEC K3: a compiled model's results against the original's, in float32 and with a cast flag.
 TOLERANCE = {False: {"rtol": 1e-3, "atol": 1e-4}, True: {"rtol": 2e-2, "atol": 2e-2}}
 
+#: The engine is taken from this speed on, PyTorch's graph being 1: around it, holding PyTorch's threads back decides.
+WORTH = 0.9
+
 #: Types that cannot tell that much apart.
 COARSE = {torch.float16: {"rtol": 4e-3, "atol": 1e-3}, torch.bfloat16: {"rtol": 2e-2, "atol": 2e-2}}
 
@@ -218,7 +221,7 @@ def _race(
     rival(*inputs)  # the first runs of a graph optimise it
     rival(*inputs)
     ratio = _seconds(lambda: rival(*inputs)) / _seconds(lambda: call(inputs))
-    if ratio < 1:
+    if ratio < WORTH:
         raise CompileError(f"{engine.name} took {1 / ratio:.2f} times as long as PyTorch's graph when it was compiled")
     return f"{ratio:.2f} times as fast as PyTorch's graph when it was compiled"
 
