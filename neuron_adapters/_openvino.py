@@ -10,16 +10,17 @@ import hashlib
 import json
 import logging
 import re
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, Any
 
 from neuron_rt import CompileError
 from neuron_rt.engine import Constant, Program
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 log = logging.getLogger("neuron_adapters")
 
@@ -39,6 +40,8 @@ class Lowered:
     constants: tuple[tuple[int, int, int], ...]
     new: bytes = field(repr=False)
     prints: Mapping[int, int]
+    packed: int
+    """Bytes of constants that the engine copies into a layout of its own."""
 
     def dumps(self) -> str:
         """As text, for the record of a file."""
@@ -49,6 +52,7 @@ class Lowered:
                 "constants": self.constants,
                 "new": _pack(self.new),
                 "prints": {str(number): mark for number, mark in self.prints.items()},
+                "packed": self.packed,
             }
         )
 
@@ -63,11 +67,12 @@ class Lowered:
             constants = tuple((int(number), int(start), int(size)) for number, start, size in raw["constants"])
             new = _unpack(raw["new"], _MOST_NEW)
             prints = {int(number): int(mark) for number, mark in raw["prints"].items()}
+            packed = max(0, int(raw["packed"]))
         except (KeyError, TypeError, AttributeError, zlib.error, RecursionError) as error:
             raise ValueError(f"it cannot be read ({error})") from error
         if len(text) != len(constants) + 1 or any("offset" in piece for piece in text):
             raise ValueError("it names constants in a way of its own")
-        return cls(text, constants, new, prints)
+        return cls(text, constants, new, prints, packed)
 
     def program(self, own: Sequence[memoryview]) -> Program:
         """The program, its constants found among ``own``, those of the file in their order, which it keeps alive.
@@ -86,7 +91,7 @@ class Lowered:
             if start < 0 or size < 1 or start + size > source.nbytes:
                 raise ValueError(f"constant {number} is shorter than {start + size} bytes")
             found.append(Constant(_address(source) + start, size))
-        return Program(self.text, tuple(found), (self.new, own))
+        return Program(self.text, tuple(found), self.packed, (self.new, own))
 
 
 def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
@@ -94,6 +99,9 @@ def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
 
     Raises CompileError where it cannot be put that way.
     """
+    import tempfile
+    from xml.etree import ElementTree as ET
+
     import openvino
 
     with tempfile.TemporaryDirectory(prefix="neuron-adapters-") as folder:
@@ -106,6 +114,8 @@ def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
     constants: list[tuple[int, int, int]] = []
     prints: dict[int, int] = {}
     _strip(tree)
+    tables = _tables(tree)
+    packed = 0
     for layer in tree.iter("layer"):
         data = layer.find("data")
         if layer.get("type") != "Const" or data is None:
@@ -123,6 +133,7 @@ def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
             prints[number] = fingerprint(own[number])
         data.set("cut", str(len(constants)))
         constants.append((number, start, size))
+        packed += 0 if layer in tables else size
     if len(new) > _MOST_NEW:
         raise CompileError(
             f"its conversion changes {len(new) >> 20} MiB of weights, more than a file should carry twice"
@@ -130,7 +141,7 @@ def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
     text = tuple(re.split(r' cut="[0-9]+"', ET.tostring(tree, encoding="unicode")))
     if any("offset" in piece for piece in text) or len(text) != len(constants) + 1:
         raise CompileError("it has an operator with an attribute that the file format does not carry")
-    return Lowered(text, tuple(constants), bytes(new), prints)
+    return Lowered(text, tuple(constants), bytes(new), prints, packed)
 
 
 def fingerprint(value: memoryview) -> int:
@@ -138,6 +149,15 @@ def fingerprint(value: memoryview) -> int:
     all of it. Whether the file is whole is the checksum's question (SPEC K4)."""
     edge = 4096
     return zlib.crc32(value[-edge:], zlib.crc32(value[:edge], value.nbytes))
+
+
+def _tables(tree: ET.Element) -> set[ET.Element]:
+    """Constants that are only looked up in, as embeddings are: the engine reads them where they are."""
+    layers = {layer.get("id"): layer for layer in tree.findall("layers/layer")}
+    used: dict[str | None, set[str | None]] = {}
+    for edge in tree.findall("edges/edge"):
+        used.setdefault(edge.get("from-layer"), set()).add(layers[edge.get("to-layer")].get("type"))
+    return {layers[number] for number, kinds in used.items() if kinds == {"Gather"}}
 
 
 def _strip(tree: ET.Element) -> None:

@@ -40,6 +40,8 @@ class Program:
 
     text: tuple[str, ...]
     constants: tuple[Constant, ...]
+    packed_bytes: int = 0
+    """Of the constants those that an executable has to copy into a layout of its own."""
     owner: object = field(repr=False, compare=False, default=None)
 
     @property
@@ -146,7 +148,7 @@ class Deployment:
             new = {place.key: place for place in places if place.key not in self._stations}
             if not new:
                 pass
-            elif (len(self._stations) + len(new) - 1) * self.program.weights_bytes <= MOST_COPIED:
+            elif (len(self._stations) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
                 made = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
                 self._stations.update(made)
                 self._places.update(new)

@@ -90,14 +90,21 @@ class Lanes:
         self.locks = tuple(threading.RLock() for _ in range(count))
         self.resident: list[object] = [None] * count
         self.waiters: deque[_Waiter] = deque()
+        """All that wait, in order of arrival."""
+        self.queues: tuple[deque[_Waiter], ...] = tuple(deque() for _ in range(count))
+        """The same by NC: who passes by an NC that nobody waits for need not care for the rest."""
 
     def take(self, ncs: range) -> bool:
         """Take all of ``ncs`` or none, without waiting. A thread may take again what it holds."""
         if self._try(ncs):
             return True
-        if self.waiters:  # somebody may have been turned away by what we held for a moment
+        if self.wanted(ncs):  # somebody may have been turned away by what we held for a moment
             self.wake()
         return False
+
+    def wanted(self, ncs: range) -> bool:
+        """Whether somebody waits for one of ``ncs``."""
+        return any(self.queues[nc] for nc in ncs)
 
     def _try(self, ncs: range) -> bool:
         for nc in ncs:
@@ -111,14 +118,16 @@ class Lanes:
         """Give ``ncs`` back, and wake whoever is next."""
         for nc in ncs:
             self.locks[nc].release()
-        if self.waiters:
+        if self.wanted(ncs):
             self.wake()
 
     def wait(self, ncs: range, deadline: float | None = None) -> bool:
         """Take ``ncs`` in order of arrival; False where ``deadline`` (time.monotonic) passes first."""
         waiter = _Waiter(ncs)
-        self.waiters.append(waiter)
         try:
+            self.waiters.append(waiter)
+            for nc in ncs:
+                self.queues[nc].append(waiter)
             # One in the queue turns nobody away that is before it, and wakes nobody, least of all itself.
             while not (self._turn(waiter) and self._try(ncs)):
                 if deadline is None:
@@ -127,8 +136,10 @@ class Lanes:
                     return False
             return True
         finally:
-            self.waiters.remove(waiter)
-            if self.waiters:
+            for queue in (self.waiters, *(self.queues[nc] for nc in ncs)):
+                if waiter in queue:
+                    queue.remove(waiter)
+            if self.wanted(ncs):
                 self.wake()
 
     def wake(self) -> None:
@@ -167,8 +178,8 @@ class Slot:
     """One replica of a model on its NCs. ``calls``, ``errors``, ``timeouts`` and ``switches`` count since loading."""
 
     __slots__ = (
-        "_alone", "calls", "core_range", "cpus", "errors", "framework", "lanes", "last", "model", "ncs", "station",
-        "switches", "threads", "timeout", "timeouts", "worker",
+        "_alone", "_queue", "calls", "core_range", "cpus", "errors", "framework", "lanes", "last", "model", "ncs",
+        "station", "switches", "threads", "timeout", "timeouts", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -198,6 +209,7 @@ class Slot:
         self.last = math.inf
         """Seconds of the last call, binding and unbinding included."""
         self._alone = lanes.locks[core_range.start_nc] if core_range.nc_count == 1 else None
+        self._queue = lanes.queues[core_range.start_nc]
         self.worker = Worker(core_range, self.cpus) if timeout is not None or len(self.cpus) > 1 else None
 
     def __del__(self) -> None:
@@ -216,9 +228,9 @@ class Slot:
         lanes = self.lanes
         alone = self._alone
         if alone is None:
-            if lanes.waiters or not lanes.take(self.ncs):
+            if lanes.wanted(self.ncs) or not lanes.take(self.ncs):
                 lanes.wait(self.ncs)
-        elif lanes.waiters or not alone.acquire(False):  # noqa: FBT003 - the fast path counts every 10 ns
+        elif self._queue or not alone.acquire(False):  # noqa: FBT003 - the fast path counts every 10 ns
             lanes.wait(self.ncs)
         try:
             return self._run(fn, args, kwargs, hold_back)
@@ -227,7 +239,7 @@ class Slot:
                 lanes.give(self.ncs)
             else:
                 alone.release()
-                if lanes.waiters:
+                if self._queue:
                     lanes.wake()
 
     def _run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool) -> Any:

@@ -135,6 +135,35 @@ def test_waiting_costs_no_cpu(make_runtime: MakeRuntime) -> None:
     assert len(used) == 3 and max(used) < 0.1
 
 
+def test_who_passes_by_a_queue_does_not_join_it(make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC X5: calls on a free NC are not slowed by calls that wait for another."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="3")
+    free, pair, taken = load(runtime, 1, 0), load(runtime, 1, 0), load(runtime, 2, 1)
+    begun, end = threading.Event(), threading.Event()
+    waited: list[range] = []
+    lanes = free.slots[0].lanes
+    original, woken = lanes.wait, []
+    monkeypatch.setattr(lanes, "wait", lambda ncs, deadline=None: waited.append(ncs) or original(ncs, deadline))
+    monkeypatch.setattr(lanes, "wake", lambda: woken.append(threading.current_thread()) or Lanes.wake(lanes))
+
+    def hold() -> None:
+        begun.set()
+        end.wait(PATIENCE)
+
+    def pass_by() -> None:
+        begun.wait(PATIENCE)
+        while not lanes.waiters:
+            time.sleep(0.01)
+        for model in (free, pair) * 50:
+            model.run(lambda: None)
+        mine.extend(one for one in woken if one is threading.current_thread())
+        end.set()
+
+    mine: list[object] = []
+    in_threads(lambda: taken.run(hold), lambda: (begun.wait(PATIENCE), taken.run(lambda: None)), pass_by)
+    assert waited == [range(1, 3)] and mine == []
+
+
 def test_brief_calls_on_the_right_cpu_are_not_bound(make_runtime: MakeRuntime) -> None:
     """SPEC X1, X5: a brief call leaves the mask alone where the caller is on its NC's CPU; a long one, and one from
     another CPU, is bound."""

@@ -1,0 +1,85 @@
+"""Model files for the benchmarks, each made once, in a process of its own, so that nothing of the making is measured.
+
+Kinds: ``plain`` (a TorchScript trace), ``compiled`` and ``bf16`` (torch.neuron.trace), ``onnx``, ``openvino``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SUFFIX = {"plain": ".pt", "compiled": ".pt", "bf16": ".pt", "onnx": ".onnx", "openvino": ".xml"}
+PATIENCE = 600  # seconds for one file
+
+
+class BenchmarkError(Exception):
+    """Something that keeps one side of a comparison, or one benchmark, from being measured. One line of text."""
+
+
+def model_file(folder: str, network: str, kind: str, batch: int = 1, cores: int = 1) -> str:
+    """The path of a model file; makes it where it is missing. ``cores``: NeuronCores to compile for.
+
+    Raises BenchmarkError with the last line that the compiling process said.
+    """
+    name = f"{network}-{kind}" + (f"-batch{batch}" if batch > 1 else "") + (f"-cores{cores}" if cores > 1 else "")
+    path = os.path.join(folder, name + SUFFIX[kind])
+    if os.path.exists(path):
+        return path
+    state = os.path.join(folder, "state")
+    os.makedirs(state, mode=0o700, exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEURON_RT")}
+    environment |= {"NEURON_ADAPTERS_STATE_DIR": state, "NEURON_ADAPTERS_INSTANCE": "host"}
+    command = [sys.executable, "-W", "ignore", __file__, network, kind, path, str(batch), str(cores)]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE, errors="replace"
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchmarkError(f"making {name} took more than {PATIENCE} s") from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise BenchmarkError(f"{name} cannot be made: {said[-1]}")
+    return path
+
+
+def arrays(folder: str, network: str, batch: int = 1) -> str:
+    """The path of the example inputs as numpy arrays, for runtimes that need no PyTorch."""
+    model_file(folder, network, "plain", batch)
+    return os.path.join(folder, f"{network}-inputs{batch}.npz")
+
+
+def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
+    import numpy
+    import torch
+    from _networks import make
+
+    module, inputs = make(network, batch)
+    unfinished = str(Path(path).with_name("unfinished-" + Path(path).name))
+    with torch.no_grad():
+        if kind == "plain":
+            torch.jit.trace(module, inputs).save(unfinished)
+            where = os.path.join(os.path.dirname(path), f"{network}-inputs{batch}.npz")
+            numpy.savez(where, *(one.numpy() for one in inputs))
+        elif kind in ("compiled", "bf16"):
+            import neuron_adapters.torch  # noqa: F401 - torch.neuron comes with it
+
+            flags = ["--neuroncore-pipeline-cores", str(cores)]
+            flags += ["--auto-cast", "all", "--auto-cast-type", "bf16"] if kind == "bf16" else []
+            compiled = torch.neuron.trace(module, inputs, compiler_args=flags, dynamic_batch_size=batch > 1)
+            compiled.save(unfinished)
+        elif kind == "onnx":
+            torch.onnx.export(module, inputs, unfinished, dynamo=False)
+        else:
+            import openvino
+
+            model = openvino.convert_model(torch.jit.trace(module, inputs), example_input=inputs)
+            model.reshape({port: list(one.shape) for port, one in zip(model.inputs, inputs)})
+            openvino.save_model(model, path, compress_to_fp16=False)
+            return
+    os.replace(unfinished, path)
+
+
+if __name__ == "__main__":
+    _make(*sys.argv[1:4], *map(int, sys.argv[4:6]))

@@ -1,0 +1,47 @@
+"""What ``import neuron_adapters.torch`` takes beyond ``import torch``.
+
+Fresh processes with and without it take turns. Two figures: the difference of the two, round by round, which has the
+noise of PyTorch's own import in it, and the time of the one line in a process that has imported torch.
+"""
+
+from __future__ import annotations
+
+from _children import environment, scratch
+from _measure import Spread, differences, values
+from _report import Report, parser, settings, table
+from _scripts import interleave
+
+SCRIPT = """
+import json, sys, time
+began = time.perf_counter()
+import torch
+middle = time.perf_counter()
+if sys.argv[1:]:
+    import neuron_adapters.torch
+end = time.perf_counter()
+print(json.dumps({"all": (end - began) * 1e3, "line": (end - middle) * 1e3}))
+"""
+WITHOUT, WITH = "import torch", "import torch; import neuron_adapters.torch"
+
+
+def main() -> None:
+    """Measure."""
+    options = parser(__doc__, rounds=10).parse_args()
+    rounds, _seconds = settings(options)
+    report = Report("imports", options)
+    env = environment(scratch())
+    found = interleave({WITHOUT: (SCRIPT, env), WITH: (SCRIPT, env, "with")}, rounds)
+    beyond = differences(found[WITH], found[WITHOUT], "all")
+    lines = values(found[WITH], "line")
+    rows = [[name, spread.text(0)] for name in found if (spread := Spread.of(values(found[name], "all")))]
+    rows += [["the difference, by round", spread.text(0)]] if (spread := Spread.of(beyond)) else []
+    rows += [["the second line alone", spread.text(0)]] if (spread := Spread.of(lines)) else []
+    table("imports in fresh processes, ms", ["", "median (quartiles)"], rows)
+    report.data = {"all": {name: values(found[name], "all") for name in found}, "beyond": beyond, "line": lines}
+    report.goal("import neuron_adapters.torch after import torch", 50, lines, at_least=False, unit="ms")
+    report.goal("the same, as a difference of processes", 50, beyond, at_least=False, unit="ms")
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What replicas cost in memory: 16 replicas of a compiled ResNet-50, and 16 loads of its file, against one.
+
+Weights are the same in all of them, so one copy should do. Each case is a fresh process in which every replica has
+answered twice. PSS counts a page that several processes share in parts, RSS in full. Two ratios: of whole processes, and
+of what is left without a process that has imported everything and loaded nothing, which is the honest one.
+"""
+
+from __future__ import annotations
+
+from _children import environment, models_folder, scratch
+from _files import arrays, model_file
+from _measure import Spread, progress, values
+from _report import Report, parser, settings, table
+from _scripts import interleave
+
+SCRIPT = """
+import contextlib, gc, json, sys
+import numpy, torch
+import neuron_adapters.torch, neuron_rt
+with contextlib.suppress(ImportError):
+    import openvino  # an engine that is loaded late would be counted as the model's
+neuron_rt.init()
+loads, replicas = int(sys.argv[3]), int(sys.argv[4])
+with numpy.load(sys.argv[2]) as file:
+    inputs = [torch.from_numpy(file[name]) for name in file.files]
+kept = []
+with torch.no_grad(), torch.neuron.experimental.neuron_cores_context(0, replicas):
+    for _ in range(loads):
+        kept.append(torch.jit.load(sys.argv[1]))
+with torch.no_grad():
+    for _ in range(2 * replicas):
+        for one in kept:
+            one(*inputs)
+gc.collect()
+found = {}
+with open("/proc/self/smaps_rollup") as file:
+    for line in file:
+        name, _, size = line.partition(":")
+        if name in ("Pss", "Rss"):
+            found[name] = int(size.split()[0]) / 1024
+print(json.dumps(found))
+"""
+CASES = {"no model": (0, 1), "one": (1, 1), "16 replicas": (1, 16), "16 loads of one file": (16, 1)}
+
+
+def main() -> None:
+    """Measure."""
+    options = parser(__doc__, rounds=3).parse_args()
+    rounds, _seconds = settings(options)
+    report = Report("memory", options)
+    folder = models_folder()
+    files = (model_file(folder, "resnet50", "compiled"), arrays(folder, "resnet50"))
+    env = environment(scratch(), NEURON_ADAPTERS_INSTANCE="16")
+    found = interleave({name: (SCRIPT, env, *files, *map(str, case)) for name, case in CASES.items()}, rounds)
+    bare, one = Spread.of(values(found["no model"], "Pss")), found["one"]
+    if bare is None:
+        progress("nothing to compare with")
+    rows = []
+    for name, mine in found.items():
+        sizes = [Spread.of(values(mine, key)) for key in ("Pss", "Rss")]
+        whole = [a["Pss"] / b["Pss"] for a, b in zip(mine, one) if a and b]
+        model = [(a["Pss"] - bare.median) / (b["Pss"] - bare.median) for a, b in zip(mine, one) if a and b and bare]
+        spreads = [Spread.of(whole), Spread.of(model)] if name != "no model" else [None, None]
+        cells = [size.text(0) if size else "-" for size in sizes]
+        rows.append([name, *cells, *(spread.text() if spread else "-" for spread in spreads)])
+        report.data[name] = {"pss": values(mine, "Pss"), "rss": values(mine, "Rss"), "whole": whole, "model": model}
+        if name.startswith("16"):
+            report.goal(f"{name} ÷ one, whole process", 1.05, whole, at_least=False)
+            report.goal(f"{name} ÷ one, less the bare process", 1.05, model, at_least=False)
+    columns = ["a process with", "PSS, MiB", "RSS, MiB", "÷ one", "÷ one, less the bare process"]
+    table("memory of a process after calls", columns, rows)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
