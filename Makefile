@@ -26,7 +26,7 @@ examples: $(READY)  ## run every example
 bench: $(READY)  ## measure every goal of docs/performance.md, about ten minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks $(ARGS)
-	$(BIN)/python -m benchmarks.plot
+	$(BIN)/python benchmarks/plot.py
 
 check: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

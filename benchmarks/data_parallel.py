@@ -19,7 +19,7 @@ ALL, ONE, PLAIN = "DataParallel, all NCs", "one NC", "plain PyTorch, all threads
 
 def main() -> None:
     """Measure."""
-    options = parser(__doc__, rounds=4, seconds=4.0).parse_args()
+    options = parser(__doc__, rounds=4, seconds=2.0).parse_args()
     rounds, seconds = settings(options)
     report = Report("data_parallel", options)
     part = max(1, BATCH // len(os.sched_getaffinity(0)))

@@ -28,7 +28,7 @@ def side(light: str, name: str, way: str) -> Side:
 
 def main() -> None:
     """Measure the light models one after the other."""
-    make = parser(__doc__, rounds=6, seconds=2.0)
+    make = parser(__doc__, rounds=5, seconds=1.5)
     make.add_argument("--light", nargs="+", default=list(LIGHT), choices=LIGHT, metavar="NETWORK")
     options = make.parse_args()
     rounds, seconds = settings(options)

@@ -76,7 +76,7 @@ def sides(network: str, cpus: list[int]) -> list[Side]:
 
 def main() -> None:
     """Measure the networks one after the other."""
-    make = parser(__doc__, rounds=6, seconds=1.0)
+    make = parser(__doc__, rounds=5, seconds=1.0)
     make.add_argument("--networks", nargs="+", default=list(LENGTH), choices=list(LENGTH), metavar="NETWORK")
     make.add_argument("--without", nargs="+", default=[], metavar="TEXT", help="leave out sides whose name has TEXT")
     options = make.parse_args()
