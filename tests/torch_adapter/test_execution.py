@@ -22,6 +22,7 @@ from neuron_rt import ExecutionTimeoutError
 
 FULL = os.sched_getaffinity(0)
 Script = Callable[..., str]
+Ticks = Callable[[], dict[int, int]]
 
 
 class Slow(torch.nn.Module):
@@ -40,18 +41,10 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def cpu_ticks() -> dict[int, int]:
-    """CPU ticks used so far by each thread of this process."""
-    found = {}
-    for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-            found[int(task)] = int(fields[11]) + int(fields[12])
-    return found
-
-
 @pytest.mark.parametrize("operation", ["matmul", "elementwise"])
-def test_work_stays_on_the_ncs_cpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, operation: str) -> None:
+def test_work_stays_on_the_ncs_cpus(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_ticks: Ticks, operation: str
+) -> None:
     """SPEC X1: while a model of one NC computes, the only thread that works is tied to that NC's CPU, although PyTorch
     would use every CPU: MKL for products, OpenMP for the rest."""
     body = {"matmul": lambda x: x @ x @ x @ x, "elementwise": lambda x: x.sin().cos().sin().exp().log1p()}[operation]
@@ -80,7 +73,7 @@ def test_work_stays_on_the_ncs_cpus(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert masks.count(runtime.cpus(last)) > 0.5 * len(masks)
 
 
-def test_the_callers_helper_threads_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_callers_helper_threads_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_ticks: Ticks) -> None:
     """SPEC X1: also where the caller has helper threads already, which MKL would take."""
     torch.jit.trace(lambda x: x @ x @ x @ x, torch.rand(600, 600)).save(str(tmp_path / "work.pt"))
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
