@@ -132,12 +132,13 @@ class OpenVINO:
         if self._byte_type is None:
             buffer = ctypes.create_string_buffer(64)
             for number in range(1, 32):
-                tensor = self.tensor(number, (64,), ctypes.addressof(buffer))
-                found = self.size(tensor)
-                self.lib.ov_tensor_free(tensor)
-                if found == len(buffer):
-                    self._byte_type = number
-                    break
+                with contextlib.suppress(EngineError):  # not every number is a type
+                    tensor = self.tensor(number, (64,), ctypes.addressof(buffer))
+                    found = self.size(tensor)
+                    self.lib.ov_tensor_free(tensor)
+                    if found == len(buffer):
+                        self._byte_type = number
+                        break
             else:
                 raise EngineError("no type of one byte found")
         return self._byte_type
