@@ -14,7 +14,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,9 @@ def trace(
         return program
     if format != "torchscript":
         raise CompileError(f"format is 'torchscript' or 'pt2', got {format!r}.")
-    frozen = _frozen(_half(model) if half else model, inputs, kwargs)
+    choice = _engine_choice()
+    with _fused_attention(allowed=find_engine(choice) is None):
+        frozen = _frozen(_half(model) if half else model, inputs, kwargs)
     batchable = _batchable(frozen, inputs)
     if dynamic_batch_size and not batchable:
         shapes = [list(leaf.shape) for _path, leaf in flatten(inputs)]
@@ -102,7 +104,6 @@ def trace(
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
     )
-    choice = _engine_choice()
     artifact = _lowered(artifact, frozen, inputs, fast or frozen, choice, bf16=flags.bf16).sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
@@ -309,6 +310,21 @@ def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> torch
         for (path, one), (other, two) in zip(expected, found)
     )
     return fast if same else None
+
+
+@contextlib.contextmanager
+def _fused_attention(*, allowed: bool) -> Iterator[None]:
+    """Whether torch.nn's transformer layers may be traced as one operator, which engines do not know."""
+    backend = getattr(torch.backends, "mha", None)
+    if allowed or backend is None:
+        yield
+        return
+    before = backend.get_fastpath_enabled()
+    backend.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        backend.set_fastpath_enabled(before)
 
 
 def _engine_choice() -> str:
