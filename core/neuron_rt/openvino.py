@@ -162,7 +162,7 @@ class Compiled:
 
     def request(self, cpus: frozenset[int]) -> Request:
         """See neuron_rt.engine.Executable."""
-        return Request(self._library, self, cpus)
+        return Request(self._library, self) if self.streams is None else _StreamRequest(self._library, self, cpus)
 
     def _ports(self, kind: str) -> tuple[tuple[int, tuple[int, ...], int], ...]:
         """Type, shape and size in bytes of every input or output. Raises EngineError for a shape that is not fixed."""
@@ -189,11 +189,8 @@ class Compiled:
 class Request:
     """One run at a time of a compiled program."""
 
-    def __init__(self, library: OpenVINO, compiled: Compiled, cpus: frozenset[int]) -> None:
+    def __init__(self, library: OpenVINO, compiled: Compiled) -> None:
         self._library = library
-        self._cpus = cpus
-        if compiled.streams is not None:
-            self.run = self._run_in_stream  # type: ignore[method-assign]
         self._compiled = compiled  # before its requests it must not go
         self._free = library.lib.ov_infer_request_free
         self._infer = library.run
@@ -219,7 +216,24 @@ class Request:
         if status:
             self._library.check(status, "ov_infer_request_infer")
 
-    def _run_in_stream(self) -> None:
+    def _set(self, function: Any, ports: Sequence[tuple[int, tuple[int, ...], int]], index: int, address: int) -> None:
+        number, shape, _size = ports[index]
+        tensor = self._library.tensor(number, shape, address)
+        try:
+            self._library.check(function(self._handle, ctypes.c_size_t(index), tensor), function.__name__)
+        finally:
+            self._library.lib.ov_tensor_free(tensor)
+
+
+class _StreamRequest(Request):
+    """The same of a program of several lanes: a thread of the library computes, tied to ``cpus`` for the time."""
+
+    def __init__(self, library: OpenVINO, compiled: Compiled, cpus: frozenset[int]) -> None:
+        super().__init__(library, compiled)
+        self._cpus = cpus
+
+    def run(self) -> None:
+        """See neuron_rt.engine.Request."""
         lib = self._library.lib
         streams: Any = self._compiled.streams
         status = 0
@@ -232,14 +246,6 @@ class Request:
             finally:
                 streams.done(self)
         self._library.check(status, "ov_infer_request_wait")
-
-    def _set(self, function: Any, ports: Sequence[tuple[int, tuple[int, ...], int]], index: int, address: int) -> None:
-        number, shape, _size = ports[index]
-        tensor = self._library.tensor(number, shape, address)
-        try:
-            self._library.check(function(self._handle, ctypes.c_size_t(index), tensor), function.__name__)
-        finally:
-            self._library.lib.ov_tensor_free(tensor)
 
 
 @contextlib.contextmanager
@@ -289,7 +295,8 @@ class _Streams:
     def starting(self, request: Request, cpus: frozenset[int]) -> Iterator[None]:
         """Start ``request`` inside. At worst a thread works on another CPU for once."""
         with self._guard:
-            idle = [thread for thread in self._threads if thread not in self._busy()]
+            busy = self._busy()
+            idle = [thread for thread in self._threads if thread not in busy]
             for thread in idle:
                 if cpus:
                     with contextlib.suppress(OSError):

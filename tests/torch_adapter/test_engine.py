@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import gc
 import json
 import logging
 import multiprocessing
 import os
 import threading
+import weakref
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -657,3 +659,24 @@ def test_the_place_goes_with_the_module(mobile: Path) -> None:
     assert sum(neuron_rt.init().use()) == 1
     del compiled
     assert sum(neuron_rt.init().use()) == 0
+
+
+@pytest.mark.parametrize("copied", [0, 1 << 30])
+def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobile: Path, copied: int) -> None:
+    """What OpenVINO holds goes with the last model of a file, and does not wait for the garbage collector."""
+    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "2")
+    loads = [torch.jit.load(mobile) for _ in range(2)]
+    _model, inputs = made("mobile")
+    gc.collect()
+    gc.disable()
+    try:
+        for loaded in loads:
+            loaded(*inputs)
+        deployment = vars(loads[0])["forward"]._target._compiled.deployment
+        held = [weakref.ref(station.pool[0]._request._compiled) for station in deployment._stations.values()]
+        assert all(one() is not None for one in held)
+        del loaded, loads, deployment
+        assert [one() for one in held] == [None] * len(held)
+    finally:
+        gc.enable()
