@@ -105,22 +105,22 @@ def read_flags(args: str | Iterable[object] | None) -> Flags:
 
     Raises CompileError for an unknown flag, a missing value, or pipeline cores that are no positive number.
     """
-    words = _words(args)
+    given = words(args)
     cores, index = 1, 0
     casts: dict[str, bool | None] = {}
-    while index < len(words):
-        name, equals, value = words[index].partition("=")
+    while index < len(given):
+        name, equals, value = given[index].partition("=")
         index += 1
         takes = name in PIPELINE or name in _CASTS or _ACCEPTED.get(name)
         if takes is None and name.startswith("--internal-"):  # the compilers' own, in numbers; values as --flag=value
             takes = False
         if takes is None:
             known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED}))
-            raise CompileError(f"Unknown compiler flag {words[index - 1]!r}. Known: {known}.")
+            raise CompileError(f"Unknown compiler flag {given[index - 1]!r}. Known: {known}.")
         values: list[str] = [value] if equals else []
         if takes and not equals:
-            while index < len(words) and not words[index].startswith("-") and (not values or name in _SEVERAL):
-                values.append(words[index])
+            while index < len(given) and not given[index].startswith("-") and (not values or name in _SEVERAL):
+                values.append(given[index])
                 index += 1
             if not values:
                 raise CompileError(f"The compiler flag {name} needs a value: ['{name}', 'VALUE'] or ['{name}=VALUE'].")
@@ -130,7 +130,7 @@ def read_flags(args: str | Iterable[object] | None) -> Flags:
             casts[name] = _cast(name, values)
         elif name not in _SILENT:
             say_once(name, "there is no such choice on a CPU")
-    return Flags(cores, bf16=_bf16(casts), given=tuple(words))
+    return Flags(cores, bf16=_bf16(casts), given=tuple(given))
 
 
 def _cast(name: str, values: Sequence[str]) -> bool | None:
@@ -162,7 +162,8 @@ def pipeline_cores(value: object, name: str = PIPELINE[0]) -> int:
     raise CompileError(f"{name} takes a number of NeuronCores from 1 to {_MOST_CORES}, got {value!r}.")
 
 
-def _words(args: str | Iterable[object] | None) -> Sequence[str]:
+def words(args: str | Iterable[object] | None) -> Sequence[str]:
+    """Flags as a list. Raises CompileError where they can't be told apart."""
     if args is None:
         return []
     if isinstance(args, str):

@@ -217,6 +217,13 @@ class Slot:
         if worker is not None:
             worker.stop()
 
+    def idle(self) -> bool:
+        """Whether a call would begin at once, as far as can be told."""
+        if self.lanes.wanted(self.ncs) or not self.lanes.take(self.ncs):
+            return False
+        self.lanes.give(self.ncs)
+        return True
+
     def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool = True) -> Any:
         """Call ``fn(*args, **kwargs)`` on the NCs. Its exceptions pass unchanged (SPEC X2).
 

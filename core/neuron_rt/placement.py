@@ -78,6 +78,18 @@ def least_used(use: Sequence[int], visible: tuple[int, ...], need: int) -> int:
     return min(valid, key=lambda start: (max(run := use[start : start + need]), sum(run)))
 
 
+def spread(use: Sequence[int], visible: tuple[int, ...], copies: int) -> tuple[int, ...]:
+    """R3: starts for up to ``copies`` replicas of one NC each: the least used run, or the least used NCs where visible
+    NCs are no neighbours. Raises NotEnoughNeuronCoresError where none is visible."""
+    count = min(copies, len(visible))
+    if not count:
+        raise not_enough(visible, 1, None)
+    if starts(visible, count):
+        start = least_used(use, visible, count)
+        return tuple(range(start, start + count))
+    return tuple(sorted(sorted(range(len(visible)), key=use.__getitem__)[:count]))
+
+
 def next_group(loads: Sequence[int]) -> int:
     """P2: the group whose turn it is. ``loads``: models in each group. Without releases that is one after another;
     a released model's place is filled first."""

@@ -40,12 +40,14 @@ class Place:
     """Where a load should go. The default leaves it to P1 or P2.
 
     ``start``: the first visible NC, or None for the least used. ``count``: NCs to spread replicas over (R1), or None
-    for one replica. ``starts``: one replica at each of these visible NCs, instead of both.
+    for one replica. ``starts``: one replica at each of these visible NCs, instead of both. ``copies``: up to so many
+    replicas of a model of one NC, on NCs that are least used (R3).
     """
 
     start: int | None = None
     count: int | None = None
     starts: tuple[int, ...] | None = None
+    copies: int | None = None
 
 
 ANYWHERE = Place()
@@ -84,19 +86,38 @@ class Model:
         """What computes it, and the reason."""
         self.gone = ""
         """Why the model holds no NCs any more."""
+        self.by_thread = False
+        """Whether replicas are shared out among threads, not among calls."""
+        self._home = threading.local()
         self._turn = itertools.count()
         self._stay: _Stay | None = None
         self._released: deque[_Stay] | None = None
 
     def pick(self) -> Slot:
-        """The slot whose turn it is (R1). Raises ModelNotLoadedError where there is none any more."""
+        """The slot whose turn it is (R1), or the calling thread's. Raises ModelNotLoadedError where there is none any
+        more."""
         slots = self.slots
         if slots:
+            if self.by_thread:
+                return self._of_thread(slots)
             return slots[next(self._turn) % len(slots)]
         if self.lazy is not None:
             self.lazy(self)
             return self.pick()
         raise ModelNotLoadedError(f"{self.name} holds no NeuronCores: {self.gone or 'it was never placed'}.")
+
+    def _of_thread(self, slots: tuple[Slot, ...]) -> Slot:
+        """The thread's own replica, which keeps it on one CPU; another where that is busy (R4)."""
+        try:
+            own: int = self._home.index
+        except AttributeError:
+            own = self._home.index = next(self._turn)
+        count = len(slots)
+        for step in range(count):
+            slot = slots[(own + step) % count]
+            if slot.idle():
+                return slot
+        return slots[own % count]
 
     def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``fn`` on the model's NCs, replicas in turn."""
@@ -187,6 +208,7 @@ class Runtime:
                     self._count(before, +1)
                 raise
             self._count(stay, +1)
+            model.by_thread = where.copies is not None
             model._settle(stay, slots, self._released)  # noqa: SLF001
             self._models[model.number] = model
         if said:
@@ -223,6 +245,9 @@ class Runtime:
         visible, groups = self.instance_ncs, self.config.groups
         if where.starts is not None:
             return _Stay(tuple(placement.core_range(visible, start, need) for start in where.starts), None), None
+        if where.copies is not None:
+            chosen = placement.spread(self._use, visible, where.copies)
+            return _Stay(tuple(placement.core_range(visible, start, need) for start in chosen), None), None
         start, count = where.start, need if where.count is None else where.count
         if start is None and where.count is None and groups:
             index = placement.next_group(self._group_loads)

@@ -23,14 +23,15 @@ import torch
 
 from neuron_adapters import __version__
 from neuron_adapters._compiler import Flags, read_flags, say_once
+from neuron_adapters._engine import NOT_INSTALLED, TOLERANCE, engine_choice, find_engine
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.torch import _artifact, _lowering, _placed, experimental
 from neuron_adapters.torch._artifact import Artifact
-from neuron_adapters.torch._executable import NOT_INSTALLED, Executable, find_engine, leaf_of, optimized
+from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._hooks import original
 from neuron_adapters.torch._structure import flatten, map_tensors
-from neuron_rt import CompileError, Config, Model, Place, current, engine, init
+from neuron_rt import CompileError, Model, Place, engine, init
 
 log = logging.getLogger("neuron_adapters")
 
@@ -83,7 +84,7 @@ def trace(
         return program
     if format != "torchscript":
         raise CompileError(f"format is 'torchscript' or 'pt2', got {format!r}.")
-    choice = _engine_choice()
+    choice = engine_choice()
     with _fused_attention(allowed=find_engine(choice) is None):
         frozen = _frozen(_half(model) if half else model, inputs, kwargs)
     batchable = _batchable(frozen, inputs)
@@ -306,7 +307,7 @@ def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> torch
         path == other
         and one.dtype == two.dtype
         and one.shape == two.shape
-        and torch.allclose(one, two, equal_nan=True, **_lowering.TOLERANCE[False])
+        and torch.allclose(one, two, equal_nan=True, **TOLERANCE[False])
         for (path, one), (other, two) in zip(expected, found)
     )
     return fast if same else None
@@ -325,12 +326,6 @@ def _fused_attention(*, allowed: bool) -> Iterator[None]:
         yield
     finally:
         backend.set_fastpath_enabled(before)
-
-
-def _engine_choice() -> str:
-    """NEURON_ADAPTERS_ENGINE, as the runtime read it where it has started; compiling alone takes no NeuronCores."""
-    runtime = current()
-    return (Config.read() if runtime is None else runtime.config).engine
 
 
 def _lowered(

@@ -6,18 +6,19 @@ That is the engine where the model could be lowered, else PyTorch's own inferenc
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
+from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
 from neuron_adapters._openvino import Lowered
+from neuron_adapters._record import Leaf
 from neuron_adapters.torch import _lowering
-from neuron_adapters.torch._artifact import PROGRAM, Artifact, Leaf, able_to_freeze
+from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
-from neuron_rt import EngineError, InputMismatchError, Model, NeuronConfigError
+from neuron_rt import EngineError, InputMismatchError, Model
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
@@ -63,30 +64,8 @@ class Executable:
 
     def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
-        compiled, model.engine, model.why = self._compiled, model.kind, self.why
-        if compiled is not None and any(len(slot.cpus) > 1 for slot in slots):
-            compiled = None
-            model.why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
-        if compiled is not None:
-            everywhere = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            places = [
-                engines.Place(slot.cpus or ("all" if slot.threads else slot.ncs), slot.cpus, slot.threads or everywhere)
-                for slot in slots
-            ]
-            try:
-                stations = compiled.deployment.settle(places)
-                for station in stations:
-                    if not station.pool:
-                        station.pool.append(compiled.call(station))
-            except EngineError as error:
-                log.warning("%s: OpenVINO cannot load it, so PyTorch runs it: %s", model.name, error)
-                model.why = f"the engine cannot load it: {error}"
-            else:
-                for slot, station in zip(slots, stations):
-                    slot.station = station
-                model.engine = compiled.deployment.engine.name
-                return
-        self._method = self._native.method()
+        if not settle(model, slots, self._compiled, self.why, "PyTorch"):
+            self._method = self._native.method()
 
     def __call__(self, station: engines.Station | None, *args: Any, **kwargs: Any) -> Any:
         """Run at ``station`` on inputs of the compiled shapes and dtypes, or with dynamic batching of the compiled
@@ -214,20 +193,6 @@ class Executable:
                 f"{', '.join(kwargs)}"
             )
         return tuple(placed)
-
-
-NOT_INSTALLED = "OpenVINO is not installed: pip install 'neuron-adapters[engine]'"
-
-
-def find_engine(choice: str) -> engines.Engine | None:
-    """The engine of NEURON_ADAPTERS_ENGINE. Raises NeuronConfigError where it is asked for and not there."""
-    engine = engines.find(choice)
-    if engine is None and choice == engines.OPENVINO:
-        raise NeuronConfigError.of(
-            "NEURON_ADAPTERS_ENGINE", choice, "names an engine that cannot be used here",
-            "auto or framework; or install it: pip install 'neuron-adapters[engine]'",
-        )  # fmt: skip
-    return engine
 
 
 def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> _lowering.Compiled:

@@ -17,6 +17,7 @@ import torch
 import torch.export
 
 from neuron_adapters._patches import Patches
+from neuron_adapters._record import cores
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.torch import _artifact, _placed, experimental
 from neuron_adapters.torch._executable import Executable
@@ -177,10 +178,10 @@ def _export_load(
         if own:
             extra.pop(EXTRA_FILE, None)
     source = os.path.abspath(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
-    cores, checksum = _recorded(record, source)
+    nc_count, checksum = _recorded(record, source)
     if checksum is not None and runtime.config.validate_hash:
         _artifact.compare(checksum, _artifact.program_checksum(program), source or repr(f))
-    model = Model(os.path.basename(source) or "exported", cores, FRAMEWORK, kind="torch", file=source)
+    model = Model(os.path.basename(source) or "exported", nc_count, FRAMEWORK, kind="torch", file=source)
     runtime.place(model, experimental.current_place())
     remember(program, model)
     return program
@@ -192,10 +193,7 @@ def _recorded(record: str | bytes, source: str) -> tuple[int, str | None]:
         return 1, None
     try:
         read = json.loads(record)
-        cores, checksum = read["pipeline_cores"], read["checksum"]
-        if type(cores) is not int or not 1 <= cores <= _artifact.MOST_CORES:
-            raise ValueError(f"{cores!r} pipeline cores")
-        return cores, str(checksum)
+        return cores(read["pipeline_cores"]), str(read["checksum"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from None
 

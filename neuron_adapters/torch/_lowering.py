@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,17 +16,12 @@ from typing import Any, NamedTuple
 import torch
 
 from neuron_adapters import _openvino
+from neuron_adapters._engine import TOLERANCE, race
 from neuron_adapters._openvino import Lowered
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, EngineError
 from neuron_rt.engine import Deployment, Engine, Place, Station
-
-#: SPEC K3: a compiled model's results against the original's, in float32 and with a cast flag.
-TOLERANCE = {False: {"rtol": 1e-3, "atol": 1e-4}, True: {"rtol": 2e-2, "atol": 2e-2}}
-
-#: The engine is taken from this speed on, PyTorch's graph being 1: around it, holding PyTorch's threads back decides.
-WORTH = 0.9
 
 #: Types that cannot tell that much apart.
 COARSE = {torch.float16: {"rtol": 4e-3, "atol": 1e-3}, torch.bfloat16: {"rtol": 2e-2, "atol": 2e-2}}
@@ -220,10 +214,7 @@ def _race(
     """How much faster the engine is, in words. Raises CompileError where it is not."""
     rival(*inputs)  # the first runs of a graph optimise it
     rival(*inputs)
-    ratio = _seconds(lambda: rival(*inputs)) / _seconds(lambda: call(inputs))
-    if ratio < WORTH:
-        raise CompileError(f"{engine.name} took {1 / ratio:.2f} times as long as PyTorch's graph when it was compiled")
-    return f"{ratio:.2f} times as fast as PyTorch's graph when it was compiled"
+    return race(engine, "PyTorch's graph", lambda: rival(*inputs), lambda: call(inputs))
 
 
 def open_program(
@@ -308,16 +299,3 @@ def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: boo
         ):
             name = f" {path}" if path else ""
             raise CompileError(f"{engine.name} does not agree with PyTorch on output{name}")
-
-
-def _seconds(function: Callable[[], object], most: float = 0.4) -> float:
-    """The quickest of some runs."""
-    best, end = float("inf"), time.perf_counter() + most
-    for _ in range(200):
-        began = time.perf_counter()
-        function()
-        now = time.perf_counter()
-        best = min(best, now - began)
-        if now > end:
-            break
-    return best

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 import neuron_adapters.torch
-import neuron_rt
-
-ROOT = Path(__file__).resolve().parents[2]
-FILTER = "ignore:`torch.jit.:DeprecationWarning"
 
 
 class Net(torch.nn.Module):
@@ -39,21 +31,6 @@ class TwoMethods(Net):
     @torch.jit.export
     def twice(self, x: torch.Tensor) -> torch.Tensor:
         return self.forward(x) * 2
-
-
-def _cpu_ticks() -> dict[int, int]:
-    """CPU ticks used so far by each thread of this process."""
-    found = {}
-    for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-            found[int(task)] = int(fields[11]) + int(fields[12])
-    return found
-
-
-@pytest.fixture
-def cpu_ticks() -> Callable[[], dict[int, int]]:
-    return _cpu_ticks
 
 
 @pytest.fixture(scope="session")
@@ -81,39 +58,12 @@ def models(tmp_path_factory: pytest.TempPathFactory, net: torch.nn.Module, image
 
 
 @pytest.fixture(autouse=True)
-def _own_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test has NCs of its own, and none of the variables of whoever runs it."""
-    for name in [name for name in os.environ if name.startswith("NEURON")]:
-        monkeypatch.delenv(name)
-    state = tmp_path / "state"
-    state.mkdir(mode=0o700)
-    monkeypatch.setenv("NEURON_ADAPTERS_STATE_DIR", str(state))
-    yield
-    runtime = neuron_rt.current()
-    if runtime is not None:
-        runtime.close()
+def _own_runtime(own_runtime: None) -> None:
+    """Each test has NCs of its own."""
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors; returns what it printed."""
-
-    def run(snippet: str, *, folder: Path | None = None, code: int = 0, **variables: str) -> str:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("NEURON")}
-        env |= {
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)]),
-            "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state"),
-            **variables,
-        }
-        head = (
-            "import warnings; warnings.simplefilter('error')\n"
-            "warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', DeprecationWarning)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", head + snippet], env=env, cwd=folder or tmp_path, capture_output=True, text=True
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert code or done.stderr == ""
-        return done.stdout if not code else done.stdout + done.stderr
-
-    return run
+def script(run_script: Callable[..., str]) -> Callable[..., str]:
+    """Run a snippet in a process of its own, warnings as errors but TorchScript's; returns what it printed."""
+    head = "warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', DeprecationWarning)\n"
+    return lambda snippet, **given: run_script(head, snippet, **given)

@@ -1,0 +1,44 @@
+"""The TensorFlow adapter: ``import neuron_adapters.tf``, and ``tf.keras.models.load_model`` places what it loads.
+
+It provides ``tensorflow.neuron`` and, as import names, ``tensorflow_neuron`` and ``tensorflow_neuronx``.
+"""
+
+try:
+    import tensorflow as _tensorflow  # noqa: F401, ICN001
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":
+        raise
+    raise ImportError(
+        "neuron_adapters.tf needs TensorFlow, which is not installed: pip install 'neuron-adapters[tf]'"
+    ) from error
+
+import sys
+
+from neuron_adapters.tf import _hooks, saved_model
+from neuron_adapters.tf._compile import analyze_model, auto_multicore, trace
+from neuron_adapters.tf._performance import measure_performance
+
+__all__ = [
+    "__version__", "analyze_model", "auto_multicore", "install", "measure_performance", "saved_model", "trace",
+    "uninstall",
+]  # fmt: skip
+
+#: What tensorflow-neuron of the time called itself, with this package's mark.
+__version__ = "2.10.1+neuron.adapters"
+
+
+def install() -> bool:
+    """Put the hooks in. Importing this package does it; False where the real plug-in is installed (SPEC H1, H4)."""
+    here = sys.modules[__name__]
+    names = ("tensorflow.neuron", "tensorflow_neuron", "tensorflow_neuronx")
+    return _hooks.install(
+        {name + suffix: module for name in names for suffix, module in (("", here), (".saved_model", saved_model))}
+    )
+
+
+def uninstall() -> None:
+    """Put TensorFlow and Keras back as they were (SPEC H1)."""
+    _hooks.uninstall()
+
+
+install()

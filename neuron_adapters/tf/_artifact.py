@@ -1,0 +1,215 @@
+"""A compiled model as TensorFlow's own things, and as the SavedModel that they become (SPEC K1).
+
+A function of flat tensors, the variables that it reads (copies: the original may go on learning), the structure in
+which users hand over arguments, and a record. Saved, all of it is plain TensorFlow: the record is a function that
+returns two strings. So the file opens without this package, and carries on through whatever loads and saves it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework import ops
+
+from neuron_adapters._record import Record
+from neuron_adapters.tf._weights import is_variable, value_of
+from neuron_rt import ArtifactError
+
+#: Files of a SavedModel that TensorFlow leaves alone; the sums in it are for ``sha256sum -c`` too.
+CHECKSUMS = os.path.join("assets.extra", "neuron.sha256")
+
+
+@dataclass
+class Artifact:
+    """A compiled model."""
+
+    function: Any
+    """A ConcreteFunction of flat tensors, in the order of ``tf.nest.flatten``."""
+    weights: list[Any]
+    """The variables it reads, in the order in which the engine's form numbers them."""
+    signature: tuple[tuple[Any, ...], dict[str, Any]]
+    """Positional and keyword arguments, with a TensorSpec for each tensor."""
+    names: tuple[list[str], list[str]]
+    """Names of inputs and outputs in the serving signature."""
+    record: Record
+    program: str = ""
+    """The engine's form, empty where there is none."""
+
+    @property
+    def specs(self) -> list[tf.TensorSpec]:
+        """The tensors the function takes."""
+        return list(tf.nest.flatten(self.signature))
+
+    def of_replicas(self, count: int | None) -> Artifact:
+        """The same for ``count`` replicas (SPEC R3)."""
+        return replace(self, record=replace(self.record, replicas=count))
+
+    def save(self, path: str | os.PathLike[str], options: Any = None) -> None:
+        """Write a SavedModel."""
+        root = _Root(self)
+        _original_save()(root, os.fspath(path), signatures=root.serving(), options=options)
+        _write_checksums(Path(path))
+
+    def root(self) -> tf.Module:
+        """What a SavedModel is made of."""
+        return _Root(self)
+
+
+class _Root(tf.Module):  # type: ignore[misc]
+    def __init__(self, artifact: Artifact) -> None:
+        super().__init__()
+        self.aws_neuron_function = artifact.function
+        self.neuron_weights = artifact.weights
+        texts = [artifact.record.dumps(), artifact.program]
+        self.neuron_artifact = tf.function(lambda: [tf.constant(text) for text in texts], input_signature=[])
+        self._names = artifact.names
+        self._specs = artifact.specs
+        args, kwargs = artifact.signature
+        self.__call__.get_concrete_function(*args, **kwargs)
+
+    @tf.function(autograph=False)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.aws_neuron_function(*tf.nest.flatten((args, kwargs)))
+
+    def serving(self) -> Any:
+        """The signature for servers: tensors by name in and out."""
+        function, (inputs, outputs) = self.aws_neuron_function, self._names
+
+        @tf.function(autograph=False)
+        def serving_default(**tensors: Any) -> dict[str, Any]:
+            results = tf.nest.flatten(function(*(tensors[name] for name in inputs)))
+            return dict(zip(outputs, (one for one in results if one is not None)))
+
+        specs = {name: tf.TensorSpec(s.shape, s.dtype, name=name) for name, s in zip(inputs, self._specs)}
+        return serving_default.get_concrete_function(**specs)
+
+
+def snapshot(function: Any) -> tuple[Any, list[Any]]:
+    """``function`` with copies of all that it captures, and those copies."""
+    graph = function.graph
+    captured = {placeholder.name: value for value, placeholder in graph.captures}
+    weights = {
+        name: tf.Variable(value_of(value) if value.dtype == tf.resource else value, trainable=False)
+        for name, value in captured.items()
+        if value.dtype != tf.resource or is_variable(value)
+    }
+    definition = graph.as_graph_def()
+    inputs = [tensor for tensor in graph.inputs if tensor.name not in captured]
+
+    @tf.function(autograph=False)
+    def copied(*tensors: Any) -> Any:
+        here = ops.get_default_graph()
+        given = dict(zip((one.name for one in inputs), tensors))
+        for name, value in captured.items():
+            if name not in weights:
+                given[name] = here.capture(value)
+            elif value.dtype == tf.resource:
+                here.watch_variable(weights[name])
+                given[name] = here.capture(weights[name].handle)
+            else:
+                given[name] = weights[name].read_value()
+        outputs = tf.graph_util.import_graph_def(
+            definition, input_map=given, return_elements=[one.name for one in graph.outputs], name=""
+        )
+        made = iter(outputs)
+        results = [None if one is None else next(made) for one in tf.nest.flatten(function.structured_outputs)]
+        return tf.nest.pack_sequence_as(function.structured_outputs, results)
+
+    return copied.get_concrete_function(*(tf.TensorSpec(one.shape, one.dtype) for one in inputs)), list(
+        weights.values()
+    )
+
+
+def read(restored: Any, source: str) -> Artifact | None:
+    """The compiled model in what TensorFlow restored; None where there is none. Raises ArtifactError."""
+    said = getattr(restored, "neuron_artifact", None)
+    if said is None:
+        return None
+    try:
+        record, program = (text.numpy().decode() for text in said())
+        (call,) = restored.__call__.concrete_functions
+        args, kwargs = call.structured_input_signature
+        (serving,) = restored.signatures.values()
+        names = [one.name.partition(":")[0] for one in tf.nest.flatten(serving.structured_input_signature)]
+        artifact = Artifact(
+            function=restored.aws_neuron_function,
+            weights=list(restored.neuron_weights),
+            signature=(tuple(args), dict(kwargs)),
+            names=(names, list(serving.structured_outputs)),
+            record=Record.loads(record, is_dtype),
+            program=program,
+        )
+        if len(artifact.record.inputs) != len(artifact.specs) or len(names) != len(artifact.specs):
+            raise ValueError(f"it speaks of {len(artifact.record.inputs)} inputs where the function has {len(names)}")
+    except Exception as error:
+        raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from error
+    return artifact
+
+
+def is_dtype(name: str) -> bool:
+    """Whether TensorFlow has a dtype of that name."""
+    try:
+        return bool(tf.as_dtype(name))
+    except TypeError:
+        return False
+
+
+def verify(path: Path) -> None:
+    """K4. Raises ArtifactError where a file is not what was saved."""
+    try:
+        lines = (path / CHECKSUMS).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ArtifactError(
+            f"{path} has no checksums ({CHECKSUMS}), so NEURON_RT_VALIDATE_HASH cannot check it. "
+            "Compile and save it again, or unset the variable."
+        ) from None
+    recorded = {name: digest for digest, two_spaces, name in (line.partition("  ") for line in lines) if two_spaces}
+    found = dict(_checksums(path))
+    for name in sorted({*recorded, *found}):
+        if recorded.get(name) != found.get(name):
+            raise ArtifactError(
+                f"{path}: {name} is not the file that was saved: its checksum is "
+                f"{(found.get(name) or 'missing')[:12]}, recorded is {(recorded.get(name) or 'none')[:12]}. The model "
+                "is damaged or was changed: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
+            )
+
+
+def _write_checksums(path: Path) -> None:
+    file = path / CHECKSUMS
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("".join(f"{digest}  {name}\n" for name, digest in _checksums(path)))
+
+
+def _checksums(path: Path) -> Iterator[tuple[str, str]]:
+    """Of the graph and the weights; TensorFlow may add files of its own."""
+    for file in sorted([path / "saved_model.pb", *path.glob("variables/*"), *path.glob("assets/*")]):
+        if file.is_file():
+            digest = hashlib.sha256()
+            with file.open("rb") as opened:
+                while piece := opened.read(1 << 20):
+                    digest.update(piece)
+            yield file.relative_to(path).as_posix(), digest.hexdigest()
+
+
+def _original_save() -> Callable[..., Any]:
+    from neuron_adapters.tf._hooks import original
+
+    return original(tf.saved_model.save)  # type: ignore[no-any-return]
+
+
+def named(names: Sequence[str]) -> list[str]:
+    """``names`` made fit for a signature, and each once."""
+    found: list[str] = []
+    for name in names:
+        plain = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in name) or "tensor"
+        plain = plain if not plain[0].isdigit() else f"_{plain}"
+        while plain in found:
+            plain += "_1"
+        found.append(plain)
+    return found

@@ -1,0 +1,346 @@
+"""``trace``: "compile" a model for the emulated NeuronCore: trace it, copy its weights, and fix what it needs (SPEC K).
+
+Signatures and options are those of tensorflow-neuron. docs/tf.md has the table of what each option does here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neuron_adapters import __version__
+from neuron_adapters._compiler import Flags, read_flags, say_once, words
+from neuron_adapters._engine import NOT_INSTALLED, engine_choice, find_engine
+from neuron_adapters._record import Leaf, Record
+from neuron_adapters.tf import _lowering, _models, _placed
+from neuron_adapters.tf._artifact import Artifact, named, snapshot
+from neuron_adapters.tf._errors import MulticoreArgumentError
+from neuron_adapters.tf._executable import Executable, weight_arrays
+from neuron_adapters.tf._keras import module_of
+from neuron_rt import CompileError, Model, engine
+
+log = logging.getLogger("neuron_adapters")
+
+FLAGS = "NEURON_CC_FLAGS"
+#: Operators that on_neuron_ratio and analyze_model leave out, as documented.
+_NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
+_lazily = threading.RLock()
+
+
+def trace(
+    func: Callable[..., Any],
+    example_inputs: Any,
+    subgraph_builder_function: Callable[[Any], bool] | None = None,
+) -> Any:
+    """Compile ``func``, a keras.Model, a layer or a function, for NeuronCores; a keras.Model for inference.
+
+    ``example_inputs``: a tensor or a list for ``func(example_inputs)``, a tuple for ``func(*example_inputs)``, a
+    dictionary for ``func(**example_inputs)`` or, where ``func`` takes one argument, ``func(example_inputs)``; parts may
+    be nested. Compiler flags come from NEURON_CC_FLAGS; pipeline cores are ``--neuroncore-pipeline-cores=4``. The
+    result's weights are a copy: training ``func`` further changes nothing in it.
+
+    It is placed at its first call. Raises CompileError for what can't be compiled, and whatever ``func`` raises.
+    """
+    args, kwargs = _arguments(func, example_inputs)
+    made = artifact(func, args, kwargs, flags(), subgraph_builder_function)
+    return model_of_artifact(made, keras_of(func), str(getattr(func, "name", None) or _name(func)))
+
+
+def artifact(
+    func: Any, args: Any, kwargs: Any, asked: Flags, subgraph_builder_function: Callable[[Any], bool] | None
+) -> Artifact:
+    """``func``, compiled for calls like ``func(*args, **kwargs)``."""
+    dynamic = "--dynamic-batch-size" in asked.given
+    function, signature = _traced(func, args, kwargs, dynamic=dynamic)
+    ratio = _ratio(function, subgraph_builder_function)
+    arrays = [one._numpy() for one in tf.nest.flatten((args, kwargs))]
+    made = _compiled(func, function, signature, arrays, asked, dynamic=dynamic, ratio=ratio)
+    if (workdir := _flag(asked, "--workdir")) is not None:
+        _write_workdir(Path(workdir), made)
+    return made
+
+
+def flags(compiler_args: Any = None, workdir: Any = None) -> Flags:
+    """What NEURON_CC_FLAGS asks for, and an older call's own arguments. Raises CompileError."""
+    given = [*words(os.environ.get(FLAGS)), *words(compiler_args)]
+    return read_flags([*given, "--workdir", os.fspath(workdir)] if workdir is not None else given)
+
+
+def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> Any:
+    """``model`` spread over ``num_cores`` NCs: calls go round robin (SPEC R3). A keras.Model for inference.
+
+    ``model``: what trace() returned, what load_model() or tf.saved_model.load() made of such a file, or what trace()
+    takes. Raises tf.errors.InvalidArgumentError for fewer than 1 NC, CompileError for a model of several NCs.
+    """
+    check_replicas(num_cores)
+    compiled = artifact_of(model)
+    if compiled is None:
+        args, kwargs = _arguments(model, example_inputs)
+        compiled = artifact(model, args, kwargs, flags(), None)
+    check_single(compiled, "The model")
+    return model_of_artifact(compiled.of_replicas(num_cores), keras_of(model), str(getattr(model, "name", "model")))
+
+
+def check_replicas(num_cores: object) -> None:
+    """Raise tf.errors.InvalidArgumentError unless ``num_cores`` is a number from 1."""
+    if not isinstance(num_cores, int) or isinstance(num_cores, bool) or num_cores < 1:
+        raise MulticoreArgumentError(f"Num of cores for auto multicore has to be a number from 1, got {num_cores!r}.")
+
+
+def check_single(artifact: Artifact, what: str) -> None:
+    """Raise CompileError for a model of several NCs."""
+    if artifact.record.pipeline_cores > 1:
+        raise CompileError(
+            f"{what} was compiled for {artifact.record.pipeline_cores} pipeline cores, and auto multicore works for "
+            "models of one: compile it with --neuroncore-pipeline-cores=1."
+        )
+
+
+def analyze_model(func: Callable[..., Any], example_inputs: Any) -> dict[str, Any]:
+    """Say which operators of ``func`` a NeuronCore runs: all, since an emulated core is a set of CPUs.
+
+    Prints a summary, as tensorflow-neuron does, and returns it: ``percent_supported``, ``supported_count``,
+    ``total_count``, ``supported_operators``, ``unsupported_operators``, ``operators``, ``operator_count``.
+    """
+    args, kwargs = _arguments(func, example_inputs)
+    function, _signature = _traced(func, args, kwargs, dynamic=False)
+    found = Counter(node.op for node in _operators(function))
+    total = sum(found.values())
+    for name in sorted(found):
+        print(name)  # noqa: T201
+    print(f"100.00% of all operations ({total} of {total}) are supported")  # noqa: T201
+    return {
+        "percent_supported": 100.0,
+        "supported_count": total,
+        "total_count": total,
+        "supported_operators": set(found),
+        "unsupported_operators": [],
+        "operators": sorted(found),
+        "operator_count": dict(found),
+    }
+
+
+def artifact_of(model: Any) -> Artifact | None:
+    """The compiled model behind ``model``, None where nobody compiled it."""
+    placed = _placed.placed_of(model)
+    executable = getattr(placed, "executable", None)
+    return executable.artifact if isinstance(executable, Executable) else None
+
+
+def keras_of(thing: Any) -> Any:
+    """The generation of Keras that the result of compiling ``thing`` belongs to."""
+    return module_of(type(thing)) or module_of(tf.keras.Model)
+
+
+def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
+    """A Keras model of a compiled one, which takes its place when it is called first: most are saved and never run
+    here."""
+    model = _models.classes(keras).Neuron(artifact)
+    executable = Executable.open(artifact, engine_choice(), name)
+    placed = _models.PlacedExecutable(_placed.new_model(name, artifact.record.pipeline_cores, ""), executable)
+    placed.model.prepare = executable.prepare
+    placed.model.lazy = lambda one: _place_once(one, artifact.record.replicas)
+    _placed.attach(model, placed)
+    return model
+
+
+def _place_once(model: Model, replicas: int | None) -> None:
+    with _lazily:
+        if not model.slots:
+            _placed.put(model, replicas)
+
+
+def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call that the examples mean, with tensors in it."""
+    if isinstance(example_inputs, tuple):
+        given: tuple[tuple[Any, ...], dict[str, Any]] = (example_inputs, {})
+    elif isinstance(example_inputs, dict) and _takes(func, example_inputs):
+        given = ((), example_inputs)
+    else:
+        given = ((example_inputs,), {})
+    leaves = tf.nest.flatten(given)
+    if not leaves:
+        raise CompileError("example_inputs is a tensor, or a tuple, list or dictionary with a tensor in it.")
+    for leaf in leaves:
+        if not isinstance(leaf, (tf.Tensor, tf.Variable, np.ndarray, np.generic, float, int)):
+            raise CompileError(
+                f"example_inputs hold tensors in tuples, lists and dictionaries, got {type(leaf).__name__}."
+            )
+    args, kwargs = tf.nest.map_structure(tf.convert_to_tensor, given)
+    return args, kwargs
+
+
+def _takes(func: Any, names: dict[str, Any]) -> bool:
+    """Whether ``func`` has an argument for each name."""
+    target = func.call if isinstance(func, (tf.keras.layers.Layer, tf.Module)) and hasattr(func, "call") else func
+    try:
+        parameters = inspect.signature(getattr(target, "python_function", target)).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    if any(one.kind is one.VAR_KEYWORD for one in parameters) and not hasattr(func, "call"):
+        return True
+    return set(names) <= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+
+
+def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, Any]:
+    """``func`` as a function of flat tensors, and the structure of its arguments with a TensorSpec for each."""
+    if not callable(func):
+        raise CompileError(f"trace() takes a keras.Model, a layer or a function, got {type(func).__name__}.")
+
+    def spec(leaf: Any) -> tf.TensorSpec:
+        if dynamic and not leaf.shape.rank:
+            raise CompileError("--dynamic-batch-size needs every input to have the batch as dimension 0.")
+        return tf.TensorSpec([None, *leaf.shape[1:]] if dynamic else leaf.shape, leaf.dtype)
+
+    signature = tf.nest.map_structure(spec, (args, kwargs))
+    is_keras = module_of(type(func)) is not None or isinstance(func, tf.keras.layers.Layer)
+    if is_keras and not getattr(func, "built", True):
+        func(*args, **kwargs)  # makes its weights
+
+    def flat(*tensors: Any) -> Any:
+        here, named_here = tf.nest.pack_sequence_as(signature, tensors)
+        result = func(*here, **named_here)
+        if not any(tf.is_tensor(one) for one in tf.nest.flatten(result)):
+            raise CompileError(f"{_name(func)} returns no tensor.")
+        return result
+
+    traced = tf.function(flat, autograph=not is_keras).get_concrete_function(*tf.nest.flatten(signature))
+    allowed = (tf.Tensor, tf.TensorSpec, type(None))
+    strange = [one for one in tf.nest.flatten(traced.structured_outputs) if not isinstance(one, allowed)]
+    if strange:
+        raise CompileError(f"{_name(func)} returns a {type(strange[0]).__name__}, and compiled models return tensors.")
+    return traced, signature
+
+
+def _compiled(
+    func: Any, traced: Any, signature: Any, inputs: Sequence[Any], flags: Flags, *, dynamic: bool, ratio: float
+) -> Artifact:
+    function, weights = snapshot(traced)
+    record = Record(
+        pipeline_cores=flags.pipeline_cores,
+        inputs=_leaves(inputs),
+        dynamic_batch=dynamic,
+        compiler=f"neuron_adapters {__version__}",
+        flags=flags.given,
+        on_neuron_ratio=ratio,
+    )
+    artifact = Artifact(function, weights, signature, _names(func, signature, traced), record)
+    choice = engine_choice()
+    if choice == engine.FRAMEWORK:
+        return _because(artifact, "compiled under NEURON_ADAPTERS_ENGINE=framework")
+    found = find_engine(choice)
+    if found is None:
+        return _because(artifact, f"when it was compiled, {NOT_INSTALLED}")
+    inference = Executable(artifact, None, "").inference
+    if isinstance(inference, str):
+        return _because(artifact, inference)
+    return _lowered(artifact, found, inputs, inference.run_with(1), choice, bf16=flags.bf16)
+
+
+def _lowered(
+    artifact: Artifact, found: Any, inputs: Sequence[Any], run: Callable[..., Any], choice: str, *, bf16: bool
+) -> Artifact:
+    """The artifact with its form for the engine, where there is one that agrees and is faster than TensorFlow's
+    graph; else with the reason why not."""
+
+    def attempt(*, cast: bool) -> tuple[str, list[Any], str]:
+        return _lowering.lower(
+            found, artifact.function, weight_arrays(artifact), inputs, lambda arrays: run(*arrays),
+            compete=choice != engine.OPENVINO, bf16=cast,
+        )  # fmt: skip
+
+    verdict = None
+    if bf16:
+        try:
+            verdict = attempt(cast=True)
+        except CompileError as error:
+            log.warning("the cast to bfloat16 is left out: %s", error)
+    cast = verdict is not None
+    try:
+        program, outputs, why = verdict or attempt(cast=False)
+    except CompileError as error:
+        if choice == engine.OPENVINO:
+            raise CompileError(f"{error} (NEURON_ADAPTERS_ENGINE={choice} forbids TensorFlow's own graph)") from error
+        log.info("TensorFlow's own graph runs the compiled model: %s", error)
+        return _because(artifact, str(error))
+    record = replace(artifact.record, engine=found.name, why=why, bf16=cast, outputs=_leaves(outputs))
+    return replace(artifact, record=record, program=program)
+
+
+def _because(artifact: Artifact, why: str) -> Artifact:
+    return replace(artifact, record=replace(artifact.record, why=why))
+
+
+def _leaves(arrays: Sequence[Any]) -> tuple[Leaf, ...]:
+    return tuple((str(index), tuple(one.shape), tf.as_dtype(one.dtype).name) for index, one in enumerate(arrays))
+
+
+def _names(func: Any, signature: Any, traced: Any) -> tuple[list[str], list[str]]:
+    """Names for the serving signature: the model's own where it has some, else as Keras names them."""
+    inputs = [path or "inputs" for path in _paths(signature)]
+    outputs = [path or "output" for path in _paths(traced.structured_outputs)]
+    for names, own in ((inputs, getattr(func, "input_names", None)), (outputs, getattr(func, "output_names", None))):
+        if own and len(own) == len(names) and all(isinstance(one, str) for one in own):
+            names[:] = own
+    return named(inputs), named(outputs)
+
+
+def _paths(structure: Any, path: str = "") -> list[str]:
+    """A name for each tensor of a structure, in the order of ``tf.nest.flatten``."""
+    if isinstance(structure, dict):
+        return [name for key in sorted(structure) for name in _paths(structure[key], str(key))]
+    if isinstance(structure, (list, tuple)):
+        parts = [part for part in structure if part is not None]
+        found = [name for part in parts for name in _paths(part, path)]
+        return found if len(found) < 2 or any(found) else [f"{path}_{number}" for number in range(1, len(found) + 1)]
+    return [] if structure is None else [path]
+
+
+def _operators(function: Any) -> list[Any]:
+    """The nodes of a graph that do something."""
+    definition = function.graph.as_graph_def()
+    nodes = [*definition.node, *(node for one in definition.library.function for node in one.node_def)]
+    return [node for node in nodes if node.op not in _NOT_COUNTED]
+
+
+def _ratio(function: Any, builder: Callable[[Any], bool] | None) -> float:
+    """The share of operators on NeuronCores, as ``subgraph_builder_function`` wants it."""
+    if builder is None:
+        return 1.0
+    say_once("subgraph_builder_function", "the whole graph runs on the NeuronCore's CPUs, as one piece")
+    nodes = _operators(function)
+    return sum(bool(builder(node)) for node in nodes) / len(nodes) if nodes else 0.0
+
+
+def _flag(flags: Flags, name: str) -> str | None:
+    """The value of a flag, None where it is not given."""
+    for index, word in enumerate(flags.given):
+        key, equals, value = word.partition("=")
+        if key == name:
+            return value if equals else flags.given[index + 1]
+    return None
+
+
+def _name(func: Any) -> str:
+    return str(getattr(func, "__name__", type(func).__name__))
+
+
+def _write_workdir(path: Path, artifact: Artifact) -> None:
+    """What a user looks for in the compiler's work directory: the graph, and what was decided."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "graph_def.pbtxt").write_text(str(artifact.function.graph.as_graph_def()))
+        (path / "artifact.json").write_text(json.dumps(json.loads(artifact.record.dumps()), indent=2))
+    except OSError as error:
+        raise CompileError(f"--workdir {str(path)!r} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,160 @@
+"""A compiled model as something to run: checked inputs, slices of a batch, and behind them what computes.
+
+That is the engine where the model could be lowered, else TensorFlow's own graph in a session.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
+from neuron_adapters._openvino import Lowered
+from neuron_adapters.tf import _lowering
+from neuron_adapters.tf._artifact import Artifact
+from neuron_adapters.tf._errors import InputArgumentError
+from neuron_adapters.tf._inference import CannotSeparate, Inference, Packer
+from neuron_adapters.tf._weights import Weights, value_of
+from neuron_rt import EngineError, Model
+from neuron_rt import engine as engines
+from neuron_rt.execution import Slot
+
+log = logging.getLogger("neuron_adapters")
+
+Array = np.ndarray[Any, Any]
+
+
+class Executable:
+    """Runs one compiled model; shared by all its replicas and loads (SPEC K5)."""
+
+    def __init__(self, artifact: Artifact, compiled: _lowering.Compiled | None, why: str) -> None:
+        """``compiled``: its form for the engine, None where TensorFlow computes. ``why``: the reason for either."""
+        self.artifact = artifact
+        self.why = why
+        self._compiled = compiled
+        self._pack = Packer(artifact.function)
+        self._weights = Weights()
+        self._inference: Inference | str | None = None
+        self._guard = threading.RLock()
+        self._wanted = [
+            (tf.as_dtype(dtype).as_datatype_enum, shape) for _path, shape, dtype in artifact.record.inputs
+        ]  # fmt: skip
+
+    @classmethod
+    def open(cls, artifact: Artifact, choice: str, source: str) -> Executable:
+        """Of a model that was compiled, maybe elsewhere. ``choice``: NEURON_ADAPTERS_ENGINE.
+
+        Raises NeuronConfigError where the engine is asked for and not installed.
+        """
+        record = artifact.record
+        if choice == engines.FRAMEWORK:
+            return cls(artifact, None, "NEURON_ADAPTERS_ENGINE=framework")
+        engine = find_engine(choice)
+        if not record.engine:
+            return cls(artifact, None, record.why)
+        if engine is None:
+            return cls(artifact, None, NOT_INSTALLED)
+        try:
+            shape = _lowering.Shape.of(record.inputs, record.outputs)
+            lowered = Lowered.loads(artifact.program)
+            arrays = weight_arrays(artifact)
+            return cls(artifact, _lowering.open_program(engine, lowered, arrays, shape, bf16=record.bf16), record.why)
+        except (ValueError, EngineError) as error:
+            log.warning("%s: its form for %s cannot be used, so TensorFlow runs it: %s", source, record.engine, error)
+            return cls(artifact, None, f"its form for {record.engine} cannot be used: {error}")
+
+    def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
+        """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
+        if not settle(model, slots, self._compiled, self.why, "TensorFlow") and isinstance(self.inference, str):
+            model.why = f"TensorFlow's own call is made: {self.inference}"
+
+    @property
+    def inference(self) -> Inference | str:
+        """TensorFlow's graph in a session, or the reason why it must be TensorFlow's own call."""
+        if self._inference is None:
+            with self._guard:
+                try:
+                    self._inference = self._inference or Inference(self.artifact.function, self._weights, optimize=True)
+                except CannotSeparate as why:
+                    self._inference = str(why)
+        return self._inference
+
+    def __call__(self, slot: Slot, tensors: Sequence[Any]) -> Any:
+        """Run on ``slot`` on tensors or arrays of the compiled shapes and dtypes, or with dynamic batching of the
+        compiled shapes but for dimension 0. Raises InputArgumentError (SPEC K1)."""
+        kinds = [(one._datatype_enum(), one._shape_tuple()) for one in tensors]
+        batch = None if kinds == self._wanted else self._check(tensors)
+        if slot.station is None and isinstance(self.inference, str):
+            return slot.run(self.artifact.function, tensors, {})
+        arrays = [one._numpy() for one in tensors]
+        if slot.station is None:
+            results = slot.run(self.inference.run(slot), arrays, {}, False)  # type: ignore[union-attr] # noqa: FBT003
+        elif batch is None:
+            results = slot.run(self._on_engine, (slot.station, arrays), {}, False)  # noqa: FBT003
+        else:
+            results = slot.run(self._slices, (slot.station, arrays, batch), {}, False)  # noqa: FBT003
+        return self._pack(results)
+
+    def _on_engine(self, station: engines.Station, arrays: Sequence[Array]) -> list[Array]:
+        pool = station.pool
+        try:
+            call = pool.pop()
+        except IndexError:
+            call = self._compiled.call(station)  # type: ignore[union-attr]
+        try:
+            return call(arrays)  # type: ignore[no-any-return]
+        finally:
+            pool.append(call)
+
+    def _slices(self, station: engines.Station, arrays: Sequence[Array], batch: int) -> list[Array]:
+        """Run on ``batch`` rows in slices of the compiled batch."""
+        step, parts = self.artifact.record.batch, []
+        for first in range(0, max(batch, 1), step):
+            rows = max(0, min(step, batch - first))
+            piece = [_rows(array, first, step) for array in arrays]
+            parts.append([array[:rows] for array in self._on_engine(station, piece)])
+        return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
+
+    def _check(self, tensors: Sequence[Any]) -> int:
+        """Compare with what was compiled; the size of the batch."""
+        record = self.artifact.record
+        if len(tensors) != len(record.inputs):
+            raise InputArgumentError(
+                f"The model was compiled for {len(record.inputs)} input tensor(s), and was called with {len(tensors)}."
+            )
+        batches = set()
+        for (path, shape, dtype), tensor in zip(record.inputs, tensors):
+            found = tuple(tensor.shape)
+            loose = record.dynamic_batch and len(shape) == len(found) and shape[1:] == found[1:]
+            if tensor.dtype.name != dtype or not (found == shape or loose):
+                free = " (dimension 0 may vary)" if record.dynamic_batch else ""
+                hint = (
+                    "" if record.dynamic_batch or found[1:] != shape[1:]
+                    else " NEURON_CC_FLAGS=--dynamic-batch-size at compile time lets dimension 0 vary."
+                )  # fmt: skip
+                raise InputArgumentError(
+                    f"Input {path} of the compiled model is {dtype} of shape {list(shape)}{free}, "
+                    f"got {tensor.dtype.name} of shape {list(found)}.{hint}"
+                )
+            batches.add(found[0] if found else 0)
+        if len(batches) > 1:
+            raise InputArgumentError(f"The inputs of one call need one batch, got {sorted(batches)} as dimension 0.")
+        return batches.pop()
+
+
+def weight_arrays(artifact: Artifact) -> list[Array]:
+    """The model's weights where they are, in the order in which the engine's form numbers them."""
+    return [value_of(variable.handle)._numpy() for variable in artifact.weights]
+
+
+def _rows(array: Array, first: int, step: int) -> Array:
+    """``step`` rows from ``first``, filled up with zeros where there are no more."""
+    rows = array[first : first + step]
+    if rows.shape[0] == step:
+        return rows
+    return np.concatenate([rows, np.zeros((step - rows.shape[0], *rows.shape[1:]), rows.dtype)])

@@ -1,0 +1,94 @@
+"""TensorFlow's threads, as far as NeuronCores care: a session that computes where it is told to (SPEC X1).
+
+A process has one pool of threads for the inside of operators, made with the first device and shared by all sessions and
+all eager calls. A device can have a pool of its own; TensorFlow decides that by a static switch of its C++ class, which
+it offers as an environment variable, too, but reads before anybody can set it. Here the switch is held for as long as
+one session takes to make its device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from neuron_rt import PlainFramework
+
+log = logging.getLogger("neuron_adapters")
+
+#: TensorFlow keeps nothing of the calling thread that a session would ask for, and the session brings its threads.
+FRAMEWORK = PlainFramework()
+
+_SWITCH = "_ZN10tensorflow11LocalDevice22use_global_threadpool_E"
+_LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
+_guard = threading.RLock()
+
+
+def make_session(graph: tf.Graph, threads: int, cpus: frozenset[int], *, optimize: bool) -> Any:
+    """A session that runs ``graph`` with ``threads`` threads: 1 is the calling thread itself, more are threads of its
+    own, tied to ``cpus`` if there are any. 0 leaves it to TensorFlow, as SPEC I4 wants.
+
+    ``optimize``: let TensorFlow rewrite the graph. Without, it runs the very operators that eager calls run, and gives
+    the same bits (SPEC K2).
+    """
+    config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=-1, intra_op_parallelism_threads=threads)
+    config.device_count["GPU"] = 0
+    if not optimize:
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
+    if threads < 2 or not cpus:
+        return _make(graph, config, own_threads=threads > 0)
+    made: list[Any] = []
+
+    def make() -> None:  # the session's threads inherit the mask of the thread that makes them
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, cpus)
+        made.append(_make(graph, config, own_threads=True))
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    maker.join()
+    return made[0]
+
+
+def _make(graph: tf.Graph, config: Any, *, own_threads: bool) -> Any:
+    with _own_threads() if own_threads else contextlib.nullcontext():
+        return tf.compat.v1.Session(graph=graph, config=config)
+
+
+@contextlib.contextmanager
+def _own_threads() -> Iterator[None]:
+    switch = _find_switch()
+    if switch is None:
+        yield
+        return
+    with _guard:
+        before = switch.value
+        switch.value = False
+        try:
+            yield
+        finally:
+            switch.value = before
+
+
+def _find_switch() -> ctypes.c_bool | None:
+    """The switch, None where this TensorFlow hides it: then models share the process's threads, which is said once."""
+    if not _found:
+        for name in _LIBRARIES:
+            with contextlib.suppress(OSError, ValueError):
+                library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), name))
+                _found.append(ctypes.c_bool.in_dll(library, _SWITCH))
+                break
+        else:
+            log.warning("this TensorFlow has one pool of threads for all models: they are not held to their CPUs")
+            _found.append(None)
+    return _found[0]
+
+
+_found: list[ctypes.c_bool | None] = []

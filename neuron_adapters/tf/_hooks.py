@@ -1,0 +1,137 @@
+"""The hooks: ``load_model``, ``tf.saved_model.load`` and the calls of what they return (SPEC H1-H4)."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from neuron_adapters._patches import Patches
+from neuron_adapters.tf import _compile, _keras, _models, _placed, _restored, _saved_model, _weights
+from neuron_adapters.tf._executable import Executable
+from neuron_adapters.tf._neuron_op import NeuronFunction
+from neuron_rt import init
+
+log = logging.getLogger("neuron_adapters")
+
+REAL_PLUGINS = ("tensorflow_neuron", "tensorflow_neuronx")
+
+_patches = Patches()
+_originals: dict[Any, Any] = {}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def install(modules: dict[str, Any]) -> bool:
+    """Put the hooks in; ``modules`` are import names to provide, parents first. Once however often it is asked (H1).
+
+    False where the real plug-in is installed: then the adapter steps aside (SPEC H4).
+    """
+    if _patches.installed:
+        return True
+    real = [name for name in REAL_PLUGINS if _is_there(name, modules.get(name))]
+    if real:
+        log.warning("%s is installed here: neuron_adapters.tf steps aside and hooks nothing", " and ".join(real))
+        return False
+    kerases = _keras.generations()
+    hooks: dict[Any, Any] = {tf.saved_model.load: _load_saved_model, tf.saved_model.save: _save}
+    for keras in kerases:
+        hooks[keras.models.load_model] = _loading(keras, keras.models.load_model)
+    for function, hook in hooks.items():
+        functools.update_wrapper(hook, function)
+    hooks.update(_weights.listening_hooks())
+    _originals.update((hook, function) for function, hook in hooks.items())
+    with _patches.recording():
+        _patches.rebind(hooks)
+        for keras in kerases:
+            _patches.set(keras.Model, "__call__", _keras.called(keras.Model.__call__))
+            make = keras.Model.make_predict_function
+            _patches.set(keras.Model, "make_predict_function", _keras.predicting(make))
+        for name, module in modules.items():
+            _patches.set(sys.modules, name, module)
+            parent, dot, child = name.rpartition(".")
+            if dot and parent == "tensorflow":
+                _patches.set(sys.modules[parent], child, module)
+    return True
+
+
+def _is_there(name: str, ours: object) -> bool:
+    loaded = sys.modules.get(name)
+    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
+
+
+def uninstall() -> None:
+    """Put everything back. Models keep their places; their calls are Keras' own from then on (SPEC H1)."""
+    _patches.revert()
+
+
+def original(function: F) -> F:
+    """The framework's own function behind a hook."""
+    return _originals.get(function, function)  # type: ignore[no-any-return]
+
+
+def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``load_model``: what is loaded is placed, and SavedModel directories open too."""
+
+    def load_model(filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        config = init().config  # the runtime first: what can't be placed need not be read
+        source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
+        if not source or not _saved_model.is_saved_model(source):
+            return _placed_model(load(filepath, *args, **kwargs), source)
+        key, executable = _saved_model.known(source, config)
+        if executable is None:
+            restored = _saved_model.restore(source, original(tf.saved_model.load))
+            executable = _saved_model.executable_of(restored, source, config)
+            if executable is None:
+                own = load(filepath, *args, **kwargs) if keras.__name__ == "tf_keras" else None
+                return _placed_model(own or _models.classes(keras).Loaded(restored, source), source)
+        model = _models.classes(keras).Neuron(executable.artifact)
+        _placed.place(model, _executable(executable, source), executable.artifact.record.replicas)
+        _saved_model.keep(key, executable)
+        return model
+
+    return load_model
+
+
+def _placed_model(model: Any, source: str) -> Any:
+    name = os.path.basename(source) or getattr(model, "name", "model")
+    _placed.place(model, _placed.Placed(_placed.new_model(name, 1, source)))
+    return model
+
+
+def _executable(executable: Executable, source: str) -> _models.PlacedExecutable:
+    cores = executable.artifact.record.pipeline_cores
+    placed = _models.PlacedExecutable(_placed.new_model(os.path.basename(source), cores, source), executable)
+    placed.model.prepare = executable.prepare
+    return placed
+
+
+def _load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
+    """``tf.saved_model.load``: the object's calls, and those of its signatures, run where it is placed."""
+    config = init().config
+    restored = _originals[_load_saved_model](export_dir, tags, options)
+    source = os.path.abspath(os.fspath(export_dir))
+    executable = _saved_model.executable_of(restored, source, config)
+    if executable is None:
+        placed: Any = _placed.Placed(_placed.new_model(os.path.basename(source), 1, source))
+        _placed.place(restored, placed)
+    else:
+        placed = _executable(executable, source)
+        _placed.place(restored, placed, executable.artifact.record.replicas)
+        restored.aws_neuron_function = NeuronFunction(executable.artifact, restored)
+    _restored.run_on(restored, placed)
+    return restored
+
+
+def _save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None) -> None:
+    """``tf.saved_model.save``: a compiled model goes into the file with its record."""
+    artifact = _compile.artifact_of(obj)
+    if artifact is not None and signatures is None:
+        artifact.save(export_dir, options)
+    else:
+        _originals[_save](obj, export_dir, signatures, options)

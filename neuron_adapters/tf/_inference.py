@@ -1,0 +1,161 @@
+"""A traced function in sessions of its own, which compute on the CPUs of a replica and nowhere else (SPEC X1, K2)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.eager import context
+from tensorflow.python.framework import op_def_registry, ops
+
+from neuron_adapters.tf._framework import make_session
+from neuron_adapters.tf._weights import Weights, is_variable, variable_type
+from neuron_rt.execution import Slot
+
+_context = context.context()
+_Tensor = ops.EagerTensor
+
+#: Stateful operators that answer the same each time.
+_HARMLESS = {
+    "Assert", "If", "NoOp", "PartitionedCall", "Placeholder", "Print", "PrintV2", "ReadVariableOp", "ResourceGather",
+    "ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VariableShape", "While", "Case",
+}  # fmt: skip
+
+
+class CannotSeparate(Exception):  # noqa: N818 - an answer, not a fault
+    """Why a function has to be left to TensorFlow's own call."""
+
+
+class Packer:
+    """Makes of arrays what a function returns."""
+
+    def __init__(self, function: Any) -> None:
+        self._structure = function.structured_outputs
+        self._dtypes = [tensor.dtype.as_datatype_enum for tensor in function.outputs]
+        self._only = self._dtypes[0] if isinstance(self._structure, (tf.Tensor, tf.TensorSpec)) else None
+
+    def __call__(self, arrays: Sequence[Any]) -> Any:
+        """The function's result, of ``arrays`` that nobody else will write to."""
+        device = _context.device_name
+        if self._only is not None:
+            return _Tensor(arrays[0], device, self._only)
+        made = iter([_Tensor(array, device, dtype) for array, dtype in zip(arrays, self._dtypes)])
+        leaves = [None if one is None else next(made) for one in tf.nest.flatten(self._structure)]
+        return tf.nest.pack_sequence_as(self._structure, leaves)
+
+
+class Inference:
+    """One function at one set of shapes: a graph, and a session for each way of running it."""
+
+    def __init__(self, function: Any, weights: Weights, *, optimize: bool) -> None:
+        """``function``: a ConcreteFunction. ``optimize``: whether TensorFlow may rewrite the graph; without, results
+        are those of eager calls, bit for bit. Raises CannotSeparate."""
+        graph = function.graph
+        refuse(graph)
+        self.function = function  # keeps what it captured
+        self.outputs: list[tf.Tensor] = list(graph.outputs)
+        self.pack = Packer(function)
+        self._weights = weights
+        self._optimize = optimize
+        self._numbers: list[int] = []
+        captures = {placeholder.op.name: value for value, placeholder in graph.captures}
+        self._graph_def = graph.as_graph_def()
+        self._variables = [self._own(node, captures) for node in list(self._graph_def.node) if node.name in captures]
+        self._inputs = [tensor.name for tensor in graph.inputs if tensor.op.name not in captures]
+        self._runs: dict[Hashable, Callable[..., list[Any]]] = {}
+        self._guard = threading.RLock()
+
+    def run(self, slot: Slot) -> Callable[..., list[Any]]:
+        """What computes on ``slot``: a function of arrays."""
+        return self._runs.get((slot.threads, slot.cpus)) or self.run_with(slot.threads, slot.cpus)
+
+    def run_with(self, threads: int, cpus: frozenset[int] = frozenset()) -> Callable[..., list[Any]]:
+        """The same for a number of threads. One thread is the caller's, wherever that is: all replicas share it."""
+        with self._guard:
+            key = threads, cpus
+            alike = (1, frozenset()) if threads == 1 else key
+            if alike not in self._runs:
+                self._runs[alike] = self._open(threads, cpus)
+            self._runs[key] = self._runs[alike]
+            return self._runs[key]
+
+    def _own(self, node: Any, captures: dict[str, Any]) -> tuple[str, tf.DType, tf.TensorShape]:
+        """Let a captured variable or constant be a variable of the session."""
+        value = captures[node.name]
+        handle = node
+        if value.dtype == tf.resource:
+            if not is_variable(value):
+                raise CannotSeparate("it looks things up in a table of the process")
+            dtype, shape = variable_type(value)
+            self._numbers.append(self._weights.add(value))
+        else:
+            dtype, shape = value.dtype, value.shape
+            self._numbers.append(self._weights.add_constant(value))
+            handle = self._graph_def.node.add(name=f"{node.name}/handle")
+            node.op = "ReadVariableOp"
+            node.attr.clear()
+            node.attr["dtype"].type = dtype.as_datatype_enum
+            node.input.append(handle.name)
+        handle.op = "VarHandleOp"
+        handle.attr.clear()
+        handle.attr["dtype"].type = dtype.as_datatype_enum
+        handle.attr["shape"].shape.CopyFrom(shape.as_proto())
+        handle.attr["shared_name"].s = handle.name.encode()
+        return handle.name, dtype, shape
+
+    def _open(self, threads: int, cpus: frozenset[int]) -> Callable[..., list[Any]]:
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.graph_util.import_graph_def(self._graph_def, name="")
+            values = [tf.compat.v1.placeholder(dtype, shape) for _name, dtype, shape in self._variables]
+            assigns = [
+                tf.raw_ops.AssignVariableOp(resource=graph.get_tensor_by_name(f"{name}:0"), value=value).name
+                for (name, _dtype, _shape), value in zip(self._variables, values)
+            ]
+        session = make_session(graph, threads, cpus, optimize=self._optimize)
+        compute = _callable(session, self._inputs, fetch=[one.name for one in self.outputs])
+        weights, numbers = self._weights, self._numbers
+        if not assigns:
+            return compute
+        assign = _callable(session, [value.name for value in values], target=assigns)
+        assigning = threading.RLock()
+        version = -1
+
+        def run(*arrays: Any) -> list[Any]:
+            nonlocal version
+            if version != weights.version:
+                with assigning:
+                    now = weights.version
+                    assign(*weights.arrays(numbers))
+                    version = now
+            return compute(*arrays)
+
+        return run
+
+
+def _callable(
+    session: Any, feed: Sequence[str], *, fetch: Sequence[str] = (), target: Sequence[str] = ()
+) -> Callable[..., list[Any]]:
+    """A function of arrays for ``feed``, a seventh of the price of ``session.make_callable``, which looks every name
+    up at each call."""
+    options = config_pb2.CallableOptions(feed=feed, fetch=fetch, target=target)
+    return session._make_callable_from_options(options)  # type: ignore[no-any-return]
+
+
+def refuse(graph: Any) -> None:
+    """Raise CannotSeparate for a graph whose answers depend on more than its inputs and weights."""
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    for node in nodes:
+        if node.op in {"PyFunc", "PyFuncStateless", "EagerPyFunc"}:
+            raise CannotSeparate("it calls Python code")
+        if "Assign" in node.op:
+            raise CannotSeparate("it changes its own variables")
+        known = op_def_registry.get(node.op)  # None for functions of the graph's own library
+        if known is not None and known.is_stateful and node.op not in _HARMLESS:
+            raise CannotSeparate(f"its operator {node.op} answers differently each time")
+    if graph.deferred_external_captures:
+        raise CannotSeparate("it captures values at each call")

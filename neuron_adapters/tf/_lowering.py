@@ -1,0 +1,260 @@
+"""From a function of TensorFlow's to the engine, and a call of it there.
+
+``lower`` runs when a model is compiled: it converts, and believes nothing that it has not compared (SPEC K3).
+``open_program`` runs at every load. ``Compiled.call`` is what a station's pool keeps: a request with its buffers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
+
+from neuron_adapters import _openvino
+from neuron_adapters._engine import TOLERANCE, race
+from neuron_adapters._openvino import Lowered
+from neuron_rt import CompileError, EngineError
+from neuron_rt.engine import Deployment, Engine, Place, Station
+
+Array = np.ndarray[Any, Any]
+
+#: Constants from this size on stay out of the conversion: what it would make of them would have to be stored again.
+LARGE = 1 << 10
+#: Bytes up to which an input is copied to a buffer of the request; a larger one is used where it is.
+SMALL = 32 << 10
+#: Types that cannot tell K3's tolerance apart.
+COARSE = {"float16": {"rtol": 4e-3, "atol": 1e-3}, "bfloat16": {"rtol": 2e-2, "atol": 2e-2}}
+
+_CONTROL_FLOW = {
+    "While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall",
+    "StatefulPartitionedCall", "Enter", "Switch",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Shapes and dtypes of what goes in and what comes out."""
+
+    inputs: list[tuple[tuple[int, ...], np.dtype[Any]]]
+    outputs: list[tuple[tuple[int, ...], np.dtype[Any]]]
+
+    @classmethod
+    def of(cls, inputs: Sequence[Any], outputs: Sequence[Any]) -> Shape:
+        """From records of tensors."""
+        return cls(*([(shape, _dtype(dtype)) for _path, shape, dtype in leaves] for leaves in (inputs, outputs)))
+
+
+class Compiled:
+    """A lowered model in this process."""
+
+    def __init__(self, deployment: Deployment, shape: Shape) -> None:
+        self.deployment = deployment
+        self.shape = shape
+
+    def call(self, station: Station) -> Callable[[Sequence[Array]], list[Array]]:
+        """A new request of ``station`` with its buffers: a function of arrays."""
+        return _Call(station.request(), self.shape)
+
+
+class _Call:
+    """A request with its buffers. Small inputs are copied, larger ones read where they are."""
+
+    def __init__(self, request: Any, shape: Shape) -> None:
+        self._inputs = [_buffer(size, dtype) for size, dtype in shape.inputs]
+        self._outputs = [_buffer(size, dtype) for size, dtype in shape.outputs]
+        sizes = tuple(one.nbytes for one in self._inputs), tuple(one.nbytes for one in self._outputs)
+        if request.sizes != sizes:
+            raise EngineError("its tensors are not those of the record")
+        self._request = request
+        self._at = [_address(buffer) for buffer in self._inputs]
+        for index, buffer in enumerate(self._inputs):
+            request.set_input(index, _address(buffer))
+        for index, buffer in enumerate(self._outputs):
+            request.set_output(index, _address(buffer))
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        """Run. ``arrays`` are kept alive by the caller until this returns."""
+        for index, array in enumerate(arrays):
+            buffer = self._inputs[index]
+            address = _address(array)
+            if array.nbytes > SMALL and address % 64 == 0 and array.flags.c_contiguous:
+                at = address
+            else:
+                np.copyto(buffer, array)
+                at = _address(buffer)
+            if at != self._at[index]:
+                self._request.set_input(index, at)
+                self._at[index] = at
+        self._request.run()
+        return [buffer.copy() for buffer in self._outputs]
+
+
+def lower(
+    engine: Engine,
+    function: Any,
+    weights: Sequence[Array],
+    inputs: Sequence[Array],
+    reference: Callable[[Sequence[Array]], Sequence[Array]],
+    *,
+    compete: bool,
+    bf16: bool,
+) -> tuple[str, list[Array], str]:
+    """Convert ``function`` and compare with ``reference``, TensorFlow's own graph. ``compete``: only for the quicker.
+
+    Returns the text for the file, the results on ``inputs``, and the comparison in words. Raises CompileError with the
+    reason where the engine can't run it, does not agree, or is slower.
+    """
+    if any(array.nbytes == 0 for array in inputs):
+        raise CompileError("it has an empty input")
+    results = list(reference(inputs))
+    try:
+        model = _convert(function, inputs, results)
+        lowered = _openvino.lower(model, [_bytes(one) for one in weights])
+    except CompileError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompileError(f"{engine.name} cannot convert it: {reason[-1][:200]}") from error
+    try:
+        shape = Shape(*([(one.shape, one.dtype) for one in arrays] for arrays in (inputs, results)))
+        compiled = open_program(engine, lowered, weights, shape, bf16=bf16)
+        call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
+        for trial in (inputs, [_turned(one) for one in inputs]):
+            _compare(engine, reference(trial), reference(trial), call(trial), bf16=bf16)
+    except (EngineError, ValueError) as error:
+        if isinstance(error, CompileError):
+            raise
+        raise CompileError(f"{engine.name} cannot run it: {error}") from error
+    why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
+    if compete:
+        why = race(engine, "TensorFlow's graph", lambda: reference(inputs), lambda: call(inputs))
+    return lowered.dumps(), results, f"bfloat16; {why}" if bf16 else why
+
+
+def open_program(engine: Engine, lowered: Lowered, weights: Sequence[Array], shape: Shape, *, bf16: bool) -> Compiled:
+    """Put the lowered form together with the file's own weights. Raises ValueError where they don't fit."""
+    return Compiled(Deployment(engine, lowered.program([_bytes(one) for one in weights]), bf16=bf16), shape)
+
+
+def _convert(function: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -> Any:
+    """An openvino.Model of fixed shapes, its inputs and outputs in the function's order."""
+    import openvino
+    from openvino import opset13 as ov
+    from openvino.frontend import FrontEndManager
+
+    graph_def, names, ends, held = _portable(function)
+    with tempfile.TemporaryDirectory(prefix="neuron-adapters-") as folder:
+        path = Path(folder) / "graph.pb"
+        path.write_bytes(graph_def.SerializeToString())
+        front = FrontEndManager().load_by_framework("tf")
+        model = front.load(str(path))
+        for name, array in [*zip(names, inputs), *held.items()]:
+            place = model.get_place_by_tensor_name(f"{name}:0")
+            model.set_partial_shape(place, openvino.PartialShape(list(array.shape)))
+        converted = front.convert(model)
+    parameters = {name: one for one in converted.get_parameters() for name in one.output(0).get_names()}
+    for name, array in held.items():
+        if f"{name}:0" in parameters:
+            constant = ov.constant(array, shared_memory=False)
+            parameters[f"{name}:0"].output(0).replace(constant.output(0))
+    missing = [name for name in names if f"{name}:0" not in parameters]
+    if missing:
+        raise CompileError(f"the conversion has no input {missing[0]}")
+    results = [ov.result(converted.output(f"{end}:0").get_node().input(0).get_source_output()) for end in ends]
+    model = openvino.Model(results, [parameters[f"{name}:0"] for name in names], "model")
+    model.validate_nodes_and_infer_types()
+    for kind, ports, arrays in (("takes", model.inputs, inputs), ("returns", model.outputs, outputs)):
+        for port, array in zip(ports, arrays):
+            if port.partial_shape.is_dynamic or tuple(port.shape) != array.shape:
+                raise CompileError(f"the conversion {kind} {port.partial_shape} where the model has {array.shape}")
+            if port.element_type.to_dtype() != array.dtype:
+                raise CompileError(f"the conversion {kind} {port.element_type} where the model has {array.dtype}")
+    return model
+
+
+def _portable(function: Any) -> tuple[Any, list[str], list[str], dict[str, Array]]:
+    """A graph without variables: its definition, the names of its inputs and outputs, and what stands for its larger
+    constants, by name. Raises CompileError for control flow: one example does not go every way."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    captured = {placeholder.op.name for _value, placeholder in function.graph.captures}
+    names = [tensor.op.name for tensor in function.graph.inputs if tensor.op.name not in captured]
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    definition = frozen.graph.as_graph_def()
+    for node in definition.node:
+        if node.op in _CONTROL_FLOW:
+            raise CompileError("it has control flow, and one example does not go every way")
+    ends = []
+    for index, tensor in enumerate(frozen.outputs):
+        ends.append(f"neuron_output_{index}")
+        end = definition.node.add(name=ends[-1], op="Identity", input=[tensor.name])
+        end.attr["T"].type = tensor.dtype.as_datatype_enum
+    needed = _reached(definition, [*ends, *names])
+    held: dict[str, Array] = {}
+    plain = graph_pb2.GraphDef(versions=definition.versions)
+    for node in definition.node:
+        if node.name not in needed:
+            continue
+        if node.op == "Const" and node.ByteSize() > LARGE and node.attr["dtype"].type != tf.string.as_datatype_enum:
+            array = tf.make_ndarray(node.attr["value"].tensor)
+            held[node.name] = array
+            stand_in = plain.node.add(name=node.name, op="Placeholder")
+            stand_in.attr["dtype"].type = node.attr["dtype"].type
+            stand_in.attr["shape"].shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
+        else:
+            plain.node.add().CopyFrom(node)
+    return plain, names, ends, held
+
+
+def _reached(definition: Any, ends: Sequence[str]) -> set[str]:
+    """Names of the nodes that ``ends`` need."""
+    nodes = {node.name: node for node in definition.node}
+    found: set[str] = set()
+    left = list(ends)
+    while left:
+        name = left.pop().lstrip("^").partition(":")[0]
+        if name not in found:
+            found.add(name)
+            left.extend(nodes[name].input)
+    return found
+
+
+def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: bool) -> None:
+    """SPEC K3. Raises CompileError."""
+    for index, (one, same, two) in enumerate(zip(expected, again, found)):
+        if not np.array_equal(one, same, equal_nan=one.dtype.kind == "f"):
+            raise CompileError("it answers differently each time")
+        close = TOLERANCE[bf16] if bf16 else COARSE.get(one.dtype.name, TOLERANCE[bf16])
+        if not np.allclose(one.astype("f8"), two.astype("f8"), equal_nan=True, **close):
+            raise CompileError(f"{engine.name} does not agree with TensorFlow on output {index}")
+
+
+def _turned(array: Array) -> Array:
+    """Another input of the same kind: whatever values the example has, in another order."""
+    return np.ascontiguousarray(np.flip(array)) if array.ndim else array
+
+
+def _buffer(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros at an address that the engine likes."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0]) if array.flags.writeable else array.ctypes.data
+
+
+def _bytes(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data if array.nbytes else memoryview(b"")
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    return np.dtype(tf.as_dtype(name).as_numpy_dtype)  # type: ignore[no-any-return]

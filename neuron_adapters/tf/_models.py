@@ -1,0 +1,181 @@
+"""Keras models round what TensorFlow restores: one that was compiled, and a SavedModel that nobody compiled.
+
+Keras has two generations, and a model must be of the one that the script uses: the classes are made for each.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.python.framework import ops
+
+from neuron_adapters.tf import _placed
+from neuron_adapters.tf._artifact import Artifact
+from neuron_adapters.tf._errors import InputArgumentError
+from neuron_adapters.tf._executable import Executable
+from neuron_adapters.tf._neuron_op import NeuronFunction
+from neuron_adapters.tf._saved_model import Endpoint
+from neuron_rt import CompileError, Model
+
+_executing_eagerly = context.context().executing_eagerly
+_Tensor = ops.EagerTensor
+
+
+class PlacedExecutable:
+    """What a placed compiled model keeps: its model of the runtime and its executable."""
+
+    def __init__(self, model: Model, executable: Executable) -> None:
+        self.model = model
+        self.executable = executable
+        self._specs = executable.artifact.specs
+
+    def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run on the NCs, but in a larger function: there it is TensorFlow's graph."""
+        if not _executing_eagerly():
+            return own(owner, *args, **kwargs)
+        model = self.model
+        if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:
+            return self.executable(model.slot or model.pick(), args)
+        kwargs.pop("training", None)
+        tensors = as_tensors(args, kwargs, self._specs)
+        if any(not isinstance(one, _Tensor) for one in tensors):  # symbolic
+            return own(owner, *args, **kwargs)
+        return self.executable(model.slot or model.pick(), tensors)
+
+
+def as_tensors(args: tuple[Any, ...], kwargs: dict[str, Any], specs: Sequence[tf.TensorSpec]) -> list[Any]:
+    """The tensors of arguments, NumPy's doubles cast to what was compiled. Raises InputArgumentError."""
+    leaves = tf.nest.flatten((args, kwargs))
+    if len(leaves) != len(specs):
+        raise InputArgumentError(
+            f"The model was compiled for {len(specs)} input tensor(s), and was called with {len(leaves)}."
+        )
+    return [
+        one if tf.is_tensor(one) or not isinstance(one, (np.ndarray, np.generic, float, int)) else _tensor(one, spec)
+        for one, spec in zip(leaves, specs)
+    ]
+
+
+def _tensor(value: Any, spec: tf.TensorSpec) -> Any:
+    array = np.asarray(value)
+    if array.dtype == np.float64 and spec.dtype.is_floating:
+        array = array.astype(spec.dtype.as_numpy_dtype)
+    return tf.convert_to_tensor(array)
+
+
+@functools.cache
+def classes(keras: Any) -> SimpleNamespace:
+    """``Neuron``, for compiled models, and ``Loaded``, for SavedModels, of one generation of Keras."""
+
+    class AwsNeuronModel(keras.Model):  # type: ignore[misc]
+        """A compiled model: inference only. ``aws_neuron_function`` shows it as one NeuronOp; ``on_neuron_ratio`` is
+        the share of its operators that run on NeuronCores."""
+
+        def __init__(self, artifact: Artifact, name: str | None = None) -> None:
+            super().__init__(name=name, trainable=False)
+            self.__dict__["_neuron_artifact"] = artifact
+            self.__dict__["aws_neuron_function"] = NeuronFunction(artifact, self)
+            self.__dict__["on_neuron_ratio"] = artifact.record.on_neuron_ratio
+            self.built = True
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return _placed.run(type(self)._own, self, args, kwargs)
+
+        def _own(self, *args: Any, **kwargs: Any) -> Any:
+            if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):
+                return super().__call__(*args, **kwargs)
+            kwargs.pop("training", None)
+            artifact = self.__dict__["_neuron_artifact"]
+            return artifact.function(*as_tensors(args, kwargs, artifact.specs))
+
+        def call(self, inputs: Any, *args: Any) -> Any:
+            """What Keras calls for symbolic inputs."""
+            return self.__dict__["_neuron_artifact"].function(*tf.nest.flatten((inputs, args)))
+
+        def train_step(self, *_args: Any) -> Any:
+            """Refused."""
+            raise CompileError("A compiled model infers only. Train the original model, and compile it again.")
+
+        def save(self, filepath: Any, *_args: Any, options: Any = None, **_kwargs: Any) -> None:
+            """Write a SavedModel directory. TensorFlow and its servers open it without this package, too."""
+            self.__dict__["_neuron_artifact"].save(directory(filepath, "A compiled model"), options)
+
+        export = save
+
+        def get_config(self) -> dict[str, Any]:
+            """Refused: the model is a graph, not a list of layers."""
+            raise NotImplementedError("A compiled model has no configuration: save() it as a SavedModel directory.")
+
+    class SavedModel(keras.Model):  # type: ignore[misc]
+        """A SavedModel: its calls are those of the object in it, its weights are that object's variables."""
+
+        def __init__(self, restored: Any, source: str) -> None:
+            super().__init__()
+            self.__dict__["_restored"] = restored
+            self.__dict__["_endpoint"] = Endpoint(restored, source)
+            for variable in _variables(restored):
+                self._track_variable(_as_keras(keras, variable))
+            self.built = True
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            """Call the object."""
+            return self.__dict__["_endpoint"]((inputs,), {}, training)
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return _placed.run(type(self)._own, self, args, kwargs)
+
+        def _own(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+            if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):
+                return super().__call__(*args, training=training, **kwargs)
+            return self.__dict__["_endpoint"](args, kwargs, training)
+
+        def save(self, filepath: Any, *_args: Any, options: Any = None, **_kwargs: Any) -> None:
+            """Write a SavedModel directory."""
+            restored = self.__dict__["_restored"]
+            path = directory(filepath, "A model that was loaded from a SavedModel")
+            tf.saved_model.save(restored, path, signatures=dict(restored.signatures) or None, options=options)
+
+        export = save
+
+    for made in (AwsNeuronModel, SavedModel):
+        made.__qualname__, made.__module__ = made.__name__, "neuron_adapters.tf"
+    return SimpleNamespace(Neuron=AwsNeuronModel, Loaded=SavedModel)
+
+
+def directory(filepath: Any, what: str) -> str:
+    """``filepath`` as the name of a SavedModel directory. Raises CompileError for a Keras file."""
+    path = str(os.fspath(filepath))
+    if path.endswith((".keras", ".h5", ".hdf5")):
+        raise CompileError(
+            f"{what} is a TensorFlow graph, which {os.path.splitext(path)[1]} files do not hold, got {path!r}. "
+            "Give the name of a directory: it becomes a SavedModel."
+        )
+    return path
+
+
+def _variables(restored: Any) -> list[Any]:
+    """The variables of a restored object and all it holds, each once."""
+    from tensorflow.python.checkpoint.trackable_view import TrackableView
+
+    return [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
+
+
+def _as_keras(keras: Any, variable: Any) -> Any:
+    """A variable of TensorFlow's as one of Keras', in the same memory."""
+    made = keras.Variable(
+        tf.zeros([], variable.dtype), trainable=variable.trainable, dtype=variable.dtype.name,
+        name=variable.name.partition(":")[0].replace("/", "_"), autocast=False,
+    )  # fmt: skip
+    made._value, made._shape = variable, tuple(variable.shape)
+    return made
+
+
+def _is_symbolic(leaf: Any) -> bool:
+    return type(leaf).__name__ == "KerasTensor"

@@ -1,0 +1,225 @@
+"""A Keras model on its NeuronCores: the object stays the one Keras made, what infers runs where it is placed.
+
+A call that infers is traced once for each kind of input, and runs as a graph in a session of its own. Whatever else a
+call may be (training, a call inside a larger function, a symbolic one) is Keras' own, as if there were no adapter.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python import pywrap_tfe
+from tensorflow.python.eager import context
+from tensorflow.python.framework import ops
+
+from neuron_adapters._registry import remember
+from neuron_adapters.tf._framework import FRAMEWORK
+from neuron_adapters.tf._inference import CannotSeparate, Inference
+from neuron_adapters.tf._weights import Weights
+from neuron_rt import Config, Model, Place, init
+
+log = logging.getLogger("neuron_adapters")
+
+#: Where a placed object keeps its side of things.
+KEY = "_neuron_placed"
+#: Replicas of a model of one NC that nobody has spoken about (SPEC R3).
+DEFAULT_REPLICAS = 4
+#: Kinds of input for which a graph is kept.
+MOST_KINDS = 64
+
+#: What wraps the calls of placed models for now: ``observer(function, *args)`` has to call ``function(*args)``.
+observers: list[Callable[..., Any]] = []
+
+_no_tape = pywrap_tfe.TFE_Py_TapeSetIsEmpty
+_executing_eagerly = context.context().executing_eagerly
+_Tensor = ops.EagerTensor
+
+
+class Placed:
+    """What a placed object that was never compiled keeps: its model of the runtime, its weights, its graphs."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._weights = Weights()
+        self._kinds: dict[Any, Inference] = {}
+        self._relaxed: dict[Any, tuple[list[tf.TensorSpec], Inference]] = {}
+        self._left: set[Any] = set()
+        """Kinds of input that are left to the framework's own call."""
+        self._guard = threading.RLock()
+
+    def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run on the NCs what ``own(owner, *args, **kwargs)`` means, where it infers; else let it be."""
+        if not (_executing_eagerly() and _no_tape()) or kwargs.get("training"):
+            return own(owner, *args, **kwargs)
+        leaves: list[Any] = []
+        if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:  # the same once more, without the recursion
+            leaves.append(args[0])
+            kind: Any = (args[0]._datatype_enum(), args[0]._shape_tuple())
+        else:
+            try:
+                kind = (_kind(args, leaves), _kind(kwargs, leaves))
+            except _NotOurs:
+                return own(owner, *args, **kwargs)
+        model = self.model
+        slot = model.slot or model.pick()
+        inference = self._kinds.get(kind)
+        if inference is None:
+            if kind not in self._left and getattr(owner, "built", True):
+                inference = self._trace(own, owner, args, kwargs, kind, leaves)
+            if inference is None:
+                return slot.run(own, (owner, *args), kwargs)
+        if self._weights.stale:
+            self._weights.look()
+        arrays = slot.run(inference.run(slot), [array_of(leaf) for leaf in leaves], {}, False)  # noqa: FBT003
+        return inference.pack(arrays)
+
+    def _trace(
+        self, own: Callable[..., Any], owner: Any, args: Any, kwargs: Any, kind: Any, leaves: list[Any]
+    ) -> Inference | None:
+        """The graph for a kind of input; None where it has to be left to ``own``. One graph serves all that differ in
+        the same dimensions."""
+        with self._guard:
+            specs = [tf.TensorSpec(np.shape(leaf), leaf.dtype) for leaf in leaves]
+            family = _family(kind)
+            known = self._relaxed.get(family)
+            if known is not None:
+                specs = [spec.most_specific_common_supertype([one]) for spec, one in zip(known[0], specs)]
+                if specs == known[0]:
+                    self._keep(kind, known[1])
+                    return known[1]
+
+            @tf.function(autograph=False)
+            def infer(*tensors: Any) -> Any:
+                rest = iter(tensors)
+                return _plain(own(owner, *_filled(args, rest), **_filled(kwargs, rest)))
+
+            try:
+                inference = Inference(infer.get_concrete_function(*specs), self._weights, optimize=False)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the framework's own call will say it better
+                why = str(error).strip().splitlines() or [type(error).__name__]
+                self.model.why = f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}"
+                self._left.add(kind)
+                return None
+            self._relaxed[family] = (specs, inference)
+            self._keep(kind, inference)
+            return inference
+
+    def _keep(self, kind: Any, inference: Inference) -> None:
+        if len(self._kinds) >= MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = inference
+
+
+class _NotOurs(Exception):  # noqa: N818 - an answer, not a fault
+    """An argument that no inference has, such as a symbolic tensor."""
+
+
+def _kind(value: Any, leaves: list[Any]) -> Any:
+    """A hashable description of arguments; their tensors go to ``leaves`` in order."""
+    kind = type(value)
+    if kind is _Tensor:
+        leaves.append(value)
+        return value._datatype_enum(), value._shape_tuple()
+    if kind is np.ndarray and value.dtype.kind in "fiub":
+        leaves.append(value)
+        return tf.as_dtype(value.dtype).as_datatype_enum, value.shape
+    if kind is dict:
+        return ("dict", *((key, _kind(item, leaves)) for key, item in value.items()))
+    if kind in (list, tuple):
+        return (kind.__name__, *(_kind(item, leaves) for item in value))
+    if value is None or kind in (bool, int, float, str):
+        return kind.__name__, value
+    raise _NotOurs
+
+
+def _family(kind: Any) -> Any:
+    """The kind without the sizes of dimensions."""
+    if len(kind) == 2 and type(kind[0]) is int:
+        return kind[0], len(kind[1])
+    return tuple(_family(part) if isinstance(part, tuple) else part for part in kind)
+
+
+def _filled(value: Any, tensors: Iterator[Any]) -> Any:
+    """The arguments with ``tensors`` for theirs, in the order of ``_kind``."""
+    if isinstance(value, dict):
+        return {key: _filled(item, tensors) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_filled(item, tensors) for item in value)
+    return next(tensors) if isinstance(value, (_Tensor, np.ndarray)) else value
+
+
+def _plain(result: Any) -> Any:
+    """``result``, where it is nothing but tensors. Raises CannotSeparate."""
+    for leaf in tf.nest.flatten(result):
+        if leaf is not None and not isinstance(leaf, tf.Tensor):
+            raise CannotSeparate(f"it returns a {type(leaf).__name__}")
+        if getattr(leaf, "_keras_mask", None) is not None:
+            raise CannotSeparate("its result carries a mask")
+    return result
+
+
+def array_of(leaf: Any) -> Any:
+    """A tensor's memory as an array; nothing is copied."""
+    return leaf._numpy() if type(leaf) is _Tensor else leaf
+
+
+def new_model(name: str, cores: int, source: str) -> Model:
+    """The runtime's model for something of TensorFlow's."""
+    return Model(name, cores, FRAMEWORK, kind="tf", file=source)
+
+
+def place(thing: Any, placed: Any, replicas: int | None = None) -> None:
+    """Give ``thing`` its NCs and let its calls run there. ``replicas``: what auto_multicore said (SPEC R3)."""
+    put(placed.model, replicas)
+    attach(thing, placed)
+
+
+def attach(thing: Any, placed: Any) -> None:
+    """Let ``thing`` run as ``placed``."""
+    vars(thing)[KEY] = placed
+    remember(thing, placed.model)
+
+
+def put(model: Model, replicas: int | None = None) -> None:
+    """Place ``model`` (SPEC P1, P2, R3)."""
+    runtime = init()
+    if any(other.kind == model.kind for other in runtime.models()):
+        gc.collect()  # models of Keras are cycles: those that nobody has any more shall not count (SPEC P6)
+    runtime.place(model, _where(model, runtime.config, replicas))
+
+
+def _where(model: Model, config: Config, replicas: int | None) -> Place:
+    if replicas is not None:
+        return Place(count=replicas)
+    if model.nc_count > 1:
+        return Place()
+    if config.replicas is not None:
+        return Place(starts=tuple(group.start for group in config.groups))
+    return Place() if config.groups else Place(copies=DEFAULT_REPLICAS)
+
+
+def run(own: Callable[..., Any], thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call ``thing`` where it is placed; ``own`` is the framework's call of it."""
+    placed = placed_of(thing)
+    if placed is None:
+        return own(thing, *args, **kwargs)
+    return observed(placed, own, thing, args, kwargs) if observers else placed(own, thing, args, kwargs)
+
+
+def observed(placed: Any, *call: Any) -> Any:
+    """``placed(*call)``, within the observers."""
+    for observer in observers:
+        placed = functools.partial(observer, placed)
+    return placed(*call)
+
+
+def placed_of(thing: Any) -> Any:
+    """What ``attach`` attached, or None."""
+    return getattr(thing, "__dict__", {}).get(KEY)

@@ -1,0 +1,68 @@
+"""What ``tf.saved_model.load`` returns, on its NeuronCores: the object stays TensorFlow's, its functions run there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from neuron_adapters.tf._placed import Placed, observed, observers
+
+
+class PlacedFunction:
+    """A signature or a function of a placed object: calls run on its NCs, everything else is the function's own."""
+
+    def __init__(self, function: Any, placed: Any) -> None:
+        self._function = function
+        self._placed = placed
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if observers:
+            return observed(self._placed, _call, self._function, args, kwargs)
+        return self._placed(_call, self._function, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self._function)
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+
+def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+class _Signature:
+    """A signature of a compiled object: tensors by name in and out."""
+
+    def __init__(self, placed: Any) -> None:
+        self._placed = placed
+
+    def __call__(self, own: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        inputs, outputs = self._placed.executable.artifact.names
+        if len(args) + len(kwargs) != len(inputs) or not set(kwargs) <= set(inputs):
+            return own(function, *args, **kwargs)  # whose error says what it takes
+        given = iter(args)
+        results = self._placed(
+            own, function, tuple(kwargs[name] if name in kwargs else next(given) for name in inputs), {}
+        )
+        if isinstance(results, dict) and set(results) == set(outputs):
+            return results
+        return dict(zip(outputs, (one for one in tf.nest.flatten(results) if one is not None)))
+
+
+def run_on(restored: Any, placed: Any) -> None:
+    """Let the functions of a restored object run as ``placed``."""
+    compiled = hasattr(placed, "executable")
+    for name, value in list(vars(restored).items()):
+        if hasattr(value, "concrete_functions"):
+            only_call = compiled and name == "__call__"
+            if only_call or not compiled:
+                vars(restored)[name] = PlacedFunction(value, placed if only_call else Placed(placed.model))
+    signatures = restored.signatures._signatures
+    for name, function in list(signatures.items()):
+        signatures[name] = PlacedFunction(function, _Signature(placed) if compiled else Placed(placed.model))

@@ -1,0 +1,167 @@
+"""SavedModel directories: opening them as Keras models, whoever wrote them, and what to call in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neuron_adapters.tf import _artifact
+from neuron_adapters.tf._executable import Executable
+from neuron_rt import ArtifactError, Config
+
+#: Names that TensorFlow gives to outputs which have none.
+_UNNAMED = re.compile(r"output_\d+")
+
+_executables: weakref.WeakValueDictionary[tuple[object, ...], Executable] = weakref.WeakValueDictionary()
+_guard = threading.RLock()
+
+
+def is_saved_model(path: Any) -> bool:
+    """Whether ``path`` is a directory that Keras itself has no format for."""
+    return (
+        isinstance(path, (str, os.PathLike))
+        and os.path.isdir(path)
+        and not any(os.path.exists(os.path.join(path, name)) for name in ("config.json", "_METADATA"))
+    )
+
+
+def restore(path: str, load: Callable[[str], Any]) -> Any:
+    """What ``load`` makes of a directory. Raises ArtifactError, in one line, where that is no whole SavedModel."""
+    try:
+        names = os.listdir(path)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
+    if not {"saved_model.pb", "saved_model.pbtxt"} & set(names):
+        raise ArtifactError(
+            f"{path} is no SavedModel: it has no saved_model.pb. load_model() takes a .keras or .h5 file, or the "
+            "directory that save() wrote."
+        )
+    try:
+        return load(path)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        hint = "It is damaged, or was written for operators that this TensorFlow does not have."
+        if "NeuronOp" in str(error) or "InferentiaOp" in str(error):
+            hint = "It was compiled for the hardware. Compile the original model again, with neuron_adapters.tf."
+        raise ArtifactError(f"{path} cannot be read as a SavedModel: {reason[0][:300]} {hint}") from error
+
+
+def executable_of(restored: Any, path: str, config: Config) -> Executable | None:
+    """The compiled model in ``restored``; None where nobody compiled it. The same unchanged files give the same one
+    (SPEC K5). Raises ArtifactError."""
+    artifact = _artifact.read(restored, path)
+    if artifact is None:
+        return None
+    if config.validate_hash:
+        _artifact.verify(Path(path))
+    return Executable.open(artifact, config.engine, path)
+
+
+def read(path: str, config: Config) -> _artifact.Artifact:
+    """The compiled model in a directory. Takes no NeuronCores. Raises ArtifactError, also where nobody compiled it."""
+    from neuron_adapters.tf._hooks import original
+
+    if not os.path.isdir(path):
+        raise ArtifactError(f"{path} is no directory, and a SavedModel is one.")
+    artifact = _artifact.read(restore(path, original(tf.saved_model.load)), path)
+    if artifact is None:
+        raise ArtifactError(f"{path} was not compiled: tensorflow.neuron.trace compiles a model, its save() writes it.")
+    if config.validate_hash:
+        _artifact.verify(Path(path))
+    return artifact
+
+
+def known(path: str, config: Config) -> tuple[tuple[object, ...] | None, Executable | None]:
+    """The key of these files, and their executable where it is loaded."""
+    key = _identity(path)
+    if key is None:
+        return None, None
+    key = (*key, config.engine, config.validate_hash)
+    return key, _executables.get(key)
+
+
+def keep(key: tuple[object, ...] | None, executable: Executable | None) -> None:
+    """Let later loads of the same files find ``executable`` while somebody has it."""
+    if key is not None and executable is not None:
+        with _guard:
+            _executables.setdefault(key, executable)
+
+
+def _identity(path: str) -> tuple[object, ...] | None:
+    """What tells one state of a directory from another."""
+    try:
+        files = sorted([os.path.join(path, "saved_model.pb"), *map(str, Path(path, "variables").iterdir())])
+        found = [os.stat(file) for file in files]
+    except OSError:
+        return None
+    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found)
+
+
+class Endpoint:
+    """What a call of a restored object means: the object itself, what Keras 3 exports, or a signature."""
+
+    def __init__(self, restored: Any, source: str) -> None:
+        """Raises ArtifactError where there is nothing to call."""
+        signatures = dict(restored.signatures)
+        self._single = False
+        self._names: list[str] = []
+        self._training = False
+        if hasattr(restored, "__call__") and hasattr(restored.__call__, "concrete_functions"):  # noqa: B004
+            self._function = restored.__call__
+            concrete = self._function.concrete_functions
+            self._training = any(_takes_training(one) for one in concrete)
+        elif hasattr(getattr(restored, "serve", None), "concrete_functions"):
+            self._function = restored.serve
+            concrete = self._function.concrete_functions
+        else:
+            name = "serving_default" if "serving_default" in signatures else next(iter(sorted(signatures)), None)
+            if name is None:
+                raise ArtifactError(f"{source} has nothing to call: no function of its own and no signature.")
+            self._function = signatures[name]
+            concrete = [self._function]
+            self._names = list(self._function.structured_input_signature[1])
+            self._unnamed = all(_UNNAMED.fullmatch(one) for one in self._function.structured_outputs)
+        self._kinds = {
+            spec.dtype for one in concrete for spec in tf.nest.flatten(one.structured_input_signature)
+            if isinstance(spec, tf.TensorSpec)
+        }  # fmt: skip
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None = None) -> Any:
+        """Call it."""
+        args, kwargs = tf.nest.map_structure(self._cast, (args, kwargs))
+        if self._training:
+            kwargs = {**kwargs, "training": bool(training)}
+        if not self._names:
+            return self._function(*args, **kwargs)
+        if len(args) == 1 and not kwargs and isinstance(args[0], dict) and set(args[0]) == set(self._names):
+            kwargs, args = args[0], ()
+        elif not kwargs:
+            kwargs, args = dict(zip(self._names, tf.nest.flatten(args))), ()
+        results = self._function(*args, **kwargs)
+        if not self._unnamed:
+            return results
+        ordered = [results[name] for name in sorted(results, key=lambda one: int(one.rpartition("_")[2]))]
+        return ordered[0] if len(ordered) == 1 else ordered
+
+    def _cast(self, leaf: Any) -> Any:
+        """Floating numbers in the precision that the object takes, as Keras does it."""
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            leaf = tf.convert_to_tensor(leaf)
+        if not tf.is_tensor(leaf) or not leaf.dtype.is_floating or leaf.dtype in self._kinds:
+            return leaf
+        wanted = [kind for kind in self._kinds if kind.is_floating]
+        return tf.cast(leaf, wanted[0]) if len(wanted) == 1 else leaf
+
+
+def _takes_training(concrete: Any) -> bool:
+    """Whether a function of Keras 2 has ``training`` among its arguments: a flag, which no tensor is."""
+    args, kwargs = concrete.structured_input_signature
+    return "training" in kwargs or any(isinstance(one, bool) for one in args)
