@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from _files import BenchmarkError, arrays, model_file
+from _files import BenchmarkError, arrays, keras_arrays, model_file
 from _worker import KIND
 
 START = 240.0  # seconds a child has to load and warm up
@@ -58,7 +58,7 @@ def model(
     return {
         "network": network,
         "file": model_file(folder, network, KIND.get(way, "plain"), batch, cores),
-        "inputs": arrays(folder, network, batch),
+        "inputs": keras_arrays(folder, network) if way.startswith("keras") else arrays(folder, network, batch),
         "clients": clients,
         "cpus": None if cpus is None else list(cpus),
         **more,

@@ -1,6 +1,7 @@
 """Model files for the benchmarks, each made once, in a process of its own, so that nothing of the making is measured.
 
-Kinds: ``plain`` (a TorchScript trace), ``compiled`` and ``bf16`` (torch.neuron.trace), ``onnx``, ``openvino``.
+Kinds: ``plain`` (a TorchScript trace), ``compiled`` and ``bf16`` (torch.neuron.trace), ``onnx``, ``openvino``; ``keras``,
+``keras_compiled`` and ``keras_bf16`` (tensorflow.neuron.trace), ``keras_frozen`` (a graph with its weights).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 SUFFIX = {"plain": ".pt", "compiled": ".pt", "bf16": ".pt", "onnx": ".onnx", "openvino": ".xml"}
+SUFFIX |= {"keras": ".keras", "keras_compiled": "", "keras_bf16": "", "keras_frozen": ".pb"}
 PATIENCE = 600  # seconds for one file
 
 
@@ -50,6 +52,36 @@ def arrays(folder: str, network: str, batch: int = 1) -> str:
     return os.path.join(folder, f"{network}-inputs{batch}.npz")
 
 
+def keras_arrays(folder: str, network: str) -> str:
+    """The same for the Keras form of a network, whose images have their channels last."""
+    model_file(folder, network, "keras")
+    return os.path.join(folder, f"{network}-keras-inputs.npz")
+
+
+def _make_keras(network: str, kind: str, path: str) -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import numpy
+    import tensorflow as tf
+    from _networks import make_keras
+
+    model, inputs = make_keras(network)
+    unfinished = str(Path(path).with_name("unfinished-" + Path(path).name))
+    if kind == "keras":
+        model.save(unfinished)
+        numpy.savez(os.path.join(os.path.dirname(path), f"{network}-keras-inputs.npz"), inputs)
+    elif kind == "keras_frozen":
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+        function = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype))
+        Path(unfinished).write_bytes(convert_variables_to_constants_v2(function).graph.as_graph_def().SerializeToString())
+    else:
+        import neuron_adapters.tf as tfn
+
+        os.environ["NEURON_CC_FLAGS"] = "--fp32-cast=all" if kind == "keras_bf16" else ""
+        tfn.trace(model, tf.constant(inputs)).save(unfinished)
+    os.replace(unfinished, path)
+
+
 def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
     import numpy
     import torch
@@ -81,5 +113,7 @@ def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
     os.replace(unfinished, path)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[2].startswith("keras"):
+    _make_keras(*sys.argv[1:4])
+elif __name__ == "__main__":
     _make(*sys.argv[1:4], *map(int, sys.argv[4:6]))

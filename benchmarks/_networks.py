@@ -122,3 +122,19 @@ def make(name: str, batch: int = 1) -> tuple[nn.Module, tuple[torch.Tensor, ...]
         layers = (nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
         return nn.Sequential(*layers).eval(), (torch.rand(batch, 64),)
     raise ValueError(f"no network {name!r}; there are {', '.join(NAMES)}")
+
+
+def make_keras(name: str) -> tuple[object, object]:
+    """The network ``name`` in Keras, and an example input as an array. The same numbers at every call."""
+    import keras
+    import numpy
+
+    keras.utils.set_random_seed(SEED)
+    rng = numpy.random.default_rng(SEED)
+    if name == "resnet50":
+        return keras.applications.ResNet50(weights=None), rng.random((1, 224, 224, 3), dtype="float32")
+    if name == "tiny":
+        dense = keras.layers.Dense
+        layers = [keras.Input((64,)), dense(128, activation="relu"), dense(128, activation="relu"), dense(10)]
+        return keras.Sequential(layers), rng.random((1, 64), dtype="float32")
+    raise ValueError(f"no Keras network {name!r}; there are resnet50 and tiny")

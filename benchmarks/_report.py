@@ -15,7 +15,7 @@ from typing import Any
 
 from _measure import Spread
 
-PACKAGES = ("neuron-adapters", "torch", "openvino", "onnxruntime", "numpy")
+PACKAGES = ("neuron-adapters", "torch", "tensorflow-cpu", "keras", "openvino", "onnxruntime", "numpy")
 
 
 @dataclass

@@ -181,7 +181,51 @@ def with_openvino(description: dict[str, Any]) -> Any:
     return load, contextlib.nullcontext
 
 
+def with_keras(description: dict[str, Any]) -> Any:
+    """Plain Keras in the ways that people call it, a session by hand, or this project's adapter."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import numpy
+    import tensorflow as tf
+
+    way = description["way"]
+    if way in ("keras_adapter", "keras_compiled", "keras_bf16"):
+        import neuron_adapters.tf  # noqa: F401 - the import is what is compared
+
+    def load(model: dict[str, Any]) -> Call:
+        with numpy.load(model["inputs"]) as file:
+            array = file[file.files[0]]
+        if way.startswith("keras_session"):
+            return session(model["file"]), (array,)
+        loaded = tf.keras.models.load_model(model["file"])
+        if way == "keras_predict":
+            return (lambda x: loaded.predict(x, verbose=0)), (array,)
+        return tf.function(loaded) if way == "keras_function" else loaded, (tf.constant(array),)
+
+    def session(file: str) -> Callable[..., Any]:
+        definition = tf.compat.v1.GraphDef()
+        with open(file, "rb") as opened:
+            definition.ParseFromString(opened.read())
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.graph_util.import_graph_def(definition, name="")
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
+        if way == "keras_session_as_is":
+            config.graph_options.rewrite_options.disable_meta_optimizer = True
+            config.graph_options.optimizer_options.opt_level = -1
+        opened = tf.compat.v1.Session(graph=graph, config=config)
+        nodes = graph.get_operations()
+        feed = next(one for one in nodes if one.type == "Placeholder").outputs[0]
+        return opened.make_callable(nodes[-1].outputs[0], feed_list=[feed])
+
+    return load, contextlib.nullcontext
+
+
 WAYS = {
+    **dict.fromkeys(
+        ("keras", "keras_predict", "keras_function", "keras_session", "keras_session_as_is", "keras_adapter",
+         "keras_compiled", "keras_bf16"),
+        with_keras,
+    ),
     "torch": with_torch,
     "torch_frozen": with_torch,
     "torch_compile": with_torch,
@@ -193,7 +237,10 @@ WAYS = {
 }
 
 #: The kind of file each way reads (see _files.py).
-KIND = {"onnxruntime": "onnx", "openvino": "openvino", "adapter_compiled": "compiled", "adapter_bf16": "bf16"}
+KIND = dict.fromkeys(("keras", "keras_predict", "keras_function", "keras_adapter"), "keras")
+KIND |= {"keras_session": "keras_frozen", "keras_session_as_is": "keras_frozen"}
+KIND |= {"keras_compiled": "keras_compiled", "keras_bf16": "keras_bf16"}
+KIND |= {"onnxruntime": "onnx", "openvino": "openvino", "adapter_compiled": "compiled", "adapter_bf16": "bf16"}
 
 if __name__ == "__main__":
     main(json.loads(sys.argv[1]))

@@ -42,6 +42,9 @@ def install(modules: dict[str, Any]) -> bool:
     hooks: dict[Any, Any] = {tf.saved_model.load: _load_saved_model, tf.saved_model.save: _save}
     for keras in kerases:
         hooks[keras.models.load_model] = _loading(keras, keras.models.load_model)
+        if keras.__name__ == "keras":  # Keras 2 knows how
+            hooks[keras.models.save_model] = _keras.saving(keras.models.save_model)
+            hooks[keras.Input] = _keras.input_of_size(keras.Input)
     for function, hook in hooks.items():
         functools.update_wrapper(hook, function)
     hooks.update(_weights.listening_hooks())
@@ -51,6 +54,7 @@ def install(modules: dict[str, Any]) -> bool:
         for keras in kerases:
             _patches.set(keras.Model, "__call__", _keras.called(keras.Model.__call__))
             make = keras.Model.make_predict_function
+            _patches.set(keras.Model, "predict", _keras.predicting_arrays(keras.Model.predict))
             _patches.set(keras.Model, "make_predict_function", _keras.predicting(make))
         for name, module in modules.items():
             _patches.set(sys.modules, name, module)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from neuron_adapters.tf._placed import placed_of, run
 
@@ -52,6 +55,75 @@ def predicting(make: Callable[..., Any]) -> Callable[..., Any]:
         return self.predict_function
 
     return make_predict_function
+
+
+def predicting_arrays(predict: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``Model.predict``: arrays without a progress bar or callbacks are cut into batches here. Keras would
+    build a pipeline of data for them, at tens of milliseconds a call."""
+
+    @functools.wraps(predict)
+    def predict_(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = not args and kwargs.get("verbose") == 0 and not set(kwargs) - {"verbose", "batch_size"}
+        ours = plain and placed_of(self) is not None and not tf.distribute.has_strategy()
+        rows = _rows(x) if ours else 0
+        if rows < 1:
+            return predict(self, x, *args, **kwargs)
+        size = kwargs.get("batch_size") or 32
+        results = []
+        for first in range(0, rows, size):
+            batch = tf.nest.map_structure(lambda leaf, first=first: _cast(leaf[first : first + size]), x)
+            results.append(self.predict_step((batch,)))
+        return tf.nest.map_structure(lambda *parts: np.concatenate([part.numpy() for part in parts]), *results)
+
+    return predict_
+
+
+def saving(save_model: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``save_model``: a name without an ending becomes a SavedModel, as it did when scripts for the plug-in
+    were written. Keras 3 only refuses it."""
+
+    def save_model_(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        own_format = type(model).__module__ == "neuron_adapters.tf"
+        if own_format:
+            return model.save(filepath, *args, **kwargs)
+        named = isinstance(filepath, (str, os.PathLike)) and not os.path.splitext(filepath)[1]
+        usual = not args and kwargs.get("zipped") is None and not set(kwargs) - {"overwrite", "zipped"}
+        if named and usual and hasattr(model, "export") and hasattr(model, "call"):
+            return model.export(os.fspath(filepath), verbose=False)
+        return save_model(model, filepath, *args, **kwargs)
+
+    return save_model_
+
+
+def input_of_size(make_input: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``keras.Input``: ``Input(3)`` means ``Input((3,))``, as it did when scripts for the plug-in were
+    written. Keras 3 only refuses it."""
+
+    def input_(shape: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return make_input((shape,) if type(shape) is int else shape, *args, **kwargs)
+
+    return input_
+
+
+def _cast(leaf: Any) -> Any:
+    """NumPy's floating numbers in the precision of Keras, as ``predict`` has it."""
+    if not isinstance(leaf, np.ndarray) or leaf.dtype.kind != "f":
+        return leaf
+    return leaf.astype(tf.keras.backend.floatx(), copy=False)
+
+
+def _rows(x: Any) -> int:
+    """The length of arrays that can be cut as they are, 0 for anything else."""
+    leaves = tf.nest.flatten(x)
+    if isinstance(x, tuple) or not leaves:
+        return 0
+    for leaf in leaves:
+        if not isinstance(leaf, (np.ndarray, ops.EagerTensor)) or len(leaf.shape) < 1:
+            return 0
+        if not (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiub") and leaf.dtype != tf.keras.backend.floatx():
+            return 0
+    lengths = {leaf.shape[0] for leaf in leaves}
+    return lengths.pop() if len(lengths) == 1 else 0
 
 
 def _predict(model: Any, data: Any) -> Any:

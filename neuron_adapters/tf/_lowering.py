@@ -72,22 +72,21 @@ class _Call:
         if request.sizes != sizes:
             raise EngineError("its tensors are not those of the record")
         self._request = request
-        self._at = [_address(buffer) for buffer in self._inputs]
-        for index, buffer in enumerate(self._inputs):
-            request.set_input(index, _address(buffer))
+        self._home = [_address(buffer) for buffer in self._inputs]
+        self._at = list(self._home)
+        for index, address in enumerate(self._home):
+            request.set_input(index, address)
         for index, buffer in enumerate(self._outputs):
             request.set_output(index, _address(buffer))
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """Run. ``arrays`` are kept alive by the caller until this returns."""
         for index, array in enumerate(arrays):
-            buffer = self._inputs[index]
-            address = _address(array)
-            if array.nbytes > SMALL and address % 64 == 0 and array.flags.c_contiguous:
-                at = address
+            at = self._home[index]
+            if array.nbytes > SMALL and array.flags.c_contiguous and _address(array) % 64 == 0:
+                at = _address(array)
             else:
-                np.copyto(buffer, array)
-                at = _address(buffer)
+                np.copyto(self._inputs[index], array)
             if at != self._at[index]:
                 self._request.set_input(index, at)
                 self._at[index] = at
@@ -249,7 +248,7 @@ def _buffer(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0]) if array.flags.writeable else array.ctypes.data
+    return int(array.__array_interface__["data"][0])
 
 
 def _bytes(array: Array) -> memoryview:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.checkpoint.trackable_view import TrackableView
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
@@ -119,8 +120,8 @@ def classes(keras: Any) -> SimpleNamespace:
         def __init__(self, restored: Any, source: str) -> None:
             super().__init__()
             self.__dict__["_restored"] = restored
-            self.__dict__["_endpoint"] = Endpoint(restored, source)
-            for variable in _variables(restored):
+            self.__dict__["_endpoint"] = called = Endpoint(restored, source)
+            for variable in _variables(restored, called.captured):
                 self._track_variable(_as_keras(keras, variable))
             self.built = True
 
@@ -160,11 +161,10 @@ def directory(filepath: Any, what: str) -> str:
     return path
 
 
-def _variables(restored: Any) -> list[Any]:
-    """The variables of a restored object and all it holds, each once."""
-    from tensorflow.python.checkpoint.trackable_view import TrackableView
-
-    return [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
+def _variables(restored: Any, captured: set[int]) -> list[Any]:
+    """The variables of a restored object that are read when it is called. Keras 3 exports each another time."""
+    found = [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
+    return [one for one in found if id(one.handle) in captured]
 
 
 def _as_keras(keras: Any, variable: Any) -> Any:

@@ -111,13 +111,10 @@ class Endpoint:
     def __init__(self, restored: Any, source: str) -> None:
         """Raises ArtifactError where there is nothing to call."""
         signatures = dict(restored.signatures)
-        self._single = False
         self._names: list[str] = []
-        self._training = False
         if hasattr(restored, "__call__") and hasattr(restored.__call__, "concrete_functions"):  # noqa: B004
             self._function = restored.__call__
             concrete = self._function.concrete_functions
-            self._training = any(_takes_training(one) for one in concrete)
         elif hasattr(getattr(restored, "serve", None), "concrete_functions"):
             self._function = restored.serve
             concrete = self._function.concrete_functions
@@ -129,18 +126,32 @@ class Endpoint:
             concrete = [self._function]
             self._names = list(self._function.structured_input_signature[1])
             self._unnamed = all(_UNNAMED.fullmatch(one) for one in self._function.structured_outputs)
+        self.captured = {id(value) for one in concrete for value, _placeholder in one.graph.captures}
+        """Ids of what it reads: handles of variables among them."""
+        self._structures = [one.structured_input_signature for one in concrete]
         self._kinds = {
-            spec.dtype for one in concrete for spec in tf.nest.flatten(one.structured_input_signature)
-            if isinstance(spec, tf.TensorSpec)
+            spec.dtype for spec in tf.nest.flatten(self._structures) if isinstance(spec, tf.TensorSpec)
         }  # fmt: skip
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None = None) -> Any:
         """Call it."""
         args, kwargs = tf.nest.map_structure(self._cast, (args, kwargs))
-        if self._training:
-            kwargs = {**kwargs, "training": bool(training)}
-        if not self._names:
-            return self._function(*args, **kwargs)
+        if self._names:
+            return self._signature(args, kwargs)
+        tensors = tf.nest.flatten((args, kwargs))
+        for structure in self._structures:
+            leaves = tf.nest.flatten(structure)
+            flags = [leaf for leaf in leaves if isinstance(leaf, bool)]
+            wanted = [leaf for leaf in leaves if isinstance(leaf, tf.TensorSpec)]
+            if len(wanted) == len(tensors) and flags[:1] in ([], [bool(training)]):
+                given = iter(tensors)
+                filled = [next(given) if isinstance(leaf, tf.TensorSpec) else leaf for leaf in leaves]
+                args, kwargs = tf.nest.pack_sequence_as(structure, filled)
+                break
+        return self._function(*args, **kwargs)
+
+    def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a signature, whose tensors have names."""
         if len(args) == 1 and not kwargs and isinstance(args[0], dict) and set(args[0]) == set(self._names):
             kwargs, args = args[0], ()
         elif not kwargs:
@@ -159,9 +170,3 @@ class Endpoint:
             return leaf
         wanted = [kind for kind in self._kinds if kind.is_floating]
         return tf.cast(leaf, wanted[0]) if len(wanted) == 1 else leaf
-
-
-def _takes_training(concrete: Any) -> bool:
-    """Whether a function of Keras 2 has ``training`` among its arguments: a flag, which no tensor is."""
-    args, kwargs = concrete.structured_input_signature
-    return "training" in kwargs or any(isinstance(one, bool) for one in args)
