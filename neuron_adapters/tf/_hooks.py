@@ -24,6 +24,7 @@ REAL_PLUGINS = ("tensorflow_neuron", "tensorflow_neuronx")
 
 _patches = Patches()
 _originals: dict[Any, Any] = {}
+_made: dict[Any, Any] = {}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,16 +40,17 @@ def install(modules: dict[str, Any]) -> bool:
         log.warning("%s is installed here: neuron_adapters.tf steps aside and hooks nothing", " and ".join(real))
         return False
     kerases = _keras.generations()
-    hooks: dict[Any, Any] = {tf.saved_model.load: _load_saved_model, tf.saved_model.save: _save}
+    makers: dict[Any, Callable[[Any], Any]] = {
+        tf.saved_model.load: lambda _load: _load_saved_model,
+        tf.saved_model.save: lambda _original: _save,
+    }
     for keras in kerases:
-        hooks[keras.models.load_model] = _loading(keras, keras.models.load_model)
+        makers[keras.models.load_model] = functools.partial(_loading, keras)
         if keras.__name__ == "keras":  # Keras 2 knows how
-            hooks[keras.models.save_model] = _keras.saving(keras.models.save_model)
-            hooks[keras.Input] = _keras.input_of_size(keras.Input)
-    for function, hook in hooks.items():
-        functools.update_wrapper(hook, function)
-    hooks.update(_weights.listening_hooks())
-    _originals.update((hook, function) for function, hook in hooks.items())
+            makers |= {keras.models.save_model: _keras.saving, keras.Input: _keras.input_of_size}
+    hooks = {function: _hook(function, make) for function, make in makers.items()}
+    hooks |= {function: _hook(function, _weights.listening) for function in _weights.assigning()}
+    _weights.look_everywhere()  # what changed while nobody listened
     with _patches.recording():
         _patches.rebind(hooks)
         for keras in kerases:
@@ -62,6 +64,14 @@ def install(modules: dict[str, Any]) -> bool:
             if dot and parent == "tensorflow":
                 _patches.set(sys.modules[parent], child, module)
     return True
+
+
+def _hook(function: Any, make: Callable[[Any], Any]) -> Any:
+    """The hook of a function; the same each time."""
+    if function not in _made:
+        hook = _made[function] = functools.update_wrapper(make(function), function)
+        _originals[hook] = function
+    return _made[function]
 
 
 def _is_there(name: str, ours: object) -> bool:
@@ -104,7 +114,8 @@ def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
 
 def _placed_model(model: Any, source: str) -> Any:
     name = os.path.basename(source) or getattr(model, "name", "model")
-    _placed.place(model, _placed.Placed(_placed.new_model(name, 1, source)))
+    variables = [getattr(one, "_value", one) for one in model.variables]  # of Keras 3, of Keras 2
+    _placed.place(model, _placed.Placed(_placed.new_model(name, 1, source), variables))
     return model
 
 

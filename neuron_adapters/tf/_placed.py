@@ -10,7 +10,7 @@ import functools
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,12 @@ _Tensor = ops.EagerTensor
 class Placed:
     """What a placed object that was never compiled keeps: its model of the runtime, its weights, its graphs."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, variables: Iterable[Any] = ()) -> None:
+        """``variables``: those of the object, to hear of their changes from the first."""
         self.model = model
         self._weights = Weights()
+        for variable in variables:
+            self._weights.listen(variable.handle)
         self._kinds: dict[Any, Inference] = {}
         self._relaxed: dict[Any, tuple[list[tf.TensorSpec], Inference]] = {}
         self._left: set[Any] = set()

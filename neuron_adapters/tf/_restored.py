@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.checkpoint.trackable_view import TrackableView
 
 from neuron_adapters.tf._placed import Placed, observed, observers
 
@@ -57,12 +58,18 @@ class _Signature:
 
 def run_on(restored: Any, placed: Any) -> None:
     """Let the functions of a restored object run as ``placed``."""
+
+    def own() -> Placed:
+        return Placed(
+            placed.model, [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
+        )
+
     compiled = hasattr(placed, "executable")
     for name, value in list(vars(restored).items()):
         if hasattr(value, "concrete_functions"):
             only_call = compiled and name == "__call__"
             if only_call or not compiled:
-                vars(restored)[name] = PlacedFunction(value, placed if only_call else Placed(placed.model))
+                vars(restored)[name] = PlacedFunction(value, placed if only_call else own())
     signatures = restored.signatures._signatures
     for name, function in list(signatures.items()):
-        signatures[name] = PlacedFunction(function, _Signature(placed) if compiled else Placed(placed.model))
+        signatures[name] = PlacedFunction(function, _Signature(placed) if compiled else own())

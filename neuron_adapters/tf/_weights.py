@@ -10,7 +10,6 @@ looks. One that is only put into a graph, as ``fit`` does, may run at any time u
 
 from __future__ import annotations
 
-import functools
 import re
 import threading
 import weakref
@@ -46,14 +45,20 @@ class Weights:
         self._constants: list[Any] = []
         self._held: dict[int, np.ndarray[Any, Any]] = {}
 
+    def listen(self, handle: Any) -> None:
+        """Hear of changes to a variable from now on."""
+        with _guard:
+            self._handles[id(handle)] = handle  # keeps the id, and the variable
+            _listeners.setdefault(id(handle), weakref.WeakSet()).add(self)
+
     def add(self, handle: Any) -> int:
         """Take a variable in by its handle; the number by which ``arrays`` knows it."""
         number = id(handle)
-        if number not in self._handles:
-            self._handles[number] = handle  # keeps the id, and the variable
+        if number not in self._handles:  # some function may hold an assignment to it already
+            self.listen(handle)
+            self.touched(unheard=True)
+        if number not in self._held:
             self._held[number] = _read(handle)
-            with _guard:
-                _listeners.setdefault(number, weakref.WeakSet()).add(self)
         return number
 
     def add_constant(self, value: Any) -> int:
@@ -70,8 +75,10 @@ class Weights:
         """Take in what has changed."""
         self.stale = self._unheard
         changed = False
-        for number, handle in list(self._handles.items()):
-            now, held = _read(handle), self._held[number]
+        for number, held in list(self._held.items()):
+            if number not in self._handles:  # a constant
+                continue
+            now = _read(self._handles[number])
             # An equal value elsewhere is TensorFlow's way with variables that were changed in part.
             if _address(now) != _address(held) and not (now.shape == held.shape and np.array_equal(now, held)):
                 self._held[number] = now
@@ -103,17 +110,17 @@ def variable_type(handle: Any) -> tuple[tf.DType, tf.TensorShape]:
     return tf.as_dtype(data.dtype), tf.TensorShape(data.shape)
 
 
-def listening_hooks() -> dict[Any, Any]:
-    """The operators that assign, each with its hook."""
+def assigning() -> list[Callable[..., Any]]:
+    """The operators that assign to variables."""
     modules = (gen_resource_variable_ops, gen_training_ops, gen_state_ops, gen_array_ops)
     found = [getattr(module, name) for module in modules for name in vars(module) if _ASSIGNS.fullmatch(name)]
-    found += [getattr(tf.raw_ops, name) for name in dir(tf.raw_ops) if _RAW_ASSIGNS.fullmatch(name)]
-    return {function: _listening(function) for function in found}
+    return found + [getattr(tf.raw_ops, name) for name in dir(tf.raw_ops) if _RAW_ASSIGNS.fullmatch(name)]
 
 
-def _listening(assign: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(assign)
-    def listening(*args: Any, **kwargs: Any) -> Any:
+def listening(assign: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of an operator that assigns: tells the weights that hold the variable."""
+
+    def listen(*args: Any, **kwargs: Any) -> Any:
         try:
             return assign(*args, **kwargs)
         finally:  # afterwards: a call in another thread must not look before the change and be content
@@ -122,7 +129,15 @@ def _listening(assign: Callable[..., Any]) -> Callable[..., Any]:
                 for weights in tuple(_listeners.get(id(target), ())):
                     weights.touched(unheard=not tf.executing_eagerly())
 
-    return listening
+    return listen
+
+
+def look_everywhere() -> None:
+    """Let every model look at its weights before its next call."""
+    with _guard:
+        for listeners in _listeners.values():
+            for weights in listeners:
+                weights.touched(unheard=False)
 
 
 def value_of(handle: Any) -> Any:

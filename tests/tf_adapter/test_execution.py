@@ -1,0 +1,231 @@
+"""SPEC X, K5, R4: a model's work stays on the CPUs of its NeuronCores, replicas share weights and calls."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import neuron_adapters
+import neuron_rt
+from neuron_rt import ExecutionTimeoutError
+
+load = tf.keras.models.load_model
+RNG = np.random.default_rng(5)
+
+
+def convolutions() -> tuple[Any, Any]:
+    layers = [keras.Input((96, 96, 16))]
+    layers += [keras.layers.Conv2D(32, 3, padding="same", activation="relu") for _ in range(4)]
+    return keras.Sequential([*layers, keras.layers.BatchNormalization()]), RNG.random((1, 96, 96, 16), dtype="f4")
+
+
+def recurrent() -> tuple[Any, Any]:
+    layers = [keras.Input((64, 64)), keras.layers.LSTM(128, return_sequences=True), keras.layers.GRU(64)]
+    return keras.Sequential(layers), RNG.random((4, 64, 64), dtype="f4")
+
+
+@pytest.fixture
+def two_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU holds everything anyway")
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    monkeypatch.setenv("NEURON_RT_NUM_CORES", "1,1")
+
+
+def busy(model: Any, x: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        model(x)
+
+
+@pytest.mark.usefixtures("two_groups")
+@pytest.mark.parametrize("kind", ["keras", "compiled", "restored"])
+@pytest.mark.parametrize("make", [convolutions, recurrent])
+def test_work_stays_on_its_cpus(
+    make: Callable[[], tuple[Any, Any]], kind: str, tmp_path: Path, cpu_ticks: Callable[[], dict[int, int]]
+) -> None:
+    """SPEC X1: two models in two threads; nothing but these threads computes, each on its model's CPU."""
+    plain, x = make()
+    if kind == "keras":
+        plain.save(tmp_path / "model.keras")
+        models = [load(tmp_path / "model.keras") for _ in range(2)]
+    elif kind == "compiled":
+        neuron_adapters.tf.trace(plain, tf.constant(x)).save(tmp_path / "model")
+        models = [load(tmp_path / "model") for _ in range(2)]
+    else:
+        plain.export(tmp_path / "model", verbose=False)
+        models = [load(tmp_path / "model") for _ in range(2)]
+    tensor = tf.constant(x)
+    for model in models:
+        model(tensor)
+    mask = os.sched_getaffinity(0)
+    seen: dict[int, set[int]] = {}
+    names: list[int] = []
+
+    def client(model: Any) -> None:
+        names.append(threading.get_native_id())
+        busy(model, tensor, 1.0)
+        assert os.sched_getaffinity(0) == mask  # SPEC X1: the caller is put back
+
+    before = cpu_ticks()
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(client, model) for model in models]
+        while not all(job.done() for job in jobs):
+            for thread in list(names):
+                try:
+                    with open(f"/proc/self/task/{thread}/stat") as file:
+                        fields = file.read().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                if fields[0] == "R":
+                    seen.setdefault(thread, set()).add(int(fields[36]))
+            time.sleep(0.01)
+        for job in jobs:
+            job.result()
+        after = cpu_ticks()
+    used = {thread: ticks - before.get(thread, 0) for thread, ticks in after.items()}
+    ours = sum(used.get(thread, 0) for thread in names)
+    others = sum(used.values()) - ours - used.get(threading.get_native_id(), 0)
+    assert ours > 50 and others < 0.1 * ours, used
+    homes = [neuron_adapters.describe().models[index].cpus for index in range(2)]
+    assert len(set(homes)) == 2 and all(len(home) == 1 for home in homes)
+
+
+def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC R3, R4: calls from many threads use all replicas, whoever said how many."""
+    for name, sizes, count in (("plain.keras", None, 4), ("k1", "3x1", 3)):
+        if sizes:
+            monkeypatch.setenv("NEURONCORE_GROUP_SIZES", sizes)
+        with pytest.warns(DeprecationWarning) if sizes else _nothing():
+            model = load(models / name)
+        expected = model(image).numpy()
+        with ThreadPoolExecutor(8) as pool:
+            for found in pool.map(lambda _: model(image).numpy(), range(400)):
+                assert np.array_equal(found, expected)
+        (report,) = neuron_adapters.describe().models
+        assert len(report.calls_by_replica) == count and all(report.calls_by_replica) and report.calls == 401
+        neuron_rt.current().close()
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+MEMORY = """
+import gc, os, sys
+import numpy as np, tensorflow as tf, neuron_adapters, neuron_adapters.tf
+x = tf.ones((1, 2000))
+model = tf.keras.models.load_model("large" + os.environ["KIND"])
+for _ in range(12):
+    model(x)
+gc.collect()
+with open("/proc/self/smaps_rollup") as file:
+    size = next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+print(len(neuron_adapters.placement(model)), size // 1024)
+"""
+
+
+@pytest.mark.parametrize("kind", [".keras", ""])
+def test_weights_are_held_once(script: Callable[..., str], tmp_path: Path, kind: str) -> None:
+    """SPEC K5: four replicas of 128 MB of weights take 5 % more than one, at most."""
+    model = keras.Sequential([keras.Input((2000,)), *(keras.layers.Dense(2000) for _ in range(8))])
+    if kind:
+        model.save(tmp_path / "large.keras")
+    else:
+        neuron_adapters.tf.trace(model, tf.ones((1, 2000))).save(tmp_path / "large")
+    sizes = []
+    for cores in ("1", "4"):
+        replicas, size = script(MEMORY, NEURON_RT_NUM_CORES=cores, KIND=kind).split()
+        assert replicas == cores
+        sizes.append(int(size))
+    assert sizes[0] > 128 and sizes[1] <= 1.05 * sizes[0], sizes
+
+
+def test_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC X3: the caller gets its error at once, the NC stays taken until the model ends."""
+    monkeypatch.setenv("NEURON_RT_EXEC_TIMEOUT", "0.3")
+    monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
+    i = keras.Input((600, 600))
+    x = i
+    for _ in range(60):
+        x = keras.ops.matmul(x, x) * 1e-3
+    keras.Model(i, x).save(tmp_path / "slow.keras")
+    model = load(tmp_path / "slow.keras")
+    small = np.ones((1, 600, 600), "f4")
+    with pytest.raises(ExecutionTimeoutError):
+        model(np.repeat(small, 16, axis=0))
+    while True:
+        try:
+            assert model(small[:, :, :]).shape == (1, 600, 600)
+            break
+        except ExecutionTimeoutError:
+            continue
+
+
+def test_fork(script: Callable[..., str], models: Path) -> None:
+    """SPEC O4: a model does not survive fork, and says so."""
+    snippet = """
+import os, numpy as np, tensorflow as tf, neuron_adapters.tf
+model = tf.keras.models.load_model("plain.keras")
+compiled = tf.keras.models.load_model("k1")
+x = np.ones((2, 8, 8, 3), "f4")
+model(x), compiled(x)
+import warnings; warnings.simplefilter("ignore")
+child = os.fork()
+if not child:
+    for one in (model, compiled):
+        try:
+            one(x)
+        except RuntimeError as error:
+            print(type(error).__name__, "load it again" in str(error), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(model(x).shape)
+"""
+    assert script(snippet, folder=models) == "ModelNotLoadedError True\n" * 2 + "(2, 5)\n"
+
+
+def test_unpinned(models: Path, net: Any, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC I4: placement as ever, nothing pinned."""
+    monkeypatch.setenv("NEURON_ADAPTERS_AFFINITY", "off")
+    model = load(models / "plain.keras")
+    np.testing.assert_allclose(model(image), net(image), rtol=1e-5, atol=1e-6)
+    assert neuron_adapters.describe().models[0].cpus == ()
+
+
+def test_a_group_of_all_cpus(models: Path, net: Any, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC X1: pipeline cores on as many CPUs compute with as many threads, of the session's own."""
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "framework")
+    model = load(models / "k2")
+    np.testing.assert_allclose(model(image), net(image), rtol=1e-3, atol=1e-4)
+    assert str(neuron_adapters.placement(model)[0]) == "NC0-NC1"
+
+
+def test_interrupt(script: Callable[..., str], models: Path) -> None:
+    """SPEC X4: Ctrl-C ends a loop of calls, and the model answers afterwards."""
+    snippet = """
+import os, signal, threading, time, numpy as np, tensorflow as tf, neuron_adapters.tf
+model = tf.keras.models.load_model("plain.keras")
+x = np.ones((2, 8, 8, 3), "f4")
+model(x)
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    while True:
+        model(x)
+except KeyboardInterrupt:
+    print("interrupted", model(x).shape)
+"""
+    assert script(snippet, folder=models) == "interrupted (2, 5)\n"
