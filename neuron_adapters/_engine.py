@@ -24,10 +24,15 @@ WORTH = 0.9
 NOT_INSTALLED = "OpenVINO is not installed: pip install 'neuron-adapters[engine]'"
 
 
-def engine_choice() -> str:
-    """NEURON_ADAPTERS_ENGINE, as the runtime read it where it has started; compiling alone takes no NeuronCores."""
+def configuration() -> Config:
+    """The configuration, as the runtime read it where it has started; compiling alone takes no NeuronCores."""
     runtime = current()
-    return (Config.read() if runtime is None else runtime.config).engine
+    return Config.read() if runtime is None else runtime.config
+
+
+def engine_choice() -> str:
+    """NEURON_ADAPTERS_ENGINE."""
+    return configuration().engine
 
 
 def find_engine(choice: str) -> engines.Engine | None:

@@ -46,6 +46,8 @@ class Record:
     bf16: bool = False
     """Whether a cast flag asked for bfloat16, and the engine agreed within its tolerance."""
     outputs: tuple[Leaf, ...] = ()
+    output_names: tuple[str, ...] = ()
+    """Names of the outputs, where the framework's signatures have names."""
     structure: Any = None
     """The structure of the outputs, where the file does not say it."""
     on_neuron_ratio: float = 1.0
@@ -88,6 +90,7 @@ class Record:
             why=str(raw.get("why", "compiled by an older release")),
             bf16=bool(raw.get("bf16")),
             outputs=_leaves(raw.get("outputs", ()), is_dtype),
+            output_names=tuple(str(name) for name in raw.get("output_names", ())),
             structure=raw.get("structure"),
             on_neuron_ratio=float(raw.get("on_neuron_ratio", 1.0)),
             replicas=None if replicas is None else cores(replicas),

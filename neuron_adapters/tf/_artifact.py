@@ -35,8 +35,6 @@ class Artifact:
     """The variables it reads, in the order in which the engine's form numbers them."""
     signature: tuple[tuple[Any, ...], dict[str, Any]]
     """Positional and keyword arguments, with a TensorSpec for each tensor."""
-    names: tuple[list[str], list[str]]
-    """Names of inputs and outputs in the serving signature."""
     record: Record
     program: str = ""
     """The engine's form, empty where there is none."""
@@ -45,6 +43,11 @@ class Artifact:
     def specs(self) -> list[tf.TensorSpec]:
         """The tensors the function takes."""
         return list(tf.nest.flatten(self.signature))
+
+    @property
+    def names(self) -> tuple[list[str], list[str]]:
+        """Names of inputs and outputs in the serving signature."""
+        return [name for name, _shape, _dtype in self.record.inputs], list(self.record.output_names)
 
     def of_replicas(self, count: int | None) -> Artifact:
         """The same for ``count`` replicas (SPEC R3)."""
@@ -135,18 +138,18 @@ def read(restored: Any, source: str) -> Artifact | None:
         record, program = (text.numpy().decode() for text in said())
         (call,) = restored.__call__.concrete_functions
         args, kwargs = call.structured_input_signature
-        (serving,) = restored.signatures.values()
-        names = [one.name.partition(":")[0] for one in tf.nest.flatten(serving.structured_input_signature)]
         artifact = Artifact(
             function=restored.aws_neuron_function,
             weights=list(restored.neuron_weights),
             signature=(tuple(args), dict(kwargs)),
-            names=(names, list(serving.structured_outputs)),
             record=Record.loads(record, is_dtype),
             program=program,
         )
-        if len(artifact.record.inputs) != len(artifact.specs) or len(names) != len(artifact.specs):
-            raise ValueError(f"it speaks of {len(artifact.record.inputs)} inputs where the function has {len(names)}")
+        function, (inputs, outputs) = artifact.function, artifact.names
+        if len(inputs) != len(artifact.specs) or len(outputs) != len(function.outputs) or not inputs:
+            raise ValueError(f"it names {inputs} and {outputs}, and the function takes and returns other numbers")
+        if named(inputs) != inputs or named(outputs) != outputs:
+            raise ValueError(f"{inputs} and {outputs} are no names for a signature")
     except Exception as error:
         raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from error
     return artifact
@@ -157,6 +160,14 @@ def is_dtype(name: str) -> bool:
     try:
         return bool(tf.as_dtype(name))
     except TypeError:
+        return False
+
+
+def is_compiled(path: Path) -> bool:
+    """Whether the SavedModel in ``path`` looks compiled, without restoring it."""
+    try:
+        return (path / CHECKSUMS).exists() or b"neuron_artifact" in (path / "saved_model.pb").read_bytes()
+    except OSError:
         return False
 
 
@@ -204,12 +215,14 @@ def _original_save() -> Callable[..., Any]:
 
 
 def named(names: Sequence[str]) -> list[str]:
-    """``names`` made fit for a signature, and each once."""
+    """``names`` made fit for a signature, and each once: x, x_1, x_2, and output_0, output_1."""
     found: list[str] = []
     for name in names:
-        plain = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in name) or "tensor"
-        plain = plain if not plain[0].isdigit() else f"_{plain}"
+        plain = "".join(letter if letter.isalnum() else "_" for letter in name).lstrip("_") or "tensor"
+        plain = plain if plain[0].isalpha() and plain.isascii() else f"tensor_{len(found)}"
+        stem, number = (plain, 0) if plain != "output_0" else ("output", 0)
         while plain in found:
-            plain += "_1"
+            number += 1
+            plain = f"{stem}_{number}"
         found.append(plain)
     return found

@@ -210,16 +210,15 @@ def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, A
 
     def flat(*tensors: Any) -> Any:
         here, named_here = tf.nest.pack_sequence_as(signature, tensors)
-        result = func(*here, **named_here)
-        if not any(tf.is_tensor(one) for one in tf.nest.flatten(result)):
-            raise CompileError(f"{_name(func)} returns no tensor.")
-        return result
+        return func(*here, **named_here)
 
     traced = tf.function(flat, autograph=not is_keras).get_concrete_function(*tf.nest.flatten(signature))
     allowed = (tf.Tensor, tf.TensorSpec, type(None))
     strange = [one for one in tf.nest.flatten(traced.structured_outputs) if not isinstance(one, allowed)]
     if strange:
         raise CompileError(f"{_name(func)} returns a {type(strange[0]).__name__}, and compiled models return tensors.")
+    if not traced.outputs:
+        raise CompileError(f"{_name(func)} returns no tensor.")
     return traced, signature
 
 
@@ -227,15 +226,17 @@ def _compiled(
     func: Any, traced: Any, signature: Any, inputs: Sequence[Any], flags: Flags, *, dynamic: bool, ratio: float
 ) -> Artifact:
     function, weights = snapshot(traced)
+    input_names, output_names = _names(func, signature, traced)
     record = Record(
         pipeline_cores=flags.pipeline_cores,
-        inputs=_leaves(inputs),
+        inputs=_leaves(input_names, inputs),
+        output_names=tuple(output_names),
         dynamic_batch=dynamic,
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
         on_neuron_ratio=ratio,
     )
-    artifact = Artifact(function, weights, signature, _names(func, signature, traced), record)
+    artifact = Artifact(function, weights, signature, record)
     choice = engine_choice()
     if choice == engine.FRAMEWORK:
         return _because(artifact, "compiled under NEURON_ADAPTERS_ENGINE=framework")
@@ -274,7 +275,8 @@ def _lowered(
             raise CompileError(f"{error} (NEURON_ADAPTERS_ENGINE={choice} forbids TensorFlow's own graph)") from error
         log.info("TensorFlow's own graph runs the compiled model: %s", error)
         return _because(artifact, str(error))
-    record = replace(artifact.record, engine=found.name, why=why, bf16=cast, outputs=_leaves(outputs))
+    leaves = _leaves(artifact.record.output_names, outputs)
+    record = replace(artifact.record, engine=found.name, why=why, bf16=cast, outputs=leaves)
     return replace(artifact, record=record, program=program)
 
 
@@ -282,28 +284,51 @@ def _because(artifact: Artifact, why: str) -> Artifact:
     return replace(artifact, record=replace(artifact.record, why=why))
 
 
-def _leaves(arrays: Sequence[Any]) -> tuple[Leaf, ...]:
-    return tuple((str(index), tuple(one.shape), tf.as_dtype(one.dtype).name) for index, one in enumerate(arrays))
+def _leaves(names: Sequence[str], arrays: Sequence[Any]) -> tuple[Leaf, ...]:
+    return tuple((name, tuple(one.shape), tf.as_dtype(one.dtype).name) for name, one in zip(names, arrays))
 
 
 def _names(func: Any, signature: Any, traced: Any) -> tuple[list[str], list[str]]:
-    """Names for the serving signature: the model's own where it has some, else as Keras names them."""
-    inputs = [path or "inputs" for path in _paths(signature)]
-    outputs = [path or "output" for path in _paths(traced.structured_outputs)]
-    for names, own in ((inputs, getattr(func, "input_names", None)), (outputs, getattr(func, "output_names", None))):
-        if own and len(own) == len(names) and all(isinstance(one, str) for one in own):
+    """Names for the serving signature: the model's own where it has some, those of the arguments, else the ones that
+    TensorFlow gives."""
+    args, kwargs = signature
+    inputs = [path for name, arg in zip(_positional(func, len(args)), args) for path in _paths(arg, name)]
+    inputs += _paths(kwargs, "inputs")
+    outputs = _paths(traced.structured_outputs, "output_0")
+    for names, own in zip((inputs, outputs), _own_names(func)):
+        if len(own) == len(names) and all(isinstance(one, str) for one in own):
             names[:] = own
     return named(inputs), named(outputs)
 
 
-def _paths(structure: Any, path: str = "") -> list[str]:
+def _own_names(func: Any) -> tuple[list[Any], list[Any]]:
+    """Names that a functional Keras model has for its inputs, and its layers for its outputs."""
+    if hasattr(func, "input_names"):  # Keras 2
+        return list(func.input_names or ()), list(func.output_names or ())
+    if module_of(type(func)) is None:
+        return [], []
+    histories = [getattr(one, "_keras_history", None) for one in getattr(func, "outputs", None) or ()]
+    outputs = [getattr(getattr(one, "operation", None), "name", None) for one in histories]
+    return [getattr(one, "name", None) for one in getattr(func, "inputs", None) or ()], outputs
+
+
+def _positional(func: Any, count: int) -> list[str]:
+    """Names of the first ``count`` positional arguments."""
+    target = func.call if isinstance(func, tf.Module) and hasattr(func, "call") else func
+    try:
+        parameters = list(inspect.signature(getattr(target, "python_function", target)).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    found = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    return [*found, *["inputs"] * count][:count]
+
+
+def _paths(structure: Any, path: str) -> list[str]:
     """A name for each tensor of a structure, in the order of ``tf.nest.flatten``."""
     if isinstance(structure, dict):
         return [name for key in sorted(structure) for name in _paths(structure[key], str(key))]
     if isinstance(structure, (list, tuple)):
-        parts = [part for part in structure if part is not None]
-        found = [name for part in parts for name in _paths(part, path)]
-        return found if len(found) < 2 or any(found) else [f"{path}_{number}" for number in range(1, len(found) + 1)]
+        return [name for part in structure for name in _paths(part, path)]
     return [] if structure is None else [path]
 
 

@@ -6,21 +6,21 @@ from typing import Any
 
 import tensorflow as tf
 
-from neuron_rt import CompileError, InputMismatchError
+from neuron_rt import CompileError, InputMismatchError, NeuronError
 
 
-class _InvalidArgument(tf.errors.InvalidArgumentError):  # type: ignore[misc]
+class _InvalidArgumentError(NeuronError, tf.errors.InvalidArgumentError):  # type: ignore[misc]
     """tf.errors.InvalidArgumentError with the fields of a NeuronError."""
 
     def __init__(self, message: str, **fields: Any) -> None:
-        super().__init__(None, None, message)
+        tf.errors.InvalidArgumentError.__init__(self, None, None, message)
         self.args = (message,)
         self.__dict__.update(fields)
 
 
-class InputArgumentError(_InvalidArgument, InputMismatchError):
+class InputArgumentError(_InvalidArgumentError, InputMismatchError):
     """A compiled model was called with inputs other than those it was compiled for."""
 
 
-class MulticoreArgumentError(_InvalidArgument, CompileError):
+class MulticoreArgumentError(_InvalidArgumentError, CompileError):
     """auto_multicore was asked for a number of NeuronCores that makes no sense (SPEC R3)."""

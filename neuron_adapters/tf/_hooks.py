@@ -99,7 +99,7 @@ def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
             return _placed_model(load(filepath, *args, **kwargs), source)
         key, executable = _saved_model.known(source, config)
         if executable is None:
-            restored = _saved_model.restore(source, original(tf.saved_model.load))
+            restored = _saved_model.restore(source, original(tf.saved_model.load), config)
             executable = _saved_model.executable_of(restored, source, config)
             if executable is None:
                 own = load(filepath, *args, **kwargs) if keras.__name__ == "tf_keras" else None
@@ -129,8 +129,9 @@ def _executable(executable: Executable, source: str) -> _models.PlacedExecutable
 def _load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     """``tf.saved_model.load``: the object's calls, and those of its signatures, run where it is placed."""
     config = init().config
-    restored = _originals[_load_saved_model](export_dir, tags, options)
     source = os.path.abspath(os.fspath(export_dir))
+    _saved_model.check(source, config)
+    restored = _originals[_load_saved_model](export_dir, tags, options)
     executable = _saved_model.executable_of(restored, source, config)
     if executable is None:
         placed: Any = _placed.Placed(_placed.new_model(os.path.basename(source), 1, source))

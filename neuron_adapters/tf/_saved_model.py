@@ -33,7 +33,14 @@ def is_saved_model(path: Any) -> bool:
     )
 
 
-def restore(path: str, load: Callable[[str], Any]) -> Any:
+def check(path: str, config: Config) -> None:
+    """K4: raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and the files of a compiled model are not those that
+    were saved. A model that nobody compiled has no checksums, and is TensorFlow's own."""
+    if config.validate_hash and _artifact.is_compiled(Path(path)):
+        _artifact.verify(Path(path))
+
+
+def restore(path: str, load: Callable[[str], Any], config: Config) -> Any:
     """What ``load`` makes of a directory. Raises ArtifactError, in one line, where that is no whole SavedModel."""
     try:
         names = os.listdir(path)
@@ -44,6 +51,7 @@ def restore(path: str, load: Callable[[str], Any]) -> Any:
             f"{path} is no SavedModel: it has no saved_model.pb. load_model() takes a .keras or .h5 file, or the "
             "directory that save() wrote."
         )
+    check(path, config)
     try:
         return load(path)
     except Exception as error:
@@ -58,11 +66,7 @@ def executable_of(restored: Any, path: str, config: Config) -> Executable | None
     """The compiled model in ``restored``; None where nobody compiled it. The same unchanged files give the same one
     (SPEC K5). Raises ArtifactError."""
     artifact = _artifact.read(restored, path)
-    if artifact is None:
-        return None
-    if config.validate_hash:
-        _artifact.verify(Path(path))
-    return Executable.open(artifact, config.engine, path)
+    return None if artifact is None else Executable.open(artifact, config.engine, path)
 
 
 def read(path: str, config: Config) -> _artifact.Artifact:
@@ -71,11 +75,9 @@ def read(path: str, config: Config) -> _artifact.Artifact:
 
     if not os.path.isdir(path):
         raise ArtifactError(f"{path} is no directory, and a SavedModel is one.")
-    artifact = _artifact.read(restore(path, original(tf.saved_model.load)), path)
+    artifact = _artifact.read(restore(path, original(tf.saved_model.load), config), path)
     if artifact is None:
         raise ArtifactError(f"{path} was not compiled: tensorflow.neuron.trace compiles a model, its save() writes it.")
-    if config.validate_hash:
-        _artifact.verify(Path(path))
     return artifact
 
 

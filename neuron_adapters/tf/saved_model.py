@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from neuron_adapters._compiler import say_once
+from neuron_adapters._engine import configuration
 from neuron_adapters.tf import _compile, _saved_model
 from neuron_rt import CompileError
 
@@ -54,7 +55,7 @@ def compile(  # noqa: A001 - the documented name
         if _ACCEPTED[name] and value is not None:
             say_once(name, _ACCEPTED[name])
     source = os.path.abspath(os.fspath(model_dir))
-    restored = _saved_model.restore(source, lambda path: _load(path, tags))
+    restored = _saved_model.restore(source, lambda path: _load(path, tags), configuration())
     signature = _signature(restored, source, kwargs.get("signature_def_key"))
     examples = _examples(signature, model_feed_dict, kwargs.get("model_shape_feed_dict"))
     artifact = _compile.artifact(
