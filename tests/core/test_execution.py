@@ -369,3 +369,25 @@ def test_keyboard_interrupt(start: Callable[..., subprocess.Popen[str]], variabl
     process = start(INTERRUPTED, NEURON_RT_NUM_CORES="1", **variables)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "interrupted\nfine\n", "")
+
+
+def test_threads_keep_to_replicas_of_their_own(make_runtime: MakeRuntime) -> None:
+    """SPEC R4: threads that call at the same time run on replicas of their own."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="4")
+    model = Model("model", 1, PlainFramework(), kind="plain")
+    runtime.place(model, Place(copies=4))
+    assert [one.start_nc for one in model.placement] == [0, 1, 2, 3]
+    barrier = threading.Barrier(4, timeout=PATIENCE)
+    for _ in range(5):
+        in_threads(*[lambda: model.run(barrier.wait)] * 4)
+    assert [slot.calls for slot in model.slots] == [5, 5, 5, 5]
+
+
+def test_replicas_are_shared_by_more_threads(make_runtime: MakeRuntime) -> None:
+    """SPEC R4: more threads than replicas; all are used and no call is lost."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="3")
+    model = Model("model", 1, PlainFramework(), kind="plain")
+    runtime.place(model, Place(copies=3))
+    in_threads(*[lambda: [model.run(time.sleep, 0.001) for _ in range(30)]] * 7)
+    calls = [slot.calls for slot in model.slots]
+    assert sum(calls) == 210 and min(calls) > 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuron_rt import NotEnoughNeuronCoresError
-from neuron_rt.placement import CoreRange, core_range, form_groups, least_used, next_group, replicas, starts
+from neuron_rt.placement import CoreRange, core_range, form_groups, least_used, next_group, replicas, spread, starts
 
 VISIBLE = st.lists(st.integers(0, 31), unique=True, max_size=20).map(tuple) | st.integers(0, 32).map(
     lambda n: tuple(range(n))
@@ -87,3 +87,22 @@ def test_groups_fill_in_turn(sizes: list[int], loads: int) -> None:
 def test_a_released_place_is_filled_first() -> None:
     """SPEC P6 among groups."""
     assert next_group([2, 1, 2]) == 1
+
+
+@given(st.data(), VISIBLE.filter(bool), st.integers(1, 8))
+def test_spread(data: st.DataObject, visible: tuple[int, ...], copies: int) -> None:
+    """SPEC R3: up to so many replicas of one NC each, each on an NC of its own; side by side where that can be."""
+    use = data.draw(st.lists(st.integers(0, 4), min_size=len(visible), max_size=len(visible)))
+    found = spread(use, visible, copies)
+    assert len(found) == len(set(found)) == min(copies, len(visible))
+    if runs(visible, len(found)):
+        assert found == tuple(range(least_used(use, visible, len(found)), found[0] + len(found)))
+    else:
+        left_out = [use[nc] for nc in range(len(visible)) if nc not in found]
+        assert max(use[nc] for nc in found) <= min(left_out, default=9)
+
+
+def test_spread_over_nothing() -> None:
+    """SPEC P4: none visible."""
+    with pytest.raises(NotEnoughNeuronCoresError):
+        spread((), (), 4)
