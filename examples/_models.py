@@ -1,8 +1,9 @@
-"""Small networks with random weights, and one check, for the examples beside this file."""
-
-import sys
+"""Small networks with random weights, and one check, for the PyTorch examples beside this file."""
 
 import torch
+from _check import require
+
+__all__ = ["difference", "image_network", "require", "vector_network"]
 
 
 def image_network(width: int) -> torch.nn.Module:
@@ -29,9 +30,3 @@ def vector_network(inputs: int = 64, outputs: int = 10) -> torch.nn.Module:
 def difference(one: torch.Tensor, two: torch.Tensor) -> float:
     """The largest absolute difference of two tensors."""
     return (one - two).abs().max().item()
-
-
-def require(truth: bool, what: str) -> None:
-    """End the example with a message and exit status 1 where something is not as promised."""
-    if not truth:
-        sys.exit(f"WRONG: {what}")

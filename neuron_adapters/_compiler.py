@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from neuron_rt import CompileError
@@ -100,9 +100,10 @@ def say_once(what: str, why: str) -> None:
         log.warning("%s is accepted and changes nothing on an emulated NeuronCore: %s", what, why)
 
 
-def read_flags(args: str | Iterable[object] | None) -> Flags:
+def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = ()) -> Flags:
     """Read compiler flags given as one string or a list, ``['--flag', 'value']`` or ``['--flag=value']``.
 
+    ``honoured``: flags without a value that the adapter does something about; it finds them among those given.
     Raises CompileError for an unknown flag, a missing value, or pipeline cores that are no positive number.
     """
     given = words(args)
@@ -128,7 +129,7 @@ def read_flags(args: str | Iterable[object] | None) -> Flags:
             cores = pipeline_cores(values[0], name)
         elif name in _CASTS:
             casts[name] = _cast(name, values)
-        elif name not in _SILENT:
+        elif name not in _SILENT and name not in honoured:
             say_once(name, "there is no such choice on a CPU")
     return Flags(cores, bf16=_bf16(casts), given=tuple(given))
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
 TEXTS = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")})
-EXECUTED = [ROOT / "README.md", ROOT / "docs" / "quickstart.md"]
+EXECUTED = [ROOT / "README.md", ROOT / "docs" / "quickstart.md", ROOT / "docs" / "tf.md"]
 
 
 def _clean_environment(state_dir: Path) -> dict[str, str]:
@@ -25,7 +25,7 @@ def _clean_environment(state_dir: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_checks_itself(example: Path, tmp_path: Path) -> None:
-    """Each example compares its results with plain PyTorch and says so by its exit code."""
+    """Each example compares its results with the plain framework's and says so by its exit code."""
     env = _clean_environment(tmp_path / "state")
     done = subprocess.run([sys.executable, str(example)], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -35,6 +35,8 @@ log = logging.getLogger("neuron_adapters")
 FLAGS = "NEURON_CC_FLAGS"
 #: Operators that on_neuron_ratio and analyze_model leave out, as documented.
 _NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
+#: Flags of this compiler that mean something here, or ask for what is so anyway.
+_HONOURED = frozenset({"--dynamic-batch-size", "--must-compile"})
 _lazily = threading.RLock()
 
 
@@ -74,7 +76,7 @@ def artifact(
 def flags(compiler_args: Any = None, workdir: Any = None) -> Flags:
     """What NEURON_CC_FLAGS asks for, and an older call's own arguments. Raises CompileError."""
     given = [*words(os.environ.get(FLAGS)), *words(compiler_args)]
-    return read_flags([*given, "--workdir", os.fspath(workdir)] if workdir is not None else given)
+    return read_flags([*given, "--workdir", os.fspath(workdir)] if workdir is not None else given, _HONOURED)
 
 
 def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> Any:

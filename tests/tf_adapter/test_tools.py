@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import tensorflow as tf
 import tensorflow.neuron as tfn
 
 import neuron_adapters
-from neuron_adapters.tf import _cli
+from neuron_adapters import _auto_multicore
 from neuron_rt import ArtifactError, CompileError
 
 load = tf.keras.models.load_model
@@ -31,7 +32,7 @@ load = tf.keras.models.load_model
 
 def command(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "neuron_adapters.tf._cli", *map(str, words)],
+        [sys.executable, "-m", "neuron_adapters._auto_multicore", *map(str, words)],
         capture_output=True, text=True, timeout=120, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
     )  # fmt: skip
 
@@ -49,7 +50,7 @@ def test_command(models: Path, tmp_path: Path, image: tf.Tensor) -> None:
 
 def test_command_writes_over_a_model(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for cores in (5, 2):
-        assert _cli.main([str(models / "k1"), "--num_cores", str(cores), "--new_model_dir", str(tmp_path / "m")]) == 0
+        assert _auto_multicore.main([str(models / "k1"), "--num_cores", str(cores), "--new_model_dir", str(tmp_path / "m")]) == 0
     assert len(neuron_adapters.placement(load(tmp_path / "m"))) == 2
     assert "NeuronCore(s) in turn" in capsys.readouterr().out
 
@@ -66,8 +67,6 @@ def spoil(models: Path, folder: Path, kind: str) -> Path:
     elif kind == "pipeline":
         return models / "k2"
     elif kind in ("cut", "noise"):
-        import shutil
-
         shutil.copytree(models / "k1", path)
         graph = path / "saved_model.pb"
         data = graph.read_bytes()
@@ -90,7 +89,7 @@ def test_command_refuses_a_model(
     source = spoil(models, tmp_path, kind)
     capsys.readouterr()
     before = neuron_adapters.describe().models
-    assert _cli.main([str(source), "--num_cores", "2", "--new_model_dir", str(tmp_path / "new")]) == 1
+    assert _auto_multicore.main([str(source), "--num_cores", "2", "--new_model_dir", str(tmp_path / "new")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tf-neuron-auto-multicore: ") and said in line and str(source) in line
     assert not (tmp_path / "new").exists()
@@ -101,7 +100,7 @@ def test_command_refuses_a_model(
 def test_command_refuses_a_number(models: Path, tmp_path: Path, cores: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and the usage: below 1, above the instance, no number."""
     with pytest.raises(SystemExit) as ended:
-        _cli.main([str(models / "k1"), "--num_cores", cores, "--new_model_dir", str(tmp_path / "new")])
+        _auto_multicore.main([str(models / "k1"), "--num_cores", cores, "--new_model_dir", str(tmp_path / "new")])
     assert ended.value.code == 2
     assert "--num_cores" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "new").exists()
@@ -111,33 +110,38 @@ def test_command_keeps_what_is_there(models: Path, tmp_path: Path, capsys: pytes
     """It neither writes into its own source nor over a directory that is no model."""
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("mine")
-    for target in (models / "k1", tmp_path / "precious"):
+    shutil.copytree(models / "k1", tmp_path / "mixed")
+    (tmp_path / "mixed" / "notes.txt").write_text("mine")
+    for target in (models / "k1", tmp_path / "precious", tmp_path / "mixed"):
         with pytest.raises(SystemExit) as ended:
-            _cli.main([str(models / "k1"), "--num_cores", "2", "--new_model_dir", str(target)])
+            _auto_multicore.main([str(models / "k1"), "--num_cores", "2", "--new_model_dir", str(target)])
         assert ended.value.code == 2 and "--new_model_dir" in capsys.readouterr().err
     assert os.listdir(tmp_path / "precious") == ["thesis.txt"]
+    assert (tmp_path / "mixed" / "notes.txt").exists()
 
 
 def test_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        _cli.main(["--help"])
+        _auto_multicore.main(["--help"])
     out = capsys.readouterr().out
     assert ended.value.code == 0 and all(word in out for word in ("--num_cores", "--new_model_dir", "exit codes", "example"))
 
 
-def test_command_is_interrupted(models: Path, tmp_path: Path) -> None:
-    """Ctrl-C: exit code 130 and one line."""
+@pytest.mark.parametrize("delay", [0.0, 0.4, 1.0])
+def test_command_is_interrupted(models: Path, tmp_path: Path, delay: float) -> None:
+    """Ctrl-C: exit code 130, one line and no file, also while TensorFlow is imported, which swallows the exception."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "neuron_adapters.tf._cli", str(models / "k1"), "--new_model_dir", str(tmp_path / "m")],
+        [sys.executable, "-m", "neuron_adapters._auto_multicore", str(models / "k1"), "--new_model_dir", str(tmp_path / "m")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert "reading" in process.stdout.readline()
-    time.sleep(0.3)
+    time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "tf-neuron-auto-multicore: interrupted"
+    assert os.listdir(tmp_path) == ["state"]
 
 
 # -- saved_model.compile ---------------------------------------------------------------------------------------------

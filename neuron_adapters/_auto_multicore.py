@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import shutil
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 PROGRAM = "tf-neuron-auto-multicore"
 EPILOG = """\
@@ -15,6 +18,9 @@ example:
   tf-neuron-auto-multicore ./resnet --num_cores 8 --new_model_dir ./resnet_8
   then: tf.keras.models.load_model("./resnet_8") runs calls on 8 NeuronCores in turn
 """
+
+#: What a SavedModel consists of.
+_SAVED_MODEL = {"assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", "saved_model.pb", "variables"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,10 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        _convert(parser, options)
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
-        return 130
+        with _scratch(os.path.dirname(os.path.abspath(options.new_model_dir))) as scratch:
+            _convert(parser, options, scratch)
     except Exception as error:  # noqa: BLE001 - whatever it is, one line says it
         reason = str(error).strip().splitlines() or [type(error).__name__]
         print(f"{PROGRAM}: {reason[0]}", file=sys.stderr)  # noqa: T201
@@ -47,7 +51,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+@contextlib.contextmanager
+def _scratch(beside: str) -> Iterator[str]:
+    """The name of a folder for what is not finished; it is gone in the end, after Ctrl-C too.
+
+    Ctrl-C ends the process from within the handler: while TensorFlow is imported, its own code swallows the exception
+    that Python would raise.
+    """
+    folder = os.path.join(beside, f".{PROGRAM}-{os.getpid()}")
+
+    def stop(*_signal: object) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.write(2, f"{PROGRAM}: interrupted\n".encode())
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGINT, before)
+
+
+def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scratch: str) -> None:
     from neuron_rt import Config
 
     config = Config.read()
@@ -60,8 +86,10 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace) -> No
     if os.path.exists(options.new_model_dir) and not _is_empty(options.new_model_dir):
         if os.path.realpath(options.new_model_dir) == os.path.realpath(options.model_dir):
             parser.error("--new_model_dir is MODEL_DIR itself: name another directory")
-        if not os.path.exists(os.path.join(options.new_model_dir, "saved_model.pb")):
-            parser.error(f"--new_model_dir {options.new_model_dir}: exists, and is no SavedModel to be replaced")
+        if not _is_replaceable(options.new_model_dir):
+            parser.error(
+                f"--new_model_dir {options.new_model_dir}: exists, and is not just a SavedModel that may be replaced"
+            )
     _say(f"reading {options.model_dir} (TensorFlow takes a few seconds to start)")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from neuron_adapters.tf import _compile, _saved_model
@@ -69,8 +97,24 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace) -> No
     artifact = _saved_model.read(options.model_dir, config)
     _compile.check_single(artifact, options.model_dir)
     _say(f"writing {options.new_model_dir}")
-    artifact.of_replicas(options.num_cores).save(options.new_model_dir)
+    artifact.of_replicas(options.num_cores).save(scratch)
+    _replace(options.new_model_dir, scratch)
     _say(f"done: calls of {options.new_model_dir} will run on {options.num_cores} NeuronCore(s) in turn")
+
+
+def _replace(target: str, finished: str) -> None:
+    """Put a finished directory in the place of ``target``, which is a SavedModel, empty or not there."""
+    old = f"{finished}.old"
+    if os.path.exists(target):
+        os.rename(target, old)
+    os.rename(finished, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_replaceable(path: str) -> bool:
+    """Whether ``path`` is a SavedModel and holds nothing else that would be lost."""
+    names = set(os.listdir(path)) if os.path.isdir(path) else set()
+    return "saved_model.pb" in names and names <= _SAVED_MODEL
 
 
 def _is_empty(path: str) -> bool:
