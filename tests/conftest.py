@@ -23,7 +23,7 @@ def _cpu_ticks() -> dict[int, int]:
     """CPU ticks used so far by each thread of this process."""
     found = {}
     for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/stat") as file:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/self/task/{task}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
             found[int(task)] = int(fields[11]) + int(fields[12])
     return found
