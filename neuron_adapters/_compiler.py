@@ -42,11 +42,13 @@ _ACCEPTED: dict[str, bool] = {
     "--io-config": True,
     "--pipeline": True,
     "--verbose": True,
-    "--extract-weights": True,
     "--static-weights": False,
     "--weights-offloading": False,
     "--dynamic-batch-size": False,
     "--must-compile": False,
+    "--reduce-neff-size": False,
+    "--log-level": True,
+    "--dump-prefix": True,
     "--workdir": True,
     "--retry_failed_compilation": False,
     "--cache_dir": True,
@@ -79,6 +81,8 @@ _CASTS: dict[str, dict[str, bool | None]] = {
 }  # fmt: skip
 _RELAYOUT = ("fast-relayout", "no-fast-relayout")
 _SILENT = {"--verbose", "--workdir", "--logfile", "--logfile-verbose", "--output", "-o", "--framework", "--target"}
+#: Flags whose value may be left out.
+_PERHAPS = {"--extract-weights"}
 _SEVERAL = {"--fast-math", "--pipeline"}
 _said: set[str] = set()
 
@@ -103,7 +107,7 @@ def say_once(what: str, why: str) -> None:
 def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = ()) -> Flags:
     """Read compiler flags given as one string or a list, ``['--flag', 'value']`` or ``['--flag=value']``.
 
-    ``honoured``: flags without a value that the adapter does something about; it finds them among those given.
+    ``honoured``: further flags that the adapter does something about; it finds them among those given.
     Raises CompileError for an unknown flag, a missing value, or pipeline cores that are no positive number.
     """
     given = words(args)
@@ -112,18 +116,18 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
     while index < len(given):
         name, equals, value = given[index].partition("=")
         index += 1
-        takes = name in PIPELINE or name in _CASTS or _ACCEPTED.get(name)
+        takes = name in PIPELINE or name in _CASTS or name in _PERHAPS or _ACCEPTED.get(name)
         if takes is None and name.startswith("--internal-"):  # the compilers' own, in numbers; values as --flag=value
             takes = False
         if takes is None:
-            known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED}))
+            known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED, *_PERHAPS}))
             raise CompileError(f"Unknown compiler flag {given[index - 1]!r}. Known: {known}.")
         values: list[str] = [value] if equals else []
         if takes and not equals:
             while index < len(given) and not given[index].startswith("-") and (not values or name in _SEVERAL):
                 values.append(given[index])
                 index += 1
-            if not values:
+            if not values and name not in _PERHAPS:
                 raise CompileError(f"The compiler flag {name} needs a value: ['{name}', 'VALUE'] or ['{name}=VALUE'].")
         if name in PIPELINE:
             cores = pipeline_cores(values[0], name)

@@ -55,18 +55,25 @@ class Lowered(Protocol):
         """A new request of ``station`` with its buffers, for its pool."""
 
 
-def settle(model: Model, slots: Sequence[Slot], lowered: Lowered | None, why: str, framework: str) -> bool:
+def settle(model: Model, slots: Sequence[Slot], lowered: Lowered | None, why: str, framework: str | None) -> bool:
     """Let the engine run ``model`` on ``slots``, and give each its station; False where ``framework`` has to. Either
-    way ``model`` says so."""
+    way ``model`` says so. ``framework`` None: there is no other, so the engine has to. Raises EngineError then."""
     model.engine, model.why = model.kind, why
     if lowered is None:
         return False
-    if any(len(slot.cpus) > 1 for slot in slots):
+    partly = any(len(slot.cpus) > 1 for slot in slots)
+    if partly:
         model.why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
-        return False
-    everywhere = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if framework is not None:
+            return False
+        model.why += ", so one thread computes"
+    everywhere = all_cpus()
     places = [
-        engines.Place(slot.cpus or ("all" if slot.threads else slot.ncs), slot.cpus, slot.threads or everywhere)
+        engines.Place(
+            slot.cpus or ("all" if slot.threads else slot.ncs),
+            slot.cpus,
+            1 if partly else slot.threads or everywhere,
+        )
         for slot in slots
     ]
     try:
@@ -75,6 +82,8 @@ def settle(model: Model, slots: Sequence[Slot], lowered: Lowered | None, why: st
             if not station.pool:
                 station.pool.append(lowered.call(station))
     except EngineError as error:
+        if framework is None:
+            raise
         log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", model.name, framework, error)
         model.why = f"the engine cannot load it: {error}"
         return False
@@ -82,6 +91,11 @@ def settle(model: Model, slots: Sequence[Slot], lowered: Lowered | None, why: st
         slot.station = station
     model.engine = lowered.deployment.engine.name
     return True
+
+
+def all_cpus() -> int:
+    """How many CPUs the calling thread may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def race(engine: engines.Engine, rival: str, run_rival: Callable[[], object], run: Callable[[], object]) -> str:

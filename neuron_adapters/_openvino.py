@@ -12,7 +12,7 @@ import logging
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,10 @@ class Lowered:
             raise ValueError("it names constants in a way of its own")
         return cls(text, constants, new, prints, packed)
 
+    def refreshed(self, own: Sequence[memoryview]) -> Lowered:
+        """The same for constants whose content may be another by now, as the process knows that has them."""
+        return replace(self, prints={number: fingerprint(own[number]) for number in self.prints})
+
     def program(self, own: Sequence[memoryview]) -> Program:
         """The program, its constants found among ``own``, those of the file in their order, which it keeps alive.
 
@@ -94,10 +98,11 @@ class Lowered:
         return Program(self.text, tuple(found), self.packed, (self.new, own))
 
 
-def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
+def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None = None) -> Lowered:
     """An openvino.Model in text. Constants that are byte for byte among ``own`` are named, others are taken along.
 
-    Raises CompileError where it cannot be put that way.
+    ``held``: inputs of the model that are constants in truth, by name, each with its number in ``own``. Nothing of
+    their content is looked at. Raises CompileError where it cannot be put that way.
     """
     import tempfile
     from xml.etree import ElementTree as ET
@@ -113,12 +118,23 @@ def lower(model: Any, own: Sequence[memoryview]) -> Lowered:
     new = bytearray()
     constants: list[tuple[int, int, int]] = []
     prints: dict[int, int] = {}
+    stand_ins = {} if held is None else _stand_ins(tree, held)
     _strip(tree)
     tables = _tables(tree)
     packed = 0
     for layer in tree.iter("layer"):
         data = layer.find("data")
-        if layer.get("type") != "Const" or data is None:
+        if data is None:
+            continue
+        if layer in stand_ins:
+            number = stand_ins[layer]
+            layer.set("type", "Const")
+            data.set("cut", str(len(constants)))
+            constants.append((number, 0, own[number].nbytes))
+            prints[number] = fingerprint(own[number])
+            packed += 0 if layer in tables else own[number].nbytes
+            continue
+        if layer.get("type") != "Const":
             continue
         start, size = int(data.attrib.pop("offset")), int(data.attrib.pop("size"))
         if size < 1 or data.get("element_type") == "string":
@@ -149,6 +165,12 @@ def fingerprint(value: memoryview) -> int:
     all of it. Whether the file is whole is the checksum's question (SPEC K4)."""
     edge = 4096
     return zlib.crc32(value[-edge:], zlib.crc32(value[:edge], value.nbytes))
+
+
+def _stand_ins(tree: ET.Element, held: Mapping[str, int]) -> dict[ET.Element, int]:
+    """The inputs that stand for constants, with the constants' numbers."""
+    inputs = [layer for layer in tree.findall("layers/layer") if layer.get("type") == "Parameter"]
+    return {layer: held[name] for layer in inputs if (name := layer.get("name", "")) in held}
 
 
 def _tables(tree: ET.Element) -> set[ET.Element]:

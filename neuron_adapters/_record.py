@@ -48,6 +48,10 @@ class Record:
     outputs: tuple[Leaf, ...] = ()
     output_names: tuple[str, ...] = ()
     """Names of the outputs, where the framework's signatures have names."""
+    arguments: tuple[str, ...] = ()
+    """Names of the arguments, in the order in which the original takes them."""
+    key: str = ""
+    """The name of the signature for servers, where it is not the usual one."""
     structure: Any = None
     """The structure of the outputs, where the file does not say it."""
     on_neuron_ratio: float = 1.0
@@ -91,6 +95,8 @@ class Record:
             bf16=bool(raw.get("bf16")),
             outputs=_leaves(raw.get("outputs", ()), is_dtype),
             output_names=tuple(str(name) for name in raw.get("output_names", ())),
+            arguments=tuple(str(name) for name in raw.get("arguments", ())),
+            key=str(raw.get("key", "")),
             structure=raw.get("structure"),
             on_neuron_ratio=float(raw.get("on_neuron_ratio", 1.0)),
             replicas=None if replicas is None else cores(replicas),

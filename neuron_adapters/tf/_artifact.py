@@ -49,6 +49,11 @@ class Artifact:
         """Names of inputs and outputs in the serving signature."""
         return [name for name, _shape, _dtype in self.record.inputs], list(self.record.output_names)
 
+    @property
+    def key(self) -> str:
+        """The name of the serving signature."""
+        return self.record.key or "serving_default"
+
     def of_replicas(self, count: int | None) -> Artifact:
         """The same for ``count`` replicas (SPEC R3)."""
         return replace(self, record=replace(self.record, replicas=count))
@@ -56,12 +61,17 @@ class Artifact:
     def save(self, path: str | os.PathLike[str], options: Any = None) -> None:
         """Write a SavedModel."""
         root = _Root(self)
-        _original_save()(root, os.fspath(path), signatures=root.serving(), options=options)
-        _write_checksums(Path(path))
+        write(root, path, {self.key: root.serving()}, options)
 
     def root(self) -> tf.Module:
         """What a SavedModel is made of."""
         return _Root(self)
+
+
+def write(root: Any, path: str | os.PathLike[str], signatures: Any, options: Any = None) -> None:
+    """Save a compiled model's root with its checksums."""
+    _original_save()(root, os.fspath(path), signatures=signatures, options=options)
+    _write_checksums(Path(path))
 
 
 class _Root(tf.Module):  # type: ignore[misc]
@@ -124,9 +134,10 @@ def snapshot(function: Any) -> tuple[Any, list[Any]]:
         results = [None if one is None else next(made) for one in tf.nest.flatten(function.structured_outputs)]
         return tf.nest.pack_sequence_as(function.structured_outputs, results)
 
-    return copied.get_concrete_function(*(tf.TensorSpec(one.shape, one.dtype) for one in inputs)), list(
-        weights.values()
-    )
+    made = copied.get_concrete_function(*(tf.TensorSpec(one.shape, one.dtype) for one in inputs))
+    # TensorFlow forgets the functions that are called inside with the last function that holds them.
+    made.neuron_inner_functions = list(getattr(graph, "_functions", {}).values())
+    return made, list(weights.values())
 
 
 def read(restored: Any, source: str) -> Artifact | None:

@@ -9,6 +9,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,7 +28,9 @@ from neuron_adapters.tf import _lowering, _models, _placed
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
 from neuron_adapters.tf._errors import MulticoreArgumentError
 from neuron_adapters.tf._executable import Executable, weight_arrays
+from neuron_adapters.tf._inference import called_nodes
 from neuron_adapters.tf._keras import module_of
+from neuron_adapters.tf._structure import plain
 from neuron_rt import CompileError, Model, engine
 
 log = logging.getLogger("neuron_adapters")
@@ -36,7 +39,9 @@ FLAGS = "NEURON_CC_FLAGS"
 #: Operators that on_neuron_ratio and analyze_model leave out, as documented.
 _NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
 #: Flags of this compiler that mean something here, or ask for what is so anyway.
-_HONOURED = frozenset({"--dynamic-batch-size", "--must-compile"})
+_HONOURED = frozenset({"--dump-prefix", "--dynamic-batch-size", "--must-compile"})
+#: Names that Keras 3 gives to inputs which have none.
+_NUMBERED = re.compile(r"keras_tensor(_\d+)?")
 _lazily = threading.RLock()
 
 
@@ -60,15 +65,21 @@ def trace(
 
 
 def artifact(
-    func: Any, args: Any, kwargs: Any, asked: Flags, subgraph_builder_function: Callable[[Any], bool] | None
+    func: Any,
+    args: Any,
+    kwargs: Any,
+    asked: Flags,
+    subgraph_builder_function: Callable[[Any], bool] | None,
+    names: tuple[list[str], list[str]] | None = None,
 ) -> Artifact:
-    """``func``, compiled for calls like ``func(*args, **kwargs)``."""
+    """``func``, compiled for calls like ``func(*args, **kwargs)``. ``names``: of its inputs and outputs for servers."""
     dynamic = "--dynamic-batch-size" in asked.given
     function, signature = _traced(func, args, kwargs, dynamic=dynamic)
     ratio = _ratio(function, subgraph_builder_function)
     arrays = [one._numpy() for one in tf.nest.flatten((args, kwargs))]
-    made = _compiled(func, function, signature, arrays, asked, dynamic=dynamic, ratio=ratio)
-    if (workdir := _flag(asked, "--workdir")) is not None:
+    found = names or _names(func, signature, function)
+    made = _compiled(func, function, signature, arrays, asked, found, dynamic=dynamic, ratio=ratio)
+    if (workdir := _flag(asked, "--workdir") or _flag(asked, "--dump-prefix")) is not None:
         _write_workdir(Path(workdir), made)
     return made
 
@@ -165,8 +176,17 @@ def _place_once(model: Model, replicas: int | None) -> None:
 
 def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The call that the examples mean, with tensors in it."""
-    if isinstance(example_inputs, tuple):
-        given: tuple[tuple[Any, ...], dict[str, Any]] = (example_inputs, {})
+    example_inputs = plain(example_inputs)
+    inputs = _signature_inputs(func)
+    if inputs and not isinstance(example_inputs, dict):
+        leaves = tf.nest.flatten(example_inputs)
+        if len(leaves) != len(inputs):
+            raise CompileError(
+                f"The signature takes {', '.join(inputs)}, and example_inputs hold {len(leaves)} tensor(s)."
+            )
+        given: tuple[tuple[Any, ...], dict[str, Any]] = ((), dict(zip(inputs, leaves)))
+    elif isinstance(example_inputs, tuple):
+        given = (example_inputs, {})
     elif isinstance(example_inputs, dict) and _takes(func, example_inputs):
         given = ((), example_inputs)
     else:
@@ -183,13 +203,24 @@ def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[st
     return args, kwargs
 
 
+def _signature_inputs(func: Any) -> list[str]:
+    """The arguments of a signature in the order of its inputs; empty for anything else. A signature takes its arguments
+    by name, and scripts hand over lists."""
+    positional, named_specs = getattr(func, "structured_input_signature", None) or ((), {})
+    if positional or not named_specs:
+        return []
+    captured = {placeholder.name for _value, placeholder in func.graph.captures}
+    places = [one.op.name for one in func.inputs if one.name not in captured]
+    keys = {spec.name.partition(":")[0]: key for key, spec in named_specs.items()} | {key: key for key in named_specs}
+    found = [keys.get(one, keys.get(one.removeprefix("serving_default_"))) for one in places]
+    return (
+        [one for one in found if one is not None] if len(set(found) - {None}) == len(named_specs) else list(named_specs)
+    )
+
+
 def _takes(func: Any, names: dict[str, Any]) -> bool:
     """Whether ``func`` has an argument for each name."""
-    target = func.call if isinstance(func, (tf.keras.layers.Layer, tf.Module)) and hasattr(func, "call") else func
-    try:
-        parameters = inspect.signature(getattr(target, "python_function", target)).parameters.values()
-    except (TypeError, ValueError):
-        return False
+    parameters = _parameters(func)
     if any(one.kind is one.VAR_KEYWORD for one in parameters) and not hasattr(func, "call"):
         return True
     return set(names) <= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
@@ -225,14 +256,16 @@ def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, A
 
 
 def _compiled(
-    func: Any, traced: Any, signature: Any, inputs: Sequence[Any], flags: Flags, *, dynamic: bool, ratio: float
-) -> Artifact:
+    func: Any, traced: Any, signature: Any, inputs: Sequence[Any], flags: Flags, names: tuple[list[str], list[str]],
+    *, dynamic: bool, ratio: float
+) -> Artifact:  # fmt: skip
     function, weights = snapshot(traced)
-    input_names, output_names = _names(func, signature, traced)
+    input_names, output_names = names
     record = Record(
         pipeline_cores=flags.pipeline_cores,
         inputs=_leaves(input_names, inputs),
         output_names=tuple(output_names),
+        arguments=tuple(_argument_names(func, signature)),
         dynamic_batch=dynamic,
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
@@ -311,18 +344,35 @@ def _own_names(func: Any) -> tuple[list[Any], list[Any]]:
         return [], []
     histories = [getattr(one, "_keras_history", None) for one in getattr(func, "outputs", None) or ()]
     outputs = [getattr(getattr(one, "operation", None), "name", None) for one in histories]
-    return [getattr(one, "name", None) for one in getattr(func, "inputs", None) or ()], outputs
+    inputs = [getattr(one, "name", None) for one in getattr(func, "inputs", None) or ()]
+    return [
+        # Keras 3 counts them through the process; Keras 2 had this name.
+        f"input_{number}" if _NUMBERED.fullmatch(str(name)) else name
+        for number, name in enumerate(inputs, 1)
+    ], outputs
+
+
+def _argument_names(func: Any, signature: Any) -> list[str]:
+    """Names of the arguments that were compiled, in the order in which ``func`` takes them."""
+    args, kwargs = signature
+    names = [one.name for one in _parameters(func)]
+    order = [*_signature_inputs(func), *names, *kwargs]
+    return [*_positional(func, len(args)), *dict.fromkeys(name for name in order if name in kwargs)]
 
 
 def _positional(func: Any, count: int) -> list[str]:
     """Names of the first ``count`` positional arguments."""
-    target = func.call if isinstance(func, tf.Module) and hasattr(func, "call") else func
-    try:
-        parameters = list(inspect.signature(getattr(target, "python_function", target)).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    found = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    found = [one.name for one in _parameters(func) if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     return [*found, *["inputs"] * count][:count]
+
+
+def _parameters(func: Any) -> list[inspect.Parameter]:
+    """The parameters of a function, or of a model's call."""
+    target = func.call if isinstance(func, (tf.keras.layers.Layer, tf.Module)) and hasattr(func, "call") else func
+    try:
+        return list(inspect.signature(getattr(target, "python_function", target)).parameters.values())
+    except (TypeError, ValueError):
+        return []
 
 
 def _paths(structure: Any, path: str) -> list[str]:
@@ -336,9 +386,7 @@ def _paths(structure: Any, path: str) -> list[str]:
 
 def _operators(function: Any) -> list[Any]:
     """The nodes of a graph that do something."""
-    definition = function.graph.as_graph_def()
-    nodes = [*definition.node, *(node for one in definition.library.function for node in one.node_def)]
-    return [node for node in nodes if node.op not in _NOT_COUNTED]
+    return [node for node in called_nodes(function.graph.as_graph_def()) if node.op not in _NOT_COUNTED]
 
 
 def _ratio(function: Any, builder: Callable[[Any], bool] | None) -> float:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from neuron_adapters._patches import Patches
 from neuron_adapters.tf import _compile, _keras, _models, _placed, _restored, _saved_model, _weights
+from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._neuron_op import NeuronFunction
 from neuron_rt import init
@@ -46,8 +47,9 @@ def install(modules: dict[str, Any]) -> bool:
     }
     for keras in kerases:
         makers[keras.models.load_model] = functools.partial(_loading, keras)
+        makers[keras.models.save_model] = functools.partial(_keras.saving, keras)
         if keras.__name__ == "keras":  # Keras 2 knows how
-            makers |= {keras.models.save_model: _keras.saving, keras.Input: _keras.input_of_size}
+            makers[keras.Input] = _keras.input_of_size
     hooks = {function: _hook(function, make) for function, make in makers.items()}
     hooks |= {function: _hook(function, _weights.listening) for function in _weights.assigning()}
     _weights.look_everywhere()  # what changed while nobody listened
@@ -147,7 +149,15 @@ def _load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) ->
 def _save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None) -> None:
     """``tf.saved_model.save``: a compiled model goes into the file with its record."""
     artifact = _compile.artifact_of(obj)
-    if artifact is not None and signatures is None:
+    if artifact is None:
+        _originals[_save](obj, export_dir, signatures, options)
+    elif signatures is None:
         artifact.save(export_dir, options)
     else:
-        _originals[_save](obj, export_dir, signatures, options)
+        root = artifact.root()
+
+        def own(signature: Any) -> Any:
+            return root.serving() if isinstance(vars(signature).get("_artifact"), Artifact) else signature
+
+        given = {key: own(one) for key, one in signatures.items()} if isinstance(signatures, dict) else own(signatures)
+        write(root, export_dir, given, options)

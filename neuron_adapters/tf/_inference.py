@@ -147,9 +147,7 @@ def _callable(
 
 def refuse(graph: Any) -> None:
     """Raise CannotSeparate for a graph whose answers depend on more than its inputs and weights."""
-    definition = graph.as_graph_def()
-    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    for node in nodes:
+    for node in called_nodes(graph.as_graph_def()):
         if node.op in {"PyFunc", "PyFuncStateless", "EagerPyFunc"}:
             raise CannotSeparate("it calls Python code")
         if "Assign" in node.op:
@@ -159,3 +157,18 @@ def refuse(graph: Any) -> None:
             raise CannotSeparate(f"its operator {node.op} answers differently each time")
     if graph.deferred_external_captures:
         raise CannotSeparate("it captures values at each call")
+
+
+def called_nodes(definition: Any) -> list[Any]:
+    """The nodes of a graph and of the functions that it calls. A library may hold others, such as gradients."""
+    functions = {function.signature.name: function.node_def for function in definition.library.function}
+    found, left = [], list(definition.node)
+    while left:
+        node = left.pop()
+        found.append(node)
+        called = [node.op]
+        for value in node.attr.values():
+            called += [value.func.name, *(one.name for one in value.list.func)]
+        for name in called:
+            left.extend(functions.pop(name, ()))
+    return found

@@ -78,9 +78,9 @@ def predicting_arrays(predict: Callable[..., Any]) -> Callable[..., Any]:
     return predict_
 
 
-def saving(save_model: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``save_model``: a name without an ending becomes a SavedModel, as it did when scripts for the plug-in
-    were written. Keras 3 only refuses it."""
+def saving(keras: Any, save_model: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``save_model``: compiled models save themselves. Under Keras 3, which only refuses it, a name without
+    an ending becomes a SavedModel, as it did when scripts for the plug-in were written."""
 
     def save_model_(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         own_format = type(model).__module__ == "neuron_adapters.tf"
@@ -88,7 +88,7 @@ def saving(save_model: Callable[..., Any]) -> Callable[..., Any]:
             return model.save(filepath, *args, **kwargs)
         named = isinstance(filepath, (str, os.PathLike)) and not os.path.splitext(filepath)[1]
         usual = not args and kwargs.get("zipped") is None and not set(kwargs) - {"overwrite", "zipped"}
-        if named and usual and hasattr(model, "export") and hasattr(model, "call"):
+        if keras.__name__ == "keras" and named and usual and hasattr(model, "export") and hasattr(model, "call"):
             return model.export(os.fspath(filepath), verbose=False)
         return save_model(model, filepath, *args, **kwargs)
 

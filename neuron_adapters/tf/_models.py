@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.checkpoint.trackable_view import TrackableView
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
 from neuron_adapters.tf import _placed
 from neuron_adapters.tf._artifact import Artifact
-from neuron_adapters.tf._errors import InputArgumentError
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._neuron_op import NeuronFunction
+from neuron_adapters.tf._restored import CompiledSignature, PlacedFunction, variables
 from neuron_adapters.tf._saved_model import Endpoint
+from neuron_adapters.tf._structure import bind
 from neuron_rt import CompileError, Model
 
 _executing_eagerly = context.context().executing_eagerly
@@ -35,7 +35,6 @@ class PlacedExecutable:
     def __init__(self, model: Model, executable: Executable) -> None:
         self.model = model
         self.executable = executable
-        self._specs = executable.artifact.specs
 
     def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on the NCs, but in a larger function: there it is TensorFlow's graph."""
@@ -45,22 +44,25 @@ class PlacedExecutable:
         if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:
             return self.executable(model.slot or model.pick(), args)
         kwargs.pop("training", None)
-        tensors = as_tensors(args, kwargs, self._specs)
+        tensors = as_tensors(self.executable.artifact, args, kwargs)
         if any(not isinstance(one, _Tensor) for one in tensors):  # symbolic
             return own(owner, *args, **kwargs)
         return self.executable(model.slot or model.pick(), tensors)
 
+    def on_leaves(self, leaves: Sequence[Any]) -> Any:
+        """Run on the NCs on the tensors of a call, in the order in which they were compiled."""
+        return self.executable(self.model.slot or self.model.pick(), _cast(self.executable.artifact, leaves))
 
-def as_tensors(args: tuple[Any, ...], kwargs: dict[str, Any], specs: Sequence[tf.TensorSpec]) -> list[Any]:
-    """The tensors of arguments, NumPy's doubles cast to what was compiled. Raises InputArgumentError."""
-    leaves = tf.nest.flatten((args, kwargs))
-    if len(leaves) != len(specs):
-        raise InputArgumentError(
-            f"The model was compiled for {len(specs)} input tensor(s), and was called with {len(leaves)}."
-        )
+
+def as_tensors(artifact: Artifact, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The tensors of a call's arguments, NumPy's doubles cast to what was compiled. Raises InputArgumentError."""
+    return _cast(artifact, bind(artifact.signature, artifact.record.arguments, args, kwargs))
+
+
+def _cast(artifact: Artifact, leaves: Sequence[Any]) -> list[Any]:
     return [
         one if tf.is_tensor(one) or not isinstance(one, (np.ndarray, np.generic, float, int)) else _tensor(one, spec)
-        for one, spec in zip(leaves, specs)
+        for one, spec in zip(leaves, artifact.specs)
     ]
 
 
@@ -94,11 +96,27 @@ def classes(keras: Any) -> SimpleNamespace:
                 return super().__call__(*args, **kwargs)
             kwargs.pop("training", None)
             artifact = self.__dict__["_neuron_artifact"]
-            return artifact.function(*as_tensors(args, kwargs, artifact.specs))
+            return artifact.function(*as_tensors(artifact, args, kwargs))
 
         def call(self, inputs: Any, *args: Any) -> Any:
             """What Keras calls for symbolic inputs."""
-            return self.__dict__["_neuron_artifact"].function(*tf.nest.flatten((inputs, args)))
+            artifact = self.__dict__["_neuron_artifact"]
+            return artifact.function(*as_tensors(artifact, (inputs, *args), {}))
+
+        @property
+        def signatures(self) -> dict[str, Any]:
+            """The signature for servers, by name, as ``tf.saved_model.load`` has it; it runs where the model does."""
+            made: dict[str, Any] = self.__dict__.setdefault("_signatures", {})
+            if not made:
+                artifact, placed = self.__dict__["_neuron_artifact"], _placed.placed_of(self)
+                made[artifact.key] = PlacedFunction(artifact.root().serving(), CompiledSignature(placed))
+            return made
+
+        def _trackable_children(self, save_type: str = "checkpoint", **_given: Any) -> dict[str, Any]:
+            """What goes into the file of something that holds this model."""
+            if save_type != "savedmodel":
+                return {}
+            return {"neuron_root": self.__dict__.setdefault("_root", self.__dict__["_neuron_artifact"].root())}
 
         def train_step(self, *_args: Any) -> Any:
             """Refused."""
@@ -124,6 +142,17 @@ def classes(keras: Any) -> SimpleNamespace:
             for variable in _variables(restored, called.captured):
                 self._track_variable(_as_keras(keras, variable))
             self.built = True
+
+        @property
+        def signatures(self) -> dict[str, Any]:
+            """The object's signatures, by name; they run where the model does."""
+            made: dict[str, Any] = self.__dict__.setdefault("_signatures", {})
+            placed, restored = _placed.placed_of(self), self.__dict__["_restored"]
+            if placed is None:
+                return dict(restored.signatures)
+            for name, function in () if made else restored.signatures.items():
+                made[name] = PlacedFunction(function, _placed.Placed(placed.model, variables(restored)))
+            return made
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:
             """Call the object."""
@@ -163,8 +192,7 @@ def directory(filepath: Any, what: str) -> str:
 
 def _variables(restored: Any, captured: set[int]) -> list[Any]:
     """The variables of a restored object that are read when it is called. Keras 3 exports each another time."""
-    found = [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
-    return [one for one in found if id(one.handle) in captured]
+    return [one for one in variables(restored) if id(one.handle) in captured]
 
 
 def _as_keras(keras: Any, variable: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2, function_pb2
 from tensorflow.python.client import pywrap_tf_session
+from tensorflow.python.eager import context
 from tensorflow.python.framework import func_graph, ops
 
 from neuron_adapters._neff import neff
@@ -38,7 +39,18 @@ class NeuronFunction:
     @functools.cached_property
     def graph(self) -> Any:
         """The graph: placeholders, the NeuronOp, and what is returned."""
-        return neuron_graph(self._artifact)
+        with context.eager_mode():  # also where the caller builds a graph
+            return neuron_graph(self._artifact)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The graph's own."""
+        return list(self.graph.inputs)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The graph's own."""
+        return list(self.graph.outputs)
 
     @property
     def python_function(self) -> NeuronFunction:
@@ -46,6 +58,10 @@ class NeuronFunction:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As the model, or with the tensors of its graph's inputs in their order."""
+        signature = self._artifact.signature
+        if not kwargs and len(args) == len(self._artifact.specs) and all(map(tf.is_tensor, args)):
+            args, kwargs = tf.nest.pack_sequence_as(signature, args)
         return self._call(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -57,8 +73,11 @@ class NeuronFunction:
 
 
 def neuron_graph(artifact: Artifact) -> Any:
-    """A graph in which the whole model is one NeuronOp."""
-    function, record = artifact.function, artifact.record
+    """A graph in which the whole model is one NeuronOp, its weights inside."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    record = artifact.record
+    function = convert_variables_to_constants_v2(artifact.function, lower_control_flow=False)
     captured = {placeholder.name for _value, placeholder in function.graph.captures}
     placeholders = [tensor for tensor in function.graph.inputs if tensor.name not in captured]
     graph_def = function.graph.as_graph_def().SerializeToString()
@@ -67,7 +86,6 @@ def neuron_graph(artifact: Artifact) -> Any:
     attributes = {
         "input_dtypes": Value(list=listed(type=[one.dtype.as_datatype_enum for one in function.inputs])),
         "output_dtypes": Value(list=listed(type=[one.dtype.as_datatype_enum for one in function.outputs])),
-        "subgraph": Value(func=attr_value_pb2.NameAttrList(name=function.function_def.signature.name)),
         "graph_def": Value(s=graph_def),
         "executable": Value(s=neff("model", record.pipeline_cores, {"graph_def.pb": graph_def})),
         "input_names": Value(list=listed(s=[name.encode() for name in inputs])),
@@ -85,40 +103,49 @@ def neuron_graph(artifact: Artifact) -> Any:
         graph = ops.get_default_graph()
         function.add_to_graph(graph)
         with graph._c_graph.get() as c_graph:
-            definition = pywrap_tf_session.TF_FunctionImportFunctionDef(_definition().SerializeToString())
+            definition = pywrap_tf_session.TF_FunctionImportFunctionDef(_definition(function).SerializeToString())
             pywrap_tf_session.TF_GraphCopyFunction(c_graph, definition, None)
         op = graph._create_op_internal(
             "NeuronOp",
-            [*tensors, *(graph.capture(value) for value, _placeholder in function.graph.captures)],
+            list(tensors),
             [one.dtype for one in function.outputs],
             name="neuron_op0",
             attrs=attributes,
         )
         for made, one in zip(op.outputs, function.outputs):
             made.set_shape(one.shape)
-        return list(op.outputs)
+        return tf.identity_n(list(op.outputs))
 
     # No tf.function: that would be handed to the runtime, which knows no such operator.
     return func_graph.func_graph_from_py_func(
-        "aws_neuron_function", shown, [tf.TensorSpec(one.shape, one.dtype) for one in placeholders], {}
+        "aws_neuron_function",
+        shown,
+        [tf.TensorSpec(one.shape, one.dtype, name) for one, name in zip(placeholders, inputs)],
+        {},
+        add_control_dependencies=False,
     )
 
 
-@functools.cache
-def _definition() -> Any:
-    """The function NeuronOp. Like the operator it takes and returns lists; its attribute ``subgraph`` is what runs."""
+def _definition(function: Any) -> Any:
+    """The function NeuronOp: takes and returns what ``function`` does, by calling it. The operator's attributes are its
+    own as well, and nothing depends on them."""
+    inputs = [one.dtype.as_datatype_enum for one in function.inputs]
+    outputs = [one.dtype.as_datatype_enum for one in function.outputs]
     made = function_pb2.FunctionDef()
     signature = made.signature
     signature.name, signature.is_stateful = "NeuronOp", True
     for name, kind in {"input_dtypes": "list(type)", "output_dtypes": "list(type)", **_ATTRIBUTES}.items():
         signature.attr.add(name=name, type=kind)
-    signature.attr.add(name="subgraph", type="func")
-    signature.input_arg.add(name="input_tensors", type_list_attr="input_dtypes")
-    signature.output_arg.add(name="output_tensors", type_list_attr="output_dtypes")
-    call = made.node_def.add(name="call", op="StatefulPartitionedCall", input=["input_tensors"])
-    for name, attribute in {"Tin": "input_dtypes", "Tout": "output_dtypes", "f": "subgraph"}.items():
-        call.attr[name].placeholder = attribute
+    for number, kind in enumerate(inputs):
+        signature.input_arg.add(name=f"input_tensors_{number}", type=kind)
+    call = made.node_def.add(name="call", op="StatefulPartitionedCall")
+    call.input.extend(f"input_tensors_{number}" for number in range(len(inputs)))
+    call.attr["Tin"].list.type.extend(inputs)
+    call.attr["Tout"].list.type.extend(outputs)
+    call.attr["f"].func.name = function.function_def.signature.name
     for name in ("config", "config_proto", "executor_type"):
         call.attr[name].s = b""
-    made.ret["output_tensors"] = "call:output"
+    for number, kind in enumerate(outputs):
+        signature.output_arg.add(name=f"output_tensors_{number}", type=kind)
+        made.ret[f"output_tensors_{number}"] = f"call:output:{number}"
     return made

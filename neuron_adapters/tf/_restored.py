@@ -37,7 +37,7 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
-class _Signature:
+class CompiledSignature:
     """A signature of a compiled object: tensors by name in and out."""
 
     def __init__(self, placed: Any) -> None:
@@ -45,24 +45,26 @@ class _Signature:
 
     def __call__(self, own: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inputs, outputs = self._placed.executable.artifact.names
-        if len(args) + len(kwargs) != len(inputs) or not set(kwargs) <= set(inputs):
+        usual = len(args) <= 1 and len(args) + len(kwargs) == len(inputs) and set(kwargs) <= set(inputs)
+        if not usual or not tf.executing_eagerly():
             return own(function, *args, **kwargs)  # whose error says what it takes
         given = iter(args)
-        results = self._placed(
-            own, function, tuple(kwargs[name] if name in kwargs else next(given) for name in inputs), {}
-        )
+        results = self._placed.on_leaves([kwargs[name] if name in kwargs else next(given) for name in inputs])
         if isinstance(results, dict) and set(results) == set(outputs):
             return results
         return dict(zip(outputs, (one for one in tf.nest.flatten(results) if one is not None)))
+
+
+def variables(restored: Any) -> list[Any]:
+    """The variables of a restored object."""
+    return [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
 
 
 def run_on(restored: Any, placed: Any) -> None:
     """Let the functions of a restored object run as ``placed``."""
 
     def own() -> Placed:
-        return Placed(
-            placed.model, [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
-        )
+        return Placed(placed.model, variables(restored))
 
     compiled = hasattr(placed, "executable")
     for name, value in list(vars(restored).items()):
@@ -72,4 +74,4 @@ def run_on(restored: Any, placed: Any) -> None:
                 vars(restored)[name] = PlacedFunction(value, placed if only_call else own())
     signatures = restored.signatures._signatures
     for name, function in list(signatures.items()):
-        signatures[name] = PlacedFunction(function, _Signature(placed) if compiled else own())
+        signatures[name] = PlacedFunction(function, CompiledSignature(placed) if compiled else own())

@@ -135,6 +135,16 @@ class Endpoint:
             spec.dtype for spec in tf.nest.flatten(self._structures) if isinstance(spec, tf.TensorSpec)
         }  # fmt: skip
 
+    def structure_of(self, names: set[str]) -> tuple[Any, ...] | None:
+        """The positional arguments of the object's own call for inference that takes tensors of these names; None where
+        there is no such call."""
+        for args, kwargs in () if self._names else self._structures:
+            flags = [leaf for leaf in tf.nest.flatten(args) if isinstance(leaf, bool)]
+            found = tuple(one for one in args if _specs(one))
+            if not kwargs and not any(flags) and sorted(spec.name for spec in _specs(found)) == sorted(names):
+                return found
+        return None
+
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None = None) -> Any:
         """Call it."""
         args, kwargs = tf.nest.map_structure(self._cast, (args, kwargs))
@@ -172,3 +182,9 @@ class Endpoint:
             return leaf
         wanted = [kind for kind in self._kinds if kind.is_floating]
         return tf.cast(leaf, wanted[0]) if len(wanted) == 1 else leaf
+
+
+def _specs(structure: Any) -> list[tf.TensorSpec]:
+    """The tensors of a structure; empty where it holds anything else."""
+    leaves = tf.nest.flatten(structure)
+    return leaves if all(isinstance(leaf, tf.TensorSpec) for leaf in leaves) else []

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neuron_adapters._compiler import say_once
+from neuron_adapters._compiler import say_once, words
 from neuron_adapters._engine import configuration
 from neuron_adapters.tf import _compile, _saved_model
 from neuron_rt import CompileError
 
 __all__ = ["compile"]
 
-#: Documented arguments that change nothing on an emulated core.
+#: Documented arguments, and for those that change nothing on an emulated core why.
 _ACCEPTED = {
-    "batch_size": "the examples' shapes say it",
-    "dynamic_batch_size": "--dynamic-batch-size in NEURON_CC_FLAGS says it",
+    "batch_size": "",
+    "dynamic_batch_size": "",
     "op_whitelist": "every operator is supported",
     "no_fuse_ops": "nothing is partitioned",
     "force_fuse_ops": "nothing is partitioned",
@@ -29,6 +30,7 @@ _ACCEPTED = {
     "compiler_workdir": "",
     "compiler_args": "",
 }
+_USUAL = "serving_default"
 
 
 def compile(  # noqa: A001 - the documented name
@@ -41,8 +43,10 @@ def compile(  # noqa: A001 - the documented name
     """Compile the serving signature of the SavedModel in ``model_dir`` into a new one; ``{'OnNeuronRatio': 1.0}``.
 
     ``model_feed_dict``: an example for each input, by its name in the signature; where it is missing, the signature's
-    own shapes, 1 for a batch that may vary. ``model_shape_feed_dict``: shapes for the same. ``compiler_args``: compiler
-    flags, after those of NEURON_CC_FLAGS. Raises CompileError for names that the signature does not have, ArtifactError
+    own shapes, ``batch_size`` (1) for a batch that may vary. ``model_shape_feed_dict``: shapes for the same.
+    ``dynamic_batch_size``: let dimension 0 vary. ``signature_def_key``: another signature, whose name is kept.
+    ``compiler_args``: compiler flags, after those of NEURON_CC_FLAGS. The result is called as the object in the file
+    was, where that has a call of its own. Raises CompileError for names that the signature does not have, ArtifactError
     for what is no SavedModel.
     """
     unknown = sorted(set(kwargs) - set(_ACCEPTED))
@@ -56,11 +60,19 @@ def compile(  # noqa: A001 - the documented name
             say_once(name, _ACCEPTED[name])
     source = os.path.abspath(os.fspath(model_dir))
     restored = _saved_model.restore(source, lambda path: _load(path, tags), configuration())
-    signature = _signature(restored, source, kwargs.get("signature_def_key"))
-    examples = _examples(signature, model_feed_dict, kwargs.get("model_shape_feed_dict"))
-    artifact = _compile.artifact(
-        signature, (), examples, _compile.flags(kwargs.get("compiler_args"), kwargs.get("compiler_workdir")), None
-    )
+    key, signature = _signature(restored, source, kwargs.get("signature_def_key"))
+    examples = _examples(signature, model_feed_dict, kwargs.get("model_shape_feed_dict"), kwargs.get("batch_size") or 1)
+    given = words(kwargs.get("compiler_args"))
+    if kwargs.get("dynamic_batch_size"):
+        given = [*given, "--dynamic-batch-size"]
+    flags = _compile.flags(given, kwargs.get("compiler_workdir"))
+    own = _own_call(restored, source, signature, examples) if key == _USUAL else None
+    if own is None:
+        artifact = _compile.artifact(signature, (), examples, flags, None)
+    else:
+        artifact = _compile.artifact(own.call, own.args, {}, flags, None, own.names)
+    record = replace(artifact.record, key="" if key == _USUAL else key)
+    artifact = replace(artifact, record=record)
     artifact.save(new_model_dir)
     return {"OnNeuronRatio": artifact.record.on_neuron_ratio}
 
@@ -71,18 +83,71 @@ def _load(path: str, tags: Any) -> Any:
     return original(tf.saved_model.load)(path, tags)
 
 
-def _signature(restored: Any, source: str, key: str | None) -> Any:
+def _signature(restored: Any, source: str, key: str | None) -> tuple[str, Any]:
+    """The signature to compile, and its name."""
     signatures = dict(restored.signatures)
-    wanted = key or ("serving_default" if "serving_default" in signatures or len(signatures) != 1 else None)
-    if not signatures or (wanted is not None and wanted not in signatures):
+    wanted = key or (_USUAL if _USUAL in signatures or len(signatures) != 1 else next(iter(signatures)))
+    if wanted not in signatures:
         raise CompileError(
-            f"{source} has no signature {wanted or 'serving_default'!r}; it has "
-            f"{', '.join(sorted(signatures)) or 'none'}. signature_def_key names another."
+            f"{source} has no signature {wanted!r}; it has {', '.join(sorted(signatures)) or 'none'}. "
+            "signature_def_key names another."
         )
-    return signatures[wanted] if wanted is not None else next(iter(signatures.values()))
+    return wanted, signatures[wanted]
 
 
-def _examples(signature: Any, feed: Mapping[str, Any] | None, shapes: Mapping[str, Any] | None) -> dict[str, Any]:
+@dataclass
+class _Call:
+    """An object's own call, with examples, and the names that the signature has for its tensors."""
+
+    call: Callable[..., Any]
+    args: tuple[Any, ...]
+    names: tuple[list[str], list[str]]
+
+
+def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str, Any]) -> _Call | None:
+    """The call of the object in the file that is what ``signature`` wraps; None where it has none."""
+    endpoint = _saved_model.Endpoint(restored, source)
+    structure = endpoint.structure_of(set(examples))
+    if structure is None:
+        return None
+
+    def call(*args: Any) -> Any:
+        return endpoint(args, {}, training=False)
+
+    def filled(tensors: Mapping[str, Any]) -> tuple[Any, ...]:
+        made: tuple[Any, ...] = tf.nest.map_structure(lambda spec: tensors[spec.name], structure)
+        return made
+
+    noise = {name: _noise(one) for name, one in examples.items()}
+    wrapped, left = signature(**noise), dict.fromkeys(signature.structured_outputs)
+    outputs = []
+    for leaf in tf.nest.flatten(call(*filled(noise))):
+        name = next((name for name in left if _same(wrapped[name], leaf)), None)
+        if name is None:
+            return None
+        del left[name]
+        outputs.append(name)
+    names = [spec.name for spec in tf.nest.flatten(structure)]
+    return None if left else _Call(call, filled(examples), (names, outputs))
+
+
+def _noise(example: tf.Tensor) -> tf.Tensor:
+    """Another example of the kind, whose values tell outputs apart."""
+    if not example.dtype.is_floating:
+        return example
+    return tf.cast(tf.constant(np.random.default_rng(0).random(example.shape)), example.dtype)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(
+        tf.is_tensor(other) and one.dtype == other.dtype and one.shape == other.shape
+        and np.array_equal(one.numpy(), other.numpy(), equal_nan=one.dtype.is_floating)
+    )  # fmt: skip
+
+
+def _examples(
+    signature: Any, feed: Mapping[str, Any] | None, shapes: Mapping[str, Any] | None, batch: int
+) -> dict[str, Any]:
     """An example for each input of a signature."""
     specs = signature.structured_input_signature[1]
     given = {name.partition(":")[0]: value for name, value in (feed or shapes or {}).items()}
@@ -97,6 +162,13 @@ def _examples(signature: Any, feed: Mapping[str, Any] | None, shapes: Mapping[st
         if feed:
             examples[name] = tf.cast(given[name], spec.dtype)
         else:
-            shape = given.get(name, [1 if size is None else size for size in spec.shape] if spec.shape.rank else [])
+            shape = given.get(name, _sizes(spec, batch))
             examples[name] = tf.convert_to_tensor(np.zeros(shape, spec.dtype.as_numpy_dtype))
     return examples
+
+
+def _sizes(spec: tf.TensorSpec, batch: int) -> list[int]:
+    """A shape for what the signature leaves open: ``batch`` for dimension 0, 1 for others."""
+    if not spec.shape.rank:
+        return []
+    return [(1 if axis else batch) if size is None else size for axis, size in enumerate(spec.shape)]
