@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+MXNET  ?= .venv-mxnet
+ORACLE := $(MXNET)/.ready
 
 .DEFAULT_GOAL := help
 
@@ -12,11 +14,19 @@ help:  ## what there is to make
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,engine]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,mx,engine]' --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tf_keras  # it asks for the larger TensorFlow
 	@touch $(READY)
 
+$(ORACLE): pyproject.toml constraints-mxnet.txt
+	$(PYTHON) -m venv $(MXNET)
+	$(MXNET)/bin/python -m pip install --quiet --upgrade --constraint constraints-mxnet.txt pip
+	$(MXNET)/bin/python -m pip install --quiet --constraint constraints-mxnet.txt --group mxnet
+	@touch $(ORACLE)
+
 setup: $(READY)  ## make .venv with the pinned dependencies
+
+setup-mxnet: $(ORACLE)  ## make .venv-mxnet, in which the real MXNet 1.9.1 answers tests
 
 demo: $(READY)  ## the four models of the AWS guide on 13 NeuronCores
 	$(BIN)/python examples/torch_four_models.py
@@ -24,7 +34,7 @@ demo: $(READY)  ## the four models of the AWS guide on 13 NeuronCores
 examples: $(READY)  ## run every example
 	@set -e; for example in examples/[a-z]*.py; do echo "== $$example"; $(BIN)/python $$example; done
 
-bench: $(READY)  ## measure every goal of docs/performance.md, about ten minutes
+bench: $(READY) $(ORACLE)  ## measure every goal of docs/performance.md, about twenty-five minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python benchmarks/plot.py
@@ -34,10 +44,10 @@ check: $(READY)  ## ruff and mypy
 	$(BIN)/ruff format --check core neuron_adapters
 	$(BIN)/mypy
 
-test: check  ## ruff, mypy and the whole test suite
+test: check $(ORACLE)  ## ruff, mypy and the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup demo examples bench check test clean
+.PHONY: help setup setup-mxnet demo examples bench check test clean

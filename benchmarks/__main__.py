@@ -1,6 +1,6 @@
 """Every benchmark, one after the other, and one table of all goals: ``python -m benchmarks``.
 
-About ten minutes, on a machine that does nothing else. Each benchmark is a script of its own beside this file and says
+About twenty-five minutes, on a machine that does nothing else. Each benchmark is a script of its own beside this file and says
 with ``--help`` what it compares. The results go to one JSON file, from which ``benchmarks/plot.py`` draws pictures.
 """
 
@@ -21,7 +21,7 @@ from _report import GOAL_COLUMNS, Goal, Spread, machine, table  # noqa: E402
 
 NAMES = (
     "imports", "ownership", "placement_scale", "call_cost", "load_time", "memory", "tail", "two_models", "pipeline",
-    "data_parallel", "keras_models",
+    "data_parallel", "keras_models", "mxnet_models",
 )  # fmt: skip
 
 

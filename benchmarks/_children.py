@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from _files import BenchmarkError, arrays, keras_arrays, model_file
+from _files import BenchmarkError, arrays, keras_arrays, model_file, mx_arrays, python_of
 from _worker import KIND
 
 START = 240.0  # seconds a child has to load and warm up
@@ -55,10 +55,14 @@ def model(
 ) -> dict[str, Any]:
     """One entry of a child's ``models``. ``cpus``: bind its clients. ``batch`` and ``cores`` are those of the file."""
     folder, batch, cores = models_folder(), more.pop("batch", 1), more.pop("cores", 1)
+    if way.startswith("keras"):
+        inputs = keras_arrays(folder, network)
+    else:
+        inputs = mx_arrays(folder, network) if way.startswith("mx") else arrays(folder, network, batch)
     return {
         "network": network,
         "file": model_file(folder, network, KIND.get(way, "plain"), batch, cores),
-        "inputs": keras_arrays(folder, network) if way.startswith("keras") else arrays(folder, network, batch),
+        "inputs": inputs,
         "clients": clients,
         "cpus": None if cpus is None else list(cpus),
         **more,
@@ -88,7 +92,7 @@ class Child:
         self._errors = tempfile.TemporaryFile("w+", errors="replace")
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", WORKER, json.dumps(description)],
+            [python_of(way), "-W", "ignore", WORKER, json.dumps(description)],
             env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """Model files for the benchmarks, each made once, in a process of its own, so that nothing of the making is measured.
 
 Kinds: ``plain`` (a TorchScript trace), ``compiled`` and ``bf16`` (torch.neuron.trace), ``onnx``, ``openvino``; ``keras``,
-``keras_compiled`` and ``keras_bf16`` (tensorflow.neuron.trace), ``keras_frozen`` (a graph with its weights).
+``keras_compiled`` and ``keras_bf16`` (tensorflow.neuron.trace), ``keras_frozen`` (a graph with its weights); ``mx``, a
+checkpoint that the real MXNet wrote.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 SUFFIX = {"plain": ".pt", "compiled": ".pt", "bf16": ".pt", "onnx": ".onnx", "openvino": ".xml"}
 SUFFIX |= {"keras": ".keras", "keras_compiled": "", "keras_bf16": "", "keras_frozen": ".pb"}
+SUFFIX |= {"mx": ""}
 PATIENCE = 600  # seconds for one file
 
 
@@ -33,7 +35,7 @@ def model_file(folder: str, network: str, kind: str, batch: int = 1, cores: int 
     os.makedirs(state, mode=0o700, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEURON_RT")}
     environment |= {"NEURON_ADAPTERS_STATE_DIR": state, "NEURON_ADAPTERS_INSTANCE": "host"}
-    command = [sys.executable, "-W", "ignore", __file__, network, kind, path, str(batch), str(cores)]
+    command = [python_of(kind), "-W", "ignore", __file__, network, kind, path, str(batch), str(cores)]
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=PATIENCE, errors="replace"
@@ -44,6 +46,24 @@ def model_file(folder: str, network: str, kind: str, batch: int = 1, cores: int 
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BenchmarkError(f"{name} cannot be made: {said[-1]}")
     return path
+
+
+def python_of(way: str) -> str:
+    """The interpreter of a way to run models: the real MXNet needs one of its own.
+
+    Raises BenchmarkError where that is missing.
+    """
+    if way not in ("mx", "mxnet", "mxnet_naive"):
+        return sys.executable
+    python = Path(__file__).resolve().parents[1] / ".venv-mxnet" / "bin" / "python"
+    if not python.exists():
+        raise BenchmarkError("the real MXNet is missing: make setup-mxnet")
+    return str(python)
+
+
+def mx_arrays(folder: str, network: str) -> str:
+    """The example inputs of a checkpoint."""
+    return os.path.join(os.path.dirname(model_file(folder, network, "mx")), f"{network}-mx-inputs.npz")
 
 
 def arrays(folder: str, network: str, batch: int = 1) -> str:
@@ -82,6 +102,25 @@ def _make_keras(network: str, kind: str, path: str) -> None:
     os.replace(unfinished, path)
 
 
+def _make_mx(network: str, path: str) -> None:
+    import mxnet as mx
+    import numpy
+
+    mx.random.seed(0)
+    if network == "tiny":
+        net, shape = mx.gluon.nn.HybridSequential(), (1, 64)
+        net.add(mx.gluon.nn.Dense(64, activation="relu"), mx.gluon.nn.Dense(64, activation="relu"), mx.gluon.nn.Dense(10))
+    else:
+        net, shape = mx.gluon.model_zoo.vision.get_model(network), (1, 3, 224, 224)
+    net.initialize(mx.init.Xavier())
+    net.hybridize()
+    inputs = numpy.random.default_rng(0).random(shape).astype("float32")
+    net(mx.nd.array(inputs))
+    numpy.savez(os.path.join(os.path.dirname(path), f"{network}-mx-inputs.npz"), inputs)
+    net.export(path)
+    Path(path).touch()
+
+
 def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
     import numpy
     import torch
@@ -113,7 +152,9 @@ def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
     os.replace(unfinished, path)
 
 
-if __name__ == "__main__" and sys.argv[2].startswith("keras"):
+if __name__ == "__main__" and sys.argv[2] == "mx":
+    _make_mx(sys.argv[1], sys.argv[3])
+elif __name__ == "__main__" and sys.argv[2].startswith("keras"):
     _make_keras(*sys.argv[1:4])
 elif __name__ == "__main__":
     _make(*sys.argv[1:4], *map(int, sys.argv[4:6]))

@@ -220,7 +220,37 @@ def with_keras(description: dict[str, Any]) -> Any:
     return load, contextlib.nullcontext
 
 
+def with_mxnet(description: dict[str, Any]) -> Any:
+    """A bound checkpoint: the real MXNet's, or this project's on NeuronCores one after the other."""
+    way = description["way"]
+    if way == "mx_adapter":
+        import neuron_adapters.mx as mx
+    else:
+        if way == "mxnet_naive":  # the calling thread computes
+            os.environ["MXNET_ENGINE_TYPE"] = "NaiveEngine"
+        import mxnet as mx
+    import numpy
+
+    starts = iter(range(64))
+
+    def load(model: dict[str, Any]) -> Call:
+        with numpy.load(model["inputs"]) as file:
+            inputs = mx.nd.array(file[file.files[0]])
+        symbol, args, aux = mx.model.load_checkpoint(model["file"], 0)
+        context = mx.neuron(next(starts)) if way == "mx_adapter" else mx.cpu()
+        executor = symbol.bind(ctx=context, args={**args, "data": inputs}, aux_states=aux, grad_req="null")
+
+        def call() -> None:
+            executor.forward(is_train=False, data=inputs)
+            executor.outputs[0].wait_to_read()
+
+        return call, ()
+
+    return load, contextlib.nullcontext
+
+
 WAYS = {
+    **dict.fromkeys(("mxnet", "mxnet_naive", "mx_adapter"), with_mxnet),
     **dict.fromkeys(
         ("keras", "keras_predict", "keras_function", "keras_session", "keras_session_as_is", "keras_adapter",
          "keras_compiled", "keras_bf16"),
@@ -240,6 +270,7 @@ WAYS = {
 KIND = dict.fromkeys(("keras", "keras_predict", "keras_function", "keras_adapter"), "keras")
 KIND |= {"keras_session": "keras_frozen", "keras_session_as_is": "keras_frozen"}
 KIND |= {"keras_compiled": "keras_compiled", "keras_bf16": "keras_bf16"}
+KIND |= dict.fromkeys(("mxnet", "mxnet_naive", "mx_adapter"), "mx")
 KIND |= {"onnxruntime": "onnx", "openvino": "openvino", "adapter_compiled": "compiled", "adapter_bf16": "bf16"}
 
 if __name__ == "__main__":

@@ -114,7 +114,10 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
         openvino.serialize(model, path, path.with_suffix(".bin"))
         tree = ET.fromstring(path.read_text())  # noqa: S314 - OpenVINO wrote it just now
         weights = memoryview(path.with_suffix(".bin").read_bytes())
-    known = {hashlib.sha256(one).digest(): number for number, one in reversed(list(enumerate(own)))}
+    named = set() if held is None else set(held.values())
+    known = {
+        hashlib.sha256(own[number]).digest(): number for number in reversed(range(len(own))) if number not in named
+    }
     new = bytearray()
     constants: list[tuple[int, int, int]] = []
     prints: dict[int, int] = {}

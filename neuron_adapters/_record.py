@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from typing_extensions import Self
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 VERSION = 1
 MOST_CORES = 4096
 _LONGEST = 1 << 20
 
-R = TypeVar("R", bound="Record")
 
 #: One tensor: where it stands in the arguments or results, its shape, its dtype ("float32").
 Leaf = tuple[str, tuple[int, ...], str]

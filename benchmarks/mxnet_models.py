@@ -1,0 +1,137 @@
+"""Checkpoints of MXNet on NeuronCores, beside the real MXNet 1.9.1: rates of two models, the latency of one, tails.
+
+The real MXNet runs in an environment of its own (``make setup-mxnet``), as people use it, and pinned by hand: with
+``MXNET_ENGINE_TYPE=NaiveEngine`` the calling thread computes. The adapter runs the same files without MXNet. All sides
+take turns. Two CPUs, a NeuronCore each.
+"""
+
+from __future__ import annotations
+
+from _children import Child, environment, model, scratch
+from _measure import Entry, Side, Spread, interleave, ratios, values
+from _report import Report, confine, parser, settings, table
+
+NAIVE = "mxnet, two threads"
+PINNED = "mxnet, 2 processes, pinned"
+ADAPTER = "adapter"
+LIMIT = "2 processes, adapter"
+ONE = "mxnet, one core"
+ONE_ADAPTER = "adapter, one NeuronCore"
+NETWORKS = {"resnet50_v1": 1.5, "tiny": 0.5}
+PARTS = ("two", "one", "tail")
+
+
+def side(name: str, way: str, networks: tuple[str, ...], clients: tuple[int, ...] = (1, 1), **more: object) -> Side:
+    """One process, a model of each network."""
+    cores = {"NEURON_RT_NUM_CORES": str(len(networks))}
+    return Side(
+        name,
+        lambda: [
+            Child(
+                way, [model(one, way, clients=count) for one, count in zip(networks, clients)],
+                environment(scratch(), **cores), **more,
+            )
+        ],
+    )  # fmt: skip
+
+
+def processes(name: str, way: str, network: str, cpus: list[int]) -> Side:
+    """Two processes: the real MXNet's bound to a CPU each, the adapter's with a NeuronCore each."""
+    state = scratch()
+
+    def start() -> list[Child]:
+        return [
+            Child(
+                way, [model(network, way)], environment(state, NEURON_RT_NUM_CORES="1"),
+                cpus=None if way == "mx_adapter" else [cpu],
+            )
+            for cpu in cpus
+        ]  # fmt: skip
+
+    return Side(name, start)
+
+
+def two_models(report: Report, rounds: int, seconds: float, cpus: list[int]) -> None:
+    """Two models at once."""
+    for network, length in NETWORKS.items():
+        sides = [
+            side(NAIVE, "mxnet", (network, network)),
+            processes(PINNED, "mxnet_naive", network, cpus),
+            side(ADAPTER, "mx_adapter", (network, network)),
+            processes(LIMIT, "mx_adapter", network, cpus),
+        ]
+        windows = interleave([Entry(one.name, one) for one in sides], rounds, seconds * length)
+        rows, data = [], {}
+        for name, mine in windows.items():
+            rate, ratio = Spread.of(values(mine)), Spread.of(ratios(mine, windows[NAIVE]))
+            if rate is None or ratio is None:
+                rows.append([name, "-", "-"])
+                continue
+            rows.append([name, f"{rate.median:,.1f}", ratio.text()])
+            data[name] = {"rate": rate.median, "ratio": vars(ratio)}
+        table(f"two models of {network}", ["side", "inferences/s", "÷ naive (quartiles)"], rows)
+        report.data[network] = data
+        if network != "tiny":
+            against = ratios(windows[ADAPTER], windows[PINNED])
+            report.goal(f"{network}: two models: adapter ÷ 2 pinned processes of mxnet", 1.0, against, at_least=True)
+            limit = ratios(windows[ADAPTER], windows[LIMIT])
+            report.goal(f"{network}: two models: adapter ÷ 2 adapter processes", 0.97, limit, at_least=True)
+
+
+def one_model(report: Report, rounds: int, seconds: float, cpus: list[int]) -> None:
+    """One model on one core."""
+    for network, length in NETWORKS.items():
+        sides = [
+            side(ONE, "mxnet_naive", (network,), cpus=cpus[:1]),
+            side(ONE_ADAPTER, "mx_adapter", (network,)),
+        ]
+        windows = interleave([Entry(one.name, one) for one in sides], rounds, seconds * length)
+        rows = []
+        for name, mine in windows.items():
+            cost = Spread.of(values(mine, "p50"))
+            rows.append([name, cost.text(3, 1e3) if cost else "-"])
+        table(f"one call of {network}, ms", ["side", "median (quartiles)"], rows)
+        numbers = ratios(windows[ONE_ADAPTER], windows[ONE], "p50")
+        report.goal(f"{network}: latency on one core, adapter ÷ mxnet", 0.95, numbers, at_least=False)
+
+
+def tails(report: Report, rounds: int, seconds: float) -> None:
+    """A light model beside three clients of a heavy one."""
+    entries, ways = [], {"defaults": "mxnet", ADAPTER: "mx_adapter"}
+    for name, way in ways.items():
+        # A client is a thread: three heavy ones share one executor, which the real MXNet lets nobody do.
+        one = side(name, way, ("tiny", "resnet50_v1"), (1, 1))
+        entries += [Entry(f"{name}, alone", one, models=(0,)), Entry(f"{name}, beside", one)]
+    windows = interleave(entries, rounds, seconds)
+    rows = []
+    for name in ways:
+        alone, beside = windows[f"{name}, alone"], windows[f"{name}, beside"]
+        figures = [Spread.of(values(mine, key)) for key in ("p50", "p99") for mine in (alone, beside)]
+        ratio = Spread.of(ratios(beside, alone, "p99"))
+        rows.append([name, *(f"{one.median * 1e3:,.3g}" if one else "-" for one in figures), ratio.text() if ratio else "-"])
+        report.data.setdefault("tail", {})[name] = [vars(one) if one else None for one in [*figures, ratio]]
+    columns = ["served by", "p50 alone", "p50 beside", "p99 alone", "p99 beside", "p99 ratio (quartiles)"]
+    table("the tiny network beside a client of resnet50_v1, ms", columns, rows)
+    numbers = ratios(windows[f"{ADAPTER}, beside"], windows[f"{ADAPTER}, alone"], "p99")
+    report.goal("tiny, adapter: p99 beside ÷ alone", 1.15, numbers, at_least=False)
+
+
+def main() -> None:
+    """Measure."""
+    make = parser(__doc__, rounds=5, seconds=1.0)
+    make.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    options = make.parse_args()
+    rounds, seconds = settings(options)
+    cpus = confine(2)
+    report = Report("mxnet_models", options)
+    if "two" in options.parts:
+        two_models(report, rounds, seconds, cpus)
+    if "one" in options.parts:
+        one_model(report, rounds, seconds, cpus)
+    if "tail" in options.parts:
+        tails(report, rounds, 1.5 * seconds)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

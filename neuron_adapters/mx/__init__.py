@@ -1,0 +1,84 @@
+"""MXNet's API of the 1.x series, as far as running models takes: files, arrays, graphs.
+
+``import neuron_adapters.mx as mx`` is enough; MXNet itself is not needed. Where it is installed, it learns
+``mx.neuron`` when it is imported. ``mx_neuron`` is provided as an import name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from neuron_adapters.mx import attribute, base, context, image, io, model, name, ndarray, symbol
+from neuron_adapters.mx import ndarray as nd
+from neuron_adapters.mx import symbol as sym
+from neuron_adapters.mx._hooks import install, uninstall
+from neuron_adapters.mx.attribute import AttrScope
+from neuron_adapters.mx.base import MXNetError
+from neuron_adapters.mx.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
+from neuron_adapters.mx.ndarray import random
+from neuron_adapters.mx.symbol import Symbol, Variable
+
+__all__ = [
+    "AttrScope",
+    "Context",
+    "MXNetError",
+    "Symbol",
+    "Variable",
+    "attribute",
+    "base",
+    "context",
+    "contrib",
+    "cpu",
+    "cpu_pinned",
+    "current_context",
+    "executor",
+    "gluon",
+    "gpu",
+    "image",
+    "install",
+    "io",
+    "mod",
+    "model",
+    "module",
+    "name",
+    "nd",
+    "ndarray",
+    "neuron",
+    "num_gpus",
+    "random",
+    "sym",
+    "symbol",
+    "test_utils",
+    "to_onnx",
+    "uninstall",
+]
+
+#: The release whose files and names these are.
+__version__ = "1.9.1"
+
+#: Names that are loaded when they are asked for: what is behind them brings the engine along.
+_LATER = {
+    "contrib": "contrib",
+    "executor": "executor",
+    "gluon": "gluon",
+    "mod": "module",
+    "module": "module",
+    "test_utils": "test_utils",
+    "to_onnx": "onnx_export",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+    found = globals()[name] = getattr(module, name) if name == "to_onnx" else module
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
+install()

@@ -1,0 +1,287 @@
+"""``compile``: "compile" a graph for emulated NeuronCores: part it as mx_neuron did, and fix what it needs (SPEC K).
+
+Signatures and options are those of mx_neuron. docs/mx.md has the table of what each option does here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters._compiler import Flags, read_flags, say_once
+from neuron_adapters._engine import TOLERANCE
+from neuron_adapters.mx import _binary, _onnx
+from neuron_adapters.mx._graph import Entry, Node, dumps, walk
+from neuron_adapters.mx._subgraphs import CAST, MODEL_CORES, OP, PART_CORES, compiled
+from neuron_adapters.mx._vintage import written_inputs
+from neuron_adapters.mx.context import cpu
+from neuron_adapters.mx.executor import Executor
+from neuron_adapters.mx.ndarray import NDArray
+from neuron_adapters.mx.symbol import Symbol
+from neuron_rt import CompileError
+
+log = logging.getLogger("neuron_adapters")
+
+#: Operators that mx_neuron left to MXNet: at inference they do little, and their labels are nobody's input.
+_LEFT = frozenset({
+    "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "MakeLoss", "SVMOutput", "Softmax",
+    "SoftmaxOutput", "make_loss",
+})  # fmt: skip
+_OPTIONS = ("excl_node_names", "flags", "force_incl_node_names", "work_dir")
+
+
+def compile_symbol(
+    symbol: Symbol,
+    args: Mapping[str, NDArray] | None,
+    aux: Mapping[str, NDArray] | None,
+    inputs: Mapping[str, Any] | None,
+    **compile_args: Any,
+) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
+    """``symbol`` parted into compiled nodes, its arguments with a binary for each, and its auxiliary states.
+
+    ``inputs``: an example for each input by name, NDArrays or NumPy's. Raises CompileError for options that are not
+    known and inputs that are missing, and what translation raises for what cannot be compiled.
+    """
+    excluded, asked, folder = _options(compile_args)
+    params, states = dict(args or {}), dict(aux or {})
+    if compiled(symbol._entries):
+        raise CompileError("The symbol is compiled already. Compile the original one.")
+    examples = _examples(symbol, inputs, params)
+    arrays = {**params, **states, **examples}
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    dtypes = {name: np.dtype(array.dtype).name for name, array in arrays.items()}
+    known = _onnx.infer(symbol._entries, shapes, dtypes)
+    _require_excluded(symbol, excluded)
+    cast = asked.bf16 and _agrees(symbol, arrays, known)
+    parts = _Parts(symbol._entries, lambda node: node.op not in _LEFT and node.name not in excluded)
+    heads = parts.joined()
+    if not parts.nodes:
+        raise CompileError("There is nothing to compile: every operator is excluded.")
+    for number, (node, part) in enumerate(parts.nodes):
+        _describe(node, part, number, asked.pipeline_cores, known, examples, cast=cast)
+        contents = _binary.make(node.name, asked.pipeline_cores, part, _held(part, params, states))
+        binary = np.frombuffer(contents, np.uint8).copy()
+        variable = Node(
+            "null", f"{node.name}_neuronbin", {"__dtype__": "3", "__shape__": f"[{binary.size}]", "__stype__": "0"}
+        )
+        node.inputs.append(Entry(variable))
+        params[variable.name] = NDArray(binary, cpu())
+        if folder is not None:
+            _write(folder, node, part)
+    return Symbol(heads), params, states
+
+
+def _options(compile_args: Mapping[str, Any]) -> tuple[set[str], Flags, Path | None]:
+    """Names that are excluded, compiler flags, and the folder to write to."""
+    given: list[str] = []
+    for name, value in compile_args.items():
+        if name.startswith("-"):
+            given.append(name if value is True else f"{name}={value}")
+        elif name not in _OPTIONS:
+            raise CompileError(f"compile() has no option {name!r}. Known: {', '.join(_OPTIONS)}, and compiler flags.")
+    flags = compile_args.get("flags") or []
+    for text in [flags] if isinstance(flags, str) else flags:
+        given += shlex.split(str(text))
+    if compile_args.get("force_incl_node_names"):
+        say_once("force_incl_node_names", "every operator is compiled that is not excluded")
+    folder = compile_args.get("work_dir")
+    return (
+        set(_names(compile_args.get("excl_node_names"))),
+        read_flags(given),
+        None if folder is None else Path(os.fspath(folder)),
+    )
+
+
+def _names(given: str | Iterable[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else [str(one) for one in given or ()]
+
+
+def _require_excluded(symbol: Symbol, excluded: set[str]) -> None:
+    missing = sorted(excluded - {node.name for node in walk(symbol._entries)})
+    if missing:
+        raise CompileError(f"excl_node_names: the graph has no node {missing[0]!r}.")
+
+
+def _examples(symbol: Symbol, inputs: Any, params: Mapping[str, NDArray]) -> dict[str, Any]:
+    """The examples, by name. Labels need none: their shapes follow."""
+    if not isinstance(inputs, Mapping) or not inputs:
+        raise CompileError(
+            "inputs is a dictionary with an example for each input, {'data': mx.nd.ones((1, 3, 224, 224))}."
+        )
+    names = symbol.list_arguments()
+    unknown = sorted(set(inputs) - set(names))
+    if unknown:
+        fed = ", ".join(name for name in names if name not in params)
+        raise CompileError(f"inputs: the graph has no argument {unknown[0]!r}. It is fed {fed}.")
+    found = {name: value if isinstance(value, NDArray) else np.asarray(value) for name, value in inputs.items()}
+    return {
+        name: value.astype(np.float32) if isinstance(value, np.ndarray) and value.dtype == np.float64 else value
+        for name, value in found.items()
+    }
+
+
+def _agrees(symbol: Symbol, arrays: Mapping[str, Any], known: _onnx.Inferred) -> bool:
+    """Whether a cast to bfloat16 stays within SPEC K3 on the examples."""
+
+    def results(*, bf16: bool) -> list[NDArray]:
+        made = [
+            [_array(arrays.get(name), known, name) for name in names]
+            for names in (symbol.list_arguments(), symbol.list_auxiliary_states())
+        ]
+        return Executor(symbol, cpu(), *made, bf16=bf16).forward()
+
+    for exact, cast in zip(results(bf16=False), results(bf16=True)):
+        one, other = exact.asnumpy(), cast.asnumpy()
+        if not np.allclose(one.astype("f8"), other.astype("f8"), equal_nan=True, **TOLERANCE[True]):
+            log.warning("the cast to bfloat16 is left out: the results do not agree within 2e-2")
+            return False
+    return True
+
+
+def _array(value: Any, known: _onnx.Inferred, name: str) -> NDArray:
+    if value is None:
+        return NDArray(np.zeros(known.shapes[name] or (), known.dtypes[name]), cpu())
+    return value if isinstance(value, NDArray) else NDArray(np.ascontiguousarray(value), cpu())
+
+
+def _held(part: Sequence[Entry], params: Mapping[str, NDArray], states: Mapping[str, NDArray]) -> dict[str, memoryview]:
+    """The weights that a part takes, by name."""
+    names = [node.attrs["argName"] for node in walk(part) if node.op == "null" and "argName" in node.attrs]
+    arrays = {name: params.get(name, states.get(name)) for name in names}
+    return {name: _binary.content(one) for name, one in arrays.items() if one is not None}
+
+
+class _Parts:
+    """A graph, parted. ``nodes``: each compiled node with the heads of its part."""
+
+    def __init__(self, heads: Sequence[Entry], ours: Any) -> None:
+        self._heads = list(heads)
+        self._level: dict[int, int] = {}
+        self._ours: dict[int, bool] = {}
+        self._order = walk(heads)
+        for node in self._order:
+            self._place(node, ours)
+        self._auxiliary = {id(node.inputs[index].node) for node in self._order for index in written_inputs(node)}
+        self.nodes: list[tuple[Node, list[Entry]]] = []
+        self._made: dict[int, Node] = {}
+        self._taken: dict[tuple[int, int], Entry] = {}
+
+    def _place(self, node: Node, ours: Any) -> None:
+        """Give an operator its level, which goes up wherever a path changes sides. Compiled operators of a level are
+        one part, and no path leaves it and comes back."""
+        if node.op == "null":
+            return
+        mine = self._ours[id(node)] = bool(ours(node))
+        level = 0 if mine else 1
+        for entry in node.inputs:
+            before = id(entry.node)
+            if before in self._level:
+                level = max(level, self._level[before] + (self._ours[before] != mine))
+        self._level[id(node)] = level
+
+    def joined(self) -> list[Entry]:
+        """The graph with a compiled node for each part."""
+        operators = [node for node in self._order if node.op != "null"]
+        for level in sorted(set(self._level.values())):
+            here = [node for node in operators if self._level[id(node)] == level]
+            if self._ours[id(here[0])]:
+                self._compile(here)
+            else:
+                for node in here:
+                    inputs = [self._outer(one) for one in node.inputs]
+                    self._made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+        return [self._outer(one) for one in self._heads]
+
+    def _outer(self, old: Entry) -> Entry:
+        """An entry of the parted graph."""
+        if old.node.op == "null":
+            return old
+        found = self._taken.get((id(old.node), old.index))
+        return found if found is not None else Entry(self._made[id(old.node)], old.index)
+
+    def _compile(self, here: Sequence[Node]) -> None:
+        inside = {id(node) for node in here}
+        wanted = [
+            entry
+            for entry in dict.fromkeys([
+                *(one for node in self._order if id(node) not in inside for one in node.inputs), *self._heads,
+            ])
+            if id(entry.node) in inside
+        ]  # fmt: skip
+        made: dict[int, Node] = {}
+        variables: dict[Entry, Node] = {}
+
+        def inner(old: Entry) -> Entry:
+            if id(old.node) in inside:
+                return Entry(made[id(old.node)], old.index)
+            if old not in variables:
+                variables[old] = _variable(old, len(variables), auxiliary=id(old.node) in self._auxiliary)
+            return Entry(variables[old])
+
+        for node in here:
+            made[id(node)] = Node(node.op, node.name, node.attrs, [inner(one) for one in node.inputs], node.subgraphs)
+        part = [inner(one) for one in wanted]
+        sources = {id(variable): old for old, variable in variables.items()}
+        taken = [self._outer(sources[id(one)]) for one in walk(part) if one.op == "null"]
+        compiled_node = Node(OP, f"_op{len(self.nodes)}", {}, taken, [part])
+        self.nodes.append((compiled_node, part))
+        for index, old in enumerate(wanted):
+            self._taken[id(old.node), old.index] = Entry(compiled_node, index)
+
+
+def _variable(old: Entry, number: int, *, auxiliary: bool) -> Node:
+    """A part's variable for what it takes from outside."""
+    node = old.node
+    if node.op != "null":
+        return Node("null", f"{node.name}_output{old.index}_{number}", {"isArg": "False", "isAux": "False"})
+    kind = {"isArg": str(not auxiliary), "isAux": str(auxiliary)}
+    return Node("null", f"{node.name}{number}", {**node.attrs, "argName": node.name, **kind})
+
+
+def _describe(
+    node: Node,
+    part: Sequence[Entry],
+    number: int,
+    cores: int,
+    known: _onnx.Inferred,
+    examples: Mapping[str, Any],
+    *,
+    cast: bool,
+) -> None:
+    """The attributes that mx_neuron gave a compiled node."""
+    maps, places = {}, []
+    for variable in walk(part):
+        name = variable.attrs.get("argName", "")
+        if variable.op == "null" and name in examples:
+            shape = list(known.shapes[name] or ())
+            maps[name] = [[shape], known.dtypes[name], variable.name]
+            places.append(f"{variable.name},0,[{','.join(map(str, shape))}],")
+    text = dumps(part)
+    node.attrs.update({
+        "__ext_extra_inputs__": "1",
+        "__model_inputmap__": str(maps).replace(" ", ""),
+        "__model_min_neuroncore__": str(cores),
+        MODEL_CORES: str(cores),
+        "__subgraph_inputmap__": "".join(places),
+        "__subgraph_min_neuroncore__": str(cores),
+        PART_CORES: str(cores),
+        "subgraph_id": f"MX-{number}-{zlib.crc32(text.encode()):010d}",
+    })  # fmt: skip
+    if cast:
+        node.attrs[CAST] = "bf16"
+
+
+def _write(folder: Path, node: Node, part: Sequence[Entry]) -> None:
+    """What a user looks for in the compiler's work directory."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{node.name}-symbol.json").write_text(dumps(part))
+    except OSError as error:
+        raise CompileError(f"work_dir {str(folder)!r} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,106 @@
+"""A lowered graph as something to run: a request of the engine that reads and writes the executor's own memory."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from neuron_adapters._engine import NOT_INSTALLED, all_cpus, engine_choice, find_engine, settle
+from neuron_adapters.mx._lowering import Plan
+from neuron_rt import CompileError, Model, NeuronConfigError
+from neuron_rt import engine as engines
+from neuron_rt.execution import Slot
+
+_shared: weakref.WeakValueDictionary[Hashable, Executable] = weakref.WeakValueDictionary()
+_guard = threading.RLock()
+
+
+class Executable:
+    """One plan with one set of weights, on all NCs of this process that run it (SPEC K5)."""
+
+    def __init__(self, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> None:
+        """Raises CompileError where no engine is there, ValueError where the weights are not the plan's."""
+        self.plan = plan
+        program = plan.lowered.refreshed(weights).program(weights)
+        self.deployment = engines.Deployment(_engine(), program, bf16=bf16)
+
+    @classmethod
+    def of(cls, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> Executable:
+        """The one known by ``key`` while somebody has it, or a new one; always a new one where ``key`` is None."""
+        if key is None:
+            return cls(plan, weights, bf16=bf16)
+        with _guard:
+            found = _shared.get(key)
+            if found is None:
+                found = _shared[key] = cls(plan, weights, bf16=bf16)
+            return found
+
+    def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
+        """Make ready to run on ``slots`` (neuron_rt.Model.prepare). Raises EngineError."""
+        settle(model, slots, self, "it runs all graphs of MXNet's", None)
+
+    def everywhere(self) -> engines.Station:
+        """A station on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
+        (station,) = self.deployment.settle([engines.Place("cpu", frozenset(), all_cpus())])
+        return station
+
+    def call(self, station: engines.Station) -> Call:
+        """A new request of ``station``, for its pool."""
+        return Call(station.request())
+
+
+class Call:
+    """A request that remembers what it is set to."""
+
+    __slots__ = ("_inputs", "_outputs", "_request")
+
+    def __init__(self, request: engines.Request) -> None:
+        self._request = request
+        self._inputs, self._outputs = ([0] * len(sizes) for sizes in request.sizes)
+
+    def __call__(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Run, from the addresses ``inputs`` to the addresses ``outputs``, which the caller keeps alive."""
+        request = self._request
+        if inputs != self._inputs:
+            for index, address in enumerate(inputs):
+                request.set_input(index, address)
+            self._inputs = list(inputs)
+        if outputs != self._outputs:
+            for index, address in enumerate(outputs):
+                request.set_output(index, address)
+            self._outputs = list(outputs)
+        request.run()
+
+
+def run(
+    executable: Executable,
+    station: engines.Station,
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    alive: object,  # noqa: ARG001 - the memory at those addresses, for as long as this runs: a caller may give up earlier
+) -> None:
+    """Run once on ``station``. Requests are taken from its pool: a call in the steady state makes none."""
+    pool = station.pool
+    try:
+        call: Any = pool.pop()
+    except IndexError:
+        call = executable.call(station)
+    try:
+        call(inputs, outputs)
+    finally:
+        pool.append(call)
+
+
+def _engine() -> engines.Engine:
+    choice = engine_choice()
+    if choice == engines.FRAMEWORK:
+        raise NeuronConfigError.of(
+            "NEURON_ADAPTERS_ENGINE", choice, "is not for MXNet models: without an engine nothing can run them",
+            "auto or openvino",
+        )  # fmt: skip
+    found = find_engine(choice)
+    if found is None:
+        raise CompileError(NOT_INSTALLED.replace("[engine]", "[mx]"))
+    return found

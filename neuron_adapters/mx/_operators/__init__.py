@@ -1,0 +1,57 @@
+"""MXNet's operators, by family. Importing this package makes all known; it imports neither ONNX nor an engine."""
+
+from __future__ import annotations
+
+from neuron_adapters.mx._operators import (
+    activation,
+    arithmetic,
+    arrangement,
+    attention,
+    convolution,
+    copies,
+    creation,
+    dense,
+    detection,
+    elementwise,
+    images,
+    indexing,
+    joining,
+    losses,
+    normalisation,
+    ordering,
+    pooling,
+    reduction,
+    regions,
+    rnn,
+    sequence,
+    shape,
+)
+from neuron_adapters.mx._operators._registry import find, names, summary
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "arrangement",
+    "attention",
+    "convolution",
+    "copies",
+    "creation",
+    "dense",
+    "detection",
+    "elementwise",
+    "find",
+    "images",
+    "indexing",
+    "joining",
+    "losses",
+    "names",
+    "normalisation",
+    "ordering",
+    "pooling",
+    "reduction",
+    "regions",
+    "rnn",
+    "sequence",
+    "shape",
+    "summary",
+]

@@ -1,0 +1,160 @@
+"""Where translations put the ONNX nodes they make. It holds plain Python; ``_onnx`` makes the model of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+#: ONNX's number for each dtype that MXNet has.
+NUMBERS = {
+    "float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7, "bool": 9, "float16": 10,
+    "float64": 11, "uint32": 12, "uint64": 13,
+}  # fmt: skip
+
+_TO_BOOL = {"And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Xor"}
+_TO_INT64 = {"ArgMax", "ArgMin", "NonMaxSuppression"}
+_LAST = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the ONNX graph."""
+
+    name: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Tensor(Value):
+    """An input or output of the MXNet operator, whose shape is known."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """An ONNX node."""
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: dict[str, Any]
+
+
+class Builder:
+    """Takes ONNX nodes: ``to.Add(x, y)``, attributes by keyword. A Python number among the inputs becomes a constant
+    of the dtype of the first value, None an input that is left out."""
+
+    def __init__(self) -> None:
+        self.made: list[Made] = []
+        self.constants: dict[str, Array] = {}
+        self.outputs: list[Tensor] = []
+        """Of the MXNet operator whose turn it is; only their dtypes and shapes say something."""
+        self._prefix = ""
+        self._count = 0
+        self._shared: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
+
+    def turn(self, name: str, outputs: Sequence[Tensor]) -> None:
+        """What comes is the node ``name``, with these outputs."""
+        self._prefix = name
+        self.outputs = list(outputs)
+
+    def __getattr__(self, op: str) -> Callable[..., Value]:
+        if not op[0].isupper():
+            raise AttributeError(op)
+        return lambda *inputs, **attributes: self.several(op, 1, *inputs, **attributes)[0]
+
+    def several(self, op: str, outputs: int, *inputs: Value | float | None, **attributes: Any) -> list[Value]:
+        """A node of several outputs, all of the dtype of the first input."""
+        dtype = next(one.dtype for one in inputs if isinstance(one, Value))
+        taken = [one if one is None or isinstance(one, Value) else self.constant(one, dtype) for one in inputs]
+        if op in _TO_BOOL:
+            dtype = "bool"
+        elif op in _TO_INT64:
+            dtype = "int64"
+        elif op == "Where":
+            dtype = taken[1].dtype  # type: ignore[union-attr]
+        elif op == "OneHot":
+            dtype = taken[2].dtype  # type: ignore[union-attr]
+        values = [self._value(dtype) for _ in range(outputs)]
+        names = ["" if one is None else one.name for one in taken]
+        while not names[-1]:
+            del names[-1]
+        self.made.append(Made(op, names, [one.name for one in values], attributes))
+        return values
+
+    def constant(self, value: Any, dtype: str = "int64") -> Value:
+        """A constant; equal ones are one."""
+        array = np.ascontiguousarray(value, dtype=dtype).reshape(np.shape(value))
+        key = (dtype, array.shape, array.tobytes())
+        if key not in self._shared:
+            self._shared[key] = self._value(dtype)
+            self.constants[self._shared[key].name] = array
+        return self._shared[key]
+
+    def cast(self, value: Value, dtype: str) -> Value:
+        """``value`` as ``dtype``."""
+        if value.dtype == dtype:
+            return value
+        return Value(self.Cast(value, to=NUMBERS[dtype]).name, dtype)
+
+    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+        """``value`` in another shape; one -1 is worked out."""
+        return self.Reshape(value, self.constant(list(shape)))
+
+    def transpose(self, value: Value, order: Sequence[int]) -> Value:
+        """``value`` with its axes in another order."""
+        return value if list(order) == list(range(len(order))) else self.Transpose(value, perm=list(order))
+
+    def swap(self, value: Value, rank: int, one: int, two: int) -> Value:
+        """``value``, of ``rank`` axes, with two of them swapped."""
+        order = list(range(rank))
+        order[one], order[two] = order[two], order[one]
+        return self.transpose(value, order)
+
+    def slice(self, value: Value, axis: int, begin: int, end: int | None = None, step: int = 1) -> Value:
+        """A part of ``value`` along one axis. Without ``end``, to where it ends in that direction."""
+        last = end if end is not None else (_LAST if step > 0 else -_LAST)
+        return self.Slice(value, *(self.constant([one]) for one in (begin, last, axis, step)))
+
+    def at(self, value: Value, axis: int, index: int) -> Value:
+        """One place along an axis, which goes."""
+        return self.Gather(value, self.constant(index), axis=axis)
+
+    def split(self, value: Value, axis: int, sizes: Sequence[int]) -> list[Value]:
+        """Parts of ``value`` along an axis."""
+        if len(sizes) == 1:
+            return [value]
+        return self.several("Split", len(sizes), value, self.constant(list(sizes)), axis=axis)
+
+    def squeeze(self, value: Value, *axes: int) -> Value:
+        """``value`` without those axes."""
+        return self.Squeeze(value, self.constant(list(axes)))
+
+    def unsqueeze(self, value: Value, *axes: int) -> Value:
+        """``value`` with new axes at those places of the result."""
+        return self.Unsqueeze(value, self.constant(list(axes)))
+
+    def expand(self, value: Value, shape: Sequence[int]) -> Value:
+        """``value`` broadcast to ``shape``."""
+        return self.Expand(value, self.constant(list(shape)))
+
+    def reduce(self, op: str, value: Value, axes: Sequence[int], *, keep: bool = True) -> Value:
+        """``op``, as ONNX calls it ("ReduceMean"), over ``axes``; over none of them, ``value``."""
+        if not axes:
+            return value
+        return self.several(op, 1, value, self.constant(list(axes)), keepdims=int(keep))[0]
+
+    def top(self, value: Value, k: int, axis: int, *, largest: bool) -> tuple[Value, Value]:
+        """Values and int64 indices of the first ``k`` in order. Equal ones come in any order: engines keep none."""
+        values, indices = self.several("TopK", 2, value, self.constant([k]), axis=axis, largest=int(largest))
+        return values, Value(indices.name, "int64")
+
+    def _value(self, dtype: str) -> Value:
+        self._count += 1
+        return Value(f"{self._prefix}/{self._count}", dtype)

@@ -1,0 +1,33 @@
+"""``mx_neuron``, and beside the real mxnet ``mx.contrib.neuron`` too: the compiler's front for graphs of both."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["__version__", "compile"]
+
+#: What mx_neuron of the time called itself, with this package's mark.
+__version__ = "1.8.0+neuron.adapters"
+
+
+def loaded_mxnet() -> Any:
+    """Mxnet where it is imported, None where it is not, or where this package goes by its name."""
+    found = sys.modules.get("mxnet")
+    return found if getattr(found, "__name__", "") == "mxnet" else None
+
+
+def compile(obj: Any, args: Any = None, aux: Any = None, inputs: Any = None, **compile_args: Any) -> Any:  # noqa: A001
+    """Compile for NeuronCores (SPEC K1): a Symbol with its arrays to ``(sym, args, aux)``, a block to a block, of this
+    package or of mxnet.
+
+    ``inputs``: an example for each input by name. ``compile_args``: as of ``neuron_adapters.mx.contrib.neuron``.
+    """
+    mxnet = loaded_mxnet()
+    if mxnet is not None and isinstance(obj, (mxnet.symbol.Symbol, mxnet.gluon.HybridBlock)):
+        from neuron_adapters.mx._real.compiling import compile_real
+
+        return compile_real(obj, args, aux, inputs, **compile_args)
+    from neuron_adapters.mx.contrib.neuron import compile as compile_own
+
+    return compile_own(obj, args, aux, inputs, **compile_args)

@@ -1,0 +1,298 @@
+"""``bind`` and ``simple_bind`` of the real mxnet on NeuronCores: its own executor, run where the runtime puts it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+
+from neuron_adapters._registry import remember
+from neuron_adapters.mx._graph import walk
+from neuron_adapters.mx._lowering import weights
+from neuron_adapters.mx._real.context import NeuronContext, place_of
+from neuron_adapters.mx._real.device import Device, copy, copy_to, place
+from neuron_adapters.mx._real.symbol import CompiledSymbol, entries_of, verify
+from neuron_adapters.mx._subgraphs import inline, pipeline_cores
+from neuron_rt import Model
+
+__all__ = ["NeuronExecutor", "binding", "evaluating", "name_of", "refuse_training", "simple_binding"]
+
+_INFERENCE_ONLY = "NeuronCores infer only. Train on mx.cpu()."
+
+
+class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no types
+    """An executor of mxnet's on NeuronCores (SPEC P3). Not made directly: ``bind`` and ``simple_bind`` return one.
+
+    Its arrays, ``arg_dict`` and the like, are what a run reads. Those of ``simple_bind`` are all its own. Of ``bind``
+    inputs are the arrays that were given, and weights and auxiliary states are its own: what is written to the arrays
+    that were given for these shows after ``copy_params_from``. ``outputs`` are of ``cpu(0)``, and every run writes them
+    anew.
+    """
+
+    def __init__(self, symbol: Any, ctx: Any, inner: Any, model: Model, given: Mapping[str, Any]) -> None:
+        """``inner`` computes; ``given``: arrays of the user's that a run reads, by the names of arguments."""
+        self._symbol = symbol
+        self._ctx = ctx
+        self._inner = inner
+        self._model = model
+        self._device = Device.of(model.pick())
+        own = inner.arg_dict
+        self._fed = {name: (one, own[name]) for name, one in given.items() if name in own}
+        arrays = {**own, **given}
+        self.arg_arrays = [arrays[name] for name in symbol.list_arguments()]
+        self.aux_arrays = [inner.aux_dict[name] for name in symbol.list_auxiliary_states()]
+        self.grad_arrays = [None] * len(self.arg_arrays)
+        self.outputs = [_blank(one) for one in inner.outputs]
+        self._arg_dict = self._aux_dict = self._grad_dict = self._output_dict = None
+        remember(self, model)
+
+    def __del__(self) -> None:
+        """Nothing: mxnet's own executor, which is in here, ends itself."""
+
+    @property
+    def handle(self) -> Any:
+        """That of the executor that computes."""
+        return self._inner.handle
+
+    def forward(self, is_train: bool = False, **kwargs: Any) -> list[Any]:
+        """Run, after copying ``kwargs`` to the arguments of those names; the outputs, computed.
+
+        Raises what mxnet's does for an unknown name, another shape and another type, MXNetError where ``is_train`` is
+        set, and ModelNotLoadedError where it was unloaded or in a forked child.
+        """
+        if is_train:
+            raise mx.MXNetError(f"forward(is_train=True): {_INFERENCE_ONLY}")
+        slot = self._model.slot or self._model.pick()
+        for name, value in kwargs.items():
+            self._feed(name, value)
+        self._device.run(slot, self._run)
+        return self.outputs
+
+    def _feed(self, name: str, value: Any) -> None:
+        if not isinstance(value, (mx.nd.NDArray, np.ndarray)):
+            raise ValueError("only accept keyword argument of NDArrays and numpy.ndarray")
+        target = self.arg_dict.get(name)
+        if target is None:
+            raise TypeError(f"Unknown argument {name}")
+        if target.shape != value.shape:
+            raise ValueError(f"Shape not match! Argument {name}, need: {target.shape}, received: {value.shape}")
+        if isinstance(value, np.ndarray):
+            target._sync_copyfrom(value)
+        elif value.dtype == target.dtype and value.stype == "default":
+            copy(value, target)
+        else:
+            target[:] = value
+
+    def _run(self) -> None:
+        """In the slot."""
+        for given, own in self._fed.values():
+            copy(given, own)
+        for index, found in enumerate(self._inner.forward()):
+            if found.shape != self.outputs[index].shape:
+                self.outputs[index] = copy_to(found, mx.cpu())
+            else:
+                copy(found, self.outputs[index])
+
+    def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - mxnet's signature
+        """Refused."""
+        raise mx.MXNetError(f"backward(): {_INFERENCE_ONLY}")
+
+    def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> NeuronExecutor:
+        """An executor for other input shapes on the same NeuronCores, which shares the arrays whose shapes stay."""
+        slot = self._model.slot or self._model.pick()
+        shapes = {name: shape for name, shape in kwargs.items() if name in self._inner.arg_dict}
+        reshape = functools.partial(self._inner.reshape, partial_shaping, allow_up_sizing, **shapes)
+        inner = self._device.run(slot, reshape)
+        kept = {
+            name: one
+            for name, one in self.arg_dict.items()
+            if name not in inner.arg_dict or (name in self._fed and inner.arg_dict[name].shape == one.shape)
+        }
+        return NeuronExecutor(self._symbol, self._ctx, inner, self._model, kept)
+
+    def debug_str(self) -> str:
+        """What mxnet says of the graph that it computes."""
+        return str(self._inner.debug_str())
+
+    def set_monitor_callback(self, callback: Callable[..., Any], monitor_all: bool = False) -> None:
+        """Let ``callback`` see the values of the graph that mxnet computes."""
+        self._inner.set_monitor_callback(callback, monitor_all)
+
+    def get_optimized_symbol(self) -> Any:
+        """The graph that mxnet computes."""
+        return self._inner.get_optimized_symbol()
+
+
+def binding(bind: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``Symbol.bind``."""
+
+    @functools.wraps(bind)
+    def hooked(
+        self: Any,
+        ctx: Any,
+        args: Any,
+        args_grad: Any = None,
+        grad_req: Any = "write",
+        aux_states: Any = None,
+        group2ctx: Any = None,
+        shared_exec: Any = None,
+    ) -> Any:
+        if not _is_ours(self, ctx):
+            return bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+        refuse_gradients(ctx, grad_req, args_grad)
+        names, states = self.list_arguments(), self.list_auxiliary_states()
+        arrays = dict(zip(names, self._get_ndarray_inputs("args", args, names, False)[1]))  # noqa: FBT003
+        aux = dict(zip(states, self._get_ndarray_inputs("aux_states", aux_states or [], states, False)[1]))  # noqa: FBT003
+        verify(self, {**arrays, **aux})
+        entries = entries_of(self)
+        held = weights(entries) | _tables(entries)
+        plain = _plain(self)
+        taken = {name: arrays[name] for name in plain.list_arguments()}
+        with _placed(self, ctx) as model:
+            device = Device.of(model.pick())
+            on_cpu = [{name: _on_cpu(one) for name, one in some.items()} for some in (taken, aux)]
+            graph = _joined(bind(plain, mx.cpu(), on_cpu[0], None, "null", on_cpu[1]))
+
+            def bound() -> Any:
+                own, own_aux = (
+                    {name: copy_to(one, device.context) for name, one in some.items()} for some in (taken, aux)
+                )
+                return bind(graph, device.context, own, None, "null", own_aux)
+
+            inner = device.run(model.pick(), bound)
+            given = {name: one for name, one in arrays.items() if name not in held}
+            return NeuronExecutor(self, ctx, inner, model, given)
+
+    return hooked
+
+
+def simple_binding(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``Symbol.simple_bind``."""
+
+    @functools.wraps(simple_bind)
+    def hooked(
+        self: Any,
+        ctx: Any,
+        grad_req: Any = "write",
+        type_dict: Any = None,
+        stype_dict: Any = None,
+        group2ctx: Any = None,
+        shared_arg_names: Any = None,
+        shared_exec: Any = None,
+        shared_buffer: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        if not _is_ours(self, ctx):
+            return simple_bind(
+                self, ctx, grad_req, type_dict, stype_dict, group2ctx, shared_arg_names, shared_exec, shared_buffer,
+                **kwargs,
+            )  # fmt: skip
+        refuse_gradients(ctx, grad_req)
+        binaries = self.binaries() if isinstance(self, CompiledSymbol) else {}
+        others = {name: kwargs[name] for name in kwargs if name not in binaries}
+        types = {name: type_dict[name] for name in type_dict or () if name not in binaries}
+        with _placed(self, ctx) as model:
+            device = Device.of(model.pick())
+            # Memory is shared among executors of one device only.
+            near = isinstance(shared_exec, NeuronExecutor) and shared_exec._device is device
+            names = [name for name in shared_arg_names or () if name not in binaries] if near else None
+            graph = _joined(simple_bind(_plain(self), mx.cpu(), "null", types or None, stype_dict, **others))
+            bound = functools.partial(
+                simple_bind, graph, device.context, "null", types or None, stype_dict, None, names,
+                shared_exec if near else None, **others,
+            )  # fmt: skip
+            inner = device.run(model.pick(), bound)
+            made = {name: mx.nd.zeros(kwargs.get(name, shape), mx.cpu(), "uint8") for name, shape in binaries.items()}
+            return NeuronExecutor(self, ctx, inner, model, made)
+
+    return hooked
+
+
+def evaluating(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``Symbol.eval``, which asks for gradients that NeuronCores do not have."""
+
+    @functools.wraps(evaluate)
+    def hooked(self: Any, ctx: Any = None, **kwargs: Any) -> Any:
+        context = mx.current_context() if ctx is None else ctx
+        if not _is_ours(self, context):
+            return evaluate(self, ctx, **kwargs)
+        return self.bind(context, kwargs, grad_req="null").forward()
+
+    return hooked
+
+
+def refuse_training(what: str) -> None:
+    """Raise MXNetError where autograd records, or operators are to act as in training."""
+    if mx.autograd.is_recording() or mx.autograd.is_training():
+        raise mx.MXNetError(f"{what} under autograd.record(): {_INFERENCE_ONLY}")
+
+
+def refuse_gradients(ctx: Any, grad_req: Any, args_grad: Any = None) -> None:
+    """Raise MXNetError where gradients are asked for on NeuronCores. A compiled graph on a CPU may leave MXNet's
+    default, which few change; ``backward`` says it."""
+    reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
+    wrong = next((one for one in reqs or () if one != "null"), None)
+    if args_grad or (wrong is not None and isinstance(ctx, NeuronContext)):
+        raise mx.MXNetError(f"grad_req={wrong!r} on {ctx!r}: {_INFERENCE_ONLY} Pass grad_req='null'.")
+
+
+def name_of(symbol: Any) -> tuple[str, str]:
+    """What people call a graph, and its file."""
+    file = symbol._own._source if isinstance(symbol, CompiledSymbol) else ""
+    return os.path.basename(file) or symbol.name or "symbol", file
+
+
+@contextlib.contextmanager
+def _placed(symbol: Any, ctx: Any) -> Iterator[Model]:
+    """A placed model for a graph; placed no more where the block raises (SPEC P4)."""
+    name, file = name_of(symbol)
+    cores = pipeline_cores(symbol._own._entries) if isinstance(symbol, CompiledSymbol) else 1
+    model = place(name, cores, place_of(ctx), file)
+    try:
+        yield model
+    except BaseException:
+        model.release()
+        raise
+
+
+def _is_ours(symbol: Any, ctx: Any) -> bool:
+    return isinstance(ctx, NeuronContext) or isinstance(symbol, CompiledSymbol)
+
+
+def _plain(symbol: Any) -> Any:
+    """The original graph."""
+    return symbol.inlined() if isinstance(symbol, CompiledSymbol) else symbol
+
+
+def _joined(executor: Any) -> Any:
+    """The graph with operators joined as mxnet joins them on ``cpu(0)``, and nowhere else: so results are the same bits
+    (SPEC K2)."""
+    return executor.get_optimized_symbol()
+
+
+def _on_cpu(array: Any) -> Any:
+    """The array, copied where it is another executor's."""
+    return array if array.context == mx.cpu() else copy_to(array, mx.cpu())
+
+
+def _blank(output: Any) -> Any:
+    """An array for an output. Where its shape follows from values, as of boolean_mask, the run makes another."""
+    try:
+        shape = output.shape
+    except mx.MXNetError:  # so mxnet says that it is not known
+        shape = (1,)
+    return mx.nd.empty(shape, mx.cpu(), output.dtype)
+
+
+def _tables(entries: Any) -> set[str]:
+    """Names of tables that are only looked up in: they are large, and nobody feeds them."""
+    return {
+        node.inputs[1].node.name
+        for node in walk(inline(entries))
+        if node.op == "Embedding" and len(node.inputs) > 1 and node.inputs[1].node.op == "null"
+    }

@@ -1,0 +1,228 @@
+"""Compiled graphs for the real mxnet, which does not know their operator: its Symbol holds the original graph, and
+ours, beside it, what was compiled (SPEC K6)."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+
+from neuron_adapters._engine import configuration
+from neuron_adapters.mx import _graph
+from neuron_adapters.mx._graph import Entry, walk
+from neuron_adapters.mx._subgraphs import OP, compiled, inline
+from neuron_adapters.mx.ndarray import array
+from neuron_adapters.mx.symbol import Symbol
+
+__all__ = ["CompiledSymbol", "entries_of", "loading", "loading_json", "of_own", "own_of", "verify"]
+
+
+class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no types
+    """A Symbol with compiled nodes. It names, lists and saves what was compiled; mxnet computes the original."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, own: Symbol) -> None:
+        super().__init__(_handle(_graph.dumps(inline(own._entries))))
+        self._own = own
+
+    def inlined(self) -> Any:
+        """The original graph as mxnet's own Symbol."""
+        return mx.symbol.Symbol.__deepcopy__(self, None)
+
+    def binaries(self) -> dict[str, tuple[int, ...]]:
+        """The variables that only compiled nodes have, with the shapes that the file gives them."""
+        taken = set(super().list_inputs())
+        return {
+            node.name: _shape(node.attrs.get("__shape__", "()"))
+            for node in walk(self._own._entries)
+            if node.op == "null" and node.name not in taken
+        }
+
+    @property
+    def name(self) -> str | None:
+        """The name of its node; None for a group."""
+        return self._own.name
+
+    def list_arguments(self) -> list[str]:
+        """The names of the arguments, binaries included."""
+        return self._own.list_arguments()
+
+    def list_auxiliary_states(self) -> list[str]:
+        """The names of the auxiliary states."""
+        return self._own.list_auxiliary_states()
+
+    def list_inputs(self) -> list[str]:
+        """The names of all variables, binaries included."""
+        return self._own.list_inputs()
+
+    def list_outputs(self) -> list[str]:
+        """The names of the outputs: of compiled nodes where they make them."""
+        return self._own.list_outputs()
+
+    def list_attr(self, recursive: bool = False) -> dict[str, str]:
+        """The attributes of its node."""
+        return self._own.list_attr(recursive)
+
+    def attr(self, key: str) -> str | None:
+        """An attribute of its node."""
+        return self._own.attr(key)
+
+    def attr_dict(self) -> dict[str, dict[str, str]]:
+        """The attributes of all nodes by name."""
+        return self._own.attr_dict()
+
+    def tojson(self, remove_amp_cast: bool = True) -> str:
+        """The text of a symbol file, compiled nodes and all."""
+        return self._own.tojson(remove_amp_cast)
+
+    def save(self, fname: str, remove_amp_cast: bool = True) -> None:
+        """Write a symbol file."""
+        if not isinstance(fname, str):
+            raise TypeError("fname need to be string")
+        self._own.save(fname, remove_amp_cast)
+
+    def debug_str(self) -> str:
+        """The graph in words."""
+        return self._own.debug_str()
+
+    def get_internals(self) -> Any:
+        """All outputs of all nodes."""
+        return of_own(self._own.get_internals())
+
+    def get_children(self) -> Any:
+        """What its nodes take; None for a variable."""
+        children = self._own.get_children()
+        return None if children is None else of_own(children)
+
+    def __getitem__(self, index: Any) -> Any:
+        return of_own(self._own[index])
+
+    def _compose(self, *args: Any, **kwargs: Any) -> None:
+        """Replace variables by symbols, in place."""
+        name = kwargs.pop("name", None)
+        given = {key: own_of(one) for key, one in kwargs.items()}
+        made = CompiledSymbol(self._own(*map(own_of, args), name=name, **given))
+        self._own = made._own
+        self.handle, made.handle = made.handle, self.handle  # type: ignore[misc,has-type]
+
+    def _infer_shape_impl(self, partial: bool, *args: Any, **kwargs: Any) -> Any:
+        return self._infer(super()._infer_shape_impl, partial, args, kwargs, self.binaries())
+
+    def _infer_type_impl(self, partial: bool, *args: Any, **kwargs: Any) -> Any:
+        return self._infer(super()._infer_type_impl, partial, args, kwargs, dict.fromkeys(self.binaries(), np.uint8))
+
+    def _infer(
+        self,
+        infer: Callable[..., Any],
+        partial: bool,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        binaries: dict[str, Any],
+    ) -> Any:
+        """What mxnet infers of the original, in the order of the compiled graph."""
+        if args and kwargs:
+            raise ValueError("Can only specify known arguments either by positional or kwargs way.")
+        given = {**dict(zip(self.list_arguments(), args)), **kwargs}
+        known = {name: given.get(name) or one for name, one in binaries.items()}
+        rest = {name: one for name, one in given.items() if name not in binaries and one is not None}
+        found, outputs, states = infer(partial, **rest)
+        if found is None:
+            return None, None, None
+        known.update(zip(super().list_arguments(), found))
+        known.update(zip(super().list_auxiliary_states(), states))
+        return (
+            [known[name] for name in self.list_arguments()],
+            outputs,
+            [known[name] for name in self.list_auxiliary_states()],
+        )
+
+    def __copy__(self) -> CompiledSymbol:
+        return self.__deepcopy__(None)
+
+    def __deepcopy__(self, _memo: Any) -> CompiledSymbol:
+        return CompiledSymbol(self._own.__copy__())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restored, (self.tojson(),))
+
+
+def _restored(text: str) -> Any:
+    """A pickled CompiledSymbol, in a process with or without the hooks."""
+    return CompiledSymbol(Symbol(_graph.loads(text)))
+
+
+def _handle(text: str) -> Any:
+    plain = _unhooked_load(text)
+    handle, plain.handle = plain.handle, mx.base.SymbolHandle()
+    return handle
+
+
+def _unhooked_load(text: str) -> Any:
+    return getattr(mx.symbol.symbol.load_json, "__wrapped__", mx.symbol.symbol.load_json)(text)
+
+
+def of_own(own: Symbol) -> Any:
+    """A graph of this package as mxnet's: a CompiledSymbol where it has compiled nodes."""
+    return CompiledSymbol(own) if compiled(own._entries) else _unhooked_load(own.tojson())
+
+
+def own_of(symbol: Any) -> Symbol:
+    """A graph of mxnet's as this package's."""
+    return symbol._own if isinstance(symbol, CompiledSymbol) else Symbol(_graph.loads(symbol.tojson()))
+
+
+def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
+    """Raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and a part is not what was compiled (SPEC K4)."""
+    if isinstance(symbol, CompiledSymbol) and configuration().validate_hash:
+        from neuron_adapters.mx.executor import verify_parts
+
+        verify_parts(symbol._own, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()})
+
+
+def entries_of(symbol: Any) -> Sequence[Entry]:
+    """The heads of its graph."""
+    return own_of(symbol)._entries
+
+
+def loading(load: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``mx.sym.load``: compiled graphs load too."""
+
+    @functools.wraps(load)
+    def hooked(fname: str) -> Any:
+        try:
+            return load(fname)
+        except mx.base.MXNetError as error:
+            if OP not in str(error):
+                raise
+        with open(fname, "rb") as file:
+            return of_own(Symbol(_graph.loads(file.read()), fname))
+
+    return hooked
+
+
+def loading_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``mx.sym.load_json``: compiled graphs load too."""
+
+    @functools.wraps(load_json)
+    def hooked(json_str: str) -> Any:
+        try:
+            return load_json(json_str)
+        except mx.base.MXNetError as error:
+            if OP not in str(error):
+                raise
+        return of_own(Symbol(_graph.loads(json_str)))
+
+    return hooked
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        read = ast.literal_eval(text)
+        return tuple(map(int, read)) if isinstance(read, Iterable) else (int(read),)
+    except (ValueError, SyntaxError, TypeError):
+        return ()

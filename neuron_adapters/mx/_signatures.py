@@ -1,0 +1,54 @@
+"""What operators of MXNet 1.9.1 are called with: the order of their parameters, which only its binary knows.
+
+Kept as text beside this file, a line an operator: ``name=the operator's own: inputs | attributes``. A star before the
+input stands for any number, a mark behind an attribute for one that is required.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Called(NamedTuple):
+    """How an operator is called."""
+
+    own: str
+    """The name that files know it by; ``flatten`` is an alias of ``Flatten``."""
+    inputs: tuple[str, ...]
+    """The inputs' names; those that depend on attributes included."""
+    attributes: tuple[str, ...]
+    required: frozenset[str]
+    variadic: bool
+
+
+def called(name: str) -> Called | None:
+    """How the operator ``name`` is called; None where that is not known."""
+    return _table().get(name)
+
+
+def own_name(name: str) -> str:
+    """The name that files know the operator ``name`` by."""
+    known = _table().get(name)
+    return name if known is None else known.own
+
+
+@functools.cache
+def _table() -> dict[str, Called]:
+    text = Path(__file__).with_suffix(".txt").read_text("utf-8")
+    return dict(map(_read, text.splitlines()))
+
+
+def _read(line: str) -> tuple[str, Called]:
+    names, _, rest = line.partition(":")
+    inputs, _, attributes = rest.partition("|")
+    words = attributes.split()
+    name, _, own = names.partition("=")
+    return name, Called(
+        own or name,
+        tuple(inputs.replace("*", " ").split()),
+        tuple(word.rstrip("!") for word in words),
+        frozenset(word.rstrip("!") for word in words if word.endswith("!")),
+        "*" in inputs,
+    )

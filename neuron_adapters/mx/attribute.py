@@ -1,0 +1,46 @@
+"""``mx.AttrScope``: attributes for all symbols that are made inside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+__all__ = ["AttrScope"]
+
+
+class AttrScope:
+    """``with AttrScope(ctx_group="dev1"):`` gives that attribute to every symbol made in this thread meanwhile.
+
+    Scopes add up; the inner one wins. Raises ValueError for a value that is no text.
+    """
+
+    def __init__(self, **attributes: str) -> None:
+        for name, value in attributes.items():
+            if not isinstance(value, str):
+                raise ValueError(f"an attribute is a text, got {name}={value!r}")
+        self._attributes = attributes
+        self._outer: list[Mapping[str, str]] = []
+
+    def get(self, attributes: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Its own, with ``attributes`` over them."""
+        return {**self._attributes, **(attributes or {})}
+
+    def __enter__(self) -> AttrScope:  # noqa: PYI034 - Self is younger than Python 3.10
+        self._outer.append(_current.attributes)
+        _current.attributes = {**_current.attributes, **self._attributes}
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        _current.attributes = self._outer.pop()
+
+
+class _Current(threading.local):
+    attributes: Mapping[str, str] = {}
+
+
+_current = _Current()
+
+
+def scoped(attributes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The attributes of the scopes around, with ``attributes`` over them."""
+    return {**_current.attributes, **(attributes or {})}

@@ -1,0 +1,56 @@
+"""The names that symbols get where nobody names them: ``convolution0``, ``convolution1``."""
+
+from __future__ import annotations
+
+import threading
+
+__all__ = ["NameManager", "Prefix"]
+
+
+class NameManager:
+    """Counts names by kind. ``with NameManager():`` counts anew in this thread."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._outer: list[NameManager] = []
+
+    def get(self, name: str | None, hint: str) -> str:
+        """``name``, or ``hint`` with the next number."""
+        if name:
+            return name
+        count = self._counts.get(hint, 0)
+        self._counts[hint] = count + 1
+        return f"{hint}{count}"
+
+    def __enter__(self) -> NameManager:  # noqa: PYI034 - Self is younger than Python 3.10
+        self._outer.append(current())
+        _current.manager = self
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        _current.manager = self._outer.pop()
+
+
+class Prefix(NameManager):
+    """Puts ``prefix`` before all names, the given ones included."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def get(self, name: str | None, hint: str) -> str:
+        """``name`` or the next of its kind, with the prefix."""
+        return self._prefix + super().get(name, hint)
+
+
+class _Current(threading.local):
+    def __init__(self) -> None:
+        self.manager = NameManager()
+
+
+_current = _Current()
+
+
+def current() -> NameManager:
+    """This thread's."""
+    return _current.manager

@@ -1,0 +1,344 @@
+"""Bound graphs: what they compute, what they read and write, what they refuse, and on which CPUs (SPEC P5, X1-X4, O4)."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neuron_adapters
+import neuron_adapters.mx as mx
+import neuron_rt
+from neuron_adapters.mx._errors import UnsupportedOperatorError
+
+
+@pytest.fixture(autouse=True)
+def _own_runtime(own_runtime: None) -> None:
+    """Each test has NCs of its own."""
+
+
+def dense(name: str = "fc") -> mx.sym.Symbol:
+    return mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3, name=name)
+
+
+def arrays(batch: int = 2) -> dict[str, mx.nd.NDArray]:
+    rng = np.random.default_rng(0)
+    shapes = {"data": (batch, 4), "fc_weight": (3, 4), "fc_bias": (3,)}
+    return {name: mx.nd.array(rng.random(shape)) for name, shape in shapes.items()}
+
+
+def expected(args: dict[str, mx.nd.NDArray]) -> np.ndarray:
+    found = {name: one.asnumpy() for name, one in args.items()}
+    return found["data"] @ found["fc_weight"].T + found["fc_bias"]
+
+
+def same(found: mx.nd.NDArray, wanted: np.ndarray) -> None:
+    np.testing.assert_allclose(found.asnumpy(), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(params=["neuron", "cpu"])
+def bound(request: pytest.FixtureRequest) -> tuple[Any, dict[str, mx.nd.NDArray]]:
+    args = arrays()
+    return dense().bind(ctx=getattr(mx, request.param)(0), args=args, grad_req="null"), args
+
+
+def test_forward(bound: tuple[Any, dict[str, mx.nd.NDArray]]) -> None:
+    """Keyword arguments, NDArrays and NumPy's, go to the arguments; outputs are the same memory each time."""
+    exe, args = bound
+    (first,) = exe.forward()
+    same(first, expected(args))
+    x = np.random.default_rng(1).random((2, 4))
+    (second,) = exe.forward(data=x)
+    np.testing.assert_allclose(args["data"].asnumpy(), x.astype("f4"))
+    same(second, expected(args))
+    assert np.array_equal(first.asnumpy(), second.asnumpy()) and exe.outputs[0] is second
+    same(exe.forward(is_train=False, data=mx.nd.ones((2, 4)))[0], expected(args))
+    assert list(exe.output_dict) == ["fc_output"] and exe.output_dict["fc_output"] is exe.outputs[0]
+    assert list(exe.arg_dict) == ["data", "fc_weight", "fc_bias"] and exe.aux_dict == {}
+    assert "fc" in exe.debug_str()
+
+
+def test_changes_show(bound: tuple[Any, dict[str, mx.nd.NDArray]]) -> None:
+    """Whatever is written to an array, weights included, shows in the next call: in place, in part, by copy."""
+    exe, args = bound
+    exe.forward()
+    changes: list[Callable[[], object]] = [
+        lambda: args["data"].__setitem__(slice(None), 2),
+        lambda: args["fc_weight"].__setitem__((0, 1), 7),
+        lambda: args["fc_bias"].__iadd__(1),
+        lambda: args["fc_weight"][1].__setitem__(slice(None), 3),
+        lambda: exe.copy_params_from({"fc_weight": mx.nd.ones((3, 4)), "fc_bias": mx.nd.zeros((3,))}),
+        lambda: mx.nd.ones((3, 4)).copyto(exe.arg_dict["fc_weight"]),
+    ]
+    for change in changes:
+        change()
+        same(exe.forward()[0], expected(args))
+    for number in range(5):  # a weight that is fed each time is no weight
+        weight = np.full((3, 4), number, "f4")
+        same(exe.forward(fc_weight=weight)[0], expected(args))
+    loads = exe._reloads["fc_weight"]
+    exe.forward(fc_weight=np.full((3, 4), 9, "f4"))
+    same(exe.outputs[0], expected(args))
+    assert exe._reloads["fc_weight"] == loads and "fc_weight" not in exe._held
+
+
+def test_reshape(bound: tuple[Any, dict[str, mx.nd.NDArray]]) -> None:
+    exe, args = bound
+    smaller = exe.reshape(data=(1, 4))
+    assert smaller.arg_dict["fc_weight"] is args["fc_weight"] and smaller.forward()[0].shape == (1, 3)
+    with pytest.raises(mx.MXNetError, match="allow_up_sizing"):
+        exe.reshape(data=(5, 4))
+    assert exe.reshape(allow_up_sizing=True, data=(5, 4)).forward()[0].shape == (5, 3)
+    with pytest.raises(mx.MXNetError, match="partial_shaping"):
+        exe.reshape(data=(2, 5), allow_up_sizing=True)
+
+
+def test_what_mxnet_says(bound: tuple[Any, dict[str, mx.nd.NDArray]]) -> None:
+    """The errors of MXNet's own executor, and what an inference-only one refuses."""
+    exe, args = bound
+    with pytest.raises(TypeError, match="Unknown argument label"):
+        exe.forward(label=mx.nd.ones((2,)))
+    with pytest.raises(ValueError, match=r"Argument data, need: \(2, 4\), received: \(3, 4\)"):
+        exe.forward(data=mx.nd.ones((3, 4)))
+    with pytest.raises(ValueError, match='"label"'):
+        exe.copy_params_from({"label": mx.nd.ones((2,))})
+    exe.copy_params_from({"label": mx.nd.ones((2,))}, allow_extra_params=True)
+    for refused in (lambda: exe.forward(is_train=True), exe.backward):
+        with pytest.raises(mx.MXNetError, match="infers only"):
+            refused()
+    same(exe.forward()[0], expected(args))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        (lambda args: args.pop("fc_weight"), ValueError, "key `fc_weight` is missing in `args`"),
+        (lambda args: args.update(fc_weight=mx.nd.ones((3, 5))), mx.MXNetError, "fc"),
+        (lambda args: args.update(fc_weight="text"), TypeError, "str as fc_weight"),
+    ],
+)
+def test_bind_refuses(change: Callable[[dict[str, Any]], object], kind: type[Exception], says: str) -> None:
+    """One clear error, and nothing is placed."""
+    args = arrays()
+    change(args)
+    with pytest.raises(kind, match=says):
+        dense().bind(ctx=mx.neuron(0), args=args, grad_req="null")
+    assert neuron_adapters.describe().models == ()
+
+
+def test_bind_takes() -> None:
+    """A list in order, NumPy's arrays, more than is needed; a float16 graph."""
+    args = arrays()
+    wanted = expected(args)
+    for given in (list(args.values()), {**args, "more": mx.nd.ones((1,))}, {k: v.asnumpy() for k, v in args.items()}):
+        same(dense().bind(ctx=mx.neuron(0), args=given, grad_req="null").forward()[0], wanted)
+    half = {name: one.astype("float16") for name, one in args.items()}
+    (found,) = dense().bind(ctx=mx.neuron(0), args=half, grad_req="null").forward()
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found.asnumpy(), wanted, rtol=1e-2)
+
+
+@pytest.mark.parametrize("grad_req", ["write", {"data": "null", "fc_weight": "add", "fc_bias": "null"}])
+def test_gradients_are_refused_on_ncs(grad_req: Any) -> None:
+    """P3: inference only. On a CPU MXNet's default is let be."""
+    with pytest.raises(mx.MXNetError, match="infer only"):
+        dense().bind(ctx=mx.neuron(0), args=arrays(), grad_req=grad_req)
+    with pytest.raises(mx.MXNetError, match="args_grad"):
+        dense().bind(ctx=mx.neuron(0), args=arrays(), args_grad=arrays(), grad_req="null")
+    dense().bind(ctx=mx.cpu(), args=arrays())
+
+
+def test_simple_bind() -> None:
+    exe = mx.sym.SoftmaxOutput(dense(), name="softmax").simple_bind(ctx=mx.neuron(0), grad_req="null", data=(5, 4))
+    assert {name: one.shape for name, one in exe.arg_dict.items()} == {
+        "data": (5, 4), "fc_weight": (3, 4), "fc_bias": (3,), "softmax_label": (5,),
+    }  # fmt: skip
+    np.testing.assert_allclose(exe.forward()[0].asnumpy(), np.full((5, 3), 1 / 3), rtol=1e-6)
+    with pytest.raises(RuntimeError, match=r"simple_bind error. Arguments: \{\}"):
+        with pytest.warns(UserWarning, match="do not follow"):
+            dense().simple_bind(ctx=mx.neuron(0), grad_req="null")
+
+
+def test_unknown_operators_are_said_at_once() -> None:
+    """All of them with their nodes, before anything is placed."""
+    text = dense().tojson().replace('"FullyConnected"', '"MyOwnLayer"')
+    with pytest.raises(UnsupportedOperatorError, match=r"MyOwnLayer \(fc\)") as found:
+        mx.sym.load_json(text).bind(ctx=mx.neuron(0), args=arrays(), grad_req="null")
+    assert found.value.operators == {"MyOwnLayer": ["fc"]}
+    assert neuron_adapters.describe().models == ()
+
+
+def heavy(name: str) -> mx.sym.Symbol:
+    out = mx.sym.var("data")
+    for number in range(3):
+        out = mx.sym.Convolution(out, kernel=(3, 3), pad=(1, 1), num_filter=48, name=f"{name}{number}")
+    return out
+
+
+def bind_heavy(name: str, nc: int) -> Any:
+    exe = heavy(name).simple_bind(ctx=mx.neuron(nc), grad_req="null", data=(1, 48, 48, 48))
+    for one in exe.arg_arrays:
+        one[:] = mx.nd.random.uniform(-0.1, 0.1, shape=one.shape)
+    return exe
+
+
+def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Callable[[], dict[int, int]]) -> None:
+    """X1: two callers on two NCs compute in their own threads, each on the CPU of its NC, and are left as they were."""
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        pytest.skip("one CPU has one NeuronCore")
+    executors = [bind_heavy("a", 0), bind_heavy("b", 1)]
+    for one in executors:
+        one.forward()
+    where: dict[int, set[int]] = {0: set(), 1: set()}
+    threads: dict[int, int] = {}
+    stop = time.monotonic() + 1.5
+
+    def feed(number: int) -> None:
+        threads[number] = threading.get_native_id()
+        while time.monotonic() < stop:
+            executors[number].forward()
+            slot = executors[number]._model.slot
+            where[number] |= set(slot.cpus)
+        assert os.sched_getaffinity(0) == set(cpus)
+
+    before = cpu_ticks()
+    callers = [threading.Thread(target=feed, args=(number,)) for number in (0, 1)]
+    for one in callers:
+        one.start()
+    spent: dict[int, int] = {}
+    while any(one.is_alive() for one in callers):
+        spent |= cpu_ticks()
+        time.sleep(0.05)
+    used = {thread: ticks - before.get(thread, 0) for thread, ticks in spent.items()}
+    total, own = sum(used.values()), sum(used.get(threads[number], 0) for number in (0, 1))
+    assert own >= 0.9 * total > 0, used
+    assert where == {0: {cpus[0]}, 1: {cpus[1]}}
+    assert all(len(one._model.slot.cpus) == 1 for one in executors)
+
+
+def test_taking_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P5: models on one NC switch, and the switches are counted; one executor may be called by several threads."""
+    monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
+    args = arrays()
+    one, two = (dense().bind(ctx=mx.neuron(0), args=args, grad_req="null") for _ in range(2))
+    for exe in (one, two, one, one, two):
+        exe.forward()
+    assert [model.switches for model in neuron_adapters.describe().models] == [1, 2]
+    callers = [threading.Thread(target=lambda: [one.forward() for _ in range(200)]) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    same(one.outputs[0], expected(args))
+    assert neuron_adapters.describe().models[0].calls == 803
+
+
+def test_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X3."""
+    monkeypatch.setenv("NEURON_RT_EXEC_TIMEOUT", "0.001")
+    exe = heavy("slow").simple_bind(ctx=mx.neuron(0), grad_req="null", data=(8, 48, 96, 96))
+    with pytest.raises(neuron_rt.ExecutionTimeoutError) as found:
+        exe.forward()
+    assert found.value.status == 5
+
+
+def test_fork(run_script: Callable[..., str]) -> None:
+    """O4: a child loads its own; what it inherited says so."""
+    out = run_script(
+        "",
+        """
+import os
+os.environ['NEURON_RT_NUM_CORES'] = '1'
+import neuron_adapters.mx as mx, neuron_rt
+symbol = mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=1, no_bias=True, name='fc')
+args = {'data': mx.nd.ones((1, 2)), 'fc_weight': mx.nd.ones((1, 2))}
+exe = symbol.bind(ctx=mx.neuron(0), args=args, grad_req='null')
+exe.forward()
+child = os.fork()
+if child == 0:
+    try:
+        exe.forward()
+    except neuron_rt.ModelNotLoadedError as error:
+        assert 'load it again' in str(error)
+        own = symbol.bind(ctx=mx.neuron(0), args=args, grad_req='null')
+        print(own.forward()[0].asnumpy(), neuron_rt.init().instance_ncs, flush=True)
+        os._exit(0)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print(exe.forward()[0].asnumpy())
+""",
+    )
+    assert out == "[[2.]] (1,)\n[[2.]]\n"
+
+
+def test_import_is_light(run_script: Callable[..., str]) -> None:
+    """H3: no framework, no engine and nothing heavy comes with the import."""
+    out = run_script(
+        "",
+        """
+import sys
+import neuron_adapters.mx as mx
+mx.nd.ones((2, 2)); mx.sym.var('x'); mx.neuron(1)
+heavy = ('torch', 'tensorflow', 'keras', 'mxnet', 'onnx', 'openvino', 'PIL')
+print([name for name in heavy if name in sys.modules])
+""",
+    )
+    assert out == "[]\n"
+
+
+@pytest.mark.parametrize("context", [mx.cpu(), mx.neuron(1)], ids=str)
+def test_reshape_stays_where_it_is(context: mx.Context) -> None:
+    """A compiled graph on MXNet's CPU context, too, for which the runtime chose."""
+    from neuron_adapters.mx._compile import compile_symbol
+
+    args = arrays()
+    data = args.pop("data")
+    symbol, args, _aux = compile_symbol(dense(), args, {}, {"data": data}, **{"--neuroncore-pipeline-cores": 2})
+    exe = symbol.bind(ctx=context, args={**args, "data": data}, grad_req="null")
+    smaller = exe.reshape(data=(1, 4))
+    assert neuron_adapters.placement(smaller) == neuron_adapters.placement(exe) != ()
+    same(smaller.forward(data=data.asnumpy()[:1])[0], exe.forward()[0].asnumpy()[:1])
+
+
+def test_weights_that_change_now_and_then_stay_weights() -> None:
+    args = arrays()
+    exe = dense().bind(ctx=mx.neuron(0), args=args, grad_req="null")
+    for number in range(6):
+        args["fc_weight"][:] = number
+        for _ in range(2):
+            same(exe.forward()[0], expected(args))
+    assert "fc_weight" in exe._held
+
+
+def test_eval() -> None:
+    args = arrays()
+    for context in (None, mx.cpu(), mx.neuron(0)):
+        same(dense().eval(ctx=context, **args)[0], expected(args))
+
+
+def test_the_name_of_the_plugin(run_script: Callable[..., str]) -> None:
+    """``import mx_neuron`` is there after the import, compiles, and goes with uninstall()."""
+    out = run_script(
+        "",
+        """
+import neuron_adapters.mx as mx
+import mx_neuron
+symbol = mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=1, no_bias=True, name='fc')
+sym, args, aux = mx_neuron.compile(symbol, {'fc_weight': mx.nd.ones((1, 2))}, {}, inputs={'data': mx.nd.ones((1, 2))})
+print(mx.sym.load_json(sym.tojson()).list_arguments(), mx_neuron.__version__)
+mx.uninstall()
+try:
+    del mx_neuron
+    import mx_neuron
+except ModuleNotFoundError as error:
+    print(error)
+""",
+    )
+    assert out == "['data', 'fc_weight', '_op0_neuronbin'] 1.8.0+neuron.adapters\nNo module named 'mx_neuron'\n"

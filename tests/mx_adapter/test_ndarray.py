@@ -1,0 +1,327 @@
+"""Arrays: what MXNet 1.9.1 answered, asked here; memory, views and who wrote to what; contexts; batches; pictures."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neuron_adapters.mx as mx
+from neuron_adapters.mx.base import MXNetError
+from neuron_adapters.mx.ndarray._memory import writes
+
+HERE = Path(__file__).parent / "fixtures"
+ROOT = HERE.parents[2]
+ANSWERS = json.loads((HERE / "answers.json").read_text())
+ERRORS = {"MXNetError": MXNetError, "IndexError": IndexError, "TypeError": TypeError, "ValueError": ValueError}
+
+
+def _names() -> dict[str, Any]:
+    return {
+        "mx": mx,
+        "np": np,
+        "f": mx.nd.array([[1, 2, 3], [4, 5, 6]]),
+        "i": mx.nd.array([[1, 2, 3], [4, 5, 7]], dtype="int32"),
+        "h": mx.nd.array([[1, 2, 3], [4, 5, 6]], dtype="float16"),
+        "u": mx.nd.array([200, 100, 7], dtype="uint8"),
+        "b": mx.nd.array([True, False], dtype="bool"),
+        "v": mx.nd.array([3, 1, 2]),
+        "x": mx.nd.array([[1, 2, 3], [4, 5, 6]]),
+    }
+
+
+def _check(made: Any, expected: Any) -> None:
+    if isinstance(expected, dict):
+        assert isinstance(made, mx.nd.NDArray)
+        assert (made.dtype, made.shape) == (np.dtype(expected["dtype"]).type, tuple(expected["shape"]))
+        values = np.array(expected["values"], expected["dtype"]).reshape(made.shape)
+        np.testing.assert_allclose(made.asnumpy(), values, rtol=1e-5)
+    elif isinstance(made, (list, tuple)):
+        assert len(made) == len(expected)
+        for one, other in zip(made, expected):
+            _check(one, other)
+    else:
+        assert (
+            repr(made) if isinstance(made, (type, mx.Context)) else getattr(made, "tolist", lambda: made)()
+        ) == expected
+
+
+@pytest.mark.parametrize("text", list(ANSWERS["expressions"]))
+def test_expressions_are_what_mxnet_says(text: str) -> None:
+    expected = ANSWERS["expressions"][text]
+    if isinstance(expected, dict) and "error" in expected:
+        with pytest.raises(ERRORS[expected["error"]]):
+            eval(text, _names())
+    else:
+        _check(eval(text, _names()), expected)
+
+
+@pytest.mark.parametrize("text", list(ANSWERS["statements"]))
+def test_writes_reach_what_they_reach_in_mxnet(text: str) -> None:
+    expected = ANSWERS["statements"][text]
+    names = _names()
+    if isinstance(expected, dict):
+        with pytest.raises(ERRORS[expected["error"]]):
+            exec(text, names)
+    else:
+        exec(text, names)
+        x, y = names["x"], names.get("y")
+        _check(x, expected[0])
+        if isinstance(y, mx.nd.NDArray):
+            _check(y, expected[1])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "x[:] = 1", "x[0] = 1", "x[0, 1] = 5", "x += 1", "x -= 1", "x *= 2", "x /= 2", "x %= 2", "x **= 2",
+        "x[1][:] = 3", "x[0:1] += 1", "x.reshape(-1)[2:3] = 4", "x.reshape((3, 2))[0, 0] = 1", "x.detach()[:] = 0",
+        "mx.nd.zeros((2, 3)).copyto(x)", "mx.nd.relu(x, out=x)", "x[[0, 1], [0, 1]] = 0",
+    ],
+)  # fmt: skip
+def test_a_write_is_counted_at_the_memory_and_in_all(write: str) -> None:
+    names = _names()
+    x = names["x"]
+    view, copy = x[0], x.copy()
+    before, all_before = x._version, writes.value
+    exec(write, names)
+    assert x._version > before
+    assert view._version == x._version
+    assert copy._version == 0
+    assert writes.value > all_before
+
+
+@pytest.mark.parametrize(
+    "read",
+    ["x + 1", "x[0]", "x[:, 1] + 1", "x.asnumpy()", "np.asarray(x)", "x.reshape(-1)", "x.copy()", "x.sum()", "repr(x)",
+     "x.astype('float16')", "list(x)", "x.T", "pickle.dumps(x)", "x.copyto(mx.cpu(1))"],
+)  # fmt: skip
+def test_reading_counts_nothing(read: str) -> None:
+    names = {**_names(), "pickle": pickle}
+    before = writes.value
+    eval(read, names)
+    assert (names["x"]._version, writes.value) == (0, before)
+
+
+def test_memory_cannot_be_written_to_behind_the_counters() -> None:
+    x = mx.nd.zeros((2, 2))
+    for handed in (x.asnumpy(), np.asarray(x), np.array(x), np.from_dlpack(x), memoryview(np.asarray(x))):
+        assert not np.may_share_memory(np.asarray(handed), x._array)
+    assert np.asarray(x, dtype="float64").dtype == np.float64
+    with pytest.raises(ValueError, match="copied"):
+        x.__array__(copy=False)
+    with pytest.raises(TypeError):
+        np.ones((2, 2)) + x
+
+
+def test_the_memory_is_always_contiguous() -> None:
+    x = mx.nd.array(np.asfortranarray(np.arange(12.0).reshape(3, 4)))
+    for made in (
+        x,
+        x.T,
+        x[:, 1],
+        x[:, ::2],
+        x[::-1],
+        x.transpose(),
+        mx.nd.flip(x, axis=0),
+        x.reshape((4, 3)),
+        x[1, 1:3],
+    ):
+        assert made._array.flags.c_contiguous
+
+
+def test_numpy_arrays_may_be_shared_on_request() -> None:
+    mine = np.arange(3)
+    x = mx.nd.from_numpy(mine)
+    x[0] = 7
+    assert mine[0] == 7
+    assert not mine.flags.writeable
+    assert mx.nd.from_numpy(np.arange(3), zero_copy=False).dtype == np.int64
+
+
+def test_pickling_keeps_values_dtype_and_context() -> None:
+    x = mx.nd.array([1, 2], ctx=mx.neuron(3), dtype="int8")
+    again = pickle.loads(pickle.dumps(x))
+    assert (again.context, again.dtype, again.asnumpy().tolist()) == (mx.neuron(3), np.int8, [1, 2])
+
+
+def test_printing() -> None:
+    assert repr(mx.nd.array([[1, 2]])) == "\n[[1. 2.]]\n<NDArray 1x2 @cpu(0)>"
+    assert [one.asscalar() for one in mx.nd.array([3, 1])] == [3.0, 1.0]
+
+
+def test_what_is_not_there_is_said() -> None:
+    with pytest.raises(AttributeError, match=r"mx\.sym\.Convolution is"):
+        mx.nd.Convolution
+    with pytest.raises(AttributeError, match="relu"):
+        mx.nd.nope
+    with pytest.raises(AttributeError, match="nope"):
+        mx.nd.zeros(1).nope
+    with pytest.raises(TypeError, match=r"mx\.nd\.array"):
+        mx.nd.relu(np.ones(2))
+    for shape in (-1, (2**40, 2**40), (2, -3)):
+        with pytest.raises(ValueError, match="shape"):
+            mx.nd.zeros(shape)
+    for dtype in ("complex64", "S3", "float128", "object"):
+        with pytest.raises(ValueError, match="numbers"):
+            mx.nd.zeros(2, dtype=dtype)
+
+
+def test_random_numbers_repeat_with_the_seed() -> None:
+    mx.random.seed(3)
+    first = (mx.nd.random.uniform(shape=(2, 3)), mx.random.normal(5, 0.1, shape=4), mx.nd.random.randint(0, 9, shape=5))
+    mx.random.seed(3)
+    again = (mx.nd.random.uniform(shape=(2, 3)), mx.random.normal(5, 0.1, shape=4), mx.nd.random.randint(0, 9, shape=5))
+    for one, other in zip(first, again):
+        np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+    assert (first[0].shape, first[0].dtype, first[2].dtype) == ((2, 3), np.float32, np.int32)
+    assert first[0].asnumpy().std() > 0
+    assert 4 < first[1].asnumpy().mean() < 6
+
+
+def test_contexts() -> None:
+    assert [repr(one) for one in (mx.cpu(), mx.neuron(), mx.neuron(2), mx.gpu(1), mx.cpu_pinned())] == [
+        "cpu(0)", "neuron(0)", "neuron(2)", "gpu(1)", "cpu_pinned(0)",
+    ]  # fmt: skip
+    assert mx.neuron(2) == mx.neuron(2) != mx.neuron(3) != mx.cpu(3)
+    assert {mx.cpu(): 1}[mx.cpu(0)] == 1
+    assert mx.neuron(np.int64(2)) == mx.Context("neuron", 2) == mx.Context(mx.neuron(2))
+    assert pickle.loads(pickle.dumps(mx.neuron(4))) == mx.neuron(4)
+    assert mx.num_gpus() == 0
+    for wrong in (-1, 1.5, "0", None, True, 2**40):
+        with pytest.raises(ValueError, match="whole number from 0"):
+            mx.neuron(wrong)
+    with pytest.raises(ValueError, match="tpu"):
+        mx.Context("tpu")
+    with pytest.raises(MXNetError, match="Use mx.cpu"):
+        mx.nd.zeros(1, ctx=mx.gpu())
+
+
+def test_the_current_context_is_the_threads() -> None:
+    seen = []
+    one = mx.neuron(1)
+    with one, mx.neuron(2), one:
+        assert mx.current_context() == mx.neuron(1)
+        assert mx.nd.zeros(1).context == mx.neuron(1)
+        thread = threading.Thread(target=lambda: seen.append(mx.current_context()))
+        thread.start()
+        thread.join()
+    assert (seen, mx.current_context()) == ([mx.cpu()], mx.cpu())
+
+
+def _batches(batches: mx.io.NDArrayIter) -> list[Any]:
+    return [(b.data[0].asnumpy()[:, 0].tolist(), b.label[0].asnumpy().tolist(), b.pad) for b in batches]
+
+
+@pytest.mark.parametrize(
+    ("handle", "first", "second"),
+    [
+        ("pad", [([0, 2], [0, 1], 0), ([4, 6], [2, 3], 0), ([8, 0], [4, 0], 1)], None),
+        ("discard", [([0, 2], [0, 1], 0), ([4, 6], [2, 3], 0)], None),
+        ("roll_over", [([0, 2], [0, 1], 0), ([4, 6], [2, 3], 0)], [([8, 0], [4, 0], 0), ([2, 4], [1, 2], 0), ([6, 8], [3, 4], 0)]),
+    ],
+)  # fmt: skip
+def test_batches(handle: str, first: Any, second: Any) -> None:
+    batches = mx.io.NDArrayIter(np.arange(10.0).reshape(5, 2), np.arange(5), 2, last_batch_handle=handle)
+    assert _batches(batches) == first
+    assert _batches(batches) == []
+    batches.reset()
+    assert _batches(batches) == (second or first)
+    batches.reset()
+    assert _batches(batches) == first
+
+
+def test_a_round_that_is_broken_off_leaves_nothing_over() -> None:
+    batches = mx.io.NDArrayIter(np.arange(10.0).reshape(5, 2), np.arange(5), 2, last_batch_handle="roll_over")
+    batches.next()
+    batches.reset()
+    assert [labels for _data, labels, _pad in _batches(batches)] == [[0, 1], [2, 3]]
+    batches.hard_reset()
+    assert [labels for _data, labels, _pad in _batches(batches)] == [[0, 1], [2, 3]]
+
+
+def test_batches_describe_themselves() -> None:
+    batches = mx.io.NDArrayIter({"a": np.zeros((3, 2)), "b": mx.nd.zeros(3)}, batch_size=7)
+    assert batches.provide_data == [("a", (7, 2)), ("b", (7,))]
+    assert batches.provide_label == []
+    (batch,) = list(batches)
+    assert (batch.pad, [one.shape for one in batch.data]) == (4, [(7, 2), (7,)])
+    assert mx.io.NDArrayIter([np.zeros(3)] * 2, np.zeros(3)).provide_data[1].name == "_1_data"
+    name, shape = mx.io.DataDesc("data", (1, 3), layout="NC")
+    assert (name, shape, mx.io.DataDesc.get_batch_axis("TNC")) == ("data", (1, 3), 1)
+    np.random.seed(1)
+    shuffled = mx.io.NDArrayIter(np.arange(20), np.arange(20), 20, shuffle=True).next()
+    assert shuffled.data[0].asnumpy().tolist() == shuffled.label[0].asnumpy().tolist() != list(range(20))
+    for wrong in ({"batch_size": 0}, {"label": np.zeros(4)}, {"last_batch_handle": "keep"}):
+        with pytest.raises(ValueError, match="batch|rows"):
+            mx.io.NDArrayIter(np.zeros(3), **wrong)
+
+
+def test_pictures(tmp_path: Path) -> None:
+    from PIL import Image
+
+    colours = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "p.png")
+    read = mx.image.imread(tmp_path / "p.png")
+    assert (read.shape, read.dtype) == ((5, 7, 3), np.uint8)
+    np.testing.assert_array_equal(read.asnumpy(), colours)
+    np.testing.assert_array_equal(mx.image.imread(tmp_path / "p.png", to_rgb=False).asnumpy(), colours[..., ::-1])
+    assert mx.image.imdecode((tmp_path / "p.png").read_bytes(), flag=0).shape == (5, 7, 1)
+    with pytest.raises(MXNetError, match="no picture"):
+        mx.image.imdecode(b"nonsense")
+    with pytest.raises(MXNetError, match="no picture"):
+        mx.image.imdecode((tmp_path / "p.png").read_bytes()[:60])
+
+
+@pytest.mark.parametrize("how", list(ANSWERS["pictures"]))
+def test_pictures_are_resized_as_opencv_does(how: str) -> None:
+    kind, width, height = map(int, how.split())
+    picture = [[[(37 * x + 91 * y * y) % 256] for x in range(5)] for y in range(4)]
+    made = mx.image.imresize(mx.nd.array(picture, dtype="uint8"), width, height, kind)
+    assert made.dtype == np.uint8
+    # OpenCV computes in whole numbers.
+    np.testing.assert_allclose(made.asnumpy().astype(int), ANSWERS["pictures"][how], atol=1)
+
+
+def test_pictures_are_resized_and_cropped() -> None:
+    ramp = mx.nd.array(np.tile(np.arange(8, dtype="uint8")[None, :, None] * 10, (4, 1, 1)), dtype="uint8")
+    assert mx.image.imresize(ramp, 4, 2, interp=3).asnumpy()[0, :, 0].tolist() == [5, 25, 45, 65]
+    assert mx.image.imresize(ramp, 4, 4, interp=1).asnumpy()[0, :, 0].tolist() == [5, 25, 45, 65]
+    assert mx.image.imresize(ramp, 16, 4, interp=0).asnumpy()[0, :4, 0].tolist() == [0, 0, 10, 10]
+    np.testing.assert_array_equal(mx.image.imresize(ramp, 8, 4, interp=2).asnumpy(), ramp.asnumpy())
+    assert mx.image.resize_short(ramp, 8).shape == (8, 16, 1)
+    cropped, box = mx.image.center_crop(ramp, (4, 2))
+    assert (cropped.asnumpy()[0, :, 0].tolist(), box) == ([20, 30, 40, 50], (2, 1, 4, 2))
+    normal = mx.image.color_normalize(ramp.astype("float32"), mx.nd.array([10]), mx.nd.array([2]))
+    assert normal.asnumpy()[0, 2, 0] == 5
+    with pytest.raises(ValueError, match="inside"):
+        mx.image.fixed_crop(ramp, 5, 0, 4, 4)
+    with pytest.raises(ValueError, match="interp"):
+        mx.image.imresize(ramp, 2, 2, interp=7)
+
+
+def test_importing_brings_nothing_heavy_along() -> None:
+    script = (
+        "import sys; import neuron_adapters.mx as mx; mx.nd.zeros(2) + 1\n"
+        "heavy = {'onnx', 'openvino', 'torch', 'tensorflow', 'PIL', 'neuron_adapters.mx._operators'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "sys.modules['PIL'] = None\n"
+        "try: mx.image.imdecode(b'')\n"
+        "except ImportError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": f"{ROOT / 'core'}:{ROOT}"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pip install 'neuron-adapters[mx]'" in done.stdout

@@ -1,0 +1,248 @@
+"""Symbols: what MXNet 1.9.1 made of the same words; attributes, names, inference, errors."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neuron_adapters.mx as mx
+from neuron_adapters.mx._operators import find, names
+from neuron_adapters.mx._signatures import called
+from neuron_adapters.mx.base import MXNetError
+
+HERE = Path(__file__).parent / "fixtures"
+ANSWERS = json.loads((HERE / "answers.json").read_text())
+
+
+def _scoped(make: Any, **attributes: str) -> Any:
+    with mx.AttrScope(**attributes):
+        return make()
+
+
+def _prefixed(prefix: str, make: Any) -> Any:
+    with mx.name.Prefix(prefix):
+        return make()
+
+
+def _symbol(text: str) -> mx.Symbol:
+    with mx.name.NameManager():
+        known = {"mx": mx, "np": np, "x": mx.sym.var("x"), "y": mx.sym.var("y")}
+        return eval(text, {**known, "scoped": _scoped, "prefixed": _prefixed})
+
+
+@pytest.mark.parametrize("text", list(ANSWERS["symbols"]))
+def test_symbols_are_what_mxnet_makes_of_them(text: str) -> None:
+    made, expected = _symbol(text), ANSWERS["symbols"][text]
+    assert made.tojson() == expected["json"]
+    assert made.list_arguments() == expected["arguments"]
+    assert made.list_outputs() == expected["outputs"]
+    assert made.list_auxiliary_states() == expected["auxiliary"]
+    assert made.get_internals().list_outputs() == expected["internals"]
+    assert made.attr_dict() == expected["attributes"]
+    assert made.name == expected["name"]
+    assert mx.sym.load_json(made.tojson()).list_outputs() == expected["outputs"]
+
+
+@pytest.mark.parametrize("text", list(ANSWERS["shapes"]))
+def test_shapes_are_what_mxnet_infers(text: str) -> None:
+    expected = [[tuple(shape) for shape in part] for part in ANSWERS["shapes"][text]]
+    given = expected[0][0]
+    made = _symbol(text)
+    assert list(made.infer_shape(x=given)) == expected
+    assert list(made.infer_shape(given)) == expected
+
+
+def test_shapes_that_do_not_follow_or_contradict() -> None:
+    fc = mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc")
+    with pytest.warns(UserWarning, match="fc_weight"):
+        assert fc.infer_shape() == (None, None, None)
+    assert fc.infer_shape_partial(x=(0, 4)) == ([(0, 4), (3, 4), (3,)], [(0, 3)], [])
+    assert fc.infer_shape((2, 4), None, None)[1] == [(2, 3)]
+    assert mx.sym.var("z", shape=(2, 3)).infer_shape() == ([(2, 3)], [(2, 3)], [])
+    with pytest.raises(MXNetError, match="fc"):
+        fc.infer_shape(x=(2, 4), fc_weight=(5, 5))
+    with pytest.raises(MXNetError, match="fc_weight, fc_bias"):
+        fc.infer_shape(foo=(2, 4))
+    with pytest.raises(ValueError, match="not both"):
+        fc.infer_shape((2, 4), x=(2, 4))
+    with pytest.raises(TypeError, match="tuple"):
+        fc.infer_shape(x=4)
+
+
+def test_dtypes() -> None:
+    bn = mx.sym.BatchNorm(mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3), name="bn")
+    half, single = np.float16, np.float32
+    assert bn.infer_type(x="float16") == ([half, half, half, single, single], [half], [single, single])
+    assert mx.sym.var("q", dtype="int8").infer_type() == ([np.int8], [np.int8], [])
+
+
+def test_every_operator_has_a_function_that_says_how_it_is_called() -> None:
+    for name in names():
+        function = getattr(mx.sym, name)
+        assert function.__name__ == name
+        assert function.__doc__
+        assert "name" in inspect.signature(function).parameters
+    assert list(inspect.signature(mx.sym.clip).parameters) == ["data", "a_min", "a_max", "name", "attr"]
+    assert "Convolution" in dir(mx.sym)
+    assert "box_nms" in dir(mx.sym.contrib)
+    assert find("Convolution") is not None
+    unknown = [name for name in names() if called(name) is None and not name.startswith("_")]
+    assert sorted(unknown) == ["CuDNNBatchNorm", "MultiBoxDetection", "MultiBoxPrior"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "says"),
+    [
+        ("mx.sym.FullyConnected(x, num_hidden=7, bogus=1)", MXNetError, "num_hidden, no_bias, flatten"),
+        ("mx.sym.FullyConnected(x)", MXNetError, "needs num_hidden"),
+        ("mx.sym.FullyConnected(x, num_hidden='many').infer_shape(x=(1, 2))", MXNetError, "num_hidden"),
+        ("mx.sym.FullyConnected(5, num_hidden=2)", TypeError, "symbols as its inputs"),
+        ("mx.sym.FullyConnected(data=np.ones(2), num_hidden=2)", TypeError, "symbols as its inputs"),
+        ("mx.sym.FullyConnected(x, data=x, num_hidden=2)", MXNetError, "twice"),
+        ("mx.sym.FullyConnected(x, nope=x, num_hidden=2)", MXNetError, "data, weight, bias"),
+        ("mx.sym.FullyConnected(x, x, x, num_hidden=2, no_bias=True)", MXNetError, "takes 2 inputs"),
+        ("mx.sym.FullyConnected(x, num_hidden=2, attr={'weight_lr_mult': '5'})", MXNetError, "weight=mx.sym.var"),
+        ("mx.sym.clip(x, 0, 6, 7)", TypeError, "at most 3"),
+        ("mx.sym.clip(x, 0, a_min=1, a_max=2)", TypeError, "a_min twice"),
+        ("mx.sym.Concat()", MXNetError, "at least one"),
+        ("mx.sym.split(x, num_outputs=2) + 1", MXNetError, "choose one"),
+        ("mx.sym.Custom(x, op_type='z')", AttributeError, "no Custom"),
+        ("mx.sym.nope(x)", AttributeError, "no such operator"),
+        ("mx.sym.contrib.nope(x)", AttributeError, "_contrib_nope"),
+        ("mx.sym.khatri", AttributeError, "khatri"),
+        ("x.nope", AttributeError, "nope"),
+        ("x + 'a'", TypeError, "str"),
+        ("x + True", TypeError, "bool"),
+        ("x + np.ones(2)", TypeError, "ndarray"),
+        ("bool(x)", MXNetError, "neither true nor false"),
+        ("hash(x)", TypeError, "unhashable"),
+        ("mx.sym.var(3)", TypeError, "text"),
+        ("mx.sym.var('q', foo=1)", ValueError, "underscores"),
+        ("mx.sym.var('q', attr={'a': 1})", ValueError, "a=1"),
+        ("mx.sym.Group([])", TypeError, "list"),
+        ("mx.sym.Group([1])", TypeError, "list"),
+        ("mx.sym.Group([x, y])[2]", IndexError, "2 outputs"),
+        ("mx.sym.Group([x, y])[-1]", IndexError, "from 0"),
+        ("mx.sym.Group([x, y])['z']", ValueError, "no outputs"),
+        ("mx.sym.Group([x, x])['x']", ValueError, "2 outputs"),
+        ("mx.sym.Group([x, y])[1.0]", TypeError, "number, name or slice"),
+        ("x(y, x=y)", TypeError, "not both"),
+        ("x(y, y)", MXNetError, "1 arguments"),
+        ("x(z=y)", MXNetError, "no argument"),
+        ("x(x=mx.sym.Group([y, y]))", MXNetError, "one output"),
+        ("x(5)", TypeError, "symbols"),
+        ("mx.AttrScope(a=1)", ValueError, "a=1"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, kind: type[Exception], says: str) -> None:
+    with pytest.raises(kind) as caught:
+        _symbol(text)
+    assert says in str(caught.value)
+
+
+def test_choosing_outputs() -> None:
+    fc = mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc")
+    assert fc.get_internals()["fc_weight"].list_outputs() == ["fc_weight"]
+    assert fc.get_children().list_outputs() == ["x", "fc_weight", "fc_bias"]
+    assert mx.sym.var("x").get_children() is None
+    group = mx.sym.Group([fc, mx.sym.var("y")])
+    assert (len(group), [one.name for one in group], group[1:].list_outputs()) == (2, ["fc", "y"], ["y"])
+    assert (repr(group), repr(fc), group.name, group.list_attr()) == ("<Symbol group [fc, y]>", "<Symbol fc>", None, {})
+
+
+def test_composing_leaves_the_original_alone() -> None:
+    net = mx.sym.FullyConnected(mx.sym.var("in"), num_hidden=3, name="fc")
+    before = net.tojson()
+    made = net(**{"in": mx.sym.relu(mx.sym.var("d"), name="r")}, name="new")
+    assert made.list_arguments() == ["d", "fc_weight", "fc_bias"]
+    assert made.list_outputs() == ["new_output"]
+    assert net(mx.sym.var("other")).list_arguments()[0] == "other"
+    assert net.tojson() == before
+
+
+def test_copies_are_equal_and_independent() -> None:
+    net = mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc")
+    for made in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), mx.sym.fromjson(net.tojson())):
+        assert made.tojson() == net.tojson()
+        made._set_attr(mood="new")
+    assert net.attr("mood") is None
+
+
+def test_attributes_that_mxnet_hides() -> None:
+    x = mx.sym.var("x", lr_mult=2.0)
+    x._set_attr(wd_mult="3")
+    assert (x.attr("lr_mult"), x.attr("__lr_mult__"), x.attr("__wd_mult__"), x.attr("none")) == (
+        "2.0",
+        "2.0",
+        "3",
+        None,
+    )
+    with pytest.raises(DeprecationWarning, match="attr_dict"):
+        x.list_attr(recursive=True)
+
+
+def test_names_and_scopes_are_the_threads() -> None:
+    seen: list[Any] = []
+    with mx.name.Prefix("p_"), mx.AttrScope(__a__="1"), mx.AttrScope(__b__="2"):
+        thread = threading.Thread(target=lambda: seen.append(mx.sym.relu(mx.sym.var("x"))))
+        thread.start()
+        thread.join()
+        inside = mx.sym.relu(mx.sym.var("x"))
+    assert (seen[0].name, seen[0].list_attr()) == ("relu0", {})
+    assert (inside.name, inside.list_attr()) == ("p_relu0", {"__a__": "1", "__b__": "2"})
+    assert mx.sym.var("x").list_attr() == {}
+
+
+def test_names_go_on_where_a_scope_ends() -> None:
+    with mx.name.NameManager():
+        one = mx.sym.relu(mx.sym.var("x"))
+        with mx.name.NameManager():
+            inside = mx.sym.relu(mx.sym.var("x"))
+        two = mx.sym.relu(mx.sym.var("x"))
+    assert [one.name, inside.name, two.name] == ["relu0", "relu0", "relu1"]
+
+
+def test_numpy_numbers_are_written_as_pythons() -> None:
+    made = mx.sym.Pooling(mx.sym.var("x"), kernel=(np.int64(2), np.int32(3)), pool_type="max")
+    assert made.attr("kernel") == "(2, 3)"
+    assert (mx.sym.var("x") * np.float32(0.5)).attr("scalar") == "0.5"
+    assert mx.sym.cast(mx.sym.var("x"), dtype=np.float16).attr("dtype") == "float16"
+    assert mx.sym.slice(mx.sym.var("x"), begin=(0, None), end=[np.int64(1)]).list_attr() == {
+        "begin": "(0, None)",
+        "end": "[1]",
+    }
+
+
+def test_files(tmp_path: Path) -> None:
+    net = mx.sym.FullyConnected(mx.sym.var("é"), num_hidden=3, name="fc")
+    net.save(tmp_path / "net.json")
+    assert (tmp_path / "net.json").read_bytes() == net.tojson().encode()
+    assert mx.sym.load(tmp_path / "net.json").list_arguments()[0] == "é"
+    with pytest.raises(MXNetError, match="no JSON"):
+        mx.sym.load_json("nonsense")
+    with pytest.raises(TypeError, match="text"):
+        mx.sym.load_json(3)
+
+
+def test_deep_graphs_need_no_stack() -> None:
+    net = mx.sym.var("x")
+    for _ in range(3000):
+        net = net + 1
+    assert net.list_arguments() == ["x"]
+    assert net(x=mx.sym.var("y")).list_arguments() == ["y"]
+    assert len(net.get_internals()) == 3001
+    assert copy.copy(net).tojson() == net.tojson()
+
+
+def test_debug_str_names_all_nodes() -> None:
+    text = mx.sym.Group([mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc"), mx.sym.var("y")]).debug_str()
+    for line in ("output[1]=y(0)", "Variable:fc_weight", "Op:FullyConnected, Name=fc", "arg[0]=x(0)", "num_hidden=3"):
+        assert line in text
