@@ -42,12 +42,10 @@ def page(results: dict[str, Any], path: str) -> None:
     if not os.path.exists(path):
         return
     blocks = {"machine": [about(results["machine"])], "goals": goals(results["benchmarks"])}
-    for network, sides in results["benchmarks"].get("two_models", {}).get("data", {}).items():
-        blocks[network] = [
-            "| two models at once | inferences a second | ÷ naive (quartiles) |",
-            "|---|---|---|",
-            *(f"| {name} | {one['rate']:,.1f} | {spread(one['ratio'], 2)} |" for name, one in sides.items()),
-        ]
+    for benchmark, prefix in {"two_models": "", "keras_models": "keras-", "mxnet_models": "mxnet-"}.items():
+        for network, sides in results["benchmarks"].get(benchmark, {}).get("data", {}).items():
+            if network not in ("call", "tail"):
+                blocks[prefix + network] = rates(sides)
     with open(path) as file:
         text = file.read()
     for name, lines in blocks.items():
@@ -56,6 +54,15 @@ def page(results: dict[str, Any], path: str) -> None:
             text = before + mark + "\n".join(lines) + "\n" + rest[rest.index("<!-- end -->") :]
     with open(path, "w") as file:
         file.write(text)
+
+
+def rates(sides: dict[str, Any]) -> list[str]:
+    """Two models at once as rows."""
+    return [
+        "| two models at once | inferences a second | ÷ naive (quartiles) |",
+        "|---|---|---|",
+        *(f"| {name} | {one['rate']:,.1f} | {spread(one['ratio'], 2)} |" for name, one in sides.items()),
+    ]
 
 
 def about(machine: dict[str, Any]) -> str:
@@ -98,6 +105,18 @@ def two_models(data: dict[str, Any], folder: str) -> None:
         axes.set_xlabel("inferences a second ÷ two threads of PyTorch with defaults; dashed: the limit in float32")
         axes.set_title(f"Two models of {network} on two CPUs", loc="left")
         save(figure, folder, f"two_models_{network}.png")
+
+
+def keras_models(data: dict[str, Any], folder: str) -> None:
+    """The same for Keras; the limit is the same session, opened by hand, in two pinned processes."""
+    sides = data.get("resnet50")
+    if not sides:
+        return
+    figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.3))
+    bars(axes, {name: one["ratio"] for name, one in sides.items()}, "{:.2f}")
+    axes.set_xlabel("inferences a second ÷ two threads that call model(x)")
+    axes.set_title("Two Keras models of resnet50 on two CPUs", loc="left")
+    save(figure, folder, "keras_resnet50.png")
 
 
 def call_cost(data: dict[str, Any], folder: str) -> None:
@@ -169,7 +188,7 @@ def save(figure: Any, folder: str, name: str) -> None:
     print(path)
 
 
-PICTURES = {"two_models": two_models, "call_cost": call_cost, "tail": tail, "placement_scale": placement_scale}
+PICTURES = {"two_models": two_models, "keras_models": keras_models, "call_cost": call_cost, "tail": tail, "placement_scale": placement_scale}
 
 if __name__ == "__main__":
     main()
