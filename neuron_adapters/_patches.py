@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,12 @@ from types import ModuleType
 from typing import Any
 
 _MISSING = object()
+
+
+def is_foreign(name: str, ours: object) -> bool:
+    """Whether somebody else's module of that name is loaded or installed."""
+    loaded = sys.modules.get(name)
+    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
 
 
 class Patches:
@@ -54,6 +61,14 @@ class Patches:
                 for name, value in list(vars(module).items()):
                     if id(value) in by_id:
                         self.set(module, name, by_id[id(value)])
+
+    def provide(self, modules: Mapping[str, Any]) -> None:
+        """Make modules importable by these names, parents first: ``torch.neuron`` is also an attribute of torch."""
+        for name, module in modules.items():
+            self.set(sys.modules, name, module)
+            parent, _dot, child = name.rpartition(".")
+            if parent and parent not in modules:
+                self.set(sys.modules[parent], child, module)
 
     def revert(self) -> None:
         """Put everything back, last change first. Reverting twice is harmless; what somebody else has since put over

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from neuron_adapters._patches import Patches
+from neuron_adapters._patches import Patches, is_foreign
 from neuron_adapters.mx import _plugin
 
 log = logging.getLogger("neuron_adapters")
@@ -29,7 +29,7 @@ def install() -> bool:
     if _patches.installed:
         return True
     loaded = _plugin.loaded_mxnet()
-    if _is_there(REAL_PLUGIN, _plugin) or hasattr(loaded, "neuron"):
+    if is_foreign(REAL_PLUGIN, _plugin) or hasattr(loaded, "neuron"):
         log.warning("%s is installed here: neuron_adapters.mx steps aside and hooks nothing", REAL_PLUGIN)
         return False
     if "mxnet" not in sys.modules and importlib.util.find_spec("mxnet") is not None:
@@ -44,11 +44,6 @@ def install() -> bool:
 def uninstall() -> None:
     """Put everything back. What is bound stays where it is, and runs there (SPEC H1)."""
     _patches.revert()
-
-
-def _is_there(name: str, ours: object) -> bool:
-    loaded = sys.modules.get(name)
-    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
 
 
 def _await_mxnet() -> None:

@@ -55,6 +55,16 @@ def weights(heads: Sequence[Entry]) -> set[str]:
     return found - fed - {entry.node.name for entry in heads}
 
 
+def labels(heads: Sequence[Entry]) -> set[str]:
+    """Names of the variables that are labels, from which nothing is computed at inference."""
+    found: set[str] = set()
+    for node in walk(inline(heads)):
+        operator = find(node.op)
+        names = operator.inputs(node.attrs) if operator is not None else ()
+        found.update(entry.node.name for entry, name in zip(node.inputs, names) if name == "label")
+    return found
+
+
 def lower(heads: Sequence[Entry], specs: Mapping[str, Spec], held: Mapping[str, memoryview]) -> Plan:
     """Lower a graph. ``specs``: shape and dtype of every variable. ``held``: the memory of those that are constants.
 

@@ -38,11 +38,11 @@ def pipeline_cores(heads: Sequence[Entry]) -> int:
     return found
 
 
-def inputs_of(node: Node) -> dict[str, tuple[int, ...]]:
-    """Shapes of the inputs that a compiled node says it was compiled for; empty where it does not say so."""
+def inputs_of(node: Node) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shapes and dtypes of the inputs that a compiled node says it was compiled for; empty where it does not say so."""
     try:
         read = ast.literal_eval(node.attrs.get("__model_inputmap__", "{}"))
-        return {str(name): tuple(int(size) for size in one[0][0]) for name, one in read.items()}
+        return {str(name): (tuple(int(size) for size in one[0][0]), str(one[1])) for name, one in read.items()}
     except (ValueError, SyntaxError, TypeError, AttributeError, IndexError, MemoryError, RecursionError):
         return {}
 

@@ -22,7 +22,8 @@ from neuron_adapters.mx._binary import verify
 from neuron_adapters.mx._errors import UnsupportedOperatorError
 from neuron_adapters.mx._executable import Executable
 from neuron_adapters.mx._graph import walk
-from neuron_adapters.mx._lowering import Plan, lower, weights
+from neuron_adapters.mx._lowering import Plan, labels, lower, weights
+from neuron_adapters.mx._operators._attributes import DTYPES
 from neuron_adapters.mx._sources import content, key_of
 from neuron_adapters.mx._subgraphs import CAST, compiled, inputs_of, pipeline_cores
 from neuron_adapters.mx.base import MXNetError, MXNetValueError
@@ -256,7 +257,8 @@ def bind(
     group2ctx: Any = None,  # noqa: ARG001 - one context is all there is
     shared_exec: Executor | None = None,  # noqa: ARG001 - memory is shared where it can be
 ) -> Executor:
-    """An executor over the arrays given (``Symbol.bind``).
+    """An executor over the arrays given (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
+    until ``forward`` is given some.
 
     Raises ValueError where one is missing or has another shape, MXNetError where gradients are asked for, and whatever
     placement raises. Then nothing is placed.
@@ -266,6 +268,8 @@ def bind(
         raise MXNetError("args_grad asks for gradients, and this package infers only: leave it out.")
     _refuse_gradients(grad_req, context)
     names, aux_names = symbol.list_arguments(), symbol.list_auxiliary_states()
+    if isinstance(args, Mapping):
+        args = {**{name: NDArray(_aligned(*one), context) for name, one in unsaid(symbol, args).items()}, **args}
     arguments = _listed(args, names, "args")
     auxiliary = _listed(aux_states if aux_states is not None else [], aux_names, "aux_states")
     given = {name: one.shape for name, one in zip(names, arguments)}
@@ -370,6 +374,24 @@ def _check_shapes(symbol: Symbol, given: Mapping[str, tuple[int, ...]], aux: Map
     for (name, one), wanted in zip(aux.items(), aux_shapes or []):
         if one.shape != wanted:
             raise MXNetError(f"The auxiliary state {name} has the shape {one.shape}, and {wanted} follows.")
+
+
+def unsaid(symbol: Symbol, given: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and dtypes of the inputs and labels that ``given`` lacks and the compilation knows. AWS's guide binds a
+    compiled checkpoint with what is in the file, and feeds it later."""
+    parts = compiled(symbol._entries)
+    known = {name: one for node in parts for name, one in inputs_of(node).items()}
+    if not parts or not set(symbol.list_arguments()) - set(given):
+        return {}
+    shapes = {name: one.shape for name, one in given.items() if name in symbol.list_inputs() and hasattr(one, "shape")}
+    found, _outputs, _aux = symbol.infer_shape_partial(**{**{name: one[0] for name, one in known.items()}, **shapes})
+    ends = labels(symbol._entries)
+    made = {}
+    for name, shape in zip(symbol.list_arguments(), found):
+        if name not in given and shape and 0 not in shape and (name in known or name in ends):
+            dtype = known[name][1] if name in known and known[name][1] in DTYPES else "float32"
+            made[name] = (shape, np.dtype(dtype))
+    return made
 
 
 def verify_parts(symbol: Symbol, arrays: Mapping[str, NDArray]) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 import os
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from neuron_adapters._patches import Patches
+from neuron_adapters._patches import Patches, is_foreign
 from neuron_adapters.tf import _compile, _keras, _models, _placed, _restored, _saved_model, _weights
 from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._executable import Executable
@@ -36,7 +34,7 @@ def install(modules: dict[str, Any]) -> bool:
     """
     if _patches.installed:
         return True
-    real = [name for name in REAL_PLUGINS if _is_there(name, modules.get(name))]
+    real = [name for name in REAL_PLUGINS if is_foreign(name, modules.get(name))]
     if real:
         log.warning("%s is installed here: neuron_adapters.tf steps aside and hooks nothing", " and ".join(real))
         return False
@@ -60,11 +58,7 @@ def install(modules: dict[str, Any]) -> bool:
             make = keras.Model.make_predict_function
             _patches.set(keras.Model, "predict", _keras.predicting_arrays(keras.Model.predict))
             _patches.set(keras.Model, "make_predict_function", _keras.predicting(make))
-        for name, module in modules.items():
-            _patches.set(sys.modules, name, module)
-            parent, dot, child = name.rpartition(".")
-            if dot and parent == "tensorflow":
-                _patches.set(sys.modules[parent], child, module)
+        _patches.provide(modules)
     return True
 
 
@@ -74,11 +68,6 @@ def _hook(function: Any, make: Callable[[Any], Any]) -> Any:
         hook = _made[function] = functools.update_wrapper(make(function), function)
         _originals[hook] = function
     return _made[function]
-
-
-def _is_there(name: str, ours: object) -> bool:
-    loaded = sys.modules.get(name)
-    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
 
 
 def uninstall() -> None:

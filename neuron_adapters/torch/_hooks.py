@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import logging
 import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 import torch.export
 
-from neuron_adapters._patches import Patches
+from neuron_adapters._patches import Patches, is_foreign
 from neuron_adapters._record import cores
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.torch import _artifact, _placed, experimental
@@ -45,7 +43,7 @@ def install(modules: dict[str, Any], classes: Any, namespace: object) -> bool:
     """
     if _patches.installed:
         return True
-    real = [name for name in REAL_PLUGINS if _is_there(name, modules.get(name))]
+    real = [name for name in REAL_PLUGINS if is_foreign(name, modules.get(name))]
     if real:
         log.warning("%s is installed here: neuron_adapters.torch steps aside and hooks nothing", " and ".join(real))
         return False
@@ -66,17 +64,8 @@ def install(modules: dict[str, Any], classes: Any, namespace: object) -> bool:
         for name in ("__copy__", "__deepcopy__"):
             _patches.set(script_module, name, _copied(getattr(script_module, name)))
         _patches.set(classes, "neuron", namespace)
-        for name, module in modules.items():
-            _patches.set(sys.modules, name, module)
-            parent, dot, child = name.rpartition(".")
-            if dot and parent == "torch":
-                _patches.set(sys.modules[parent], child, module)
+        _patches.provide(modules)
     return True
-
-
-def _is_there(name: str, ours: object) -> bool:
-    loaded = sys.modules.get(name)
-    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
 
 
 def uninstall() -> None:

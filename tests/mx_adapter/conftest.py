@@ -34,6 +34,15 @@ def _oracle_module(name: str) -> ModuleType:
     return sys.modules[full]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _engine_of_the_runtime_first() -> None:
+    """OpenVINO starts its threads once a process, and lets them be tied to CPUs only as the runtime starts it. Tests of
+    this folder use it by hand, and other tests of the process need it tied."""
+    import neuron_adapters.mx as mx
+
+    mx.sym.relu(mx.sym.var("data")).bind(mx.cpu(), {"data": mx.nd.ones((1,))}, grad_req="null").forward()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "numbered_case" in metafunc.fixturenames:
         cases = _oracle_module("cases").CASES

@@ -287,3 +287,19 @@ print(round(first - before, 1), round(rss() - first, 1))
     )
     one, seven = map(float, out.split())
     assert one > 15 and seven < 0.4 * one, out
+
+
+def test_inputs_may_come_later(tmp_path: Path) -> None:
+    """The seed document binds a compiled checkpoint with what is in the file, and gives forward() the data."""
+    symbol, args, aux = network()
+    wanted = run(symbol, args, aux)
+    mx.model.save_checkpoint(str(tmp_path / "m"), 0, *compile_symbol(symbol, args, aux, INPUTS))
+    sym, args, aux = mx.model.load_checkpoint(str(tmp_path / "m"), 0)
+    exe = sym.bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req="null")
+    assert exe.arg_dict["data"].shape == X.shape and exe.arg_dict["softmax_label"].shape == (1,)
+    np.testing.assert_allclose(exe.forward(data=X)[0].asnumpy(), wanted, rtol=1e-3, atol=1e-4)
+    for name in ("fc_weight", "_op0_neuronbin"):
+        with pytest.raises(ValueError, match=f"key `{name}` is missing"):
+            sym.bind(ctx=mx.neuron(0), args={k: v for k, v in args.items() if k != name}, aux_states=aux, grad_req="null")
+    with pytest.raises(ValueError, match="key `data` is missing"):
+        symbol.bind(ctx=mx.neuron(0), args={k: v for k, v in args.items() if k in symbol.list_arguments()}, grad_req="null")

@@ -18,6 +18,7 @@ from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy, copy_to, place
 from neuron_adapters.mx._real.symbol import CompiledSymbol, entries_of, verify
 from neuron_adapters.mx._subgraphs import inline, pipeline_cores
+from neuron_adapters.mx.executor import unsaid
 from neuron_rt import Model
 
 __all__ = ["NeuronExecutor", "binding", "evaluating", "name_of", "refuse_training", "simple_binding"]
@@ -146,6 +147,9 @@ def binding(bind: Callable[..., Any]) -> Callable[..., Any]:
             return bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
         refuse_gradients(ctx, grad_req, args_grad)
         names, states = self.list_arguments(), self.list_auxiliary_states()
+        if isinstance(args, dict) and isinstance(self, CompiledSymbol):
+            made = unsaid(self._own, args)
+            args = {**{name: mx.nd.zeros(shape, dtype=dtype) for name, (shape, dtype) in made.items()}, **args}
         arrays = dict(zip(names, self._get_ndarray_inputs("args", args, names, False)[1]))  # noqa: FBT003
         aux = dict(zip(states, self._get_ndarray_inputs("aux_states", aux_states or [], states, False)[1]))  # noqa: FBT003
         verify(self, {**arrays, **aux})

@@ -170,3 +170,13 @@ def test_damaged_files_are_mxnets_errors(tmp_path: Path) -> None:
         assert type(caught.value) is mx.base.MXNetError
     with pytest.raises(TypeError):
         mx.sym.load(3)
+
+
+def test_inputs_may_come_later(compiled: Callable[[int], Any]) -> None:
+    """The seed document binds a compiled checkpoint with what is in the file, and gives forward() the data."""
+    net = compiled(2)
+    executor = net.symbol.bind(ctx=mx.neuron(0), args=net.args, aux_states=net.aux, grad_req="null")
+    assert np.array_equal(executor.forward(data=net.x)[0].asnumpy(), net.expected)
+    with pytest.raises(ValueError, match="head_weight"):
+        given = {name: one for name, one in net.args.items() if name != "head_weight"}
+        net.symbol.bind(ctx=mx.neuron(0), args=given, aux_states=net.aux, grad_req="null")
