@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuron_adapters.mx import _placed
+from neuron_adapters.mx._aligned import aligned
 from neuron_adapters.mx._sources import _Loaded
 from neuron_adapters.mx._subgraphs import compiled, pipeline_cores
 from neuron_adapters.mx.base import MXNetValueError
 from neuron_adapters.mx.context import Context
-from neuron_adapters.mx.executor import Executor, _aligned
+from neuron_adapters.mx.executor import Executor
 from neuron_adapters.mx.ndarray import NDArray
 from neuron_rt import CoreRange, Model, Place, init
 
@@ -98,7 +99,7 @@ class Bound:
             # What is neither fed nor a weight is zeros: a label, or a state.
             name: params[name]
             if name in params
-            else NDArray(_aligned(shape, fed.get(name, (shape, np.dtype(dtype)))[1]))
+            else NDArray(aligned(shape, fed.get(name, (shape, np.dtype(dtype)))[1]))
             for name, shape, dtype in zip(arguments, shapes, types)
         }
         made: Executor = symbol.bind(self._context, args, grad_req="null", aux_states=dict(params))

@@ -303,3 +303,12 @@ def test_inputs_may_come_later(tmp_path: Path) -> None:
             sym.bind(ctx=mx.neuron(0), args={k: v for k, v in args.items() if k != name}, aux_states=aux, grad_req="null")
     with pytest.raises(ValueError, match="key `data` is missing"):
         symbol.bind(ctx=mx.neuron(0), args={k: v for k, v in args.items() if k in symbol.list_arguments()}, grad_req="null")
+
+
+def test_a_file_cannot_ask_for_more_memory_than_there_is() -> None:
+    made, args, aux = compile_symbol(*network(), INPUTS)
+    text = made.tojson().replace("[1,3,8,8]", "[1000000,3,800000,80000]")
+    with pytest.raises(mx.MXNetError):
+        mx.sym.load_json(text).bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req="null")
+    with pytest.raises(mx.MXNetError, match="more than the machine has"):
+        mx.sym.relu(mx.sym.var("data")).simple_bind(ctx=mx.neuron(0), grad_req="null", data=(1 << 20, 1 << 20))

@@ -69,11 +69,13 @@ def test_work_stays_on_its_cpus(
     for model in models:
         model(tensor)
     mask = os.sched_getaffinity(0)
-    seen: dict[int, set[int]] = {}
-    names: list[int] = []
+    homes = [neuron_adapters.describe().models[index].cpus for index in range(2)]
+    assert len(set(homes)) == 2 and all(len(home) == 1 for home in homes)
+    seen = {True: 0, False: 0}
+    names: dict[int, int] = {}
 
     def client(model: Any) -> None:
-        names.append(threading.get_native_id())
+        names[threading.get_native_id()] = models.index(model)
         busy(model, tensor, 1.0)
         assert os.sched_getaffinity(0) == mask  # SPEC X1: the caller is put back
 
@@ -81,14 +83,14 @@ def test_work_stays_on_its_cpus(
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(client, model) for model in models]
         while not all(job.done() for job in jobs):
-            for thread in list(names):
+            for thread, index in list(names.items()):
                 try:
                     with open(f"/proc/self/task/{thread}/stat") as file:
                         fields = file.read().rpartition(")")[2].split()
                 except OSError:
                     continue
                 if fields[0] == "R":
-                    seen.setdefault(thread, set()).add(int(fields[36]))
+                    seen[int(fields[36]) in homes[index]] += 1
             time.sleep(0.01)
         for job in jobs:
             job.result()
@@ -97,8 +99,8 @@ def test_work_stays_on_its_cpus(
     ours = sum(used.get(thread, 0) for thread in names)
     others = sum(used.values()) - ours - used.get(threading.get_native_id(), 0)
     assert ours > 50 and others < 0.1 * ours, used
-    homes = [neuron_adapters.describe().models[index].cpus for index in range(2)]
-    assert len(set(homes)) == 2 and all(len(home) == 1 for home in homes)
+    # Between two calls a thread has its own mask again, and may be anywhere for a moment.
+    assert seen[True] > 20 and seen[False] < 0.2 * seen[True], seen
 
 
 def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

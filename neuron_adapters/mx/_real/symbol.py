@@ -179,7 +179,7 @@ def own_of(symbol: Any) -> Symbol:
 def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
     """Raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and a part is not what was compiled (SPEC K4)."""
     if isinstance(symbol, CompiledSymbol) and configuration().validate_hash:
-        from neuron_adapters.mx.executor import verify_parts
+        from neuron_adapters.mx._binding import verify_parts
 
         verify_parts(symbol._own, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()})
 

@@ -164,7 +164,7 @@ class Symbol(Operators):
         shared_exec: Any = None,
     ) -> Any:
         """An executor over these arrays; placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
-        return _executor().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+        return _binding().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
 
     def simple_bind(
         self,
@@ -179,7 +179,7 @@ class Symbol(Operators):
         **shapes: Any,
     ) -> Any:
         """An executor with arrays of its own, in the shapes that follow from ``shapes``."""
-        return _executor().simple_bind(
+        return _binding().simple_bind(
             self,
             ctx,
             grad_req,
@@ -194,7 +194,7 @@ class Symbol(Operators):
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
         """The outputs for these arrays, by the names of the arguments."""
-        return _executor().evaluate(self, ctx, **kwargs)
+        return _binding().evaluate(self, ctx, **kwargs)
 
     def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Symbol:
         """A copy in which symbols take the place of variables: by name, or in the order of arguments."""
@@ -337,9 +337,9 @@ def load_json(json_str: str) -> Symbol:
     return Symbol(_graph.loads(json_str))
 
 
-def _executor() -> Any:
+def _binding() -> Any:
     # Loaded when needed: it is what brings the engine along.
-    return importlib.import_module("neuron_adapters.mx.executor")
+    return importlib.import_module("neuron_adapters.mx._binding")
 
 
 def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
