@@ -5,14 +5,22 @@
     MXNetError         RuntimeError    what MXNet would raise, too
     +-- MXNetValueError  ValueError    an argument is wrong
     +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is none
+    +-- UnreadableError  OSError       a file cannot be read
+        +-- MissingError FileNotFoundError
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
+
 from neuron_rt import ArtifactError
 from neuron_rt.errors import NeuronError
 
-__all__ = ["FormatError", "MXNetError", "MXNetValueError", "numeric_types", "string_types"]
+__all__ = [
+    "FormatError", "MXNetError", "MXNetValueError", "MissingError", "UnreadableError", "numeric_types", "string_types",
+]  # fmt: skip
 
 string_types = (str,)
 numeric_types = (float, int)
@@ -28,3 +36,26 @@ class MXNetValueError(MXNetError, ValueError):
 
 class FormatError(ArtifactError, MXNetError):
     """A file is damaged, or is not what it is taken for."""
+
+
+class UnreadableError(MXNetError, OSError):
+    """A file cannot be read."""
+
+
+class MissingError(UnreadableError, FileNotFoundError):
+    """There is no such file."""
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Round the reading of a file: what goes wrong is MXNet's error as well as Python's, and names the file."""
+    try:
+        yield
+    except FormatError as error:
+        text = str(error)
+        if os.fspath(path) in text:
+            raise
+        raise FormatError(f"{os.fspath(path)}: {text}", **vars(error)) from error
+    except OSError as error:
+        kind = MissingError if isinstance(error, FileNotFoundError) else UnreadableError
+        raise kind(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error

@@ -303,5 +303,11 @@ def test_checkpoints(tmp_path: Path) -> None:
     mx.nd.save(tmp_path / "net-0008.params", {"weight": mx.nd.ones(1)})
     with pytest.raises(FormatError, match="arg:NAME"):
         mx.model.load_params(str(tmp_path / "net"), 8)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="net-0009.params cannot be read: No such file") as missing:
         mx.model.load_checkpoint(str(tmp_path / "net"), 9)
+    assert isinstance(missing.value, mx.MXNetError)
+    with pytest.raises(mx.MXNetError, match="cannot be read: Is a directory"):
+        mx.nd.load(tmp_path)
+    (tmp_path / "bad-symbol.json").write_text("{}")
+    with pytest.raises(FormatError, match="bad-symbol.json: this symbol file is damaged: nodes must be a list"):
+        mx.sym.load(tmp_path / "bad-symbol.json")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from neuron_adapters.mx import _params
+from neuron_adapters.mx.base import reading
 from neuron_adapters.mx.context import cpu
 from neuron_adapters.mx.ndarray._array import NDArray
 
@@ -28,11 +29,13 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
 
 
 def load(fname: str | os.PathLike[str]) -> Loaded:
-    """Arrays by name, or a list where they have none. Raises FormatError, an MXNetError, for a damaged file."""
+    """Arrays by name, or a list where they have none. Raises FormatError for a damaged file and UnreadableError,
+    MXNetErrors both."""
     # It makes arrays itself, so it comes after them.
     from neuron_adapters.mx import _sources
 
-    return _loaded(*_sources.load(fname))
+    with reading(fname):
+        return _loaded(*_sources.load(fname))
 
 
 def load_frombuffer(buf: bytes) -> Loaded:

@@ -13,7 +13,7 @@ from neuron_adapters.mx._graph import Entry, Node, loads
 from neuron_adapters.mx._known import names as operator_names
 from neuron_adapters.mx._vintage import hidden
 from neuron_adapters.mx.attribute import scoped
-from neuron_adapters.mx.base import MXNetValueError
+from neuron_adapters.mx.base import MXNetValueError, reading
 from neuron_adapters.mx.symbol._compose import create
 from neuron_adapters.mx.symbol._functions import Namespace, function_of
 from neuron_adapters.mx.symbol._symbol import Symbol, load_json
@@ -99,8 +99,8 @@ def Group(symbols: Sequence[Symbol]) -> Symbol:  # noqa: N802 - MXNet's name
 
 
 def load(fname: str | os.PathLike[str]) -> Symbol:
-    """The Symbol in a file. Raises FormatError, an MXNetError, for a damaged one."""
-    with open(fname, "rb") as file:
+    """The Symbol in a file. Raises FormatError for a damaged one and UnreadableError, MXNetErrors both."""
+    with reading(fname), open(fname, "rb") as file:
         return Symbol(loads(file.read()), os.fspath(fname))
 
 
