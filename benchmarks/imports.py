@@ -1,4 +1,4 @@
-"""What ``import neuron_adapters.torch`` takes beyond ``import torch``.
+"""What ``import neuron_adapters.torch`` takes beyond ``import torch``, and ``import neuron_adapters.mx`` in all.
 
 Fresh processes with and without it take turns. Two figures: the difference of the two, round by round, which has the
 noise of PyTorch's own import in it, and the time of the one line in a process that has imported torch.
@@ -21,6 +21,13 @@ if sys.argv[1:]:
 end = time.perf_counter()
 print(json.dumps({"all": (end - began) * 1e3, "line": (end - middle) * 1e3}))
 """
+MX_SCRIPT = """
+import json, time
+began = time.perf_counter()
+import neuron_adapters.mx
+print(json.dumps({"all": (time.perf_counter() - began) * 1e3}))
+"""
+MX = "import neuron_adapters.mx"
 WITHOUT, WITH = "import torch", "import torch; import neuron_adapters.torch"
 
 
@@ -30,7 +37,7 @@ def main() -> None:
     rounds, _seconds = settings(options)
     report = Report("imports", options)
     env = environment(scratch())
-    found = interleave({WITHOUT: (SCRIPT, env), WITH: (SCRIPT, env, "with")}, rounds)
+    found = interleave({WITHOUT: (SCRIPT, env), WITH: (SCRIPT, env, "with"), MX: (MX_SCRIPT, env)}, rounds)
     beyond = differences(found[WITH], found[WITHOUT], "all")
     lines = values(found[WITH], "line")
     rows = [[name, spread.text(0)] for name in found if (spread := Spread.of(values(found[name], "all")))]
@@ -40,6 +47,7 @@ def main() -> None:
     report.data = {"all": {name: values(found[name], "all") for name in found}, "beyond": beyond, "line": lines}
     report.goal("import neuron_adapters.torch after import torch", 50, lines, at_least=False, unit="ms")
     report.goal("the same, as a difference of processes", 50, beyond, at_least=False, unit="ms")
+    report.goal(f"{MX}, NumPy included", 150, values(found[MX], "all"), at_least=False, unit="ms")
     report.finish()
 
 
