@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -197,6 +198,7 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
     for one in executors:
         one.forward()
     where: dict[int, set[int]] = {0: set(), 1: set()}
+    seen = {True: 0, False: 0}
     threads: dict[int, int] = {}
     stop = time.monotonic() + 1.5
 
@@ -215,11 +217,19 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
     spent: dict[int, int] = {}
     while any(one.is_alive() for one in callers):
         spent |= cpu_ticks()
-        time.sleep(0.05)
+        for number, thread in list(threads.items()):
+            with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+                if fields[0] == "R":
+                    seen[int(fields[36]) == cpus[number]] += 1
+        time.sleep(0.02)
     used = {thread: ticks - before.get(thread, 0) for thread, ticks in spent.items()}
+    used.pop(threading.get_native_id(), None)  # it only looks
     total, own = sum(used.values()), sum(used.get(threads[number], 0) for number in (0, 1))
     assert own >= 0.9 * total > 0, used
     assert where == {0: {cpus[0]}, 1: {cpus[1]}}
+    # Between two calls a thread has its own mask again, and may be anywhere for a moment.
+    assert seen[True] > 10 and seen[False] < 0.2 * seen[True], seen
     assert all(len(one._model.slot.cpus) == 1 for one in executors)
 
 
