@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -44,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _scratch(os.path.dirname(os.path.abspath(options.new_model_dir))) as scratch:
             _convert(parser, options, scratch)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
     except Exception as error:  # noqa: BLE001 - whatever it is, one line says it
         reason = str(error).strip().splitlines() or [type(error).__name__]
         print(f"{PROGRAM}: {reason[0]}", file=sys.stderr)  # noqa: T201
@@ -53,24 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _scratch(beside: str) -> Iterator[str]:
-    """The name of a folder for what is not finished; it is gone in the end, after Ctrl-C too.
-
-    Ctrl-C ends the process from within the handler: while TensorFlow is imported, its own code swallows the exception
-    that Python would raise.
-    """
+    """The name of a folder for what is not finished; it is gone in the end, after Ctrl-C too."""
     folder = os.path.join(beside, f".{PROGRAM}-{os.getpid()}")
-
-    def stop(*_signal: object) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.write(2, f"{PROGRAM}: interrupted\n".encode())
-        os._exit(130)
-
-    before = signal.signal(signal.SIGINT, stop)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        signal.signal(signal.SIGINT, before)
 
 
 def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scratch: str) -> None:

@@ -129,7 +129,7 @@ def test_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 0.4, 1.0])
 def test_command_is_interrupted(models: Path, tmp_path: Path, delay: float) -> None:
-    """Ctrl-C: exit code 130, one line and no file, also while TensorFlow is imported, which swallows the exception."""
+    """Ctrl-C: exit code 130, one line and no file, from the first moment of the import of TensorFlow on."""
     process = subprocess.Popen(
         [sys.executable, "-m", "neuron_adapters._auto_multicore", str(models / "k1"), "--new_model_dir", str(tmp_path / "m")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
