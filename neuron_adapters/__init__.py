@@ -12,10 +12,9 @@ them:
 
 from neuron_adapters._registry import model_of
 from neuron_rt import CoreRange, Layout, current
+from neuron_rt.version import __version__
 
 __all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "unload"]
-
-__version__ = "0.1.0"
 
 
 def placement(model: object) -> tuple[CoreRange, ...]:

@@ -1,8 +1,9 @@
 """neuron_rt: the runtime that forms groups of NeuronCores and runs models on them, whatever framework they are of.
 
 A NeuronCore (NC) is emulated by a fixed set of CPUs. This package knows no framework: an adapter hands it a callable
-and what the model needs. Reading order: ``config`` (the environment), ``instance`` (NCs and CPUs), ``ownership``
-(which process has which NC), ``placement`` (where models go), ``execution`` (running them), ``runtime`` (all together).
+and what the model needs. Reading order: ``config`` (the environment), ``instance`` (NCs and CPUs), ``locks`` and
+``ownership`` (which process has which NC), ``placement`` (where models go), ``execution`` (running them), ``telemetry``
+(counting), ``runtime`` (all together); ``observer`` and ``snapshot`` read what other processes publish.
 """
 
 from neuron_rt.config import Config
@@ -20,7 +21,7 @@ from neuron_rt.errors import (
     StateDirectoryError,
 )
 from neuron_rt.execution import Framework, PlainFramework
-from neuron_rt.ownership import Owner, owners
+from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.placement import CoreRange
 from neuron_rt.report import Layout, ModelReport
 from neuron_rt.runtime import Model, Place, Runtime, current, init
@@ -42,6 +43,7 @@ __all__ = [
     "NeuronCoresNotAvailableError",
     "NeuronError",
     "NotEnoughNeuronCoresError",
+    "Observer",
     "Owner",
     "Place",
     "PlainFramework",

@@ -17,7 +17,6 @@ import contextlib
 import contextvars
 import ctypes
 import logging
-import math
 import os
 import threading
 import time
@@ -28,15 +27,17 @@ from typing import Any, Protocol
 
 from neuron_rt.errors import ExecutionTimeoutError
 from neuron_rt.placement import CoreRange
+from neuron_rt.telemetry import CALLS, ERRORS, SINCE, SWITCHES, TIMEOUTS, Row, clock, count
 
 log = logging.getLogger("neuron_rt")
 
-#: Seconds. A model whose last call took no longer is not bound again while its caller is on the right CPU.
-BRIEF = 100e-6
+#: Nanoseconds. A model whose last call took no longer is not bound again while its caller is on the right CPU.
+BRIEF = 100_000
+#: What ``Slot.last`` is before the first call.
+NEVER = 1 << 62
 
 _set_mask = getattr(os, "sched_setaffinity", None)
 _get_mask = getattr(os, "sched_getaffinity", None)
-_clock = time.perf_counter
 
 
 def _cpu_reader() -> Callable[[], int]:
@@ -175,11 +176,12 @@ class _Waiter:
 
 
 class Slot:
-    """One replica of a model on its NCs. ``calls``, ``errors``, ``timeouts`` and ``switches`` count since loading."""
+    """One replica of a model on its NCs. ``calls``, ``errors``, ``timeouts`` and ``switches`` count since loading, in
+    a row that tools can read."""
 
     __slots__ = (
-        "_alone", "_queue", "calls", "core_range", "cpus", "errors", "framework", "lanes", "last", "model", "ncs",
-        "station", "switches", "threads", "timeout", "timeouts", "worker",
+        "_alone", "_queue", "core_range", "cpus", "framework", "lanes", "last", "model", "ncs", "row", "station",
+        "threads", "timeout", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -192,8 +194,10 @@ class Slot:
         *,
         machine: frozenset[int],
         timeout: float | None = None,
+        row: Row | None = None,
     ) -> None:
-        """``cpus`` empty pins nothing (SPEC I4). ``machine``: all CPUs this process may use."""
+        """``cpus`` empty pins nothing (SPEC I4). ``machine``: all CPUs this process may use. ``row``: where it
+        counts."""
         self.lanes = lanes
         self.core_range = core_range
         self.ncs = range(core_range.start_nc, core_range.start_nc + core_range.nc_count)
@@ -205,9 +209,9 @@ class Slot:
         """What the adapter keeps with this replica: where its engine runs it."""
         # A group that spans every CPU needs no tying down.
         self.cpus = cpus if cpus < machine else frozenset()
-        self.calls = self.errors = self.timeouts = self.switches = 0
-        self.last = math.inf
-        """Seconds of the last call, binding and unbinding included."""
+        self.row = row or Row()
+        self.last = NEVER
+        """Nanoseconds of the last call, binding and unbinding included."""
         self._alone = lanes.locks[core_range.start_nc] if core_range.nc_count == 1 else None
         self._queue = lanes.queues[core_range.start_nc]
         self.worker = Worker(core_range, self.cpus) if timeout is not None or len(self.cpus) > 1 else None
@@ -216,6 +220,29 @@ class Slot:
         worker = getattr(self, "worker", None)
         if worker is not None:
             worker.stop()
+        row = getattr(self, "row", None)
+        if row is not None:
+            row.leave()
+
+    @property
+    def calls(self) -> int:
+        """Calls that have ended."""
+        return self.row.words[CALLS]
+
+    @property
+    def errors(self) -> int:
+        """Of those, the ones that raised."""
+        return self.row.words[ERRORS]
+
+    @property
+    def timeouts(self) -> int:
+        """Calls whose caller was sent away."""
+        return self.row.words[TIMEOUTS]
+
+    @property
+    def switches(self) -> int:
+        """Calls that found another model on an NC of theirs."""
+        return self.row.words[SWITCHES]
 
     def idle(self) -> bool:
         """Whether a call would begin at once, as far as can be told."""
@@ -234,13 +261,16 @@ class Slot:
             return self.worker.call(self, fn, args, kwargs, hold_back)
         lanes = self.lanes
         alone = self._alone
+        asked = 0
         if alone is None:
             if lanes.wanted(self.ncs) or not lanes.take(self.ncs):
+                asked = clock()
                 lanes.wait(self.ncs)
         elif self._queue or not alone.acquire(False):  # noqa: FBT003 - the fast path counts every 10 ns
+            asked = clock()
             lanes.wait(self.ncs)
         try:
-            return self._run(fn, args, kwargs, hold_back)
+            return self._run(fn, args, kwargs, hold_back, asked)
         finally:
             if alone is None:
                 lanes.give(self.ncs)
@@ -249,15 +279,19 @@ class Slot:
                 if self._queue:
                     lanes.wake()
 
-    def _run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool) -> Any:
-        """Run with the NCs held."""
-        self.calls += 1
+    def _run(
+        self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool, asked: int
+    ) -> Any:
+        """Run with the NCs held. ``asked``: when the call began to wait for them, 0 where it did not."""
+        row = self.row
         if self._alone is None or self.lanes.resident[self.core_range.start_nc] is not self.model:
             self._switch()
         before = 0
         home = None
-        began = _clock()
+        since = row.words[SINCE]  # not 0 where a signal handler calls the model that it interrupted
+        began = clock()
         try:
+            row.words[SINCE] = began
             # A brief call of a thread that is on its CPU already is over before the scheduler could move it.
             if self.cpus and (self.last > BRIEF or _current_cpu() not in self.cpus):
                 home = _get_mask(0)  # type: ignore[misc]
@@ -269,7 +303,7 @@ class Slot:
                 before = self.framework.limit_threads(self.threads)
             return fn(*args, **kwargs)
         except Exception:
-            self.errors += 1
+            row.words[ERRORS] += 1
             raise
         finally:
             try:
@@ -278,7 +312,8 @@ class Slot:
             finally:
                 if home is not None:
                     self._bind(home)
-                self.last = _clock() - began
+                self.last = spent = clock() - began
+                count(row.words, spent, began - asked if asked else 0, since)
 
     def _bind(self, cpus: frozenset[int] | set[int]) -> None:
         try:
@@ -291,7 +326,7 @@ class Slot:
         resident = self.lanes.resident
         if any(resident[nc] is not self.model for nc in self.ncs):
             if any(resident[nc] is not None for nc in self.ncs):
-                self.switches += 1
+                self.row.words[SWITCHES] += 1
             for nc in self.ncs:
                 resident[nc] = self.model
 
@@ -299,7 +334,7 @@ class Slot:
 class _Job:
     """One call on its way through a worker."""
 
-    __slots__ = ("call", "cancelled", "deadline", "done", "error", "hold_back", "late", "result", "slot")
+    __slots__ = ("asked", "call", "cancelled", "deadline", "done", "error", "hold_back", "late", "result", "slot")
 
     def __init__(self, slot: Slot, call: Callable[[], Any], deadline: float | None, hold_back: bool) -> None:
         self.slot = slot
@@ -311,6 +346,7 @@ class _Job:
         self.result: Any = None
         self.error: BaseException | None = None
         self.cancelled = self.late = False
+        self.asked = clock()
 
     def run(self) -> None:
         """In the worker: wait for the NCs, run unless the caller has given up, tell."""
@@ -323,7 +359,7 @@ class _Job:
                 return
             try:
                 if not self.cancelled:
-                    self.result = slot._run(self.call, (), {}, self.hold_back)  # noqa: SLF001 - half of Slot.run
+                    self.result = slot._run(self.call, (), {}, self.hold_back, self.asked)  # noqa: SLF001 - half of Slot.run
             finally:
                 slot.lanes.give(slot.ncs)
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
@@ -360,7 +396,7 @@ class Worker(threading.Thread):
             raise
         if not in_time or job.late:
             job.cancelled = True
-            slot.timeouts += 1
+            slot.row.words[TIMEOUTS] += 1
             raise ExecutionTimeoutError(
                 f"The model on {slot.core_range} did not answer within NEURON_RT_EXEC_TIMEOUT={slot.timeout:g} s "
                 "(NRT status 5). Its NeuronCores stay taken until it ends. Raise the time-out, or unset it for none.",

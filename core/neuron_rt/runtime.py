@@ -28,6 +28,8 @@ from neuron_rt.execution import Framework, Lanes, Slot
 from neuron_rt.instance import cpus_of_ncs
 from neuron_rt.ownership import Ownership, acquire, command_line
 from neuron_rt.placement import CoreRange
+from neuron_rt.telemetry import Board
+from neuron_rt.version import __version__
 
 log = logging.getLogger("neuron_rt")
 
@@ -74,6 +76,8 @@ class Model:
         self.kind = kind
         self.file = file
         self.number = 0
+        self.weights = 0
+        """Bytes of its weights, where the adapter knows."""
         self.slot: Slot | None = None
         """The only replica's slot: the hot path's short cut."""
         self.slots: tuple[Slot, ...] = ()
@@ -163,6 +167,7 @@ class Runtime:
         self._ownership = ownership
         self._lock = threading.RLock()  # a signal handler may load a model
         self._lanes = Lanes(len(ownership.ncs))
+        self._board = Board(len(ownership.ncs), ownership.board_file())
         self._use = [0] * len(ownership.ncs)
         self._group_loads = [0] * len(config.groups)
         self._released: deque[_Stay] = deque()
@@ -198,8 +203,9 @@ class Runtime:
                     Slot(
                         self._lanes, one, self._cpus_of(one), model.framework, model.number,
                         machine=self._machine, timeout=self.config.timeout,
+                        row=self._board.row(model.number, replica, one.start_nc, one.nc_count),
                     )
-                    for one in stay.ranges
+                    for replica, one in enumerate(stay.ranges)
                 )  # fmt: skip
                 if model.prepare is not None:
                     model.prepare(model, slots)
@@ -236,6 +242,7 @@ class Runtime:
     def close(self) -> None:
         """Give all NCs back (SPEC O1). Models that were placed say so when they are called."""
         self._close("its runtime was closed; neuron_rt.init() starts another one, load it again")
+        self._board.close()
         self._ownership.release()
 
     # -- internals ----------------------------------------------------------------------------------------------
@@ -277,6 +284,7 @@ class Runtime:
             with self._lock:
                 while self._released:
                     self._count(self._released.popleft(), -1)
+                self._board.collect()
 
     def _map_cpus(self) -> tuple[frozenset[int], tuple[frozenset[int], ...]]:
         """All CPUs this process may use, and those behind each visible NC. A process with a narrower mask keeps to
@@ -330,13 +338,18 @@ class Runtime:
                 "tag": self.config.tag,
                 "since": self._since,
                 "instance": self.config.instance.name,
+                "groups": [group.size for group in self.config.groups],
+                "config": {name: value[:200] for name, value in self.config.environ.items()},
+                "runtime_version": __version__,
                 "models": [
                     {
                         "number": model.number,
                         "name": model.name[:200],
                         "file": model.file[:1000],
                         "framework": model.kind,
+                        "engine": model.engine,
                         "nc_count": model.nc_count,
+                        "weights": model.weights,
                         "replicas": [list(one.instance_ncs) for one in model.placement],
                     }
                     for model in self._first(_MOST_PUBLISHED)
@@ -407,6 +420,7 @@ def _in_child() -> None:
     if _runtime is not None:
         runtime, _runtime = _runtime, None
         runtime._publisher = None  # noqa: SLF001
+        runtime._board.detach()  # noqa: SLF001 - first: what ends now must not be counted there
         runtime._close("it was loaded in the parent process; load it again in this one, after the fork")  # noqa: SLF001
 
 

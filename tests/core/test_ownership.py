@@ -14,7 +14,9 @@ import pytest
 
 import neuron_rt
 from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError
-from neuron_rt.ownership import LOCK_NAME, acquire, owners
+from neuron_rt import owners
+from neuron_rt.locks import LOCK_NAME
+from neuron_rt.ownership import acquire
 
 Start = Callable[..., subprocess.Popen[str]]
 MakeRuntime = Callable[..., Runtime]

@@ -17,7 +17,7 @@ import neuron_adapters
 from neuron_adapters.tools import _devices, ls
 from neuron_rt import Owner
 from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance
-from neuron_rt.ownership import _MUTEX, _LockFile
+from neuron_rt.locks import MUTEX, LockFile
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
@@ -181,9 +181,9 @@ def test_twenty_processes(serve: Serve, run_ls: Ls) -> None:
 def test_it_takes_nothing_and_waits_for_nobody(serve: Serve, run_ls: Ls, tmp_path: Path) -> None:
     """With every NC taken, and while a stopped process is choosing its own."""
     process = serve()
-    lock = _LockFile(tmp_path / "state", shared=True)
+    lock = LockFile(tmp_path / "state", shared=True)
     try:
-        assert lock.take(_MUTEX)  # whoever chooses now waits for ten seconds, then fails
+        assert lock.take(MUTEX)  # whoever chooses now waits for ten seconds, then fails
         assert pids(json.loads(run_ls("-j").stdout)) == [[process.pid]] * 4
     finally:
         lock.close()

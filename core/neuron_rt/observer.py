@@ -1,0 +1,171 @@
+"""What the processes of a state directory publish, for people and tools: read without a lock (SPEC O5, T1)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from neuron_rt.locks import ALIVE, LockFile
+from neuron_rt.placement import listed
+from neuron_rt.snapshot import Snapshot
+
+RECORD_VERSION = 1
+_LARGEST_RECORD = 1 << 20
+_MOST_RECORDS = 16384
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What one living process publishes. Everything but ``key`` is that process's own word."""
+
+    key: str
+    pid: int
+    command: str
+    tag: str
+    ncs: tuple[int, ...]
+    record: Mapping[str, Any] = field(repr=False)
+    snapshot: Snapshot | None = field(default=None, repr=False)
+    """What it has counted; None where that was not asked for or cannot be read."""
+
+    def __str__(self) -> str:
+        tag = f" [{self.tag}]" if self.tag else ""
+        return f"pid {self.pid}{tag} owns {listed(self.ncs)}: {self.command}"
+
+
+class Observer:
+    """Reads what the processes of one state directory publish, again and again. Locks nobody out, waits for nobody."""
+
+    def __init__(self, directory: Path, *, shared: bool = True) -> None:
+        """``shared``: whether NEURON_ADAPTERS_STATE_DIR chose the directory. It need not exist yet."""
+        self._directory = directory
+        self._shared = shared
+        self._lock: LockFile | None = None
+        self._records: dict[str, tuple[object, Owner | None]] = {}
+
+    def read(self, *, counters: bool = True) -> tuple[Owner, ...]:
+        """Every living process that publishes here, ordered by its first NC; with what it has counted.
+
+        Raises StateDirectoryError where the directory cannot be used.
+        """
+        if self._lock is None or not self._lock.is_current():
+            self.close()
+            try:
+                self._lock = LockFile(self._directory, shared=self._shared, create=False)
+            except FileNotFoundError:
+                return ()
+        return self.read_through(self._lock, counters=counters)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def read_through(self, lock: LockFile, *, counters: bool) -> tuple[Owner, ...]:
+        """The same through a lock file that is open already."""
+        found, seen = [], {}
+        for name in file_names(lock.dir_fd):
+            if not name.endswith(".json") or name.startswith("."):
+                continue
+            if lock.holder(ALIVE + int(name[:15], 16)) is None:
+                continue
+            seen[name] = self._record(lock.dir_fd, name)
+            owner = seen[name][1]
+            if owner is None:
+                continue
+            found.append(replace(owner, snapshot=_read_board(lock.dir_fd, owner.key)) if counters else owner)
+        self._records = seen
+        return tuple(sorted(found, key=lambda owner: (owner.ncs, owner.key)))
+
+    def _record(self, dir_fd: int, name: str) -> tuple[object, Owner | None]:
+        """A record, read anew only where it has been replaced, and what tells that."""
+        known = self._records.get(name)
+        try:
+            info = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        except OSError:  # withdrawn meanwhile
+            return None, None
+        stamp = (info.st_ino, info.st_mtime_ns, info.st_size)
+        return known if known is not None and known[0] == stamp else (stamp, _read_record(dir_fd, name))
+
+
+def owners(directory: Path, *, shared: bool = True) -> tuple[Owner, ...]:
+    """Every living process that publishes here, ordered by its first NC. Locks nobody out and waits for nobody."""
+    observer = Observer(directory, shared=shared)
+    try:
+        return observer.read(counters=False)
+    finally:
+        observer.close()
+
+
+def file_names(dir_fd: int) -> list[str]:
+    """What processes have published, the half-written and the dead too; each name has a key's 15 digits in it."""
+    names = []
+    with os.scandir(dir_fd) as entries:
+        for entry in entries:
+            stem = entry.name.lstrip(".")[:15]
+            if (".json" in entry.name or entry.name.endswith(".board")) and _is_key(stem):
+                names.append(entry.name)
+            if len(names) >= _MOST_RECORDS:
+                break
+    return names
+
+
+def _is_key(text: str) -> bool:
+    return len(text) == 15 and set(text) <= set("0123456789abcdef")
+
+
+def _open_plain(dir_fd: int, name: str) -> int:
+    """Open another process's file for reading; OSError for a link and for what is no plain file."""
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=dir_fd)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "not a plain file", name)
+
+
+def _read_board(dir_fd: int, key: str) -> Snapshot | None:
+    try:
+        fd = _open_plain(dir_fd, f"{key}.board")
+    except OSError:
+        return None
+    try:
+        return Snapshot.read(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _read_record(dir_fd: int, name: str) -> Owner | None:
+    """One record, or None for anything that does not look like one: it is another process's word."""
+    try:
+        with open(_open_plain(dir_fd, name), "rb") as file:
+            body = file.read(_LARGEST_RECORD + 1)
+        record = json.loads(body) if len(body) <= _LARGEST_RECORD else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("version") != RECORD_VERSION:
+        return None
+    pid, ncs = record.get("pid"), record.get("ncs")
+    if not isinstance(pid, int) or not isinstance(ncs, list) or not all(type(nc) is int for nc in ncs):
+        return None
+    return Owner(
+        key=name[:15],
+        pid=pid,
+        command=_plain(record.get("command"), 200),
+        tag=_plain(record.get("tag"), 64),
+        ncs=tuple(ncs[:4096]),
+        record=record,
+    )
+
+
+def _plain(value: object, limit: int) -> str:
+    """Text that cannot move a terminal's cursor."""
+    text = value if isinstance(value, str) else ""
+    return "".join(char if char.isprintable() else "?" for char in text[:limit])

@@ -1,0 +1,177 @@
+"""Reading what a process has counted (``telemetry``) while it goes on counting (SPEC T1).
+
+A reader copies rather than maps, so that nobody can cut the file under its feet, and believes no length in it. It
+copies twice: where the sequence numbers of a row agree and are even, the first copy of it is whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neuron_rt.telemetry import (
+    BUCKETS,
+    BUSY,
+    CALLS,
+    ERRORS,
+    GONE,
+    H_BEGAN,
+    H_MAGIC,
+    H_NCS,
+    H_PID,
+    H_USED,
+    H_VERSION,
+    H_WIDTH,
+    HEADER,
+    LAST_BUCKET,
+    MAGIC,
+    NC_COUNT,
+    NUMBER,
+    REPLICA,
+    ROW_WORDS,
+    ROWS,
+    SEQUENCE,
+    SINCE,
+    START_NC,
+    SWITCHES,
+    TIMEOUTS,
+    VERSION,
+    WAITED,
+    WAITS,
+    WORD,
+    clock,
+)
+
+_MOST_NCS = 4096
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a row said.
+
+    ``busy``: ns for which its NCs were taken, by a call that runs now too; ``running``: whether one does. ``waited``:
+    ns that calls waited for the NCs. ``buckets``: calls by their time on the NCs, ``totals``: by that and the wait (see
+    ``bucket_limit``).
+    """
+
+    number: int
+    replica: int
+    start_nc: int
+    nc_count: int
+    calls: int
+    errors: int
+    timeouts: int
+    switches: int
+    busy: int
+    waited: int
+    running: bool
+    buckets: tuple[int, ...]
+    totals: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A board as it was at ``at`` (ns of ``clock``). ``busy``: ns for each visible NC since ``began``."""
+
+    pid: int
+    began: int
+    at: int
+    busy: tuple[int, ...]
+    rows: tuple[Counters, ...]
+
+    @classmethod
+    def read(cls, file: int) -> Snapshot | None:
+        """Read the board of an open file; None for anything else, a board of a newer version included."""
+        for _attempt in range(3):
+            head, rows = _copy(file)
+            at = clock()
+            again = _copy(file)[1] if rows else rows
+            if not head or all(
+                one[SEQUENCE] == two[SEQUENCE] and not one[SEQUENCE] & 1 for one, two in zip(rows, again)
+            ):
+                break
+        if not head:
+            return None
+        busy = list(head[HEADER:])
+        found = []
+        for row in rows:
+            first, size = row[START_NC], row[NC_COUNT]
+            if row[NUMBER] <= 0 or first < 0 or size < 1 or first + size > len(busy):
+                continue
+            since = row[SINCE]
+            taken = row[BUSY] + (at - since if 0 < since <= at else 0)
+            for nc in range(first, first + size):
+                busy[nc] += taken
+            if row[GONE]:
+                continue
+            counted = row[BUCKETS:WAITS]
+            found.append(
+                Counters(
+                    number=row[NUMBER],
+                    replica=row[REPLICA],
+                    start_nc=first,
+                    nc_count=size,
+                    calls=row[CALLS],
+                    errors=row[ERRORS],
+                    timeouts=row[TIMEOUTS],
+                    switches=row[SWITCHES],
+                    busy=taken,
+                    waited=row[WAITED],
+                    running=since != 0,
+                    buckets=tuple(counted),
+                    totals=tuple(max(0, one + two) for one, two in zip(counted, row[WAITS:])),
+                )
+            )
+        return cls(head[H_PID], head[H_BEGAN], at, tuple(busy), tuple(found))
+
+
+def bucket_limit(place: int) -> float:
+    """Seconds that no call in a bucket exceeds: 1.024 us, 1.536, 2.048, 3.072, ... Infinity for the last."""
+    if place >= LAST_BUCKET:
+        return float("inf")
+    octave, upper = divmod(place, 2)
+    return (1024 << octave) * (1.5 if upper else 1.0) * 1e-9
+
+
+def percentile(buckets: Sequence[int], percent: float) -> float:
+    """Seconds that ``percent`` of the calls in ``buckets`` took at most; 0.0 where there are none.
+
+    As exact as a bucket is wide: within its calls time is taken to be spread evenly, the last bucket to be as wide as
+    the one before.
+    """
+    total = sum(buckets)
+    wanted = total * percent / 100
+    passed = 0
+    for place, calls in enumerate(buckets):
+        if calls and passed + calls >= wanted:
+            low = bucket_limit(place - 1) if place else 0.0
+            high = bucket_limit(place) if place < LAST_BUCKET else low * 1.5
+            return low + (high - low) * max(0.0, (wanted - passed) / calls)
+        passed += calls
+    return 0.0
+
+
+def _copy(file: int) -> tuple[array[int], list[array[int]]]:
+    """The header with the words of the NCs, and the rows that were ever used; empty for what is no board."""
+    nothing: tuple[array[int], list[array[int]]] = array("q"), []
+    head = _words(file, 0, HEADER)
+    if len(head) < HEADER or (head[H_MAGIC], head[H_VERSION], head[H_WIDTH]) != (MAGIC, VERSION, ROW_WORDS):
+        return nothing
+    ncs, used = head[H_NCS], head[H_USED]
+    if not (0 <= ncs <= _MOST_NCS and 0 <= used <= ROWS):
+        return nothing
+    words = _words(file, HEADER, ncs + used * ROW_WORDS)
+    if len(words) < ncs + used * ROW_WORDS:
+        return nothing
+    starts = itertools.islice(itertools.count(ncs, ROW_WORDS), used)
+    return head + words[:ncs], [words[start : start + ROW_WORDS] for start in starts]
+
+
+def _words(file: int, start: int, size: int) -> array[int]:
+    words = array("q")
+    data = os.pread(file, size * WORD, start * WORD)
+    words.frombytes(data[: len(data) // WORD * WORD])
+    return words

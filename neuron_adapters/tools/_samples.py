@@ -1,0 +1,243 @@
+"""Two looks at the running processes, and what happened between them: rates, utilisation, latency (SPEC T1).
+
+>>> sampler = Sampler(config.state_dir, shared=config.shared_state)
+>>> before = sampler.look()
+>>> # ... some time later
+>>> for process in changes(before, sampler.look()):
+...     print(process.owner.pid, process.utilization)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from neuron_rt import Observer, Owner
+from neuron_rt.snapshot import Counters, Snapshot
+from neuron_rt.telemetry import BUCKET_COUNT
+
+_ZEROS = (0,) * BUCKET_COUNT
+_NOTHING = Counters(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, running=False, buckets=_ZEROS, totals=_ZEROS)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used so far: seconds of CPU, and bytes of memory that it has now."""
+
+    user: float
+    system: float
+    resident: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look. ``at``: seconds of the monotonic clock. ``usage``: by key of the owner."""
+
+    at: float
+    owners: tuple[Owner, ...]
+    usage: Mapping[str, Usage]
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One replica of a model. Counts are of the time between two looks, those with ``total_`` since loading."""
+
+    index: int
+    ncs: tuple[int, ...]
+    """Instance indexes."""
+    running: bool
+    calls: int
+    errors: int
+    timeouts: int
+    switches: int
+    total_calls: int
+    total_errors: int
+    total_timeouts: int
+    total_switches: int
+    buckets: tuple[int, ...]
+    """Calls between the looks by their time on the NCs; see ``neuron_rt.snapshot.percentile``."""
+    totals: tuple[int, ...]
+    """The same with the wait for the NCs in it."""
+    busy: float
+    """Share of the time between the looks that it held its NCs, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class ModelChange:
+    """A loaded model. What its process says of it in words is checked for type and length only."""
+
+    number: int
+    name: str
+    file: str
+    framework: str
+    engine: str
+    nc_count: int
+    weights: int
+    """Bytes of its weights; 0 where its adapter does not know."""
+    replicas: tuple[Replica, ...]
+
+
+@dataclass(frozen=True)
+class ProcessChange:
+    """A process that was there at both looks, or came between them."""
+
+    owner: Owner
+    seconds: float
+    """Between the looks, or since the process began."""
+    utilization: Mapping[int, float]
+    """By instance NC: the share of the time in which a model held it, 0 to 1."""
+    user: float
+    """CPUs' worth of user time: 2.0 are two CPUs."""
+    system: float
+    resident: int
+    """Bytes."""
+    models: tuple[ModelChange, ...] = field(default=())
+    counted: bool = True
+    """False where its counters cannot be read: only what its record says is here."""
+
+
+class Sampler:
+    """Looks at one state directory again and again."""
+
+    def __init__(self, directory: Path, *, shared: bool) -> None:
+        self._observer = Observer(directory, shared=shared)
+        self._processes: dict[str, psutil.Process] = {}
+
+    def look(self) -> Look:
+        """Raises StateDirectoryError where the directory cannot be used."""
+        owners = self._observer.read()
+        usage, processes = {}, {}
+        for owner in owners:
+            try:
+                process = self._processes.get(owner.key) or psutil.Process(owner.pid)
+                with process.oneshot():
+                    times, resident = process.cpu_times(), process.memory_info().rss
+            except (psutil.Error, ValueError, OverflowError):  # it has ended, or its number is none here
+                continue
+            processes[owner.key] = process
+            usage[owner.key] = Usage(times.user, times.system, resident)
+        self._processes = processes
+        return Look(time.monotonic(), owners, usage)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._observer.close()
+
+
+def changes(before: Look, after: Look) -> tuple[ProcessChange, ...]:
+    """What happened between two looks, for each process that is there at the second."""
+    earlier = {owner.key: owner for owner in before.owners}
+    return tuple(_change(earlier.get(owner.key), owner, before, after) for owner in after.owners)
+
+
+def _change(old: Owner | None, new: Owner, before: Look, after: Look) -> ProcessChange:
+    was, now = (None if old is None else old.snapshot), new.snapshot
+    seconds = after.at - before.at
+    if now is not None:
+        seconds = max(1e-9, (now.at - (was.at if was else now.began)) * 1e-9)
+    used, have = before.usage.get(new.key), after.usage.get(new.key)
+    started = used or Usage(0.0, 0.0, 0)
+    present = have or started
+    return ProcessChange(
+        owner=new,
+        seconds=seconds,
+        utilization=_utilization(new, was, now, seconds),
+        user=max(0.0, present.user - started.user) / seconds if used else 0.0,
+        system=max(0.0, present.system - started.system) / seconds if used else 0.0,
+        resident=present.resident,
+        models=_models(new, was, now, seconds),
+        counted=now is not None,
+    )
+
+
+def _utilization(owner: Owner, was: Snapshot | None, now: Snapshot | None, seconds: float) -> dict[int, float]:
+    if now is None:
+        return {}
+    old = was.busy if was and len(was.busy) == len(now.busy) else (0,) * len(now.busy)
+    return {nc: _share(new - old, seconds) for nc, new, old in zip(owner.ncs, now.busy, old)}
+
+
+def _share(nanoseconds: int, seconds: float) -> float:
+    return min(1.0, max(0.0, nanoseconds * 1e-9 / seconds))
+
+
+def _models(owner: Owner, was: Snapshot | None, now: Snapshot | None, seconds: float) -> tuple[ModelChange, ...]:
+    said = {one["number"]: one for one in _list(owner.record.get("models")) if _is_model(one)}
+    rows: dict[int, list[Counters]] = {}
+    for row in now.rows if now else ():
+        rows.setdefault(row.number, []).append(row)
+    old = {(row.number, row.replica): row for row in (was.rows if was else ())}
+    return tuple(
+        _model(owner, number, said.get(number, {}), rows.get(number, []), old, seconds)
+        for number in sorted(rows if now else said)
+    )
+
+
+def _model(
+    owner: Owner,
+    number: int,
+    said: Mapping[str, Any],
+    rows: list[Counters],
+    old: Mapping[tuple[int, int], Counters],
+    seconds: float,
+) -> ModelChange:
+    return ModelChange(
+        number=number,
+        name=_text(said.get("name")) or f"model {number}",
+        file=_text(said.get("file")),
+        framework=_text(said.get("framework")),
+        engine=_text(said.get("engine")),
+        nc_count=rows[0].nc_count if rows else _count(said.get("nc_count")),
+        weights=_count(said.get("weights")),
+        replicas=tuple(
+            _replica(owner, row, old.get((row.number, row.replica)), seconds)
+            for row in sorted(rows, key=lambda row: row.replica)
+        ),
+    )
+
+
+def _replica(owner: Owner, row: Counters, old: Counters | None, seconds: float) -> Replica:
+    old = old or _NOTHING
+    return Replica(
+        index=row.replica,
+        ncs=owner.ncs[row.start_nc : row.start_nc + row.nc_count],
+        running=row.running,
+        calls=max(0, row.calls - old.calls),
+        errors=max(0, row.errors - old.errors),
+        timeouts=max(0, row.timeouts - old.timeouts),
+        switches=max(0, row.switches - old.switches),
+        total_calls=row.calls,
+        total_errors=row.errors,
+        total_timeouts=row.timeouts,
+        total_switches=row.switches,
+        buckets=_less(row.buckets, old.buckets),
+        totals=_less(row.totals, old.totals),
+        busy=_share(max(0, row.busy - old.busy), seconds),
+    )
+
+
+def _less(new: tuple[int, ...], old: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(0, one - two) for one, two in zip(new, old))
+
+
+def _is_model(one: object) -> bool:
+    return isinstance(one, dict) and type(one.get("number")) is int
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    """Text that cannot move a terminal's cursor."""
+    text = value if isinstance(value, str) else ""
+    return "".join(char if char.isprintable() else "?" for char in text[:1000])
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and 0 <= value < 1 << 62 else 0
