@@ -1,7 +1,6 @@
 """Reading what a process has counted (``telemetry``) while it goes on counting (SPEC T1).
 
-A reader copies rather than maps, so that nobody can cut the file under its feet, and believes no length in it. It
-copies twice: where the sequence numbers of a row agree and are even, the first copy of it is whole.
+A reader copies rather than maps, so that nobody can cut the file under its feet, and believes no length in it.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from neuron_rt.telemetry import (
     BUSY,
     CALLS,
     ERRORS,
+    FINISHED,
     GONE,
     H_BEGAN,
     H_MAGIC,
@@ -33,8 +33,8 @@ from neuron_rt.telemetry import (
     REPLICA,
     ROW_WORDS,
     ROWS,
-    SEQUENCE,
     SINCE,
+    STARTED,
     START_NC,
     SWITCHES,
     TIMEOUTS,
@@ -46,6 +46,7 @@ from neuron_rt.telemetry import (
 )
 
 _MOST_NCS = 4096
+_ATTEMPTS = 20  # at a row in the middle of an update; a thread that was stopped there is not waited for
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,8 @@ class Snapshot:
     @classmethod
     def read(cls, file: int) -> Snapshot | None:
         """Read the board of an open file; None for anything else, a board of a newer version included."""
-        for _attempt in range(3):
-            head, rows = _copy(file)
-            at = clock()
-            again = _copy(file)[1] if rows else rows
-            if not head or all(
-                one[SEQUENCE] == two[SEQUENCE] and not one[SEQUENCE] & 1 for one, two in zip(rows, again)
-            ):
-                break
+        head, rows = _copy(file)
+        at = clock()
         if not head:
             return None
         busy = list(head[HEADER:])
@@ -107,7 +102,7 @@ class Snapshot:
                 busy[nc] += taken
             if row[GONE]:
                 continue
-            counted = row[BUCKETS:WAITS]
+            counted = [max(0, calls) for calls in row[BUCKETS:WAITS]]
             found.append(
                 Counters(
                     number=row[NUMBER],
@@ -166,8 +161,17 @@ def _copy(file: int) -> tuple[array[int], list[array[int]]]:
     words = _words(file, HEADER, ncs + used * ROW_WORDS)
     if len(words) < ncs + used * ROW_WORDS:
         return nothing
-    starts = itertools.islice(itertools.count(ncs, ROW_WORDS), used)
-    return head + words[:ncs], [words[start : start + ROW_WORDS] for start in starts]
+    rows = []
+    for start in itertools.islice(itertools.count(ncs, ROW_WORDS), used):
+        row = words[start : start + ROW_WORDS]
+        for _attempt in range(_ATTEMPTS):
+            if row[FINISHED] == row[STARTED]:
+                break
+            row = _words(file, HEADER + start, ROW_WORDS)
+            if len(row) < ROW_WORDS:
+                return nothing
+        rows.append(row)
+    return head + words[:ncs], rows
 
 
 def _words(file: int, start: int, size: int) -> array[int]:

@@ -1,9 +1,10 @@
 """What a process counts while it runs models, in a file that tools read and nobody waits for (SPEC T1, X5).
 
 The file is a table of 64-bit words in native byte order, mapped by its process: a header, a word for each visible NC,
-and a row for each replica. One thread at a time writes a row, the one that holds the replica's NCs. A row has a
-sequence number, odd while it is written, and nothing is locked. What is told in words, names and files, stands in the
-JSON record beside it (``ownership``). ``snapshot`` reads both.
+and a row for each replica. One thread at a time writes a row, the one that holds the replica's NCs. Nothing is locked: a
+row ends with the number of updates that were started and begins with the number of those that were finished. Whoever
+copies it from begin to end and finds both the same has no update in it that was not whole. What is told in words, names
+and files, stands in the JSON record beside it (``ownership``).
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ WORD = 8  # bytes
 H_MAGIC, H_VERSION, H_NCS, H_ROWS, H_WIDTH, H_PID, H_BEGAN, H_USED = range(8)
 HEADER = 16  # words, some to spare
 
-# Words of a row. SEQUENCE is odd while the row is written. SINCE: when the call began that runs now, 0 where none does.
-(SEQUENCE, NUMBER, REPLICA, START_NC, NC_COUNT, CALLS, ERRORS, TIMEOUTS, SWITCHES, BUSY, SINCE, WAITED, GONE) = range(
+# Words of a row. FINISHED, STARTED: updates. SINCE: when the call began that runs now, 0 where none does.
+(FINISHED, NUMBER, REPLICA, START_NC, NC_COUNT, CALLS, ERRORS, TIMEOUTS, SWITCHES, BUSY, SINCE, WAITED, GONE) = range(
     13
 )
 #: Durations in buckets, two an octave, from 1024 ns on: first of the calls on their NCs, then what has to be added to
@@ -38,7 +39,8 @@ HEADER = 16  # words, some to spare
 BUCKETS, WAITS = 16, 64
 BUCKET_COUNT = WAITS - BUCKETS
 LAST_BUCKET = BUCKET_COUNT - 1
-ROW_WORDS = WAITS + BUCKET_COUNT
+STARTED = WAITS + BUCKET_COUNT
+ROW_WORDS = STARTED + 8  # whole lines of the processor's cache
 
 #: Nanoseconds of CLOCK_MONOTONIC, the same clock in all processes of the machine.
 clock = time.perf_counter_ns
@@ -72,8 +74,7 @@ class Row:
 def count(words: memoryview, spent: int, waited: int, since: int) -> None:
     """Count a call that held its NCs for ``spent`` ns after it had waited ``waited`` ns for them. ``since``: what
     SINCE was before it: another call's, where one of the same thread runs within the other."""
-    sequence = words[SEQUENCE] | 1
-    words[SEQUENCE] = sequence
+    words[STARTED] = update = words[STARTED] + 1
     words[SINCE] = since
     words[CALLS] += 1
     words[BUSY] += spent
@@ -83,7 +84,7 @@ def count(words: memoryview, spent: int, waited: int, since: int) -> None:
         words[WAITED] += waited
         words[WAITS + place] -= 1
         words[WAITS + bucket(spent + waited)] += 1
-    words[SEQUENCE] = sequence + 1
+    words[FINISHED] = update
 
 
 def bucket(spent: int) -> int:
@@ -132,12 +133,12 @@ class Board:
         while self._left:
             row = self._left.popleft()
             words = row.words
-            words[SEQUENCE] = words[SEQUENCE] | 1
+            words[STARTED] = update = words[STARTED] + 1
             for nc in range(words[START_NC], words[START_NC] + words[NC_COUNT]):
                 self._words[HEADER + nc] += words[BUSY]
-            for place in range(NUMBER, ROW_WORDS):
+            for place in range(NUMBER, STARTED):
                 words[place] = 0
-            words[SEQUENCE] += 1
+            words[FINISHED] = update
             del self._rows[row.index]
             self._free.append(row.index)
 
