@@ -90,6 +90,7 @@ def settle(model: Model, slots: Sequence[Slot], lowered: Lowered | None, why: st
     for slot, station in zip(slots, stations):
         slot.station = station
     model.engine = lowered.deployment.engine.name
+    model.weights = lowered.deployment.program.weights_bytes
     return True
 
 

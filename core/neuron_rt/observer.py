@@ -18,6 +18,8 @@ from neuron_rt.snapshot import Snapshot
 RECORD_VERSION = 1
 _LARGEST_RECORD = 1 << 20
 _MOST_RECORDS = 16384
+_LONGEST_COMMAND = 4096  # characters, as many as a process publishes
+_SHORT = 200  # characters of a command in an error
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,13 @@ class Owner:
 
     def __str__(self) -> str:
         tag = f" [{self.tag}]" if self.tag else ""
-        return f"pid {self.pid}{tag} owns {listed(self.ncs)}: {self.command}"
+        command = self.command if len(self.command) <= _SHORT else f"{self.command[:_SHORT]}..."
+        return f"pid {self.pid}{tag} owns {listed(self.ncs)}: {command}"
+
+    @property
+    def runtime_version(self) -> str:
+        """The version of this package that it runs; empty where it does not say."""
+        return _plain(self.record.get("runtime_version"), 64)
 
 
 class Observer:
@@ -158,7 +166,7 @@ def _read_record(dir_fd: int, name: str) -> Owner | None:
     return Owner(
         key=name[:15],
         pid=pid,
-        command=_plain(record.get("command"), 200),
+        command=_plain(record.get("command"), _LONGEST_COMMAND),
         tag=_plain(record.get("tag"), 64),
         ncs=tuple(ncs[:4096]),
         record=record,

@@ -1,8 +1,8 @@
 """What a process counts while it runs models, in a file that tools read and nobody waits for (SPEC T1, X5).
 
 The file is a table of 64-bit words in native byte order, mapped by its process: a header, a word for each visible NC,
-and a row for each replica. One thread at a time writes a row, the one that holds the replica's NCs. Nothing is locked: a
-row ends with the number of updates that were started and begins with the number of those that were finished. Whoever
+and a row for each replica. One thread at a time writes a row, the one that holds the replica's NCs. Nothing is locked:
+a row ends with the number of updates that were started and begins with the number of those that were finished. Whoever
 copies it from begin to end and finds both the same has no update in it that was not whole. What is told in words, names
 and files, stands in the JSON record beside it (``ownership``).
 """

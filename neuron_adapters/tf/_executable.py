@@ -19,7 +19,7 @@ from neuron_adapters.tf import _lowering
 from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._errors import InputArgumentError
 from neuron_adapters.tf._inference import CannotSeparate, Inference, Packer
-from neuron_adapters.tf._weights import Weights, value_of
+from neuron_adapters.tf._weights import Weights, size_of, value_of
 from neuron_rt import EngineError, Model
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
@@ -70,7 +70,10 @@ class Executable:
 
     def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
-        if not settle(model, slots, self._compiled, self.why, "TensorFlow") and isinstance(self.inference, str):
+        if settle(model, slots, self._compiled, self.why, "TensorFlow"):
+            return
+        model.weights = size_of(self.artifact.weights)
+        if isinstance(self.inference, str):
             model.why = f"TensorFlow's own call is made: {self.inference}"
 
     @property

@@ -106,7 +106,9 @@ def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
 def _placed_model(model: Any, source: str) -> Any:
     name = os.path.basename(source) or getattr(model, "name", "model")
     variables = [getattr(one, "_value", one) for one in model.variables]  # of Keras 3, of Keras 2
-    _placed.place(model, _placed.Placed(_placed.new_model(name, 1, source), variables))
+    placed = _placed.Placed(_placed.new_model(name, 1, source), variables)
+    placed.model.weights = _weights.size_of(variables)
+    _placed.place(model, placed)
     return model
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,3 +151,8 @@ def _read(handle: Any) -> np.ndarray[Any, Any]:
 
 def _address(array: np.ndarray[Any, Any]) -> int:
     return int(array.__array_interface__["data"][0])
+
+
+def size_of(variables: Iterable[Any]) -> int:
+    """Bytes of variables; one of unknown shape counts nothing."""
+    return sum((one.shape.num_elements() or 0) * one.dtype.size for one in variables if one.dtype.size)

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from neuron_adapters import __version__
 from neuron_adapters.tools._devices import Device, devices_of, instance_of, logical_config, machine_memory, ranges
 from neuron_rt import Config, NeuronError, Owner, owners
 from neuron_rt.config import INSTANCE, STATE_DIR
@@ -154,7 +153,7 @@ def _look(also: tuple[_Process, ...]) -> _View:
 
 
 def _process(owner: Owner) -> _Process:
-    return _Process(owner.pid, owner.tag, owner.command, __version__, owner.ncs)
+    return _Process(owner.pid, owner.tag, owner.command, owner.runtime_version or _NONE, owner.ncs)
 
 
 def _json(view: _View) -> str:

@@ -66,6 +66,7 @@ class Executable:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
         if not settle(model, slots, self._compiled, self.why, "PyTorch"):
             self._method = self._native.method()
+            model.weights = self._native.weights()
 
     def __call__(self, station: engines.Station | None, *args: Any, **kwargs: Any) -> Any:
         """Run at ``station`` on inputs of the compiled shapes and dtypes, or with dynamic batching of the compiled
@@ -224,6 +225,11 @@ class _Native:
                 c_module = optimized(torch.jit._recursive.wrap_cpp_module(c_module.__copy__()))._c
             self._method = c_module._get_method("forward")
         return self._method
+
+    def weights(self) -> int:
+        """Bytes of the frozen graph's constants."""
+        constants = torch.jit._recursive.wrap_cpp_module(self._c_module).code_with_constants[1].const_mapping.values()
+        return sum(one.nbytes for one in constants if isinstance(one, torch.Tensor))
 
 
 def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:

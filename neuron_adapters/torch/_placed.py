@@ -84,7 +84,9 @@ def new_model(module: torch.jit.ScriptModule, source: str) -> tuple[Model, Artif
     within = [artifact] if artifact is not None else embedded(module, source)
     cores = max((one.pipeline_cores for one in within), default=1)
     name = Path(source).name if source else str(module.original_name)
-    return Model(name, cores, FRAMEWORK, kind="torch", file=source), artifact
+    model = Model(name, cores, FRAMEWORK, kind="torch", file=source)
+    model.weights = sum(weight.nbytes for weight in (*module.parameters(), *module.buffers()))
+    return model, artifact
 
 
 def place(module: torch.jit.ScriptModule, source: str, executable: Executable | None = None) -> None:

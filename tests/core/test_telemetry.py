@@ -205,12 +205,13 @@ while True:
         (row,) = owner.snapshot.rows
         assert row.calls >= calls
         assert owner.snapshot.busy[0] == row.busy
+        assert 0 <= row.calls - sum(row.buckets) <= 1
         whole += sum(row.buckets) == row.calls
         reads += 1
         calls, busy = row.calls, max(busy, row.busy)
     observer.close()
     assert calls > 1000
-    assert whole >= reads * 0.99  # one that the scheduler stops in mid-count is read as it is
+    assert whole > reads / 2  # a process that the scheduler stops in mid-count is read as it is, and not waited for
 
 
 # -- whatever becomes of the process ---------------------------------------------------------------------------------

@@ -292,7 +292,7 @@ def view_of(instance: str, **owned: tuple[int, ...]) -> ls._View:
     """A view of a machine of 8 CPUs and 32 GB, with processes of these tags."""
     named = Instance.named(instance, host_cpus=8)
     living = [
-        Owner(f"{n}", 4101 + n, f"/opt/bin/python serve.py --port 800{n}", tag, ncs, {})
+        Owner(f"{n}", 4101 + n, f"/opt/bin/python serve.py --port 800{n}", tag, ncs, {"runtime_version": "1.2.3"})
         for n, (tag, ncs) in enumerate(owned.items())
     ]
     devices = _devices.devices_of(named, MACHINE, 32 << 30)
@@ -303,7 +303,6 @@ def view_of(instance: str, **owned: tuple[int, ...]) -> ls._View:
 @pytest.fixture
 def at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(ls, "__version__", "1.2.3")
 
 
 TABLE = """\
