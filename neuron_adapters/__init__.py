@@ -8,13 +8,15 @@ them:
 >>> neuron_adapters.placement(model)        # where is it?
 >>> print(neuron_adapters.describe())       # where is everything?
 >>> neuron_adapters.unload(model)           # free its place
+>>> with neuron_adapters.timeline("run.json"):   # who runs when? A picture for Perfetto
+...     model(x)
 """
 
 from neuron_adapters._registry import model_of
-from neuron_rt import CoreRange, Layout, current
+from neuron_rt import CoreRange, Layout, current, timeline
 from neuron_rt.version import __version__
 
-__all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "unload"]
+__all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "timeline", "unload"]
 
 
 def placement(model: object) -> tuple[CoreRange, ...]:

@@ -23,6 +23,7 @@ from neuron_rt.errors import (
 from neuron_rt.execution import Framework, PlainFramework
 from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.placement import CoreRange
+from neuron_rt.recording import timeline
 from neuron_rt.report import Layout, ModelReport
 from neuron_rt.runtime import Model, Place, Runtime, current, init
 
@@ -52,4 +53,5 @@ __all__ = [
     "current",
     "init",
     "owners",
+    "timeline",
 ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from neuron_rt import engine
+from neuron_rt import engine, logs
 from neuron_rt.errors import NeuronConfigError
 from neuron_rt.instance import DEFAULT_TYPE, Cpu, Instance, machine_cpus
 from neuron_rt.placement import Group, form_groups
@@ -25,11 +25,14 @@ GROUP_SIZES = "NEURONCORE_GROUP_SIZES"
 EXEC_TIMEOUT = "NEURON_RT_EXEC_TIMEOUT"
 VALIDATE_HASH = "NEURON_RT_VALIDATE_HASH"
 PROCESS_TAG = "NEURON_PROCESS_TAG"
+LOG_LEVEL = "NEURON_RT_LOG_LEVEL"
+LOG_LOCATION = "NEURON_RT_LOG_LOCATION"
 INSTANCE = "NEURON_ADAPTERS_INSTANCE"
 AFFINITY = "NEURON_ADAPTERS_AFFINITY"
 WAIT = "NEURON_ADAPTERS_WAIT"
 STATE_DIR = "NEURON_ADAPTERS_STATE_DIR"
 ENGINE = "NEURON_ADAPTERS_ENGINE"
+TRACE = "NEURON_ADAPTERS_TRACE"
 
 #: Every variable the runtime reads, with its default as a reader would say it.
 VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -45,6 +48,9 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         WAIT: "0 seconds",
         STATE_DIR: "a directory of this user, the same in every session",
         ENGINE: "auto",
+        TRACE: "no timeline",
+        LOG_LEVEL: "ERROR where NEURON_RT_LOG_LOCATION is set, else as the application logs",
+        LOG_LOCATION: "console",
     }
 )
 
@@ -78,6 +84,11 @@ class Config:
     validate_hash: bool
     engine: str
     """What computes compiled models: "auto", "openvino" or "framework"."""
+    trace: Path | None
+    """The file of the timeline."""
+    log_level: str | None
+    log_location: str | None
+    """None where it is not set, "console", "syslog" or a file's absolute path."""
     environ: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -122,6 +133,9 @@ class Config:
             tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
             validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
             engine=_engine(raw.get(ENGINE, engine.AUTO)),
+            trace=_trace(raw[TRACE]) if TRACE in raw else None,
+            log_level=_log_level(raw[LOG_LEVEL]) if LOG_LEVEL in raw else None,
+            log_location=_log_location(raw[LOG_LOCATION]) if LOG_LOCATION in raw else None,
             environ=MappingProxyType(raw),
             sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
         )
@@ -254,6 +268,30 @@ def _engine(value: str) -> str:
     if text in engine.CHOICES:
         return text
     raise NeuronConfigError.of(ENGINE, value, "is no engine", ", ".join(engine.CHOICES))
+
+
+def _trace(value: str) -> Path | None:
+    """A relative path is one of the directory in which the runtime starts. Empty means none."""
+    if "\0" in value:
+        raise NeuronConfigError.of(TRACE, value, "is not a path", "the path of a file to write")
+    return Path(value).absolute() if value else None
+
+
+def _log_level(value: str) -> str:
+    text = value.strip().upper()
+    if text in logs.LEVELS:
+        return text
+    raise NeuronConfigError.of(LOG_LEVEL, value, "is no level", ", ".join(logs.LEVELS))
+
+
+def _log_location(value: str) -> str:
+    text = value.strip()
+    if text.lower() in {logs.CONSOLE, logs.SYSLOG}:
+        return text.lower()
+    if "\0" in value or not Path(text).is_absolute():
+        accepted = f"{logs.CONSOLE}, {logs.SYSLOG} or the absolute path of a file"
+        raise NeuronConfigError.of(LOG_LOCATION, value, "is no place for the log", accepted)
+    return text
 
 
 def _state_dir(value: str | None) -> Path:

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from neuron_rt import recording
 from neuron_rt.errors import ExecutionTimeoutError
 from neuron_rt.placement import CoreRange
 from neuron_rt.telemetry import CALLS, ERRORS, SINCE, SWITCHES, TIMEOUTS, Row, clock, count
@@ -180,8 +181,8 @@ class Slot:
     a row that tools can read."""
 
     __slots__ = (
-        "_alone", "_queue", "core_range", "cpus", "framework", "lanes", "last", "model", "ncs", "row", "station",
-        "threads", "timeout", "worker",
+        "_alone", "_queue", "core_range", "cpus", "framework", "lanes", "last", "model", "name", "ncs", "row",
+        "station", "threads", "timeout", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -195,6 +196,7 @@ class Slot:
         machine: frozenset[int],
         timeout: float | None = None,
         row: Row | None = None,
+        name: str = "",
     ) -> None:
         """``cpus`` empty pins nothing (SPEC I4). ``machine``: all CPUs this process may use. ``row``: where it
         counts."""
@@ -203,6 +205,7 @@ class Slot:
         self.ncs = range(core_range.start_nc, core_range.start_nc + core_range.nc_count)
         self.framework = framework
         self.model = model
+        self.name = name
         self.timeout = timeout
         self.threads = len(cpus)
         self.station: Any = None
@@ -284,8 +287,9 @@ class Slot:
     ) -> Any:
         """Run with the NCs held. ``asked``: when the call began to wait for them, 0 where it did not."""
         row = self.row
+        switched = failed = False
         if self._alone is None or self.lanes.resident[self.core_range.start_nc] is not self.model:
-            self._switch()
+            switched = self._switch()
         before = 0
         home = None
         since = row.words[SINCE]  # not 0 where a signal handler calls the model that it interrupted
@@ -304,6 +308,7 @@ class Slot:
             return fn(*args, **kwargs)
         except Exception:
             row.words[ERRORS] += 1
+            failed = True
             raise
         finally:
             try:
@@ -314,6 +319,8 @@ class Slot:
                     self._bind(home)
                 self.last = spent = clock() - began
                 count(row.words, spent, began - asked if asked else 0, since)
+                for timeline in recording.timelines:
+                    timeline.add(self, asked, began, began + spent, switched, failed)
 
     def _bind(self, cpus: frozenset[int] | set[int]) -> None:
         try:
@@ -322,13 +329,16 @@ class Slot:
             log.warning("cannot use CPUs %s any more (%s); running unpinned", sorted(cpus), error.strerror)
             self.cpus = frozenset()
 
-    def _switch(self) -> None:
+    def _switch(self) -> bool:
+        """Put the model on its NCs; whether another one was there."""
         resident = self.lanes.resident
-        if any(resident[nc] is not self.model for nc in self.ncs):
-            if any(resident[nc] is not None for nc in self.ncs):
-                self.row.words[SWITCHES] += 1
-            for nc in self.ncs:
-                resident[nc] = self.model
+        if all(resident[nc] is self.model for nc in self.ncs):
+            return False
+        switched = any(resident[nc] is not None for nc in self.ncs)
+        for nc in self.ncs:
+            resident[nc] = self.model
+        self.row.words[SWITCHES] += switched
+        return switched
 
 
 class _Job:

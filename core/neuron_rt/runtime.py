@@ -21,9 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from neuron_rt import placement
+from neuron_rt import logs, placement, recording
 from neuron_rt.config import Config
-from neuron_rt.errors import ModelNotLoadedError
+from neuron_rt.errors import ModelNotLoadedError, NeuronConfigError
 from neuron_rt.execution import Framework, Lanes, Slot
 from neuron_rt.instance import cpus_of_ncs
 from neuron_rt.ownership import Ownership, acquire, command_line
@@ -164,6 +164,8 @@ class Runtime:
         self.config = config
         self.instance_ncs: tuple[int, ...] = ownership.ncs
         self.closed = ""
+        self.timeline: recording.Timeline | None = None
+        """That of NEURON_ADAPTERS_TRACE."""
         self._ownership = ownership
         self._lock = threading.RLock()  # a signal handler may load a model
         self._lanes = Lanes(len(ownership.ncs))
@@ -203,7 +205,7 @@ class Runtime:
                     Slot(
                         self._lanes, one, self._cpus_of(one), model.framework, model.number,
                         machine=self._machine, timeout=self.config.timeout,
-                        row=self._board.row(model.number, replica, one.start_nc, one.nc_count),
+                        row=self._board.row(model.number, replica, one.start_nc, one.nc_count), name=model.name,
                     )
                     for replica, one in enumerate(stay.ranges)
                 )  # fmt: skip
@@ -219,7 +221,10 @@ class Runtime:
             self._models[model.number] = model
         if said:
             warnings.warn(said, UserWarning, stacklevel=3)
-        log.debug("%s placed on %s", model.name, ", ".join(map(str, stay.ranges)))
+        if log.isEnabledFor(logging.DEBUG):
+            ncs = ", ".join(map(str, stay.ranges))
+            about = {"event": "placed", "model": model.name, "ncs": ncs, "engine": model.engine}
+            log.debug("%s placed on %s", model.name, ncs, extra=about)
         self._publish()
         return stay.ranges
 
@@ -242,6 +247,8 @@ class Runtime:
     def close(self) -> None:
         """Give all NCs back (SPEC O1). Models that were placed say so when they are called."""
         self._close("its runtime was closed; neuron_rt.init() starts another one, load it again")
+        if self.timeline is not None:
+            recording.stop(self.timeline)
         self._board.close()
         self._ownership.release()
 
@@ -397,9 +404,32 @@ def init() -> Runtime:
         if _runtime is None or _runtime.closed:
             config = Config.read()
             config.warn_of_use()
-            _runtime = Runtime(config, acquire(config))
-            log.info("this process owns %s of %s", placement.listed(_runtime.instance_ncs), config.instance.name)
+            logs.configure(config.log_level, config.log_location)
+            _runtime = _started(config)
         return _runtime
+
+
+def _started(config: Config) -> Runtime:
+    """A runtime with its timeline, or neither."""
+    timeline = None
+    if config.trace is not None:
+        try:
+            timeline = recording.start(str(config.trace))
+        except OSError as error:
+            raise NeuronConfigError.of(
+                "NEURON_ADAPTERS_TRACE", str(config.trace), f"cannot be written to ({error.strerror})",
+                "the path of a file in a directory that exists",
+            ) from error  # fmt: skip
+    try:
+        runtime = Runtime(config, acquire(config))
+    except BaseException:
+        if timeline is not None:
+            recording.stop(timeline)
+        raise
+    runtime.timeline = timeline
+    ncs = placement.listed(runtime.instance_ncs)
+    log.info("this process owns %s of %s", ncs, config.instance.name, extra={"event": "started", "ncs": ncs})
+    return runtime
 
 
 def current() -> Runtime | None:

@@ -1,0 +1,226 @@
+"""Who ran when on which NeuronCore, as a picture: a file in the Chrome trace format, which Perfetto opens (SPEC T1).
+
+>>> with neuron_rt.timeline("run.json"):
+...     model(x)
+
+NEURON_ADAPTERS_TRACE=run.json does the same for a whole process. Every process has a track for each NC, with the models
+that ran there and the switches between them, and one for each thread that had to wait. Several processes may write to
+one file; whoever finds it with no other writer begins it anew. It is whole JSON after every write.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neuron_rt.execution import Slot
+
+log = logging.getLogger("neuron_rt")
+
+#: Where executions are recorded now: mostly nowhere.
+timelines: tuple[Timeline, ...] = ()
+
+_FLUSH_AFTER = 0.2  # seconds; what a killed process loses at most
+_MOST_PENDING = 4096  # events; then the thread that calls a model writes them
+_THREADS = 1 << 24  # numbers of threads' tracks begin here, above those of NCs and of any thread
+_FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
+_BEGIN, _END = b"[\n", b"\n]\n"
+
+
+class Timeline:
+    """One file that this process writes to. Made by :func:`start`."""
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError where the file cannot be written."""
+        self.path = path
+        self._pending: deque[tuple[Any, ...]] = deque()
+        self._named: set[int] = set()
+        self._guard = threading.RLock()
+        self._timer: threading.Timer | None = None
+        self._last = False
+        self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        try:
+            self._open(self._file)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def add(self, slot: Slot, asked: int, began: int, ended: int, switched: bool, failed: bool) -> None:
+        """An execution on the slot's NCs. Times in ns of CLOCK_MONOTONIC; ``asked``: since when it waited, 0 where it
+        did not; ``switched``: whether it took the place of another model."""
+        ncs, thread = slot.core_range.instance_ncs, threading.get_native_id()
+        self._pending.append((slot.name, ncs, asked, began, ended, switched, failed, thread))
+        if self._last or len(self._pending) >= _MOST_PENDING:
+            self.flush()
+        elif self._timer is None:
+            self._timer = timer = threading.Timer(_FLUSH_AFTER, self.flush)
+            timer.daemon = True
+            try:
+                timer.start()
+            except RuntimeError:  # the interpreter is on its way out
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what there is. Never raises: a full disk must not stop a model."""
+        with self._guard:
+            self._timer = None
+            events: list[dict[str, Any]] = []
+            while self._pending:
+                events += self._events(*self._pending.popleft())
+            if events and self._file is not None:
+                try:
+                    _append(self._file, events)
+                except OSError as error:
+                    log.warning("%s: recording ends, it cannot be written: %s", self.path, error.strerror)
+                    self.close()
+
+    def at_exit(self) -> None:
+        """Write now, and from now on at once: other exit handlers may still call models (SPEC X4)."""
+        self._last = True
+        self.flush()
+
+    def close(self) -> None:
+        """Write what there is and let go of the file."""
+        self.flush()
+        with self._guard:
+            file, self._file = self._file, None
+            if file is not None:
+                os.close(file)
+
+    def forget(self) -> None:
+        """In a forked child: the file is the parent's."""
+        self._guard = threading.RLock()
+        self._pending.clear()
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                os.close(file)
+
+    def _open(self, file: int) -> None:
+        """Begin the file anew, unless another process writes to it; a shared lock says that one does."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            fcntl.flock(file, fcntl.LOCK_SH)
+        else:
+            os.ftruncate(file, 0)
+            fcntl.flock(file, fcntl.LOCK_SH)
+        _append(file, [_named("process_name", 0, _title())])
+
+    def _events(
+        self,
+        name: str,
+        ncs: tuple[int, ...],
+        asked: int,
+        began: int,
+        ended: int,
+        switched: bool,
+        failed: bool,
+        thread: int,
+    ) -> Iterator[dict[str, Any]]:
+        said: dict[str, Any] = {"thread": thread}
+        if asked:
+            said["waited_us"] = (began - asked) / 1000
+            track = _THREADS + thread
+            yield from self._track(track, f"thread {thread}, waiting")
+            yield _event("X", f"wait for {name}", track, asked, dur=(began - asked) / 1000)
+        if failed:
+            said["error"] = True
+        for nc in ncs:
+            yield from self._track(nc + 1, f"NC{nc}")
+            if switched:
+                yield _event("i", f"switch to {name}", nc + 1, began, s="t")
+            yield _event("X", name, nc + 1, began, dur=(ended - began) / 1000, args=said)
+
+    def _track(self, track: int, name: str) -> Iterator[dict[str, Any]]:
+        """Name a track the first time; NCs stand in their order, above the threads."""
+        if track not in self._named:
+            self._named.add(track)
+            yield _named("thread_name", track, name)
+            yield {**_event("M", "thread_sort_index", track, 0), "args": {"sort_index": track}}
+
+
+def start(path: str) -> Timeline:
+    """Record all executions of this process in ``path`` from now on. Raises OSError where it cannot be written."""
+    global timelines
+    opened = Timeline(os.path.abspath(path))
+    timelines = (*timelines, opened)
+    return opened
+
+
+def stop(opened: Timeline) -> None:
+    """Record no more; the file is whole."""
+    global timelines
+    timelines = tuple(one for one in timelines if one is not opened)
+    opened.close()
+
+
+@contextlib.contextmanager
+def timeline(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Record the executions of this process while the block runs, in the Chrome trace format (SPEC T1).
+
+    Open the file in Perfetto or chrome://tracing. Raises OSError where it cannot be written.
+    """
+    opened = start(os.fspath(path))
+    try:
+        yield
+    finally:
+        stop(opened)
+
+
+def _event(phase: str, name: str, track: int, at: int, **more: Any) -> dict[str, Any]:
+    return {"ph": phase, "name": name, "pid": os.getpid(), "tid": track, "ts": at / 1000, "cat": "neuron", **more}
+
+
+def _named(kind: str, track: int, name: str) -> dict[str, Any]:
+    return _event("M", kind, track, 0, args={"name": name})
+
+
+def _title() -> str:
+    from neuron_rt.ownership import command_line
+
+    tag = os.environ.get("NEURON_PROCESS_TAG", "")
+    return f"[{tag[:64]}] {command_line()[:200]}" if tag else command_line()[:200]
+
+
+def _append(file: int, events: list[dict[str, Any]]) -> None:
+    """Write before the end of the array, alone among all writers."""
+    body = b",\n".join(json.dumps(event).encode() for event in events) + _END
+    lock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+    fcntl.fcntl(file, fcntl.F_OFD_SETLKW, lock)
+    try:
+        size = os.fstat(file).st_size
+        at, body = (0, _BEGIN + body) if size <= len(_END) else (size - len(_END), b",\n" + body)
+        if os.pwrite(file, body, at) < len(body):  # what was there stays whole
+            os.ftruncate(file, at)
+            os.pwrite(file, _END if at else _BEGIN + _END, at)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0))
+
+
+def _at_exit() -> None:
+    for one in timelines:
+        one.at_exit()
+
+
+def _in_child() -> None:
+    global timelines
+    mine, timelines = timelines, ()
+    for one in mine:
+        one.forget()
+
+
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_in_child)
