@@ -7,6 +7,10 @@ block; what the adapter adds is the difference to plain PyTorch in the same roun
 
 from __future__ import annotations
 
+import os
+import tempfile
+import timeit
+
 from _children import Child, environment, model, scratch
 from _measure import Entry, Side, Spread, differences, interleave, ratios, values
 from _report import Report, parser, settings, table
@@ -18,6 +22,27 @@ PLAIN, ADAPTER, COMPILED = "plain TorchScript", "adapter", "adapter, compiled"
 def side(name: str, way: str, **how: object) -> Side:
     """One process with one model and one client."""
     return Side(name, lambda: [Child(way, [model("tiny", way)], environment(scratch()), **how)])
+
+
+def publishing(rounds: int, calls: int) -> list[float]:
+    """Microseconds a call for telling the tools, beyond an empty call: what Slot.run does for it, on a mapped file."""
+    from neuron_rt.telemetry import SINCE, Board, count
+
+    file, path = tempfile.mkstemp()
+    os.unlink(path)
+    words = Board(16, file).row(1, 0, 0, 1).words
+
+    def publish() -> None:
+        since = words[SINCE]
+        words[SINCE] = 1
+        count(words, 123_456, 0, since)
+
+    def nothing() -> None:
+        pass
+
+    return [
+        (timeit.timeit(publish, number=calls) - timeit.timeit(nothing, number=calls)) / calls * 1e6 for _ in range(rounds)
+    ]
 
 
 def main() -> None:
@@ -48,6 +73,7 @@ def main() -> None:
     table("one call of the tiny network, us", ["side", "median (quartiles)", "beyond plain TorchScript", "p99"], rows)
     added = [one * 1e6 for one in differences(windows[ADAPTER], windows[PLAIN], "p50")]
     report.goal("added to a call of an uncompiled model", 2.0, added, at_least=False, unit="us")
+    report.goal("publishing what a call did", 1.0, publishing(rounds, options.calls), at_least=False, unit="us")
     report.goal("compiled ÷ plain TorchScript", 1.0, ratios(windows[COMPILED], windows[PLAIN], "p50"), at_least=False)
     report.finish()
 
