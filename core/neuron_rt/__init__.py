@@ -2,8 +2,8 @@
 
 A NeuronCore (NC) is emulated by a fixed set of CPUs. This package knows no framework: an adapter hands it a callable
 and what the model needs. Reading order: ``config`` (the environment), ``instance`` (NCs and CPUs), ``locks`` and
-``ownership`` (which process has which NC), ``placement`` (where models go), ``execution`` (running them), ``telemetry``
-(counting), ``runtime`` (all together); ``observer`` and ``snapshot`` read what other processes publish.
+``ownership`` (which process has which NC), ``placement`` and ``table`` (where models go), ``execution`` (running them),
+``telemetry`` (counting), ``runtime`` (all together); ``observer`` and ``snapshot`` read what other processes publish.
 """
 
 from neuron_rt.config import Config
@@ -25,7 +25,8 @@ from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.placement import CoreRange
 from neuron_rt.recording import timeline
 from neuron_rt.report import Layout, ModelReport
-from neuron_rt.runtime import Model, Place, Runtime, current, init
+from neuron_rt.runtime import Model, Runtime, current, init
+from neuron_rt.table import Place
 
 __all__ = [
     "ArtifactError",

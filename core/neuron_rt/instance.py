@@ -123,6 +123,15 @@ def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...
     return tuple(_flat(run) for run in _equal_runs(nc_count, list(by_node.values())))
 
 
+def cpus_of_process(
+    ncs: Sequence[int], nc_count: int, cpus: Sequence[Cpu], mask: frozenset[int]
+) -> tuple[frozenset[int], ...]:
+    """The CPUs behind each of ``ncs`` in a process that may use ``mask``: it keeps to a narrower one (SPEC I1)."""
+    fixed = cpus_of_ncs(nc_count, cpus)
+    turn = sorted(mask)
+    return tuple(fixed[nc] & mask or frozenset({turn[nc % len(turn)]}) for nc in ncs)
+
+
 def _equal_runs(count: int, nodes: list[list[list[int]]]) -> list[list[list[int]]]:
     """Cut ``count`` equal runs of units out of the nodes; whole nodes to a run where nodes are as many as runs."""
     if count <= len(nodes):

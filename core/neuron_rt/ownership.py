@@ -17,7 +17,7 @@ from neuron_rt.config import Config
 from neuron_rt.errors import NeuronCoresNotAvailableError, StateDirectoryError
 from neuron_rt.locks import ALIVE, KEY_BITS, TICKETS, TICKETS_END, LockFile
 from neuron_rt.observer import RECORD_VERSION, Observer, file_names
-from neuron_rt.placement import listed
+from neuron_rt.placement import first_fit, listed
 
 log = logging.getLogger("neuron_rt")
 
@@ -92,8 +92,42 @@ def acquire(config: Config) -> Ownership:
     )
 
 
+def owned(directory: Path, nc_count: int, *, shared: bool = True) -> frozenset[int]:
+    """NCs of the first ``nc_count`` that processes own, published or not: what the locks say."""
+    try:
+        lock = LockFile(directory, shared=shared, create=False)
+    except FileNotFoundError:
+        return frozenset()
+    try:
+        return frozenset(lock.held(0, nc_count))
+    finally:
+        lock.close()
+
+
+def foresee(config: Config) -> tuple[int, ...]:
+    """The NCs that :func:`acquire` would take now. Takes nothing, waits for nobody, and raises as it would."""
+    try:
+        lock = LockFile(config.state_dir, shared=config.shared_state, create=False)
+    except FileNotFoundError:  # nobody has ever owned one
+        return choice(config) or ()
+    try:
+        got = choice(config, frozenset(lock.held(0, config.instance.nc_count)))
+        if got is None:
+            raise _not_available(lock, config)
+        return got
+    finally:
+        lock.close()
+
+
+def choice(config: Config, taken: frozenset[int] = frozenset()) -> tuple[int, ...] | None:
+    """The NCs for ``config`` where ``taken`` are owned, in visible order; None where they can't be had (C2, C3)."""
+    if config.visible is not None:
+        return config.visible if taken.isdisjoint(config.visible) else None
+    free = lambda start, count: taken.isdisjoint(range(start, start + count))
+    return first_fit(config.instance.nc_count, config.count, free)
+
+
 def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
-    total = config.instance.nc_count
     exact = config.visible
 
     def attempt() -> tuple[int, ...] | None:
@@ -105,10 +139,7 @@ def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
                             lock.give(taken)
                         return None
                 return exact
-            for start in range(total - config.count + 1):
-                if lock.take(start, config.count):
-                    return tuple(range(start, start + config.count))
-        return None
+            return first_fit(config.instance.nc_count, config.count, lock.take)
 
     # Who waits does not overtake those who wait already.
     queued = config.wait > 0 and lock.holder(TICKETS, TICKETS_END - TICKETS) is not None

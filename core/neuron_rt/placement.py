@@ -6,7 +6,7 @@ A table of use is a sequence of counts, one a visible NC: models loaded there an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,6 +41,14 @@ def form_groups(sizes: Sequence[int]) -> tuple[Group, ...]:
         groups.append(Group(start, size))
         start += size
     return tuple(groups)
+
+
+def first_fit(total: int, count: int, have: Callable[[int, int], bool]) -> tuple[int, ...] | None:
+    """C3: the lowest run of ``count`` of ``total`` NCs that ``have(start, count)`` grants, or None."""
+    for start in range(total - count + 1):
+        if have(start, count):
+            return tuple(range(start, start + count))
+    return None
 
 
 @lru_cache(maxsize=1024)

@@ -18,16 +18,16 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from neuron_rt import logs, placement, recording
 from neuron_rt.config import Config
 from neuron_rt.errors import ModelNotLoadedError, NeuronConfigError
 from neuron_rt.execution import Framework, Lanes, Slot
-from neuron_rt.instance import cpus_of_ncs
+from neuron_rt.instance import cpus_of_process
 from neuron_rt.ownership import Ownership, acquire, command_line
 from neuron_rt.placement import CoreRange
+from neuron_rt.table import ANYWHERE, Place, Stay, Table
 from neuron_rt.telemetry import Board
 from neuron_rt.version import __version__
 
@@ -35,31 +35,6 @@ log = logging.getLogger("neuron_rt")
 
 _MOST_PUBLISHED = 256  # models named in the owner's record
 _PUBLISH_EVERY = 0.05  # seconds, at most so often
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a load should go. The default leaves it to P1 or P2.
-
-    ``start``: the first visible NC, or None for the least used. ``count``: NCs to spread replicas over (R1), or None
-    for one replica. ``starts``: one replica at each of these visible NCs, instead of both. ``copies``: up to so many
-    replicas of a model of one NC, on NCs that are least used (R3).
-    """
-
-    start: int | None = None
-    count: int | None = None
-    starts: tuple[int, ...] | None = None
-    copies: int | None = None
-
-
-ANYWHERE = Place()
-
-
-class _Stay(NamedTuple):
-    """What a placed model counts for in the tables of use."""
-
-    ranges: tuple[CoreRange, ...]
-    group: int | None
 
 
 class Model:
@@ -94,8 +69,8 @@ class Model:
         """Whether replicas are shared out among threads, not among calls."""
         self._home = threading.local()
         self._turn = itertools.count()
-        self._stay: _Stay | None = None
-        self._released: deque[_Stay] | None = None
+        self._stay: Stay | None = None
+        self._released: deque[Stay] | None = None
 
     def pick(self) -> Slot:
         """The slot whose turn it is (R1), or the calling thread's. Raises ModelNotLoadedError where there is none any
@@ -137,7 +112,7 @@ class Model:
         self._empty(why)
         self.__del__()
 
-    def _settle(self, stay: _Stay, slots: tuple[Slot, ...], released: deque[_Stay]) -> None:
+    def _settle(self, stay: Stay, slots: tuple[Slot, ...], released: deque[Stay]) -> None:
         self._stay, self._released = stay, released
         self.slots, self.lazy, self.gone = slots, None, ""
         self.slot = slots[0] if len(slots) == 1 else None
@@ -170,9 +145,8 @@ class Runtime:
         self._lock = threading.RLock()  # a signal handler may load a model
         self._lanes = Lanes(len(ownership.ncs))
         self._board = Board(len(ownership.ncs), ownership.board_file())
-        self._use = [0] * len(ownership.ncs)
-        self._group_loads = [0] * len(config.groups)
-        self._released: deque[_Stay] = deque()
+        self._table = Table(ownership.ncs, config.groups)
+        self._released: deque[Stay] = deque()
         self._models: weakref.WeakValueDictionary[int, Model] = weakref.WeakValueDictionary()
         self._numbers = itertools.count(1)
         self._warned: set[str] = set()
@@ -197,9 +171,9 @@ class Runtime:
         with self._lock:
             before = model._stay  # noqa: SLF001 - a model and its runtime are two halves of one thing
             if before is not None:  # it moves: its own weight must not drive it away
-                self._count(before, -1)
+                self._table.count(before, -1)
             try:
-                stay, said = self._choose(model.nc_count, where)
+                stay, said = self._table.choose(model.nc_count, where)
                 model.number = model.number or next(self._numbers)
                 slots = tuple(
                     Slot(
@@ -213,9 +187,9 @@ class Runtime:
                     model.prepare(model, slots)
             except BaseException:
                 if before is not None:
-                    self._count(before, +1)
+                    self._table.count(before, +1)
                 raise
-            self._count(stay, +1)
+            self._table.count(stay, +1)
             model.by_thread = where.copies is not None
             model._settle(stay, slots, self._released)  # noqa: SLF001
             self._models[model.number] = model
@@ -238,7 +212,7 @@ class Runtime:
         """Models on each visible NC."""
         self._collect()
         with self._lock:
-            return tuple(self._use)
+            return tuple(self._table.use)
 
     def cpus(self, nc: int) -> frozenset[int]:
         """The CPUs behind a visible NC; empty where nothing is pinned (SPEC I3, I4)."""
@@ -254,56 +228,23 @@ class Runtime:
 
     # -- internals ----------------------------------------------------------------------------------------------
 
-    def _choose(self, need: int, where: Place) -> tuple[_Stay, str | None]:
-        """Decide a placement, and what should be said of it."""
-        visible, groups = self.instance_ncs, self.config.groups
-        if where.starts is not None:
-            return _Stay(tuple(placement.core_range(visible, start, need) for start in where.starts), None), None
-        if where.copies is not None:
-            chosen = placement.spread(self._use, visible, where.copies)
-            return _Stay(tuple(placement.core_range(visible, start, need) for start in chosen), None), None
-        start, count = where.start, need if where.count is None else where.count
-        if start is None and where.count is None and groups:
-            index = placement.next_group(self._group_loads)
-            one = placement.core_range(visible, groups[index].start, need)
-            said = None
-            if need > groups[index].size:
-                said = (
-                    f"A model of {need} NeuronCores is placed across groups, on {one}: group {index} has "
-                    f"{groups[index].size}. Models on those groups now take turns with it"
-                )
-            return _Stay((one,), index), said
-        if start is None:
-            start = placement.least_used(self._use, visible, max(count, need))
-        return _Stay(placement.replicas(visible, start, count, need), None), None
-
-    def _count(self, stay: _Stay, by: int) -> None:
-        for one in stay.ranges:
-            for nc in range(one.start_nc, one.start_nc + one.nc_count):
-                self._use[nc] += by
-        if stay.group is not None:
-            self._group_loads[stay.group] += by
-
     def _collect(self) -> None:
         """Take back the places of models that were released. A destructor may run anywhere, inside this very lock
         too, so it only leaves a note."""
         if self._released:
             with self._lock:
                 while self._released:
-                    self._count(self._released.popleft(), -1)
+                    self._table.count(self._released.popleft(), -1)
                 self._board.collect()
 
     def _map_cpus(self) -> tuple[frozenset[int], tuple[frozenset[int], ...]]:
-        """All CPUs this process may use, and those behind each visible NC. A process with a narrower mask keeps to
-        it (SPEC I1)."""
+        """All CPUs this process may use, and those behind each visible NC (SPEC I1)."""
         none = frozenset[int]()
         if not self.config.affinity or not hasattr(os, "sched_getaffinity"):
             return none, (none,) * len(self.instance_ncs)
         # The main thread's mask is the process's own; the calling thread may be tied down for other reasons.
         mask = frozenset(os.sched_getaffinity(os.getpid()))
-        fixed = cpus_of_ncs(self.config.instance.nc_count, self.config.cpus)
-        turn = sorted(mask)
-        return mask, tuple(fixed[nc] & mask or frozenset({turn[nc % len(turn)]}) for nc in self.instance_ncs)
+        return mask, cpus_of_process(self.instance_ncs, self.config.instance.nc_count, self.config.cpus, mask)
 
     def _cpus_of(self, one: CoreRange) -> frozenset[int]:
         return frozenset().union(*self._cpus[one.start_nc : one.start_nc + one.nc_count])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from neuron_adapters.mx.base import MXNetError
 from neuron_adapters.mx.context import Context
-from neuron_rt import Model, NeuronConfigError, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime, init
+from neuron_rt import Model, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime, init
+from neuron_rt.table import at_index
 
 #: Nothing of ours computes in threads that would have to be held back.
 FRAMEWORK = PlainFramework()
@@ -38,30 +39,6 @@ def place(model: Model, context: Context, beside: Model | None = None) -> None:
 def _where(runtime: Runtime, context: Context, need: int, beside: Model | None) -> Place:
     if beside is not None and beside.slots:
         return Place(beside.placement[0].start_nc)
-    return Place() if context.device_type != "neuron" else Place(_start(runtime, context, need))
-
-
-def _start(runtime: Runtime, context: Context, need: int) -> int:
-    """The visible NC that ``context`` means."""
-    index, config = context.device_id, runtime.config
-    sizes = config.environ.get("NEURONCORE_GROUP_SIZES")
-    if sizes is None:
-        return index
-    if "NEURON_RT_VISIBLE_CORES" in config.environ:
-        raise NeuronConfigError.of(
-            "NEURONCORE_GROUP_SIZES", sizes,
-            "is set together with NEURON_RT_VISIBLE_CORES, and mx.neuron(i) cannot mean a group and an NC",
-            "one of the two variables",
-        )  # fmt: skip
-    if index >= len(config.groups) or need > config.groups[index].size:
-        has = (
-            f"group {index} has {config.groups[index].size}" if index < len(config.groups)
-            else f"there are {len(config.groups)} groups, counted from 0"
-        )  # fmt: skip
-        raise NotEnoughCoresError(
-            f"Not enough NeuronCores (NRT status 9): the model needs {need} consecutive NC(s) in group {index} of "
-            f"NEURONCORE_GROUP_SIZES={sizes}, and {has}. Form larger groups, or unset the variable: mx.neuron(i) is "
-            "the NC at which a model starts then.",
-            need=need, start=index, visible=len(runtime.instance_ncs),
-        )  # fmt: skip
-    return config.groups[index].start
+    if context.device_type != "neuron":
+        return Place()
+    return at_index(runtime.config, context.device_id, need, len(runtime.instance_ncs), "mx.neuron(i)")

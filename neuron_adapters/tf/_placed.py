@@ -24,13 +24,12 @@ from neuron_adapters.tf._framework import FRAMEWORK
 from neuron_adapters.tf._inference import CannotSeparate, Inference
 from neuron_adapters.tf._weights import Weights
 from neuron_rt import Config, Model, Place, init
+from neuron_rt.table import by_itself
 
 log = logging.getLogger("neuron_adapters")
 
 #: Where a placed object keeps its side of things.
 KEY = "_neuron_placed"
-#: Replicas of a model of one NC that nobody has spoken about (SPEC R3).
-DEFAULT_REPLICAS = 4
 #: Kinds of input for which a graph is kept.
 MOST_KINDS = 64
 
@@ -201,11 +200,7 @@ def put(model: Model, replicas: int | None = None) -> None:
 def _where(model: Model, config: Config, replicas: int | None) -> Place:
     if replicas is not None:
         return Place(count=replicas)
-    if model.nc_count > 1:
-        return Place()
-    if config.replicas is not None:
-        return Place(starts=tuple(group.start for group in config.groups))
-    return Place() if config.groups else Place(copies=DEFAULT_REPLICAS)
+    return by_itself(config, model.nc_count)
 
 
 def run(own: Callable[..., Any], thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from neuron_adapters.tools._devices import Device, devices_of, instance_of, logical_config, machine_memory, ranges
-from neuron_rt import Config, NeuronError, Owner, owners
+from neuron_adapters.tools._terminal import cut, ending, is_utf8, say, terminal_width
+from neuron_rt import Config, Owner, owners
 from neuron_rt.config import INSTANCE, STATE_DIR
 from neuron_rt.instance import Instance
 
@@ -103,27 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-j", "--json-output", action="store_true", help="JSON for scripts, whole commands in it")
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
-    try:
-        view = _look(_itself(arguments) if options.show_all_procs else ())
-        _say(_json(view) if options.json_output else _text(view, wide=options.wide, topology=options.topology))
-    except BrokenPipeError:  # "| head" has read enough
-        _drop_output()
-    except NeuronError as error:
-        return _fail(error)
-    except OSError as error:  # a full disk
-        _drop_output()
-        return _fail(error)
+    return ending(PROGRAM, lambda: _show(options, arguments))
+
+
+def _show(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    view = _look(_itself(arguments) if options.show_all_procs else ())
+    say(_json(view) if options.json_output else _text(view, wide=options.wide, topology=options.topology))
     return 0
-
-
-def _drop_output() -> None:
-    """Let nothing be written any more: Python's last flush would fail once again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _fail(error: Exception) -> int:
-    sys.stderr.write(f"{PROGRAM}: {' '.join(str(error).split())}\n")
-    return 1
 
 
 def _itself(arguments: Sequence[str]) -> tuple[_Process, ...]:
@@ -181,7 +168,7 @@ def _json(view: _View) -> str:
 
 
 def _text(view: _View, *, wide: bool, topology: bool) -> str:
-    width = _width()
+    width = terminal_width()
     lines = _head(view, width)
     if wide:
         lines += _boxed(_wide_columns(view))
@@ -194,11 +181,11 @@ def _text(view: _View, *, wide: bool, topology: bool) -> str:
             "",
             "Neuron Device Topology",
             "",
-            *(line.translate(_PRETTY) if _is_utf8() else line for line in drawing),
+            *(line.translate(_PRETTY) if is_utf8() else line for line in drawing),
         ]
     if view.elsewhere:
         lines += ["", f"on no device of {view.instance.name}:"]
-        lines += [f"  {owner}" if wide else f"  {_cut(str(owner), width - 2)}" for owner in view.elsewhere]
+        lines += [f"  {owner}" if wide else f"  {cut(str(owner), width - 2)}" for owner in view.elsewhere]
     return "\n".join(lines)
 
 
@@ -208,7 +195,7 @@ def _head(view: _View, width: int) -> list[str]:
         name += f" (processes differ: {', '.join(view.said)})"
     elif name != here:
         name += f" (of the running processes; here: {here})"
-    lines = [_cut(f"instance-type: {name}", width), f"instance-id: none (emulated on {view.cpu_count} CPUs)"]
+    lines = [cut(f"instance-type: {name}", width), f"instance-id: none (emulated on {view.cpu_count} CPUs)"]
     if logical_config(view.instance) > 1:
         lines.append(f"logical-neuroncore-config: {logical_config(view.instance)}")
     return lines
@@ -230,7 +217,7 @@ def _process_columns(view: _View, room: int) -> list[_Column]:
     pids = _of_process(view, "PID", lambda one, _device: str(one.pid))
     room -= len(_boxed([pids])[0]) - 1 + len("  |")
     longest = min(_LONGEST, max(_SHORTEST, room))
-    return [pids, _of_process(view, "COMMAND", lambda one, _device: _cut(one.short_title, longest))]
+    return [pids, _of_process(view, "COMMAND", lambda one, _device: cut(one.short_title, longest))]
 
 
 def _wide_columns(view: _View) -> list[_Column]:
@@ -319,32 +306,6 @@ def _size(count: int) -> str:
     if gigabytes < 0.1:
         return f"{count / 2**20:.0f} MB"
     return f"{gigabytes:.0f} GB" if gigabytes >= 10 else f"{gigabytes:.1f} GB".replace(".0 ", " ")
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
-def _width() -> int:
-    """Columns of the terminal; COLUMNS speaks first, and what is no terminal has 80."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns[:6]) > 0:
-        return int(columns[:6])
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
-
-
-def _is_utf8() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-
-
-def _say(text: str) -> None:
-    """Print, whatever the locale can say."""
-    encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

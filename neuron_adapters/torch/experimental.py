@@ -13,6 +13,7 @@ from contextvars import ContextVar
 import torch
 
 from neuron_rt import Place, init
+from neuron_rt.table import within
 
 __all__ = ["multicore_context", "neuron_cores_context", "set_multicore", "set_neuron_cores"]
 
@@ -97,11 +98,4 @@ def _checked(start_nc: int, nc_count: int) -> Place:
     for name, value in (("start_nc", start_nc), ("nc_count", nc_count)):
         if not isinstance(value, int) or isinstance(value, bool):
             raise TypeError(f"{name} is a number of NeuronCores, got {value!r}")
-    visible = _visible()
-    if start_nc < -1 or start_nc >= visible:
-        raise ValueError(f"start_nc={start_nc} is no visible NeuronCore: 0 to {visible - 1}, or -1 for the least used")
-    if nc_count == 0 or nc_count < -1 or nc_count > visible:
-        raise ValueError(
-            f"nc_count={nc_count} is no number of visible NeuronCores: 1 to {visible}, or -1 for what the model needs"
-        )
-    return Place(None if start_nc < 0 else start_nc, None if nc_count < 0 else nc_count)
+    return within(start_nc, nc_count, _visible())

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from neuron_rt import Model, Observer, Owner, PlainFramework, Runtime
-from neuron_rt.runtime import Place
+from neuron_rt import Place
 from neuron_rt.snapshot import Counters, Snapshot, bucket_limit, percentile
 from neuron_rt.telemetry import BUCKET_COUNT, ROWS, Board, bucket, count
 

@@ -1,0 +1,75 @@
+"""``neuron-adapters``: the commands for people who set up or look into models on NeuronCores.
+
+Each command is a module of its own, imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from neuron_adapters import __version__
+from neuron_adapters.tools._terminal import ending, say
+
+PROGRAM = "neuron-adapters"
+#: Name of the command, its module, and what it is for.
+COMMANDS = {
+    "doctor": ("neuron_adapters.tools.doctor", "what is installed, set and taken, and what is wrong with it"),
+    "plan": ("neuron_adapters.tools.plan", "where models would land, before anything is loaded"),
+    "inspect": ("neuron_adapters.tools.inspect", "what a compiled file is: its graph, inputs, outputs, NeuronCores"),
+}
+EPILOG = f"""\
+commands:
+{chr(10).join(f"  {name:<9} {purpose}" for name, (_module, purpose) in COMMANDS.items())}
+
+'{PROGRAM} COMMAND --help' says more about each.
+
+examples:
+  {PROGRAM} doctor
+  {PROGRAM} plan 2,4,3,4 --cores 13
+  {PROGRAM} inspect model.pt
+
+What runs at this moment: neuron-ls.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
+        description="Look into models on emulated NeuronCores.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this text")
+    parser.add_argument("--version", action="store_true", help="show the version")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        return int(importlib.import_module(COMMANDS[given[0]][0]).main(given[1:]))
+    if given and not given[0].startswith("-"):
+        near = difflib.get_close_matches(given[0], COMMANDS, n=1)
+        meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(COMMANDS)}."
+        parser.error(f"there is no command {given[0]!r}.{meant}")
+    options = parser.parse_args(given)
+    if options.version:
+        return ending(PROGRAM, lambda: _say(f"{PROGRAM} {__version__}"))
+    if options.help:
+        return ending(PROGRAM, lambda: _say(parser.format_help().rstrip()))
+    parser.print_usage(sys.stderr)
+    sys.stderr.write(f"{PROGRAM}: error: give a command: {', '.join(COMMANDS)}; or --help\n")
+    return 2
+
+
+def _say(text: str) -> int:
+    say(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
