@@ -307,7 +307,6 @@ class Slot:
                 before = self.framework.limit_threads(self.threads)
             return fn(*args, **kwargs)
         except Exception:
-            row.words[ERRORS] += 1
             failed = True
             raise
         finally:
@@ -318,7 +317,7 @@ class Slot:
                 if home is not None:
                     self._bind(home)
                 self.last = spent = clock() - began
-                count(row.words, spent, began - asked if asked else 0, since)
+                count(row.words, spent, began - asked if asked else 0, since, failed)
                 for timeline in recording.timelines:
                     timeline.add(self, asked, began, began + spent, switched, failed)
 

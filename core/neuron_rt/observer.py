@@ -19,6 +19,7 @@ RECORD_VERSION = 1
 _LARGEST_RECORD = 1 << 20
 _MOST_RECORDS = 16384
 _LONGEST_COMMAND = 4096  # characters, as many as a process publishes
+_LONGEST_TAG = 255  # characters, as documented
 _SHORT = 200  # characters of a command in an error
 
 
@@ -167,7 +168,7 @@ def _read_record(dir_fd: int, name: str) -> Owner | None:
         key=name[:15],
         pid=pid,
         command=_plain(record.get("command"), _LONGEST_COMMAND),
-        tag=_plain(record.get("tag"), 64),
+        tag=_plain(record.get("tag"), _LONGEST_TAG),
         ncs=tuple(ncs[:4096]),
         record=record,
     )

@@ -71,12 +71,14 @@ class Row:
         self._leave = None
 
 
-def count(words: memoryview, spent: int, waited: int, since: int) -> None:
+def count(words: memoryview, spent: int, waited: int, since: int, failed: bool = False) -> None:
     """Count a call that held its NCs for ``spent`` ns after it had waited ``waited`` ns for them. ``since``: what
-    SINCE was before it: another call's, where one of the same thread runs within the other."""
+    SINCE was before it: another call's, where one of the same thread runs within the other. ``failed``: it raised."""
     words[STARTED] = update = words[STARTED] + 1
     words[SINCE] = since
     words[CALLS] += 1
+    if failed:
+        words[ERRORS] += 1
     words[BUSY] += spent
     place = bucket(spent)
     words[BUCKETS + place] += 1

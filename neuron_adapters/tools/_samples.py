@@ -32,6 +32,8 @@ class Usage:
     user: float
     system: float
     resident: int
+    age: float = 0.0
+    """Seconds since the process started; 0.0 where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class ProcessChange:
     utilization: Mapping[int, float]
     """By instance NC: the share of the time in which a model held it, 0 to 1."""
     user: float
-    """CPUs' worth of user time: 2.0 are two CPUs."""
+    """CPUs' worth of user time: 2.0 are two CPUs. Since the process started, where it was not there before."""
     system: float
     resident: int
     """Bytes."""
@@ -117,10 +119,11 @@ class Sampler:
                 process = self._processes.get(owner.key) or psutil.Process(owner.pid)
                 with process.oneshot():
                     times, resident = process.cpu_times(), process.memory_info().rss
+                    age = max(0.0, time.time() - process.create_time())
             except (psutil.Error, ValueError, OverflowError):  # it has ended, or its number is none here
                 continue
             processes[owner.key] = process
-            usage[owner.key] = Usage(times.user, times.system, resident)
+            usage[owner.key] = Usage(times.user, times.system, resident, age)
         self._processes = processes
         return Look(time.monotonic(), owners, usage)
 
@@ -143,12 +146,13 @@ def _change(old: Owner | None, new: Owner, before: Look, after: Look) -> Process
     used, have = before.usage.get(new.key), after.usage.get(new.key)
     started = used or Usage(0.0, 0.0, 0)
     present = have or started
+    span = seconds if used else present.age  # of a process that is new, all that it has used so far
     return ProcessChange(
         owner=new,
         seconds=seconds,
         utilization=_utilization(new, was, now, seconds),
-        user=max(0.0, present.user - started.user) / seconds if used else 0.0,
-        system=max(0.0, present.system - started.system) / seconds if used else 0.0,
+        user=max(0.0, present.user - started.user) / span if span else 0.0,
+        system=max(0.0, present.system - started.system) / span if span else 0.0,
         resident=present.resident,
         models=_models(new, was, now, seconds),
         counted=now is not None,

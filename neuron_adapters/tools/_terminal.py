@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -30,10 +31,17 @@ def ending(program: str, run: Callable[[], int]) -> int:
         return fail(program, error)
 
 
-def fail(program: str, error: object) -> int:
+def fail(program: str, error: object, code: int = 1) -> int:
     """Say ``error`` on stderr in one line; the exit code for it."""
-    sys.stderr.write(f"{program}: {' '.join(str(error).split())}\n")
-    return 1
+    complain(program, error)
+    return code
+
+
+def complain(program: str, text: object) -> None:
+    """One line on standard error, where somebody reads it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{program}: {' '.join(str(text).split())}\n")
 
 
 def drop_output() -> None:
