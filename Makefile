@@ -14,7 +14,7 @@ help:  ## what there is to make
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,mx,engine,tools]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,mx,engine,tools,progress]' --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tf_keras  # it asks for the larger TensorFlow
 	@touch $(READY)
 

@@ -12,9 +12,14 @@ them:
 ...     model(x)
 """
 
-from neuron_adapters._registry import model_of
-from neuron_rt import CoreRange, Layout, current, timeline
-from neuron_rt.version import __version__
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from neuron_rt import CoreRange, Layout, timeline
+    from neuron_rt.version import __version__
 
 __all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "timeline", "unload"]
 
@@ -24,12 +29,16 @@ def placement(model: object) -> tuple[CoreRange, ...]:
 
     The empty tuple for what is not placed: never loaded through an adapter, unloaded, or compiled but not yet called.
     """
+    from neuron_adapters._registry import model_of
+
     known = model_of(model)
     return () if known is None else known.placement
 
 
 def describe() -> Layout:
     """The layout of this whole process (SPEC P7); printed, it is a table and a bar of NeuronCores. Takes nothing."""
+    from neuron_rt import Layout, current
+
     return Layout.of(current())
 
 
@@ -38,7 +47,28 @@ def unload(model: object) -> None:
 
     Harmless on a model that is not placed. Raises TypeError for what no adapter has loaded.
     """
+    from neuron_adapters._registry import model_of
+
     known = model_of(model)
     if known is None:
         raise TypeError(f"unload() takes a model that an adapter has loaded, got {type(model).__name__}")
     known.release()
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext neuron_adapters``: in this notebook, and in processes that it starts, import names and hooks are as
+    under ``neuron-run``."""
+    from neuron_adapters.run import activate_notebook
+
+    activate_notebook(shell)
+
+
+def __getattr__(name: str) -> Any:
+    # The runtime is imported when it is asked for: every Python process under neuron-run imports this package.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import neuron_rt
+    import neuron_rt.version
+
+    found = globals()[name] = getattr(neuron_rt.version if name == "__version__" else neuron_rt, name)
+    return found

@@ -20,9 +20,12 @@ _MISSING = object()
 
 
 def is_foreign(name: str, ours: object) -> bool:
-    """Whether somebody else's module of that name is loaded or installed."""
+    """Whether somebody else's module of that name is loaded or installed. What neuron-run provides is nobody else's."""
     loaded = sys.modules.get(name)
-    return loaded is not ours if loaded is not None else importlib.util.find_spec(name) is not None
+    if loaded is not None:
+        return loaded is not ours
+    spec = importlib.util.find_spec(name)
+    return spec is not None and not hasattr(spec.loader, "neuron_adapters")
 
 
 class Patches:

@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from neuron_adapters.mx import attribute, base, context, image, io, model, name, ndarray, symbol
+from neuron_adapters.mx import image as img
 from neuron_adapters.mx import ndarray as nd
 from neuron_adapters.mx import symbol as sym
 from neuron_adapters.mx._hooks import install, uninstall
@@ -36,6 +37,7 @@ __all__ = [
     "gluon",
     "gpu",
     "image",
+    "img",
     "install",
     "io",
     "mod",

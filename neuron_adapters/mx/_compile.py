@@ -17,6 +17,7 @@ import numpy as np
 
 from neuron_adapters._compiler import Flags, read_flags, say_once
 from neuron_adapters._engine import TOLERANCE
+from neuron_adapters._progress import shown
 from neuron_adapters.mx import _binary, _onnx
 from neuron_adapters.mx._graph import Entry, Node, dumps, walk
 from neuron_adapters.mx._subgraphs import CAST, MODEL_CORES, OP, PART_CORES, compiled
@@ -37,6 +38,7 @@ _LEFT = frozenset({
 _OPTIONS = ("excl_node_names", "flags", "force_incl_node_names", "work_dir")
 
 
+@shown("compiling")
 def compile_symbol(
     symbol: Symbol,
     args: Mapping[str, NDArray] | None,

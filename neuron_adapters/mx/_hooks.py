@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import sys
 from collections.abc import Callable
@@ -32,7 +31,7 @@ def install() -> bool:
     if is_foreign(REAL_PLUGIN, _plugin) or hasattr(loaded, "neuron"):
         log.warning("%s is installed here: neuron_adapters.mx steps aside and hooks nothing", REAL_PLUGIN)
         return False
-    if "mxnet" not in sys.modules and importlib.util.find_spec("mxnet") is not None:
+    if "mxnet" not in sys.modules and is_foreign("mxnet", None):
         _await_mxnet()
     with _patches.recording():
         _patches.set(sys.modules, REAL_PLUGIN, _plugin)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from neuron_adapters._versions import MX_NEURON
+
 __all__ = ["__version__", "compile"]
 
-#: What mx_neuron of the time called itself, with this package's mark.
-__version__ = "1.8.0+neuron.adapters"
+__version__ = MX_NEURON
 
 
 def loaded_mxnet() -> Any:

@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:
 
 import sys
 
+from neuron_adapters._versions import TENSORFLOW_NEURON
 from neuron_adapters.tf import _hooks, saved_model
 from neuron_adapters.tf._compile import analyze_model, auto_multicore, trace
 from neuron_adapters.tf._performance import measure_performance
@@ -23,8 +24,7 @@ __all__ = [
     "uninstall",
 ]  # fmt: skip
 
-#: What tensorflow-neuron of the time called itself, with this package's mark.
-__version__ = "2.10.1+neuron.adapters"
+__version__ = TENSORFLOW_NEURON
 
 
 def install() -> bool:

@@ -23,6 +23,7 @@ import tensorflow as tf
 from neuron_adapters import __version__
 from neuron_adapters._compiler import Flags, read_flags, say_once, words
 from neuron_adapters._engine import NOT_INSTALLED, engine_choice, find_engine
+from neuron_adapters._progress import shown
 from neuron_adapters._record import Leaf, Record
 from neuron_adapters.tf import _lowering, _models, _placed
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
@@ -45,6 +46,7 @@ _NUMBERED = re.compile(r"keras_tensor(_\d+)?")
 _lazily = threading.RLock()
 
 
+@shown("compiling")
 def trace(
     func: Callable[..., Any],
     example_inputs: Any,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from neuron_adapters._patches import Patches, is_foreign
+from neuron_adapters._progress import shown
 from neuron_adapters.tf import _compile, _keras, _models, _placed, _restored, _saved_model, _weights
 from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._executable import Executable
@@ -83,6 +84,7 @@ def original(function: F) -> F:
 def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``load_model``: what is loaded is placed, and SavedModel directories open too."""
 
+    @shown("loading")
     def load_model(filepath: Any, *args: Any, **kwargs: Any) -> Any:
         config = init().config  # the runtime first: what can't be placed need not be read
         source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
@@ -119,6 +121,7 @@ def _executable(executable: Executable, source: str) -> _models.PlacedExecutable
     return placed
 
 
+@shown("loading")
 def _load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     """``tf.saved_model.load``: the object's calls, and those of its signatures, run where it is placed."""
     config = init().config

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from neuron_adapters._compiler import say_once, words
 from neuron_adapters._engine import configuration
+from neuron_adapters._progress import shown
 from neuron_adapters.tf import _compile, _saved_model
 from neuron_rt import CompileError
 
@@ -33,6 +34,7 @@ _ACCEPTED = {
 _USUAL = "serving_default"
 
 
+@shown("compiling")
 def compile(  # noqa: A001 - the documented name
     model_dir: str | os.PathLike[str],
     new_model_dir: str | os.PathLike[str],

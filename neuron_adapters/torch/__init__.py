@@ -14,17 +14,19 @@ except ModuleNotFoundError as error:
 
 import sys
 
+from neuron_adapters._versions import TORCH_NEURON
 from neuron_adapters.torch import _classes, _hooks, experimental, neuronx
 from neuron_adapters.torch._compile import Optimization, analyze_model, get_supported_operations, trace
+from neuron_adapters.torch._device import device_count, is_bf16_supported, synchronize
 from neuron_adapters.torch._parallel import DataParallel
 
 __all__ = [
-    "DataParallel", "Optimization", "__version__", "analyze_model", "experimental", "get_supported_operations",
-    "install", "is_available", "neuronx", "trace", "uninstall",
+    "DataParallel", "Optimization", "__version__", "analyze_model", "device_count", "experimental",
+    "get_supported_operations", "install", "is_available", "is_bf16_supported", "neuronx", "synchronize", "trace",
+    "uninstall",
 ]  # fmt: skip
 
-#: What torch_neuron of the time called itself, with this package's mark.
-__version__ = "1.13.1+neuron.adapters"
+__version__ = TORCH_NEURON
 
 
 def is_available() -> bool:

@@ -24,6 +24,7 @@ import torch
 from neuron_adapters import __version__
 from neuron_adapters._compiler import Flags, read_flags, say_once
 from neuron_adapters._engine import NOT_INSTALLED, TOLERANCE, engine_choice, find_engine
+from neuron_adapters._progress import shown
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.torch import _artifact, _lowering, _placed, experimental
 from neuron_adapters.torch._artifact import Artifact
@@ -43,6 +44,7 @@ class Optimization(enum.Enum):
     """Tensors go in and out as float16; float32 is taken too. Computed in float32 from float16 weights."""
 
 
+@shown("compiling")
 def trace(
     model: torch.nn.Module | Callable[..., Any],
     example_inputs: Any,

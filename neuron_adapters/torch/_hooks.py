@@ -15,11 +15,14 @@ import torch
 import torch.export
 
 from neuron_adapters._patches import Patches, is_foreign
+from neuron_adapters._progress import shown
 from neuron_adapters._record import cores
 from neuron_adapters._registry import model_of, remember
+from neuron_adapters.run import active
 from neuron_adapters.torch import _artifact, _placed, experimental
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._torch_load import loading
 from neuron_rt import ArtifactError, Model, init
 
 log = logging.getLogger("neuron_adapters")
@@ -54,6 +57,8 @@ def install(modules: dict[str, Any], classes: Any, namespace: object) -> bool:
         torch.export.load: _export_load,
         torch.export.save: _export_save,
     }
+    if active():
+        hooks[torch.load] = loading(torch.load)
     for function, hook in hooks.items():
         functools.update_wrapper(hook, function)
         _originals[hook] = function
@@ -78,6 +83,7 @@ def original(function: F) -> F:
     return _originals.get(function, function)  # type: ignore[no-any-return]
 
 
+@shown("loading")
 def _jit_load(
     f: Any, map_location: Any = None, _extra_files: dict[str, Any] | None = None, _restore_shapes: bool = False
 ) -> Any:

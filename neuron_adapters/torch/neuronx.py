@@ -9,17 +9,31 @@ from typing import Any
 import torch
 
 from neuron_adapters._compiler import say_once
+from neuron_adapters._versions import TORCH_NEURONX
 from neuron_adapters.torch import _compile, experimental
 from neuron_adapters.torch._parallel import DataParallel
+from neuron_adapters.torch.experimental import (
+    multicore_context,
+    neuron_cores_context,
+    set_multicore,
+    set_neuron_cores,
+)
 from neuron_rt import CompileError
 
 __all__ = [
-    "DataParallel", "__version__", "analyze", "async_load", "dynamic_batch", "experimental", "lazy_load",
-    "move_trace_to_device", "trace",
+    "DataParallel", "PartitionerConfig", "__version__", "analyze", "async_load", "dynamic_batch", "experimental",
+    "lazy_load", "move_trace_to_device", "multicore_context", "neuron_cores_context", "replace_weights",
+    "set_multicore", "set_neuron_cores", "trace",
 ]  # fmt: skip
 
-#: What torch_neuronx of the time called itself, with this package's mark.
-__version__ = "2.1.2+neuron.adapters"
+__version__ = TORCH_NEURONX
+
+
+class PartitionerConfig:
+    """What ``trace`` takes as ``partitioner_config``: any keywords, since nothing is partitioned here."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.__dict__.update(settings)
 
 
 def trace(
@@ -67,3 +81,12 @@ def lazy_load(trace: torch.jit.ScriptModule, enable_lazy_load: bool = True) -> N
 def move_trace_to_device(trace: torch.jit.ScriptModule, device_id: int) -> None:
     """Move a model to the NCs from ``device_id``. Raises as ``experimental.set_neuron_cores`` does."""
     experimental.set_neuron_cores(trace, device_id, -1)
+
+
+def replace_weights(model: torch.jit.ScriptModule, weights: Any) -> None:
+    """Refused: raises CompileError."""
+    del model, weights
+    raise CompileError(
+        "replace_weights() is not emulated: a compiled model's weights are part of its graph here, as they are with "
+        "inline_weights_to_neff=True. Load the new weights into the original model and call trace() again."
+    )

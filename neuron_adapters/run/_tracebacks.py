@@ -1,0 +1,56 @@
+"""Tracebacks of a script show the script and its libraries, not the hooks between them. ``python -X dev`` shows all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+
+import neuron_adapters
+import neuron_rt
+
+_OURS = tuple(os.path.dirname(os.path.abspath(str(one.__file__))) + os.sep for one in (neuron_adapters, neuron_rt))
+
+
+def shorten() -> None:
+    """Leave our frames out of what Python prints of uncaught exceptions, where nobody else prints them."""
+    if sys.flags.dev_mode:
+        return
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _excepthook
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _thread_excepthook
+
+
+def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    _shorten(error)
+    sys.__excepthook__(kind, error, error.__traceback__ or traceback)
+
+
+def _thread_excepthook(args: Any) -> None:
+    if args.exc_value is not None:
+        _shorten(args.exc_value)
+    threading.__excepthook__(args)
+
+
+def _shorten(error: BaseException) -> None:
+    """Do so with an exception and all that it hangs together with."""
+    found: list[BaseException] = [error]
+    for one in found:
+        one.__traceback__ = _without_ours(one.__traceback__)
+        more = (one.__cause__, one.__context__, *getattr(one, "exceptions", ()))
+        found += [other for other in more if isinstance(other, BaseException) and all(other is not o for o in found)]
+
+
+def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
+    kept = []
+    while traceback is not None:
+        if not traceback.tb_frame.f_code.co_filename.startswith(_OURS):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    shown: TracebackType | None = None
+    for one in reversed(kept):
+        shown = TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return shown

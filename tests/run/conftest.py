@@ -1,0 +1,100 @@
+"""Scripts under ``neuron-run`` and under plain Python, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
+MXNET_PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
+
+
+@dataclass
+class Python:
+    """Starts processes in ``folder``, with NCs of the test's own."""
+
+    folder: Path
+    env: dict[str, str]
+
+    def plain(self, *words: object, **given: Any) -> subprocess.CompletedProcess[str]:
+        """``python WORDS``."""
+        return self.start(sys.executable, *words, **given)
+
+    def served(self, *words: object, options: Sequence[object] = (), **given: Any) -> subprocess.CompletedProcess[str]:
+        """``neuron-run OPTIONS WORDS``."""
+        return self.start(sys.executable, "-m", "neuron_adapters", *options, *words, **given)
+
+    def start(self, *command: object, code: int | None = None, **given: Any) -> subprocess.CompletedProcess[str]:
+        env = {**self.env, **given.pop("env", {})}
+        given.setdefault("stdin", subprocess.DEVNULL if "input" not in given else None)
+        given = {name: value for name, value in given.items() if value is not None}
+        done = subprocess.run(
+            list(map(str, command)), env=env, cwd=self.folder, capture_output=True, text=True, timeout=280, **given
+        )
+        assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done
+
+
+#: Four models of 2, 4, 3 and 4 NCs, each with weights of its own, for every framework.
+MAKE = """
+import os
+import numpy as np
+x, weights = np.load("x.npy"), [np.load(f"w{i}.npy") for i in range(4)]
+import torch, torch.neuron
+import mxnet as mx, mx_neuron
+import tensorflow as tf, tensorflow.neuron as tfn
+for index, cores in enumerate((2, 4, 3, 4)):
+    w = weights[index]
+    flag = "--neuroncore-pipeline-cores"
+    net = torch.nn.Linear(8, 4, bias=False).eval()
+    net.load_state_dict({"weight": torch.from_numpy(w)})
+    torch.neuron.trace(net, torch.from_numpy(x), compiler_args=[flag, str(cores)]).save(f"m{index}.pt")
+    fc = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=4, no_bias=True, name="fc")
+    data = {"data": mx.nd.array(x)}
+    sym, args, aux = mx_neuron.compile(fc, {"fc_weight": mx.nd.array(w)}, {}, data, **{flag: cores})
+    mx.model.save_checkpoint(f"m{index}", 0, sym, {**args, **data}, aux)
+    if cores == 2:
+        mx.model.save_checkpoint("single", 0, fc, {"fc_weight": mx.nd.array(w), **data}, {})
+    model = tf.keras.Sequential([tf.keras.Input((8,)), tf.keras.layers.Dense(4, use_bias=False)])
+    model.set_weights([w.T])
+    os.environ["NEURON_CC_FLAGS"] = f"{flag}={cores}"
+    tfn.trace(model, x).save(f"m{index}.tf")
+"""
+
+def _python(folder: Path, state: Path) -> Python:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("NEURON", "PYTEST", "TF_", "KERAS"))}
+    env |= {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)]),
+        "NEURON_ADAPTERS_STATE_DIR": str(state),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+    return Python(folder, env)
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return _python(folder, tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with m0 to m3 of each framework (.pt, .tf, and none for MXNet), their weights, and the input x."""
+    folder = tmp_path_factory.mktemp("models")
+    rng = np.random.default_rng(0)
+    np.save(folder / "x.npy", rng.random((1, 8), dtype="f4"))
+    for index in range(4):
+        np.save(folder / f"w{index}.npy", rng.random((4, 8), dtype="f4"))
+    _python(folder, folder / "state").served("-c", MAKE, code=0)
+    return folder

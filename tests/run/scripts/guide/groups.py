@@ -1,0 +1,1 @@
+os.environ['NEURONCORE_GROUP_SIZES'] = '4x1'

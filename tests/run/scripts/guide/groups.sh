@@ -1,0 +1,1 @@
+NEURONCORE_GROUP_SIZES=4x1 python3 application.py

@@ -1,0 +1,125 @@
+"""The code blocks of AWS's guide "Parallel Execution using NEURON_RT_NUM_CORES" to the letter, in scripts/guide, under
+neuron-run. Imports and the names of files and inputs, which the guide leaves to its reader, come before; questions after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parent / "scripts" / "guide"
+
+IMPORTS = {
+    "torch": "import torch, torch.neuron\nending, read = '.pt', torch.from_numpy\n",
+    "tensorflow": "import keras\nimport tensorflow as tf, tensorflow.neuron\nending, read = '.tf', tf.constant\n",
+    "mxnet": "import mxnet as mx, mx_neuron\nending, read = '', mx.nd.array\n",
+}
+GIVEN = """
+import os, numpy
+model0_file, model1_file, model2_file, model3_file = [f"m{i}{ending}" for i in MODELS]
+mx_model0_file, mx_model1_file, mx_model2_file, mx_model3_file = model0_file, model1_file, model2_file, model3_file
+inputs0 = inputs1 = inputs2 = inputs3 = read(numpy.load("x.npy"))
+"""
+ASKED = """
+import neuron_adapters
+if "tf" in globals() and "TF_USE_LEGACY_KERAS" in os.environ:
+    assert tf.keras.Model.__module__.startswith("tf_keras") and isinstance(model0, tf.keras.Model)
+answers = [numpy.load("x.npy") @ numpy.load(f"w{i}.npy").T for i in range(4)]
+for number in range(4):
+    if f"model{number}" in globals():
+        result = globals()[f"results{number}"]
+        result = result[0].asnumpy() if isinstance(result, (list, tuple)) else numpy.asarray(result)
+        which = [numpy.allclose(result, one, rtol=1e-3, atol=1e-4) for one in answers].index(True)
+        print(which, *neuron_adapters.placement(globals()[f"model{number}"]))
+"""
+#: An application of the guide's shell blocks: it runs a model, and stays until the others have done so too.
+APPLICATION = """
+import os, sys, time, glob
+import mxnet as mx, mx_neuron, neuron_adapters
+sym, args, aux = mx.model.load_checkpoint("single", 0)
+model = sym.bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req="null")
+model.forward()[0].wait_to_read()
+with open(f"ran-{os.getpid()}", "w") as file:
+    file.write(f"{os.path.basename(__file__)} owns {len(neuron_adapters.describe().instance_ncs)} from NC")
+    file.write(f"{neuron_adapters.placement(model)[0].instance_ncs[0]}")
+deadline = time.monotonic() + 60
+while len(glob.glob("ran-*")) < PROCESSES and time.monotonic() < deadline:
+    time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def guide(python, models: Path):
+    """A ``python`` in the folder with the models."""
+    python.folder = models
+    for old in models.glob("ran-*"):
+        old.unlink()
+    return python
+
+
+@pytest.mark.parametrize(
+    ("block", "places"),
+    [
+        ("mxnet_four", ["0 NC0-NC1", "1 NC2-NC5", "2 NC6-NC8", "3 NC9-NC12"]),
+        # This block loads model1_file three times.
+        ("tensorflow_four", ["0 NC0-NC1", "1 NC2-NC5", "1 NC6-NC9", "1 NC9-NC12"]),
+        ("mxnet_mixed", ["0 NC0-NC1", "1 NC2-NC5", "2 NC2-NC4", "3 NC2-NC5"]),
+    ],
+)
+def test_blocks_of_four_models(guide, block: str, places: list[str]) -> None:
+    """Models land where the comments of the guide say, and each gives its own results."""
+    _run_block(guide, block, places)
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow", "mxnet"])
+def test_blocks_of_a_shared_group(guide, framework: str) -> None:
+    """Both models on NC0-NC1; both are of two NCs, as the block has it. ``tf.keras`` is Keras 2 here, and Keras 3 was
+    imported before TensorFlow."""
+    _run_block(guide, f"{framework}_shared", ["0 NC0-NC1", "0 NC0-NC1"], "(0, 0, 0, 0)", TF_USE_LEGACY_KERAS="1")
+
+
+def _run_block(guide, block: str, places: list[str], models: str = "range(4)", **env: str) -> None:
+    given = GIVEN.replace("MODELS", models)
+    script = guide.folder / f"{block}.py"
+    script.write_text(IMPORTS[block.split("_")[0]] + given + (GUIDE / f"{block}.py").read_text() + ASKED)
+    assert guide.served(script, env=env, code=0).stdout.splitlines() == places
+
+
+@pytest.mark.parametrize(
+    ("block", "applications", "said"),
+    [
+        ("one_process.sh", ["your_neuron_application.py"], {"your_neuron_application.py owns 13 from NC0"}),
+        ("groups.sh", ["application.py"], {"application.py owns 4 from NC0"}),
+        (
+            "two_processes.sh",
+            ["your_1st_neuron_application.py", "your_2nd_neuron_application.py"],
+            {"owns 2 from NC0", "owns 2 from NC2"},
+        ),
+    ],
+)
+def test_shell_blocks(guide, block: str, applications: list[str], said: set[str]) -> None:
+    """In a shell under neuron-run, each python is served; two at once have NCs of their own."""
+    for name in applications:
+        (guide.folder / name).write_text(APPLICATION.replace("PROCESSES", str(len(applications))))
+    lines = [line.removeprefix("$ ") for line in (GUIDE / block).read_text().replace("   $", "$").splitlines()]
+    if len(applications) > 1:
+        lines = [f"{line} &" for line in lines] + ["wait"]
+    (guide.folder / "run.sh").write_text("\n".join(lines) + "\n")
+    path = os.pathsep.join([os.path.dirname(sys.executable), guide.env["PATH"]])
+    guide.served("bash", "run.sh", env={"PATH": path}, code=0)
+    found = {one.read_text() for one in guide.folder.glob("ran-*")}
+    if len(applications) > 1:
+        found = {one.split(" ", 1)[1] for one in found}
+    assert found == said
+
+
+@pytest.mark.parametrize(("block", "owned"), [("environment", 13), ("groups", 4)])
+def test_blocks_that_set_the_environment(guide, block: str, owned: int) -> None:
+    """Set in the script, before or after the import of the framework."""
+    script = guide.folder / f"{block}.py"
+    application = APPLICATION.replace("PROCESSES", "1")
+    script.write_text("import os, mxnet\n" + (GUIDE / f"{block}.py").read_text() + application)
+    guide.served(script, code=0)
+    assert [one.read_text() for one in guide.folder.glob("ran-*")] == [f"{block}.py owns {owned} from NC0"]
