@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neuron_adapters import __version__
 from neuron_adapters._neff import HEADER, neff
 from neuron_adapters.mx._graph import Entry, dumps
 from neuron_adapters.mx._sources import content
@@ -26,7 +27,7 @@ _LONGEST = 64 << 20
 def make(name: str, cores: int, part: Sequence[Entry], held: Mapping[str, memoryview]) -> bytes:
     """The binary of a part. ``held``: its weights by name."""
     sums = json.dumps({key: _sum(one) for key, one in sorted(held.items())}, indent=1)
-    return neff(name, cores, {_GRAPH: dumps(part).encode(), _SUMS: sums.encode()})
+    return neff(f"neuron_adapters {__version__}-{name}", cores, {_GRAPH: dumps(part).encode(), _SUMS: sums.encode()})
 
 
 def verify(name: str, binary: memoryview, part: Sequence[Entry], held: Mapping[str, memoryview]) -> None:

@@ -17,9 +17,11 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
+from neuron_adapters._neuron_nodes import OP
 from neuron_adapters._record import Record
+from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._weights import is_variable, value_of
-from neuron_rt import ArtifactError
+from neuron_rt import ArtifactError, CompileError
 
 #: Files of a SavedModel that TensorFlow leaves alone; the sums in it are for ``sha256sum -c`` too.
 CHECKSUMS = os.path.join("assets.extra", "neuron.sha256")
@@ -104,7 +106,7 @@ class _Root(tf.Module):  # type: ignore[misc]
 
 
 def snapshot(function: Any) -> tuple[Any, list[Any]]:
-    """``function`` with copies of all that it captures, and those copies."""
+    """``function`` with copies of all that it captures, and those copies. Raises CompileError for what is compiled."""
     graph = function.graph
     captured = {placeholder.name: value for value, placeholder in graph.captures}
     weights = {
@@ -113,6 +115,8 @@ def snapshot(function: Any) -> tuple[Any, list[Any]]:
         if value.dtype != tf.resource or is_variable(value)
     }
     definition = graph.as_graph_def()
+    if any(node.op == OP for node in called_nodes(definition)):
+        raise CompileError("The model is compiled already, for the hardware. Compile the original one.")
     inputs = [tensor for tensor in graph.inputs if tensor.name not in captured]
 
     @tf.function(autograph=False)

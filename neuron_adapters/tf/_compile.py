@@ -25,14 +25,14 @@ from neuron_adapters._compiler import Flags, read_flags, say_once, words
 from neuron_adapters._engine import NOT_INSTALLED, engine_choice, find_engine
 from neuron_adapters._progress import shown
 from neuron_adapters._record import Leaf, Record
-from neuron_adapters.tf import _lowering, _models, _placed
+from neuron_adapters.tf import _lowering, _models, _placed, _saved_model
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
 from neuron_adapters.tf._errors import MulticoreArgumentError
 from neuron_adapters.tf._executable import Executable, weight_arrays
-from neuron_adapters.tf._inference import called_nodes
+from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._keras import module_of
 from neuron_adapters.tf._structure import plain
-from neuron_rt import CompileError, Model, engine
+from neuron_rt import CompileError, Model, engine, init
 
 log = logging.getLogger("neuron_adapters")
 
@@ -99,11 +99,14 @@ def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> Any:
     takes. Raises tf.errors.InvalidArgumentError for fewer than 1 NC, CompileError for a model of several NCs.
     """
     check_replicas(num_cores)
+    placed = _placed.placed_of(model)
+    if getattr(placed, "genuine", None) is not None:
+        return _genuine_replicas(model, placed, num_cores)
     compiled = artifact_of(model)
     if compiled is None:
         args, kwargs = _arguments(model, example_inputs)
         compiled = artifact(model, args, kwargs, flags(), None)
-    check_single(compiled, "The model")
+    check_single(compiled.record.pipeline_cores, "The model")
     return model_of_artifact(compiled.of_replicas(num_cores), keras_of(model), str(getattr(model, "name", "model")))
 
 
@@ -113,11 +116,11 @@ def check_replicas(num_cores: object) -> None:
         raise MulticoreArgumentError(f"Num of cores for auto multicore has to be a number from 1, got {num_cores!r}.")
 
 
-def check_single(artifact: Artifact, what: str) -> None:
+def check_single(cores: int, what: str) -> None:
     """Raise CompileError for a model of several NCs."""
-    if artifact.record.pipeline_cores > 1:
+    if cores > 1:
         raise CompileError(
-            f"{what} was compiled for {artifact.record.pipeline_cores} pipeline cores, and auto multicore works for "
+            f"{what} was compiled for {cores} pipeline cores, and auto multicore works for "
             "models of one: compile it with --neuroncore-pipeline-cores=1."
         )
 
@@ -168,6 +171,21 @@ def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
     placed.model.lazy = lambda one: _place_once(one, artifact.record.replicas)
     _placed.attach(model, placed)
     return model
+
+
+def _genuine_replicas(model: Any, placed: Any, count: int) -> Any:
+    """The same for a model that was compiled for the hardware: its file is opened once more."""
+    from neuron_adapters.tf import _hooks
+
+    check_single(placed.genuine.nc_count, "The model")
+    source = placed.model.file
+    restored = _saved_model.restore(source, _hooks.original(tf.saved_model.load), init().config)
+    made = _models.classes(keras_of(model)).Loaded(restored, source)
+    again = _placed.Placed(_placed.new_model(placed.model.name, 1, source), optimize=True)
+    again.genuine, again.model.why = placed.genuine, placed.model.why
+    again.model.lazy = lambda one: _place_once(one, count)
+    _placed.attach(made, again)
+    return made
 
 
 def _place_once(model: Model, replicas: int | None) -> None:

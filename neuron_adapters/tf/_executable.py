@@ -18,7 +18,8 @@ from neuron_adapters._openvino import Lowered
 from neuron_adapters.tf import _lowering
 from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._errors import InputArgumentError
-from neuron_adapters.tf._inference import CannotSeparate, Inference, Packer
+from neuron_adapters.tf._graphs import CannotSeparate
+from neuron_adapters.tf._inference import Inference, Packer
 from neuron_adapters.tf._weights import Weights, size_of, value_of
 from neuron_rt import EngineError, Model
 from neuron_rt import engine as engines

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
 from neuron_adapters._patches import Patches, is_foreign
 from neuron_adapters._progress import shown
-from neuron_adapters.tf import _compile, _keras, _models, _placed, _restored, _saved_model, _weights
+from neuron_adapters.tf import _compile, _keras, _models, _operator, _placed, _restored, _saved_model, _weights
 from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._neuron_op import NeuronFunction
@@ -51,6 +51,7 @@ def install(modules: dict[str, Any]) -> bool:
             makers[keras.Input] = _keras.input_of_size
     hooks = {function: _hook(function, make) for function, make in makers.items()}
     hooks |= {function: _hook(function, _weights.listening) for function in _weights.assigning()}
+    _operator.register()
     _weights.look_everywhere()  # what changed while nobody listened
     with _patches.recording():
         _patches.rebind(hooks)
@@ -92,11 +93,12 @@ def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
             return _placed_model(load(filepath, *args, **kwargs), source)
         key, executable = _saved_model.known(source, config)
         if executable is None:
+            genuine = _saved_model.genuine(source, config)
             restored = _saved_model.restore(source, original(tf.saved_model.load), config)
             executable = _saved_model.executable_of(restored, source, config)
             if executable is None:
                 own = load(filepath, *args, **kwargs) if keras.__name__ == "tf_keras" else None
-                return _placed_model(own or _models.classes(keras).Loaded(restored, source), source)
+                return _placed_model(own or _models.classes(keras).Loaded(restored, source), source, genuine)
         model = _models.classes(keras).Neuron(executable.artifact)
         _placed.place(model, _executable(executable, source), executable.artifact.record.replicas)
         _saved_model.keep(key, executable)
@@ -105,13 +107,28 @@ def _loading(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
     return load_model
 
 
-def _placed_model(model: Any, source: str) -> Any:
+def _placed_model(model: Any, source: str, genuine: _saved_model.Genuine | None = None) -> Any:
     name = os.path.basename(source) or getattr(model, "name", "model")
     variables = [getattr(one, "_value", one) for one in model.variables]  # of Keras 3, of Keras 2
-    placed = _placed.Placed(_placed.new_model(name, 1, source), variables)
-    placed.model.weights = _weights.size_of(variables)
-    _placed.place(model, placed)
+    _place(model, name, source, variables, genuine)
     return model
+
+
+def _place(
+    thing: Any, name: str, source: str, variables: Sequence[Any], genuine: _saved_model.Genuine | None
+) -> _placed.Placed:
+    """Place what was never compiled, or was for the hardware."""
+    if genuine is None:
+        placed = _placed.Placed(_placed.new_model(name, 1, source), variables)
+        placed.model.weights = _weights.size_of(variables)
+        _placed.place(thing, placed)
+        return placed
+    placed = _placed.Placed(_placed.new_model(name, genuine.nc_count, source), variables, optimize=True)
+    placed.genuine = genuine
+    placed.model.why = genuine.why
+    placed.model.weights = _weights.size_of(variables)
+    _placed.place(thing, placed, genuine.replicas)
+    return placed
 
 
 def _executable(executable: Executable, source: str) -> _models.PlacedExecutable:
@@ -127,11 +144,12 @@ def _load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) ->
     config = init().config
     source = os.path.abspath(os.fspath(export_dir))
     _saved_model.check(source, config)
-    restored = _originals[_load_saved_model](export_dir, tags, options)
+    genuine = _saved_model.genuine(source, config)
+    load = functools.partial(_originals[_load_saved_model], export_dir, tags, options)
+    restored = load() if genuine is None else _saved_model.restore(source, lambda _path: load(), config)
     executable = _saved_model.executable_of(restored, source, config)
     if executable is None:
-        placed: Any = _placed.Placed(_placed.new_model(os.path.basename(source), 1, source))
-        _placed.place(restored, placed)
+        placed: Any = _place(restored, os.path.basename(source), source, (), genuine)
     else:
         placed = _executable(executable, source)
         _placed.place(restored, placed, executable.artifact.record.replicas)

@@ -9,24 +9,16 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.eager import context
-from tensorflow.python.framework import op_def_registry, ops
+from tensorflow.python.framework import ops
 
+from neuron_adapters.tf._embedded import inline
 from neuron_adapters.tf._framework import make_session
+from neuron_adapters.tf._graphs import CannotSeparate, refuse
 from neuron_adapters.tf._weights import Weights, is_variable, variable_type
 from neuron_rt.execution import Slot
 
 _context = context.context()
 _Tensor = ops.EagerTensor
-
-#: Stateful operators that answer the same each time.
-_HARMLESS = {
-    "Assert", "If", "NoOp", "PartitionedCall", "Placeholder", "Print", "PrintV2", "ReadVariableOp", "ResourceGather",
-    "ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VariableShape", "While", "Case",
-}  # fmt: skip
-
-
-class CannotSeparate(Exception):  # noqa: N818 - an answer, not a fault
-    """Why a function has to be left to TensorFlow's own call."""
 
 
 class Packer:
@@ -54,7 +46,9 @@ class Inference:
         """``function``: a ConcreteFunction. ``optimize``: whether TensorFlow may rewrite the graph; without, results
         are those of eager calls, bit for bit. Raises CannotSeparate."""
         graph = function.graph
-        refuse(graph)
+        self._graph_def = graph.as_graph_def()
+        self._embedded = inline(self._graph_def)  # what the hardware would run, as TensorFlow's operators
+        refuse(graph, self._graph_def)
         self.function = function  # keeps what it captured
         self.outputs: list[tf.Tensor] = list(graph.outputs)
         self.pack = Packer(function)
@@ -62,8 +56,9 @@ class Inference:
         self._optimize = optimize
         self._numbers: list[int] = []
         captures = {placeholder.op.name: value for value, placeholder in graph.captures}
-        self._graph_def = graph.as_graph_def()
         self._variables = [self._own(node, captures) for node in list(self._graph_def.node) if node.name in captures]
+        for embedded in self._embedded:
+            self._variables += [self._shared(name, value) for name, value in embedded.constants.items()]
         self._inputs = [tensor.name for tensor in graph.inputs if tensor.op.name not in captures]
         self._runs: dict[Hashable, Callable[..., list[Any]]] = {}
         self._guard = threading.RLock()
@@ -99,12 +94,13 @@ class Inference:
             node.attr.clear()
             node.attr["dtype"].type = dtype.as_datatype_enum
             node.input.append(handle.name)
-        handle.op = "VarHandleOp"
-        handle.attr.clear()
-        handle.attr["dtype"].type = dtype.as_datatype_enum
-        handle.attr["shape"].shape.CopyFrom(shape.as_proto())
-        handle.attr["shared_name"].s = handle.name.encode()
-        return handle.name, dtype, shape
+        return _handle(handle, handle.name, dtype, shape)
+
+    def _shared(self, name: str, value: Any) -> tuple[str, tf.DType, tf.TensorShape]:
+        """Let a constant of an embedded graph be a variable of the session, which the graph reads by its name."""
+        self._numbers.append(self._weights.add_constant(value))
+        node = self._graph_def.node.add(name=name)
+        return _handle(node, name, value.dtype, value.shape)
 
     def _open(self, threads: int, cpus: frozenset[int]) -> Callable[..., list[Any]]:
         graph = tf.Graph()
@@ -136,6 +132,15 @@ class Inference:
         return run
 
 
+def _handle(node: Any, shared: str, dtype: tf.DType, shape: tf.TensorShape) -> tuple[str, tf.DType, tf.TensorShape]:
+    node.op = "VarHandleOp"
+    node.attr.clear()
+    node.attr["dtype"].type = dtype.as_datatype_enum
+    node.attr["shape"].shape.CopyFrom(shape.as_proto())
+    node.attr["shared_name"].s = shared.encode()
+    return node.name, dtype, shape
+
+
 def _callable(
     session: Any, feed: Sequence[str], *, fetch: Sequence[str] = (), target: Sequence[str] = ()
 ) -> Callable[..., list[Any]]:
@@ -143,32 +148,3 @@ def _callable(
     up at each call."""
     options = config_pb2.CallableOptions(feed=feed, fetch=fetch, target=target)
     return session._make_callable_from_options(options)  # type: ignore[no-any-return]
-
-
-def refuse(graph: Any) -> None:
-    """Raise CannotSeparate for a graph whose answers depend on more than its inputs and weights."""
-    for node in called_nodes(graph.as_graph_def()):
-        if node.op in {"PyFunc", "PyFuncStateless", "EagerPyFunc"}:
-            raise CannotSeparate("it calls Python code")
-        if "Assign" in node.op:
-            raise CannotSeparate("it changes its own variables")
-        known = op_def_registry.get(node.op)  # None for functions of the graph's own library
-        if known is not None and known.is_stateful and node.op not in _HARMLESS:
-            raise CannotSeparate(f"its operator {node.op} answers differently each time")
-    if graph.deferred_external_captures:
-        raise CannotSeparate("it captures values at each call")
-
-
-def called_nodes(definition: Any) -> list[Any]:
-    """The nodes of a graph and of the functions that it calls. A library may hold others, such as gradients."""
-    functions = {function.signature.name: function.node_def for function in definition.library.function}
-    found, left = [], list(definition.node)
-    while left:
-        node = left.pop()
-        found.append(node)
-        called = [node.op]
-        for value in node.attr.values():
-            called += [value.func.name, *(one.name for one in value.list.func)]
-        for name in called:
-            left.extend(functions.pop(name, ()))
-    return found

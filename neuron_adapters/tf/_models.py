@@ -142,6 +142,18 @@ def classes(keras: Any) -> SimpleNamespace:
             for variable in _variables(restored, called.captured):
                 self._track_variable(_as_keras(keras, variable))
             self.built = True
+            if hasattr(restored, "aws_neuron_function"):
+                self.__dict__["aws_neuron_function"] = PlacedFunction(restored.aws_neuron_function, self._on_ncs)
+
+        def _on_ncs(self, *call: Any) -> Any:
+            """Make a call of a function of the object's where the model is."""
+            placed = _placed.placed_of(self)
+            if placed is None:
+                return call[0](*call[1:])
+            made = self.__dict__.setdefault("_own_calls", {})
+            if id(call[1]) not in made:
+                made[id(call[1])] = _placed.Placed(placed.model, optimize=placed.optimize)
+            return made[id(call[1])](*call)
 
         @property
         def signatures(self) -> dict[str, Any]:
@@ -151,7 +163,9 @@ def classes(keras: Any) -> SimpleNamespace:
             if placed is None:
                 return dict(restored.signatures)
             for name, function in () if made else restored.signatures.items():
-                made[name] = PlacedFunction(function, _placed.Placed(placed.model, variables(restored)))
+                made[name] = PlacedFunction(
+                    function, _placed.Placed(placed.model, variables(restored), optimize=placed.optimize)
+                )
             return made
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:

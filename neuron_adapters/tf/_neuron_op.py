@@ -1,8 +1,6 @@
 """``aws_neuron_function``: a compiled model as the function that tensorflow-neuron showed, with its NeuronOp node.
 
-TensorFlow has no operator of that name. But a node may also name a function of its graph, so the graph here has a
-function called NeuronOp, with the operator's attributes, that calls the model. It is for looking at; calls run where
-the model is placed.
+It is for looking at; calls run where the model is placed.
 """
 
 from __future__ import annotations
@@ -12,20 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.framework import attr_value_pb2, function_pb2
-from tensorflow.python.client import pywrap_tf_session
+from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.eager import context
-from tensorflow.python.framework import func_graph, ops
+from tensorflow.python.framework import func_graph
 
 from neuron_adapters._neff import neff
 from neuron_adapters.tf._artifact import Artifact
+from neuron_adapters.tf._operator import node_of
 
-#: Attributes of the operator beside its types.
-_ATTRIBUTES = {
-    "graph_def": "string", "executable": "string", "input_names": "list(string)", "output_names": "list(string)",
-    "input_shapes": "list(shape)", "output_shapes": "list(shape)", "input_batch_axis": "list(int)",
-    "output_batch_axis": "list(int)", "model_config": "list(int)",
-}  # fmt: skip
 Value = attr_value_pb2.AttrValue
 
 
@@ -87,7 +79,7 @@ def neuron_graph(artifact: Artifact) -> Any:
         "input_dtypes": Value(list=listed(type=[one.dtype.as_datatype_enum for one in function.inputs])),
         "output_dtypes": Value(list=listed(type=[one.dtype.as_datatype_enum for one in function.outputs])),
         "graph_def": Value(s=graph_def),
-        "executable": Value(s=neff("model", record.pipeline_cores, {"graph_def.pb": graph_def})),
+        "executable": Value(s=neff(f"{record.compiler}-model", record.pipeline_cores, {"graph_def.pb": graph_def})),
         "input_names": Value(list=listed(s=[name.encode() for name in inputs])),
         "output_names": Value(list=listed(s=[name.encode() for name in outputs])),
         "input_shapes": Value(list=listed(shape=[one.shape.as_proto() for one in placeholders])),
@@ -100,23 +92,12 @@ def neuron_graph(artifact: Artifact) -> Any:
         attributes["_automatic_multicore"] = Value(i=record.replicas)
 
     def shown(*tensors: Any) -> Any:
-        graph = ops.get_default_graph()
-        function.add_to_graph(graph)
-        with graph._c_graph.get() as c_graph:
-            definition = pywrap_tf_session.TF_FunctionImportFunctionDef(_definition(function).SerializeToString())
-            pywrap_tf_session.TF_GraphCopyFunction(c_graph, definition, None)
-        op = graph._create_op_internal(
-            "NeuronOp",
-            list(tensors),
-            [one.dtype for one in function.outputs],
-            name="neuron_op0",
-            attrs=attributes,
-        )
-        for made, one in zip(op.outputs, function.outputs):
-            made.set_shape(one.shape)
-        return tf.identity_n(list(op.outputs))
+        made = node_of(attributes, tensors, [one.dtype for one in function.outputs], "neuron_op0")
+        for tensor, one in zip(made, function.outputs):
+            tensor.set_shape(one.shape)
+        return tf.identity_n(made)
 
-    # No tf.function: that would be handed to the runtime, which knows no such operator.
+    # No tf.function: that would hand the whole of it to the runtime.
     return func_graph.func_graph_from_py_func(
         "aws_neuron_function",
         shown,
@@ -124,28 +105,3 @@ def neuron_graph(artifact: Artifact) -> Any:
         {},
         add_control_dependencies=False,
     )
-
-
-def _definition(function: Any) -> Any:
-    """The function NeuronOp: takes and returns what ``function`` does, by calling it. The operator's attributes are its
-    own as well, and nothing depends on them."""
-    inputs = [one.dtype.as_datatype_enum for one in function.inputs]
-    outputs = [one.dtype.as_datatype_enum for one in function.outputs]
-    made = function_pb2.FunctionDef()
-    signature = made.signature
-    signature.name, signature.is_stateful = "NeuronOp", True
-    for name, kind in {"input_dtypes": "list(type)", "output_dtypes": "list(type)", **_ATTRIBUTES}.items():
-        signature.attr.add(name=name, type=kind)
-    for number, kind in enumerate(inputs):
-        signature.input_arg.add(name=f"input_tensors_{number}", type=kind)
-    call = made.node_def.add(name="call", op="StatefulPartitionedCall")
-    call.input.extend(f"input_tensors_{number}" for number in range(len(inputs)))
-    call.attr["Tin"].list.type.extend(inputs)
-    call.attr["Tout"].list.type.extend(outputs)
-    call.attr["f"].func.name = function.function_def.signature.name
-    for name in ("config", "config_proto", "executor_type"):
-        call.attr[name].s = b""
-    for number, kind in enumerate(outputs):
-        signature.output_arg.add(name=f"output_tensors_{number}", type=kind)
-        made.ret[f"output_tensors_{number}"] = f"call:output:{number}"
-    return made

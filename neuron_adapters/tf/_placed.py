@@ -21,7 +21,8 @@ from tensorflow.python.framework import ops
 
 from neuron_adapters._registry import remember
 from neuron_adapters.tf._framework import FRAMEWORK
-from neuron_adapters.tf._inference import CannotSeparate, Inference
+from neuron_adapters.tf._graphs import CannotSeparate
+from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights
 from neuron_rt import Config, Model, Place, init
 from neuron_rt.table import by_itself
@@ -44,9 +45,13 @@ _Tensor = ops.EagerTensor
 class Placed:
     """What a placed object that was never compiled keeps: its model of the runtime, its weights, its graphs."""
 
-    def __init__(self, model: Model, variables: Iterable[Any] = ()) -> None:
-        """``variables``: those of the object, to hear of their changes from the first."""
+    def __init__(self, model: Model, variables: Iterable[Any] = (), *, optimize: bool = False) -> None:
+        """``variables``: those of the object, to hear of their changes from the first. ``optimize``: whether TensorFlow
+        may rewrite the graph, as for what was compiled (SPEC K2, K3)."""
         self.model = model
+        self.optimize = optimize
+        self.genuine: Any = None
+        """What it is by, where it was compiled for the hardware."""
         self._weights = Weights()
         for variable in variables:
             self._weights.listen(variable.handle)
@@ -103,7 +108,7 @@ class Placed:
                 return _plain(own(owner, *_filled(args, rest), **_filled(kwargs, rest)))
 
             try:
-                inference = Inference(infer.get_concrete_function(*specs), self._weights, optimize=False)
+                inference = Inference(infer.get_concrete_function(*specs), self._weights, optimize=self.optimize)
             except Exception as error:  # noqa: BLE001 - whatever it is, the framework's own call will say it better
                 why = str(error).strip().splitlines() or [type(error).__name__]
                 self.model.why = f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}"

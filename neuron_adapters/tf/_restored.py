@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.checkpoint.trackable_view import TrackableView
+from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
 from neuron_adapters.tf._placed import Placed, observed, observers
 
@@ -64,11 +65,11 @@ def run_on(restored: Any, placed: Any) -> None:
     """Let the functions of a restored object run as ``placed``."""
 
     def own() -> Placed:
-        return Placed(placed.model, variables(restored))
+        return Placed(placed.model, variables(restored), optimize=placed.optimize)
 
     compiled = hasattr(placed, "executable")
     for name, value in list(vars(restored).items()):
-        if hasattr(value, "concrete_functions"):
+        if hasattr(value, "concrete_functions") or isinstance(value, ConcreteFunction):
             only_call = compiled and name == "__call__"
             if only_call or not compiled:
                 vars(restored)[name] = PlacedFunction(value, placed if only_call else own())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neuron_adapters.tf import _artifact
+from neuron_adapters import _neuron_nodes
+from neuron_adapters.tf import _artifact, _embedded
 from neuron_adapters.tf._executable import Executable
 from neuron_rt import ArtifactError, Config
 
@@ -55,11 +58,68 @@ def restore(path: str, load: Callable[[str], Any], config: Config) -> Any:
     try:
         return load(path)
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        hint = "It is damaged, or was written for operators that this TensorFlow does not have."
-        if "NeuronOp" in str(error) or "InferentiaOp" in str(error):
-            hint = "It was compiled for the hardware. Compile the original model again, with neuron_adapters.tf."
-        raise ArtifactError(f"{path} cannot be read as a SavedModel: {reason[0][:300]} {hint}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> ArtifactError:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    hint = "It is damaged, or was written for operators that this TensorFlow does not have."
+    if "NeuronOp" in str(error) or "InferentiaOp" in str(error):
+        hint = "It was compiled for the hardware. Compile the original model again, with neuron_adapters.tf."
+    return ArtifactError(f"{path} cannot be read as a SavedModel: {reason[0][:300]} {hint}")
+
+
+@dataclass
+class Genuine:
+    """A SavedModel that the compiler for the hardware wrote: how it is placed, and the graphs that it runs by."""
+
+    nc_count: int
+    replicas: int | None
+    graphs: list[Any]
+    """Kept, so that all loads and replicas share them (SPEC K5)."""
+
+    why = "compiled for the hardware; TensorFlow runs the graph that it was compiled from"
+
+
+def genuine(path: str, config: Config) -> Genuine | None:
+    """What there is to know before a SavedModel with NeuronOps is restored (SPEC K6); None for any other. Raises
+    ArtifactError where it is damaged, or holds no graph to run by."""
+    try:
+        found = _neuron_nodes.load(path, only_compiled=True)
+    except OSError:
+        return None
+    if found is None:
+        return None
+    for node in found.nodes:
+        problem = "its binary is no NEFF" if node.header is None else node.header.problem
+        if config.validate_hash and problem:
+            raise ArtifactError(
+                f"{path}: {_neuron_nodes.OP} {node.name}: {problem}. The model is damaged or was changed: copy it "
+                "again from where it came, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
+            )
+    try:
+        graphs = [_embedded.of_bytes(node.definition) for node in found.nodes]
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    return Genuine(found.nc_count, found.replicas, graphs)
+
+
+def copy_for_replicas(path: str, target: str, replicas: int) -> None:
+    """Copy a SavedModel with NeuronOps, for ``replicas`` NCs (SPEC R3), in the way of tensorflow-neuron."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel.FromString(Path(path, "saved_model.pb").read_bytes())
+    for meta_graph in model.meta_graphs:
+        graph = meta_graph.graph_def
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+            for node in nodes:
+                if node.op == _neuron_nodes.OP:
+                    node.attr["_automatic_multicore"].i = replicas
+    # The contents alone: the original may be read-only. Its fingerprint is not that of the copy.
+    shutil.copytree(path, target, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("fingerprint.pb"))
+    for folder, _names, _files in os.walk(target):
+        os.chmod(folder, 0o755)  # noqa: S103 - what any new directory has
+    Path(target, "saved_model.pb").write_bytes(model.SerializeToString(deterministic=True))
 
 
 def executable_of(restored: Any, path: str, config: Config) -> Executable | None:

@@ -146,7 +146,7 @@ def value_of(handle: Any) -> Any:
 
 
 def _read(handle: Any) -> np.ndarray[Any, Any]:
-    return value_of(handle)._numpy()  # type: ignore[no-any-return]
+    return np.asarray(value_of(handle)._numpy())  # a single number has no address of its own otherwise
 
 
 def _address(array: np.ndarray[Any, Any]) -> int:

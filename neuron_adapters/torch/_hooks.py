@@ -19,7 +19,7 @@ from neuron_adapters._progress import shown
 from neuron_adapters._record import cores
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.run import active
-from neuron_adapters.torch import _artifact, _placed, experimental
+from neuron_adapters.torch import _artifact, _genuine, _placed, experimental
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._torch_load import loading
@@ -98,18 +98,27 @@ def _jit_load(
         module = torch.jit._recursive.wrap_cpp_module(executable.c_module.__copy__())
         _placed.place(module, source, executable)
         return module
+    begin = f.tell() if not source and hasattr(f, "tell") and hasattr(f, "seek") else None
+
+    def genuine() -> Any:
+        if begin is not None:
+            f.seek(begin)
+        return _genuine.load(f, source, load, map_location, _extra_files, _restore_shapes)
+
+    if (source or begin is not None) and _genuine.is_one(f):
+        return genuine()
+    if begin is not None:
+        f.seek(begin)
     try:
         module = load(f, map_location, _extra_files, _restore_shapes)
     except RuntimeError as error:
-        if "torch.classes.neuron" in str(error):
-            raise ArtifactError(
-                f"{source or 'The file'} was compiled by torch-neuron for the hardware: its weights exist only in the "
-                "hardware's own layout, so it cannot run here. Compile the original model again, with "
-                "torch.neuron.trace of neuron_adapters."
-            ) from error
+        if _genuine.is_meant(error) and (source or begin is not None):
+            return genuine()
         if config.validate_hash:
             raise ArtifactError(f"{source or repr(f)} cannot be read as a TorchScript file: {error}") from error
         raise
+    if (source or begin is not None) and _genuine.came_through(module):
+        return genuine()
     artifact = _artifact.read(module, source or "the model")
     if artifact is not None:
         if config.validate_hash:

@@ -1,0 +1,260 @@
+"""What is in a model file, of whatever framework and compiler: one report for all (SPEC K6). No framework is needed;
+nothing is run, unpickled or extracted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import zipfile
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+
+from neuron_adapters import _mxnet_files, _neuron_nodes, _torchscript
+from neuron_adapters._neff import HEADER, Header, is_neff, read_header
+from neuron_adapters._record import Leaf, Record, cores
+from neuron_rt import ArtifactError
+
+#: How the compilers for the hardware begin the name in a NEFF: 1.6.13.0+9f61b2f75-/tmp/...
+_COMPILER = re.compile(r"\d+(\.\d+){2,4}(\+[0-9a-f]+)?")
+_OURS = re.compile(r"neuron_adapters \d+(\.\w+)*")
+_RECORD = b'{"version": '
+_LONGEST_RECORD = _PIECE = 1 << 20
+#: Where a .pt2 archive keeps its record.
+_EXTRA = "neuron_artifact.json"
+_LARGEST_NEFF = 1 << 32
+_RUNS = "the graph that it was compiled from runs on emulated NeuronCores"
+_PLAIN = "it was never compiled, and is placed as a model of 1 NeuronCore"
+_AGAIN = "compile the original model again, with the compile call of the adapter"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One binary in a file."""
+
+    name: str
+    nc_count: int
+    bytes: int
+    inputs: tuple[Leaf, ...] = ()
+    outputs: tuple[Leaf, ...] = ()
+    batch: str = "fixed"
+    neff: Header | None = None
+    operators: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The report. ``runs_here``: whether a NeuronCore of this package runs it; ``how`` and ``advice`` say the rest."""
+
+    file: str
+    kind: str
+    bytes: int
+    compiled_by: str = ""
+    nc_count: int = 1
+    replicas: int | None = None
+    inputs: tuple[Leaf, ...] = ()
+    outputs: tuple[Leaf, ...] = ()
+    parts: tuple[Part, ...] = ()
+    runs_here: bool = True
+    how: str = _PLAIN
+    advice: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """For scripts: tensors as objects, everything else as it is."""
+        made = asdict(self)
+        for one in (made, *made["parts"]):
+            for side in ("inputs", "outputs"):
+                one[side] = [{"name": name, "shape": list(shape), "dtype": dtype} for name, shape, dtype in one[side]]
+        for part in made["parts"]:
+            if part["neff"] is not None:
+                part["neff"]["ncs_per_node"] = list(part["neff"]["ncs_per_node"])
+        return made
+
+
+def look(path: str) -> Contents:
+    """The report on a file, a directory, or the prefix of a checkpoint. Raises ArtifactError for what is damaged or
+    unknown, OSError for what cannot be read."""
+    try:
+        return _look(path)
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from error
+
+
+def _look(path: str) -> Contents:
+    prefix = _mxnet_files.prefix_of(path)
+    if prefix is not None:
+        return _checkpoint(path, prefix)
+    if os.path.isdir(path):
+        return _saved_model(path)
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for whoever writes to it
+        raise ArtifactError(f"{path} is no file and no directory.")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(HEADER)
+        if is_neff(head):
+            if size > _LARGEST_NEFF:
+                raise ArtifactError(f"{path} has {size} bytes, and a NEFF has fewer than {_LARGEST_NEFF}.")
+            return _neff(path, head + file.read(size - len(head)))
+    if head.startswith(b"PK"):
+        return _archive(path, size)
+    if head.startswith(b"\x89HDF"):
+        return Contents(path, "Keras file (HDF5)", size)
+    raise ArtifactError(
+        f"{path} is of no kind that is known here: a TorchScript archive (.pt), the prefix or a file of an MXNet "
+        "checkpoint, a SavedModel directory, a Keras file or a NEFF."
+    )
+
+
+def compiler_of(header: Header | None) -> str:
+    """Who wrote a NEFF, as far as its name says; empty where it does not."""
+    name = header.name if header else ""
+    if ours := _OURS.match(name):
+        return f"{ours[0]}, for emulated NeuronCores"
+    found = _COMPILER.match(name)
+    return f"neuron-cc {found[0]}, for the hardware" if found else ""
+
+
+def _neff(path: str, data: bytes) -> Contents:
+    try:
+        header = read_header(data)
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged, or no NEFF: {error}.") from error
+    part = Part(os.path.basename(path), header.nc_count, len(data), neff=header)
+    return Contents(
+        path, "NEFF", len(data), compiler_of(header), header.nc_count, parts=(part,), runs_here=False,
+        how="a NEFF alone holds instructions for the hardware, and no graph", advice=_AGAIN,
+    )  # fmt: skip
+
+
+def _saved_model(path: str) -> Contents:
+    found = _neuron_nodes.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
+    if found is None:
+        raise ArtifactError(f"{path} is no SavedModel: it has no saved_model.pb.")
+    size = sum(
+        os.lstat(os.path.join(folder, name)).st_size for folder, _names, files in os.walk(path) for name in files
+    )  # fmt: skip
+    kind = f"TensorFlow SavedModel (TensorFlow {found.tensorflow})" if found.tensorflow else "TensorFlow SavedModel"
+    name = "serving_default" if "serving_default" in found.signatures else next(iter(sorted(found.signatures)), "")
+    inputs, outputs = found.signatures.get(name, ((), ()))
+    parts, erased = [], ""
+    for node in found.nodes:
+        batch = "any" if node.batched else "fixed"
+        parts.append(Part(
+            node.name, node.nc_count, len(node.binary), node.inputs, node.outputs, batch, node.header,
+            _neuron_nodes.operators(node.graph),
+        ))  # fmt: skip
+        erased = erased or node.erased
+    made = Contents(path, kind, size, inputs=inputs, outputs=outputs, parts=tuple(parts))
+    if not parts:
+        return _with_record(made, os.path.join(path, "saved_model.pb"))
+    made = replace(
+        made, compiled_by=_first(parts) or "tensorflow-neuron", nc_count=found.nc_count, replicas=found.replicas
+    )
+    if erased:
+        why = f"the compiler took large constants, such as {erased!r}, out of the graph that it embedded"
+        return replace(made, runs_here=False, how=why, advice=_AGAIN)
+    return replace(made, how=_RUNS)
+
+
+def _checkpoint(path: str, prefix: str) -> Contents:
+    found = _mxnet_files.load(prefix)
+    kind = f"MXNet checkpoint (MXNet {found.mxnet})" if found.mxnet else "MXNet checkpoint"
+    parts = [
+        Part(one.name, one.nc_count, one.size, one.inputs, (), "fixed", one.header, dict(Counter(one.operators)))
+        for one in found.parts
+    ]
+    inputs = {leaf[0]: leaf for part in parts for leaf in part.inputs}
+    made = Contents(path, kind, found.size, inputs=tuple(inputs.values()), outputs=found.outputs, parts=tuple(parts))
+    if not parts:
+        return made
+    count = max(part.nc_count for part in parts)
+    return replace(made, compiled_by=_first(parts) or "mx_neuron.compile", nc_count=count, how=_RUNS)
+
+
+def _archive(path: str, size: int) -> Contents:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            names = packed.namelist()
+    except _torchscript.DAMAGED as error:
+        raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from error
+    if "config.json" in names and "metadata.json" in names:
+        return Contents(path, "Keras file", size)
+    if any(name.endswith("/archive_format") for name in names):
+        return _exported(Contents(path, "PyTorch exported program", size), path)
+    found = _torchscript.load(path, path)
+    made = Contents(path, "TorchScript archive", size)
+    if not found.compiled:
+        if found.operators:
+            return replace(
+                made, compiled_by="torch-neuron", runs_here=False, how="its binary is missing", advice=_AGAIN
+            )
+        return _with_record(made, path)
+    parts = [
+        Part(
+            one.class_name or f"binary {index}", one.nc_count, one.size, one.inputs, one.outputs,
+            "any" if one.batched else "fixed", one.header,
+        )
+        for index, one in enumerate(found.compiled)
+    ]  # fmt: skip
+    single = parts[0] if len(parts) == 1 else Part("", 1, 0)
+    return replace(
+        made, compiled_by=_first(parts) or "torch-neuron", nc_count=found.nc_count, inputs=single.inputs,
+        outputs=single.outputs, parts=tuple(parts), runs_here=False,
+        how="its weights exist only in the hardware's own layout: it loads, shows its graph and is placed, no more",
+        advice=_AGAIN,
+    )  # fmt: skip
+
+
+def _exported(made: Contents, path: str) -> Contents:
+    """The same with the record of an exported program, where it has one."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            name = next((one for one in packed.namelist() if one.endswith(f"/{_EXTRA}")), None)
+            if name is None:
+                return made
+            with packed.open(name) as member:
+                count = cores(json.loads(member.read(_LONGEST_RECORD))["pipeline_cores"])
+    except (*_torchscript.DAMAGED, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{path}: the record of the compilation cannot be read ({error}).") from error
+    how = "runs on PyTorch"
+    return replace(made, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)
+
+
+def _with_record(made: Contents, file: str) -> Contents:
+    """The same with what this package wrote when it compiled, where it did."""
+    record = _record(file)
+    if record is None:
+        return made
+    return replace(
+        made, compiled_by=f"{record.compiler or 'neuron_adapters'}, for emulated NeuronCores", replicas=record.replicas,
+        nc_count=record.pipeline_cores, inputs=record.inputs or made.inputs, outputs=record.outputs or made.outputs,
+        how=f"runs on {record.engine or 'its framework'}",
+    )  # fmt: skip
+
+
+def _record(file: str) -> Record | None:
+    """The first record in a file, wherever it is: it is JSON."""
+    with open(file, "rb") as opened:
+        at = 0
+        while piece := opened.read(_PIECE):
+            found = piece.find(_RECORD)
+            if found < 0:
+                at += max(1, len(piece) - len(_RECORD))  # it may lie across two pieces
+                opened.seek(at)
+                if len(piece) < _PIECE:
+                    return None
+                continue
+            opened.seek(at + found)
+            text = opened.read(_LONGEST_RECORD).decode(errors="ignore")
+            try:
+                _value, end = json.JSONDecoder().raw_decode(text)
+                return Record.loads(text[:end], lambda _name: True)
+            except (ValueError, TypeError, KeyError, RecursionError):
+                at += found + 1
+                opened.seek(at)
+    return None
+
+
+def _first(parts: list[Part]) -> str:
+    return next((said for part in parts if (said := compiler_of(part.neff))), "")

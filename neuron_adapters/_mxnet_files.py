@@ -1,0 +1,199 @@
+"""MXNet checkpoints, looked at without MXNet and without reading their weights: compiled nodes and their binaries."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from neuron_adapters._neff import Header, read_header
+from neuron_adapters._record import Leaf, cores
+from neuron_rt import ArtifactError
+
+OP = "_neuron_subgraph_op"
+SYMBOL, PARAMS = "-symbol.json", re.compile(r"-\d{4}\.params$")
+_DTYPES = (
+    "float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32", "uint64",
+    "bfloat16",
+)  # fmt: skip
+_SIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
+_CORES = ("__model_opt_neuroncore__", "__subgraph_opt_neuroncore__")
+_LARGEST_SYMBOL, _LARGEST_MAP, _LARGEST_NAME = 256 << 20, 1 << 16, 1 << 16
+_MOST_DIMENSIONS = 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """One compiled node."""
+
+    name: str
+    nc_count: int
+    inputs: tuple[Leaf, ...]
+    operators: tuple[str, ...]
+    """Of the original part that it holds."""
+    header: Header | None
+    """Of its binary, None where there is none."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A symbol file, and its weights where they are there."""
+
+    mxnet: str
+    parts: tuple[Part, ...]
+    outputs: tuple[Leaf, ...]
+    arrays: dict[str, tuple[tuple[int, ...], str]]
+    files: tuple[str, ...]
+    size: int
+
+
+def prefix_of(path: str) -> str | None:
+    """The prefix of the checkpoint that a path names, None where it names none."""
+    prefix = path.removesuffix(SYMBOL) if path.endswith(SYMBOL) else PARAMS.sub("", path)
+    return prefix if os.path.isfile(prefix + SYMBOL) else None
+
+
+def load(prefix: str) -> Checkpoint:
+    """Read ``PREFIX-symbol.json`` and, of the ``PREFIX-NNNN.params`` beside it, the one with the highest number. Raises
+    ArtifactError for what is damaged."""
+    file = prefix + SYMBOL
+    with open(file, "rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        if size > _LARGEST_SYMBOL:
+            raise ArtifactError(f"{file} has {size} bytes, and a symbol file has fewer.")
+        text = opened.read(size)
+    folder, name = os.path.split(prefix)
+    weights = sorted(
+        one for one in os.listdir(folder or ".") if one.startswith(f"{name}-") and PARAMS.fullmatch(one[len(name) :])
+    )
+    params = os.path.join(folder, weights[-1]) if weights else ""
+    try:
+        graph = json.loads(text, strict=False)
+        arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
+        if params:
+            with open(params, "rb") as opened:
+                size += os.fstat(opened.fileno()).st_size
+                arrays = read_arrays(opened)
+                parts = _parts(graph, arrays, opened)
+        else:
+            parts = _parts(graph, arrays, None)
+        outputs, version = _outputs(graph), _version(graph)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, struct.error) as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ArtifactError(f"{file}, or the weights beside it, is damaged, or no checkpoint: {said}.") from error
+    known = {name: (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
+    return Checkpoint(version, parts, outputs, known, (file, *([params] if params else [])), size)
+
+
+def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
+    """Of each array in a params file its shape, dtype, place and bytes, by name. Its data are stepped over. Raises
+    ValueError, struct.error."""
+    size = os.fstat(file.fileno()).st_size
+    magic, _reserved, count = _unpack(file, "<3Q")
+    if magic != 0x112 or count > size // 4:
+        raise ValueError("the params file does not begin as one")
+    found = []
+    for _index in range(count):
+        shape, number = _head(file)
+        length = _SIZES[number]
+        for one in shape:
+            length *= one
+        at = file.tell()
+        if min(shape, default=0) < 0 or length > size - at:
+            raise ValueError(f"an array at byte {at} is longer than the file")
+        file.seek(length, os.SEEK_CUR)
+        found.append((shape, _DTYPES[number], at, length))
+    (named,) = _unpack(file, "<Q")
+    if named not in (0, count):
+        raise ValueError(f"the params file has {count} arrays and {named} names")
+    names = []
+    for _index in range(named):
+        (length,) = _unpack(file, "<Q")
+        if length > _LARGEST_NAME:
+            raise ValueError(f"a name has {length} bytes")
+        names.append(file.read(length).decode(errors="backslashreplace"))
+    return dict(zip(names or map(str, range(count)), found))
+
+
+def _head(file: BinaryIO) -> tuple[tuple[int, ...], int]:
+    """Shape and dtype of the array that begins here, in one of the four forms of the years."""
+    (first,) = _unpack(file, "<I")
+    if first in (0xF993FAC9, 0xF993FACA):
+        storage, dimensions = _unpack(file, "<2i")
+        if storage:
+            raise ValueError("it holds a sparse array")
+        form, missing = "q", dimensions == (0 if first == 0xF993FAC9 else -1)
+    elif first == 0xF993FAC8:
+        (dimensions,) = _unpack(file, "<I")
+        form, missing = "q", not dimensions
+    else:
+        dimensions, form, missing = first, "I", not first
+    if missing:
+        return (0,), 0
+    if not 0 <= dimensions <= _MOST_DIMENSIONS:
+        raise ValueError(f"an array has {dimensions} dimensions")
+    shape = _unpack(file, f"<{dimensions}{form}")
+    _device, _index, number = _unpack(file, "<3i")
+    if not 0 <= number < len(_DTYPES):
+        raise ValueError(f"an array has the dtype {number}")
+    return shape, number
+
+
+def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _parts(graph: Any, arrays: dict[str, Any], file: BinaryIO | None) -> tuple[Part, ...]:
+    found = []
+    for node in graph["nodes"]:
+        if node["op"] != OP:
+            continue
+        attrs, name = node.get("attrs", {}), str(node["name"])
+        _shape, _dtype, at, size = arrays.get(f"arg:{name}_neuronbin", ((), "", 0, 0))
+        header = None
+        if file is not None and size:
+            file.seek(at)
+            try:
+                header = read_header(file.read(size))
+            except ValueError:
+                header = None
+        counts = [cores(int(attrs[one])) for one in _CORES if one in attrs]
+        operators = sorted(
+            str(one["op"]) for part in node.get("subgraphs", ()) for one in part["nodes"] if one["op"] != "null"
+        )
+        found.append(Part(name, max(counts, default=1), _inputs(attrs), tuple(operators), header, size))
+    return tuple(found)
+
+
+def _inputs(attrs: dict[str, Any]) -> tuple[Leaf, ...]:
+    """Of ``{'data':[[[1,28,28]],'float32','data0']}``; empty where it says nothing of the kind."""
+    text = str(attrs.get("__model_inputmap__", ""))
+    if len(text) > _LARGEST_MAP:
+        return ()
+    try:
+        read = ast.literal_eval(text)
+        return tuple((str(name), tuple(int(size) for size in one[0][0]), str(one[1])) for name, one in read.items())
+    except (ValueError, SyntaxError, TypeError, AttributeError, IndexError, MemoryError, RecursionError):
+        return ()
+
+
+def _outputs(graph: Any) -> tuple[Leaf, ...]:
+    found = []
+    for head in graph["heads"]:
+        node = graph["nodes"][head[0]]
+        try:
+            shape = tuple(int(size) for size in json.loads(node["attrs"]["__ext_shape__"])[head[1]])
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+            shape = ()
+        found.append((f"{node['name']}_output", shape, ""))
+    return tuple(found)
+
+
+def _version(graph: Any) -> str:
+    said = graph.get("attrs", {}).get("mxnet_version", ["int", 0])[1]
+    return f"{said // 10000}.{said // 100 % 100}.{said % 100}" if type(said) is int and said > 0 else ""

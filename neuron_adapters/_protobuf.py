@@ -1,0 +1,85 @@
+"""Protocol buffers, read where they lie: no framework, no copies, and nothing believed that the bytes do not hold.
+
+A reader asks for the fields of a message, and for those of the messages in it: what it does not ask for is stepped over
+by its length, whatever its size or depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+#: More bytes than these no number has.
+_LONGEST_NUMBER = 10
+_FIXED = {1: 8, 5: 4}
+
+
+class WireError(ValueError):
+    """The bytes are no protocol buffer."""
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Number and value of each field of a message, in the order of the bytes: a number for numbers (those of a fixed
+    width as they lie, little-endian), a view of the bytes for texts, messages and packed lists. Raises WireError."""
+    at, end = 0, len(data)
+    while at < end:
+        key, at = _number(data, at)
+        number, kind = key >> 3, key & 7
+        if not number:
+            raise WireError(f"a field has the number 0 at byte {at}")
+        if kind == 0:
+            value, at = _number(data, at)
+            yield number, value
+        elif kind == 2:
+            size, at = _number(data, at)
+            if size > end - at:
+                raise WireError(f"field {number} has {size} bytes, and {end - at} are left")
+            yield number, data[at : at + size]
+            at += size
+        elif kind in _FIXED:
+            size = _FIXED[kind]
+            if size > end - at:
+                raise WireError(f"field {number} ends too early")
+            yield number, int.from_bytes(data[at : at + size], "little")
+            at += size
+        else:
+            raise WireError(f"field {number} is of kind {kind}")
+
+
+def _number(data: memoryview, at: int) -> tuple[int, int]:
+    """A number of variable width, and where it ends."""
+    value = 0
+    for index, byte in enumerate(data[at : at + _LONGEST_NUMBER]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return value & (1 << 64) - 1, at + index + 1
+    raise WireError(f"there is no number at byte {at}")
+
+
+def view(value: int | memoryview) -> memoryview:
+    """``value`` as bytes. Raises WireError for a number."""
+    if isinstance(value, int):
+        raise WireError("there is a number where there should be bytes")
+    return value
+
+
+def text(value: int | memoryview) -> str:
+    """``value`` as text; what is no UTF-8 is shown as such."""
+    return bytes(view(value)).decode(errors="backslashreplace")
+
+
+def integer(value: int | memoryview) -> int:
+    """``value`` as a whole number with a sign. Raises WireError for bytes."""
+    if isinstance(value, memoryview):
+        raise WireError("there are bytes where there should be a number")
+    return value - (1 << 64) if value >> 63 else value
+
+
+def integers(value: int | memoryview) -> list[int]:
+    """A field of a list of whole numbers, packed or single."""
+    if isinstance(value, int):
+        return [integer(value)]
+    found, at = [], 0
+    while at < len(value):
+        number, at = _number(value, at)
+        found.append(integer(number))
+    return found

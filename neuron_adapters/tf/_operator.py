@@ -1,0 +1,277 @@
+"""The operator ``NeuronOp`` for this process, so that compiled graphs load as they are and show it (SPEC K6).
+
+TensorFlow's public C interface takes operators from whoever calls it, and here that is Python: nothing is compiled. On
+its NeuronCores a model does not come by here, since its graph is put in the operator's place (``_embedded``); wherever
+else TensorFlow runs a NeuronOp (in a larger graph, in a session of the caller's), this computes it.
+
+An operator cannot be taken back: it stays after ``uninstall()``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import node_def_pb2
+from tensorflow.python.eager import context
+from tensorflow.python.framework import op_def_registry, ops
+
+from neuron_adapters._neuron_nodes import OP
+from neuron_adapters.tf._inference import Inference
+from neuron_adapters.tf._weights import Weights
+
+log = logging.getLogger("neuron_adapters")
+
+_ATTRIBUTES = (
+    "graph_def: string", "input_names: list(string)", "input_dtypes: list(type) >= 0", "input_shapes: list(shape)",
+    "output_names: list(string)", "output_dtypes: list(type) >= 0", "output_shapes: list(shape)",
+    "executable: string = ''", "input_batch_axis: list(int) = []", "output_batch_axis: list(int) = []",
+    "model_config: list(int) = []",
+)  # fmt: skip
+_INVALID_ARGUMENT = 3
+
+_Pointer = ctypes.c_void_p
+_CREATE = ctypes.CFUNCTYPE(_Pointer, _Pointer)
+_COMPUTE = ctypes.CFUNCTYPE(None, _Pointer, _Pointer)
+_DELETE = ctypes.CFUNCTYPE(None, _Pointer)
+
+_numbers = itertools.count(1)
+_nodes: dict[int, Any] = {}
+_guard = threading.RLock()
+
+
+class _Buffer(ctypes.Structure):
+    _fields_ = (("data", _Pointer), ("length", ctypes.c_size_t), ("deallocator", _Pointer))
+
+
+class _Interface:
+    """The functions of TensorFlow's C interface that are used here. Raises AttributeError where one is missing."""
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), "libtensorflow_framework.so.2"))
+
+        def function(name: str, result: Any, *arguments: Any) -> Any:
+            found = getattr(library, f"TF_{name}")
+            found.restype, found.argtypes = result, arguments
+            return found
+
+        text, number = ctypes.c_char_p, ctypes.c_int
+        self.new_status = function("NewStatus", _Pointer)
+        self.set_status = function("SetStatus", None, _Pointer, number, text)
+        self.code = function("GetCode", number, _Pointer)
+        self.message = function("Message", text, _Pointer)
+        self.delete_status = function("DeleteStatus", None, _Pointer)
+        self.new_op = function("NewOpDefinitionBuilder", _Pointer, text)
+        self.add_input = function("OpDefinitionBuilderAddInput", None, _Pointer, text)
+        self.add_output = function("OpDefinitionBuilderAddOutput", None, _Pointer, text)
+        self.add_attr = function("OpDefinitionBuilderAddAttr", None, _Pointer, text)
+        self.set_stateful = function("OpDefinitionBuilderSetIsStateful", None, _Pointer, ctypes.c_bool)
+        self.set_shapes = function("OpDefinitionBuilderSetShapeInferenceFunction", None, _Pointer, _Pointer)
+        self.unknown_shape = ctypes.cast(library.TF_ShapeInferenceContextSetUnknownShape, _Pointer)
+        self.register_op = function("RegisterOpDefinition", None, _Pointer, _Pointer)
+        self.new_kernel = function("NewKernelBuilder", _Pointer, text, text, _CREATE, _COMPUTE, _DELETE)
+        self.register_kernel = function("RegisterKernelBuilder", None, text, _Pointer, _Pointer)
+        self.node_def = function(
+            "OpKernelConstruction_GetNodeDef", ctypes.POINTER(_Buffer), _Pointer, _Pointer
+        )  # fmt: skip
+        self.delete_buffer = function("DeleteBuffer", None, ctypes.POINTER(_Buffer))
+        self.count_inputs = function("NumInputs", number, _Pointer)
+        self.input = function("GetInput", None, _Pointer, number, ctypes.POINTER(_Pointer), _Pointer)
+        self.tensor_type = function("TensorType", number, _Pointer)
+        self.tensor_data = function("TensorData", _Pointer, _Pointer)
+        self.tensor_bytes = function("TensorByteSize", ctypes.c_size_t, _Pointer)
+        self.dimensions = function("NumDims", number, _Pointer)
+        self.dimension = function("Dim", ctypes.c_int64, _Pointer, number)
+        self.delete_tensor = function("DeleteTensor", None, _Pointer)
+        self.output = function(
+            "AllocateOutput", _Pointer, _Pointer, number, number, ctypes.POINTER(ctypes.c_int64), number,
+            ctypes.c_size_t, _Pointer,
+        )  # fmt: skip
+        self.fail = function("OpKernelContext_Failure", None, _Pointer, _Pointer)
+
+    def checked(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call with a status as the last argument. Raises RuntimeError where it is not well."""
+        status = self.new_status()
+        try:
+            result = call(*arguments, status)
+            if self.code(status):
+                raise RuntimeError(self.message(status).decode(errors="replace"))
+            return result
+        finally:
+            self.delete_status(status)
+
+
+def register() -> bool:
+    """Make the operator known, once a process. False where this TensorFlow does not take it, or somebody else's is
+    there."""
+    global _interface
+    with _guard:
+        if _interface is not None:
+            return True
+        if op_def_registry.get(OP) is not None:
+            log.info("somebody else has registered %s: compiled graphs are left to it", OP)
+            return False
+        try:
+            made = _Interface()
+            _register(made)
+        except (AttributeError, OSError, RuntimeError) as error:
+            log.warning(
+                "this TensorFlow takes no operators from Python, so models compiled elsewhere do not load: %s", error
+            )
+            return False
+        _interface = made
+        atexit.register(_ending.close)
+        return True
+
+
+def _register(api: _Interface) -> None:
+    builder = api.new_op(OP.encode())
+    api.add_input(builder, b"input_tensors: input_dtypes")
+    api.add_output(builder, b"output_tensors: output_dtypes")
+    for attribute in _ATTRIBUTES:
+        api.add_attr(builder, attribute.encode())
+    api.set_stateful(builder, True)  # noqa: FBT003
+    api.set_shapes(builder, api.unknown_shape)
+    api.checked(api.register_op, builder)
+    api.checked(api.register_kernel, OP.encode(), api.new_kernel(OP.encode(), b"CPU", *_callbacks))
+
+
+class _Ending:
+    """The end of the process (SPEC X4). A thread that is in Python's code when Python ends is torn out of TensorFlow's,
+    which aborts. So calls that come by now go no further, and those that are under way are waited for."""
+
+    longest = 5.0
+    """Seconds to wait."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._closed = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if not self._closed:
+                self._inside += 1
+                return
+        if not isinstance(threading.current_thread(), threading._DummyThread):
+            threading.Event().wait()  # a daemon thread of Python's, whose turn does not come any more
+        raise RuntimeError("the process ends")
+
+    def __exit__(self, *_error: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let no call in, and wait for those inside."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._inside, self.longest)
+
+
+def _create(construction: int) -> int:
+    """A kernel for one node; its number."""
+    api = _interface
+    number = next(_numbers)
+    try:
+        buffer = api.checked(api.node_def, construction)
+        try:
+            data = ctypes.string_at(buffer.contents.data, buffer.contents.length)
+        finally:
+            api.delete_buffer(buffer)
+        _nodes[number] = _Kernel(node_def_pb2.NodeDef.FromString(data))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the call says it
+        _nodes[number] = error
+    return number
+
+
+def _compute(number: int, call: int) -> None:
+    api = _interface
+    try:
+        with _ending:
+            kernel = _nodes[number]
+            if isinstance(kernel, Exception):
+                raise kernel
+            results = kernel(*(_given(api, call, index) for index in range(api.count_inputs(call))))
+            for index, (result, dtype) in enumerate(zip(results, kernel.dtypes)):
+                _return(api, call, index, np.ascontiguousarray(result).reshape(result.shape), dtype)
+    except BaseException as error:  # noqa: BLE001 - Python's exceptions end here, and TensorFlow's go on
+        status = api.new_status()
+        api.set_status(status, _INVALID_ARGUMENT, str(error).encode(errors="replace") or type(error).__name__.encode())
+        api.fail(call, status)
+        api.delete_status(status)
+
+
+def _given(api: _Interface, call: int, index: int) -> Any:
+    """An input as an array of its own."""
+    tensor = _Pointer()
+    api.checked(api.input, call, index, ctypes.byref(tensor))
+    try:
+        dtype = tf.as_dtype(api.tensor_type(tensor))
+        shape = [api.dimension(tensor, axis) for axis in range(api.dimensions(tensor))]
+        data = ctypes.string_at(api.tensor_data(tensor), api.tensor_bytes(tensor))
+        return np.frombuffer(data, dtype.as_numpy_dtype).reshape(shape)
+    finally:
+        api.delete_tensor(tensor)
+
+
+def _return(api: _Interface, call: int, index: int, array: Any, dtype: tf.DType) -> None:
+    sizes = (ctypes.c_int64 * array.ndim)(*array.shape)
+    tensor = api.checked(api.output, call, index, dtype.as_datatype_enum, sizes, array.ndim, array.nbytes)
+    try:
+        ctypes.memmove(api.tensor_data(tensor), array.ctypes.data, array.nbytes)
+    finally:
+        api.delete_tensor(tensor)
+
+
+def _delete(number: int) -> None:
+    _nodes.pop(number, None)
+
+
+class _Kernel:
+    """One NeuronOp where TensorFlow runs it itself. Its session is made at the first call."""
+
+    def __init__(self, node: Any) -> None:
+        node.attr["executable"].s = b""  # megabytes that nothing here reads
+        self._node = node
+        self._run: Callable[..., list[Any]] | None = None
+        self._lock = threading.RLock()
+        self.dtypes = [tf.as_dtype(one) for one in node.attr["output_dtypes"].list.type]
+
+    def __call__(self, *arrays: Any) -> list[Any]:
+        if self._run is None:
+            with self._lock:
+                self._run = self._run or self._open()
+        return self._run(*arrays)
+
+    def _open(self) -> Callable[..., list[Any]]:
+        from neuron_adapters.tf import _embedded
+
+        inputs = [tf.as_dtype(one) for one in self._node.attr["input_dtypes"].list.type]
+        embedded = _embedded.of(self._node)
+        with context.eager_mode():
+            function = tf.function(
+                lambda *tensors: node_of(self._node.attr, tensors, self.dtypes), autograph=False
+            ).get_concrete_function(*(tf.TensorSpec(None, dtype) for dtype in inputs))
+        self._embedded = embedded  # one for all kernels of the graph, while any is there
+        return Inference(function, Weights(), optimize=True).run_with(0)
+
+
+def node_of(attributes: Any, tensors: Any, dtypes: Any, name: str | None = None) -> list[Any]:
+    """Put a NeuronOp into the graph that is being built; what it returns."""
+    graph = ops.get_default_graph()
+    op = graph._create_op_internal(OP, list(tensors), list(dtypes), name=name, attrs=dict(attributes))
+    return list(op.outputs)
+
+
+_interface: Any = None
+_ending = _Ending()
+_callbacks = (_CREATE(_create), _COMPUTE(_compute), _DELETE(_delete))

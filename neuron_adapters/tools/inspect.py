@@ -1,0 +1,147 @@
+"""``neuron-adapters inspect``: what is in a model file, who compiled it, and whether it runs here (SPEC K6, T1).
+
+It needs no framework. Nothing in the file is run, unpickled or extracted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from neuron_adapters._contents import Contents, Part, compiler_of, look
+from neuron_adapters._neff import Header
+from neuron_adapters._record import Leaf
+from neuron_rt import ArtifactError
+
+PROGRAM = "neuron-adapters inspect"
+EPILOG = """\
+exit codes:
+  0 done, 1 a file cannot be read, 2 the arguments are wrong
+
+examples:
+  neuron-adapters inspect model.pt            a TorchScript archive
+  neuron-adapters inspect resnet/1            a SavedModel directory
+  neuron-adapters inspect resnet-0000.params  an MXNet checkpoint; its prefix will do
+  neuron-adapters inspect --json model.pt | jq .nc_count
+
+Nothing is loaded or run, and no framework is needed.
+"""
+_LONGEST = 200
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Show what is in a compiled model file: its inputs, outputs and NeuronCores, and if it runs here.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a file, a directory, or the prefix of a checkpoint")
+    parser.add_argument("-j", "--json", action="store_true", help="JSON, one line for each file")
+    options = parser.parse_args(arguments)
+    code = 0
+    try:
+        for index, file in enumerate(options.files):
+            try:
+                found = look(file)
+            except (ArtifactError, OSError) as error:
+                code = _fail(error, file)
+                continue
+            separator = "\n" if index and not options.json else ""
+            _say(separator + (json.dumps(found.as_json()) if options.json else "\n".join(_lines(found))))
+    except BrokenPipeError:  # "| head" has read enough
+        _drop_output()
+    except OSError as error:  # a full disk
+        _drop_output()
+        return _fail(error, "the output")
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _say(text: str) -> None:
+    """Print, whatever the locale can say."""
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Let nothing be written any more: Python's last flush would fail once again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(error: Exception, file: str) -> int:
+    said = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    print(f"{PROGRAM}: {_safe(said, 1000)}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _lines(found: Contents) -> Iterator[str]:
+    yield _safe(found.file)
+    yield _line("kind", found.kind)
+    yield _line("compiled by", found.compiled_by or "nobody")
+    yield _line("size", size(found.bytes))
+    replicas = f", replicated on {found.replicas}" if found.replicas is not None else ""
+    yield _line("NeuronCores", f"{found.nc_count}{replicas}")
+    yield from _leaves("inputs", found.inputs)
+    yield from _leaves("outputs", found.outputs)
+    for part in found.parts:
+        yield from _part(part)
+    yield _line("runs here", f"{'yes' if found.runs_here else 'no'}: {found.how}")
+    if found.advice:
+        yield _line("what to do", found.advice)
+
+
+def _part(part: Part) -> Iterator[str]:
+    yield _line("part", f"{part.name}: {part.nc_count} NeuronCore(s), {part.batch} batch, {size(part.bytes)}")
+    yield from _leaves("  takes", part.inputs)
+    yield from _leaves("  returns", part.outputs)
+    if part.operators:
+        yield _line("  operators", ", ".join(f"{name} {count}" for name, count in part.operators.items()))
+    if part.neff is None:
+        yield _line("  NEFF", "none")
+    else:
+        yield from _neff(part.neff)
+
+
+def _neff(header: Header) -> Iterator[str]:
+    checksum = f"WRONG: {header.problem}" if header.problem else "right"
+    yield _line("  NEFF", f"version {header.version}, UUID {header.uuid}")
+    yield _line("  compiler", compiler_of(header) or header.name or "unknown")
+    yield _line("  checksum", checksum)
+
+
+def _leaves(what: str, leaves: Sequence[Leaf]) -> Iterator[str]:
+    for index, (name, shape, dtype) in enumerate(leaves):
+        sizes = ", ".join("?" if one < 0 else str(one) for one in shape)
+        yield _line(what if not index else "", f"{name}  {dtype} [{sizes}]")
+
+
+def _line(what: str, text: str) -> str:
+    return f"  {what:12} {_safe(text)}".rstrip()
+
+
+def _safe(text: str, longest: int = _LONGEST) -> str:
+    """Text of a file, fit for a terminal."""
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[: longest + 1])
+    return shown if len(text) <= longest else f"{shown[:longest]}..."
+
+
+def size(count: int) -> str:
+    """A number of bytes in words: "19.3 KB"."""
+    value, unit = float(count), "bytes"
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1024 or unit == "GB":
+            break
+        value /= 1024
+    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Files that the real torch-neuron compiled: they open, show their graph, take their place, and cannot run (SPEC K6).
+
+PyTorch cannot read such a file, since the plug-in registers a class and operators of its own. The operators are made
+known from Python; the class becomes one of TorchScript's, beside the file's own code, that holds the same state.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import threading
+import zipfile
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+
+from neuron_adapters import _torchscript
+from neuron_adapters._pickles import Made
+from neuron_adapters._registry import remember
+from neuron_adapters._torchscript import CLASSES, Archive
+from neuron_adapters.torch import experimental
+from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._placed import PlacedMethod
+from neuron_rt import ArtifactError, Model, init
+
+#: The plug-in's prefix under which TorchScript looks up its own classes; no longer than it, so nothing else moves.
+_OURS = "__torch__.torch.classes_neuron."
+_RENAMED = [
+    (CLASSES.encode(), _OURS.encode()),
+    (CLASSES[:-1].encode() + b"\n", _OURS[:-1].encode() + b"\n"),  # as pickles write it
+]
+_COUNTED = re.compile(r"forward(_v2)?(?:_(\d{1,3}))?")
+_MOST_OUTPUTS = 256
+_AGAIN = "Compile the original model again, with torch.neuron.trace of neuron_adapters."
+_MOST_NESTED = 16
+
+_library: Any = None
+_defined: set[str] = set()
+_guard = threading.RLock()
+
+
+def is_meant(error: RuntimeError) -> bool:
+    """Whether PyTorch could not read a file because of what only the plug-in knows."""
+    return "torch.classes.neuron" in str(error) or "neuron::forward" in str(error)
+
+
+def is_one(f: Any) -> bool:
+    """Whether a file is the plug-in's, where PyTorch would not notice any more, since the operators are known by now.
+    It would read what is damaged, too."""
+    return bool(_defined) and _torchscript.mentions_operators(f)
+
+
+def came_through(module: torch.jit.ScriptModule) -> bool:
+    """Whether PyTorch has read such a file all the same, since it reads more than an archive's directory says."""
+    return bool(_defined) and _is_compiled(module)
+
+
+def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.jit.ScriptModule:
+    """Open a file of the plug-in's, and give it its place. ``read``: PyTorch's own ``torch.jit.load``, ``options`` for
+    it. Raises ArtifactError for what cannot be opened so either."""
+    named = source or "the file"
+    archive = _torchscript.load(f, named)
+    try:
+        _define(archive.operators)
+        module: torch.jit.ScriptModule = read(io.BytesIO(_rewritten(archive)), *options)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(
+            f"{named} was compiled by torch-neuron for the hardware, and cannot be opened: {reason} {_AGAIN}"
+        ) from error
+    _place(module, archive, source, named)
+    return module
+
+
+def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named: str) -> None:
+    model = Model(
+        os.path.basename(source) or str(module.original_name), archive.nc_count, FRAMEWORK, kind="torch", file=source
+    )
+    model.why = "compiled for the hardware: it can be looked at, not run"
+    init().place(model, experimental.current_place())
+    refusal = _Refusal(_why(named))
+    for one in module.modules():
+        if isinstance(one, torch.jit.ScriptModule) and (one is module or _is_compiled(one)):
+            for name in one._c._method_names():
+                one.__dict__[name] = PlacedMethod(model, one._c._get_method(name), refusal)
+    for name in ("save", "save_to_buffer"):
+        module.__dict__[name] = _Refusal(
+            f"{named} was compiled for the hardware, which would not read what is saved here: copy the file itself."
+        )
+    remember(module, model)
+
+
+def _is_compiled(module: torch.jit.ScriptModule) -> bool:
+    """Whether calls of a part of the file come to the plug-in's operators."""
+    return any(
+        "neuron::forward" in str(module._c._get_method(name).inlined_graph) for name in module._c._method_names()
+    )
+
+
+class _Refusal:
+    """What is called in the place of something that cannot be done."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise ArtifactError(self._text)
+
+
+def _why(named: str) -> str:
+    return (
+        f"{named} was compiled by torch-neuron for the hardware: its weights exist only in the hardware's own layout, "
+        f"so it cannot run here. {_AGAIN}"
+    )
+
+
+def _define(operators: tuple[str, ...]) -> None:
+    """Make the plug-in's operators known to PyTorch. They stay, as operators do."""
+    global _library
+    with _guard:
+        for name in operators:
+            if name in _defined:
+                continue
+            found = _COUNTED.fullmatch(name)
+            count = int(found[2]) if found and found[2] else None
+            if found is None or (count is not None and not 1 <= count <= _MOST_OUTPUTS):
+                raise ValueError(f"its code calls neuron::{name}, which no known release of the plug-in has")
+            result = "Tensor[]" if count is None else "Tensor" if count == 1 else f"({', '.join(['Tensor'] * count)})"
+            if _library is None:
+                _library = torch.library.Library("neuron", "FRAGMENT")
+            for overload, extra in (("", 1),) if found[1] else (("", 3), (".aliased", 5)):
+                rest = "".join(f", Any _{index + 1}" for index in range(extra))
+                _library.define(f"{name}{overload}(Tensor[] _0{rest}) -> {result}")
+                _library.impl(f"{name}{overload}", _refuse, "CompositeExplicitAutograd")
+            _defined.add(name)
+
+
+def _refuse(*_args: Any) -> NoReturn:
+    raise ArtifactError(_why("The model"))
+
+
+def _rewritten(archive: Archive) -> bytes:
+    """The archive with TorchScript's own class for each of the plug-in's."""
+    states = {one.class_name: _type_of(one.state) for one in archive.compiled if one.class_name}
+    mentioned = {name for text in archive.code.values() for name in re.findall(re.escape(CLASSES) + r"(\w+)", text)}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
+        for name, body in archive.members.items():
+            if name.endswith((".py", ".pkl")):
+                for old, new in _RENAMED:
+                    body = body.replace(old, new)  # noqa: PLW2901
+            packed.writestr(f"{archive.root}/{name}", body)
+        if mentioned:
+            text = "".join(_class(name, states.get(name, "int")) for name in sorted(mentioned))
+            packed.writestr(f"{archive.root}/code/__torch__/torch/classes_neuron.py", text)
+    return buffer.getvalue()
+
+
+def _class(name: str, state: str) -> str:
+    full = f"{_OURS}{name}"
+    return (
+        f"class {name}:\n"
+        f"  state : {state}\n"
+        f"  def __getstate__(self: {full}) -> {state}:\n"
+        f"    state = self.state\n"
+        f"    return state\n"
+        f"  def __setstate__(self: {full},\n"
+        f"    state: {state}) -> NoneType:\n"
+        f"    self.state = state\n"
+        f"    return None\n"
+    )
+
+
+def _type_of(value: Any, depth: int = 0) -> str:
+    """TorchScript's type of a value in a pickle. Raises ValueError."""
+    if depth > _MOST_NESTED:
+        raise ValueError(f"the state of its class is nested more than {_MOST_NESTED} deep")
+    for kind, name in ((bool, "bool"), (int, "int"), (float, "float"), (bytes, "str"), (type(None), "NoneType")):
+        if isinstance(value, kind):
+            return name
+    if isinstance(value, tuple):
+        return f"Tuple[{', '.join(_type_of(one, depth + 1) for one in value[:64]) or '()'}]"
+    if isinstance(value, list):
+        return f"List[{_type_of(value[0], depth + 1) if value else 'int'}]"
+    if isinstance(value, dict):
+        key, item = next(iter(value.items()), (b"", 0))
+        return f"Dict[{_type_of(key, depth + 1)}, {_type_of(item, depth + 1)}]"
+    if isinstance(value, Made) and "_rebuild_tensor" in value.name:
+        return "Tensor"
+    raise ValueError(f"the state of its class holds a {getattr(value, 'name', type(value).__name__)}")
