@@ -5,7 +5,6 @@ A reader copies rather than maps, so that nobody can cut the file under its feet
 
 from __future__ import annotations
 
-import itertools
 import os
 from array import array
 from collections.abc import Sequence
@@ -47,6 +46,7 @@ from neuron_rt.telemetry import (
 
 _MOST_NCS = 4096
 _ATTEMPTS = 20  # at a row in the middle of an update; a thread that was stopped there is not waited for
+_AT_ONCE = HEADER + 16 + 8 * ROW_WORDS  # words: all there is of most boards, in one system call
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,15 @@ class Snapshot:
     @classmethod
     def read(cls, file: int) -> Snapshot | None:
         """Read the board of an open file; None for anything else, a board of a newer version included."""
-        head, rows = _copy(file)
-        at = clock()
-        if not head:
+        words = _copy(file)
+        if words is None:
             return None
-        busy = list(head[HEADER:])
+        at = clock()
+        starts = range(HEADER + words[H_NCS], len(words), ROW_WORDS)
+        busy = words[HEADER : HEADER + words[H_NCS]].tolist()
         found = []
-        for row in rows:
+        for start in starts:
+            row = _whole(file, words, start)
             first, size = row[START_NC], row[NC_COUNT]
             if row[NUMBER] <= 0 or first < 0 or size < 1 or first + size > len(busy):
                 continue
@@ -102,7 +104,7 @@ class Snapshot:
                 busy[nc] += taken
             if row[GONE]:
                 continue
-            counted = [max(0, calls) for calls in row[BUCKETS:WAITS]]
+            counted = tuple([max(0, calls) for calls in row[BUCKETS:WAITS]])
             found.append(
                 Counters(
                     number=row[NUMBER],
@@ -116,11 +118,11 @@ class Snapshot:
                     busy=taken,
                     waited=row[WAITED],
                     running=since != 0,
-                    buckets=tuple(counted),
-                    totals=tuple(max(0, one + two) for one, two in zip(counted, row[WAITS:])),
+                    buckets=counted,
+                    totals=_with_waits(counted, row[WAITS:]) if row[WAITED] else counted,
                 )
             )
-        return cls(head[H_PID], head[H_BEGAN], at, tuple(busy), tuple(found))
+        return cls(words[H_PID], words[H_BEGAN], at, tuple(busy), tuple(found))
 
 
 def bucket_limit(place: int) -> float:
@@ -149,29 +151,34 @@ def percentile(buckets: Sequence[int], percent: float) -> float:
     return 0.0
 
 
-def _copy(file: int) -> tuple[array[int], list[array[int]]]:
-    """The header with the words of the NCs, and the rows that were ever used; empty for what is no board."""
-    nothing: tuple[array[int], list[array[int]]] = array("q"), []
-    head = _words(file, 0, HEADER)
-    if len(head) < HEADER or (head[H_MAGIC], head[H_VERSION], head[H_WIDTH]) != (MAGIC, VERSION, ROW_WORDS):
-        return nothing
-    ncs, used = head[H_NCS], head[H_USED]
+def _with_waits(counted: Sequence[int], waits: Sequence[int]) -> tuple[int, ...]:
+    return tuple([both if (both := one + two) > 0 else 0 for one, two in zip(counted, waits)])
+
+
+def _copy(file: int) -> array[int] | None:
+    """The header, the words of the NCs and the rows that were ever used; None for what is no board."""
+    words = _words(file, 0, _AT_ONCE)
+    if len(words) < HEADER or (words[H_MAGIC], words[H_VERSION], words[H_WIDTH]) != (MAGIC, VERSION, ROW_WORDS):
+        return None
+    ncs, used = words[H_NCS], words[H_USED]
     if not (0 <= ncs <= _MOST_NCS and 0 <= used <= ROWS):
-        return nothing
-    words = _words(file, HEADER, ncs + used * ROW_WORDS)
-    if len(words) < ncs + used * ROW_WORDS:
-        return nothing
-    rows = []
-    for start in itertools.islice(itertools.count(ncs, ROW_WORDS), used):
-        row = words[start : start + ROW_WORDS]
-        for _attempt in range(_ATTEMPTS):
-            if row[FINISHED] == row[STARTED]:
-                break
-            row = _words(file, HEADER + start, ROW_WORDS)
-            if len(row) < ROW_WORDS:
-                return nothing
-        rows.append(row)
-    return head + words[:ncs], rows
+        return None
+    size = HEADER + ncs + used * ROW_WORDS
+    if len(words) < size:
+        words += _words(file, len(words), size - len(words))
+    return words[:size] if len(words) >= size else None
+
+
+def _whole(file: int, words: array[int], start: int) -> array[int]:
+    """A row, copied anew as long as an update is under way in it."""
+    row = words[start : start + ROW_WORDS]
+    for _attempt in range(_ATTEMPTS):
+        if row[FINISHED] == row[STARTED]:
+            break
+        again = _words(file, start, ROW_WORDS)
+        if len(again) == ROW_WORDS:
+            row = again
+    return row
 
 
 def _words(file: int, start: int, size: int) -> array[int]:

@@ -9,18 +9,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from neuron_rt import Observer, Owner
 from neuron_rt.snapshot import Counters, Snapshot
 from neuron_rt.telemetry import BUCKET_COUNT
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+#: Fields of /proc/PID/stat, counted from the one after the name.
+_USER, _SYSTEM, _STARTED, _RESIDENT = 11, 12, 19, 21
 _ZEROS = (0,) * BUCKET_COUNT
 _NOTHING = Counters(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, running=False, buckets=_ZEROS, totals=_ZEROS)
 
@@ -67,6 +70,8 @@ class Replica:
     """The same with the wait for the NCs in it."""
     busy: float
     """Share of the time between the looks that it held its NCs, 0 to 1."""
+    waited: float = 0.0
+    """Seconds that these calls waited for the NCs, all together."""
 
 
 @dataclass(frozen=True)
@@ -108,37 +113,51 @@ class Sampler:
 
     def __init__(self, directory: Path, *, shared: bool) -> None:
         self._observer = Observer(directory, shared=shared)
-        self._processes: dict[str, psutil.Process] = {}
 
     def look(self) -> Look:
         """Raises StateDirectoryError where the directory cannot be used."""
         owners = self._observer.read()
-        usage, processes = {}, {}
-        for owner in owners:
-            try:
-                process = self._processes.get(owner.key) or psutil.Process(owner.pid)
-                with process.oneshot():
-                    times, resident = process.cpu_times(), process.memory_info().rss
-                    age = max(0.0, time.time() - process.create_time())
-            except (psutil.Error, ValueError, OverflowError):  # it has ended, or its number is none here
-                continue
-            processes[owner.key] = process
-            usage[owner.key] = Usage(times.user, times.system, resident, age)
-        self._processes = processes
-        return Look(time.monotonic(), owners, usage)
+        used = ((owner.key, _usage(owner.pid)) for owner in owners)
+        return Look(time.monotonic(), owners, {key: usage for key, usage in used if usage is not None})
 
     def close(self) -> None:
         """Let go of the directory."""
         self._observer.close()
 
 
-def changes(before: Look, after: Look) -> tuple[ProcessChange, ...]:
-    """What happened between two looks, for each process that is there at the second."""
+def changes(before: Look, after: Look, *, histograms: bool = True) -> tuple[ProcessChange, ...]:
+    """What happened between two looks, for each process that is there at the second.
+
+    Without ``histograms``, replicas have no ``buckets`` and ``totals``: of hundreds, they take half of the time.
+    """
     earlier = {owner.key: owner for owner in before.owners}
-    return tuple(_change(earlier.get(owner.key), owner, before, after) for owner in after.owners)
+    return tuple(_change(earlier.get(owner.key), owner, before, after, histograms) for owner in after.owners)
 
 
-def _change(old: Owner | None, new: Owner, before: Look, after: Look) -> ProcessChange:
+def _usage(pid: int) -> Usage | None:
+    """What the kernel says of a process; None where it has ended, or its number is none here."""
+    try:
+        file = os.open(f"/proc/{pid:d}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fields = os.read(file, 4096).rpartition(b")")[2].split()
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    if len(fields) <= _RESIDENT:
+        return None
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[_STARTED]) / _TICKS
+    return Usage(
+        user=int(fields[_USER]) / _TICKS,
+        system=int(fields[_SYSTEM]) / _TICKS,
+        resident=int(fields[_RESIDENT]) * _PAGE,
+        age=max(0.0, age),
+    )
+
+
+def _change(old: Owner | None, new: Owner, before: Look, after: Look, histograms: bool) -> ProcessChange:
     was, now = (None if old is None else old.snapshot), new.snapshot
     seconds = after.at - before.at
     if now is not None:
@@ -154,7 +173,7 @@ def _change(old: Owner | None, new: Owner, before: Look, after: Look) -> Process
         user=max(0.0, present.user - started.user) / span if span else 0.0,
         system=max(0.0, present.system - started.system) / span if span else 0.0,
         resident=present.resident,
-        models=_models(new, was, now, seconds),
+        models=_models(new, was, now, seconds, histograms),
         counted=now is not None,
     )
 
@@ -170,14 +189,16 @@ def _share(nanoseconds: int, seconds: float) -> float:
     return min(1.0, max(0.0, nanoseconds * 1e-9 / seconds))
 
 
-def _models(owner: Owner, was: Snapshot | None, now: Snapshot | None, seconds: float) -> tuple[ModelChange, ...]:
+def _models(
+    owner: Owner, was: Snapshot | None, now: Snapshot | None, seconds: float, histograms: bool
+) -> tuple[ModelChange, ...]:
     said = {one["number"]: one for one in _list(owner.record.get("models")) if _is_model(one)}
     rows: dict[int, list[Counters]] = {}
     for row in now.rows if now else ():
         rows.setdefault(row.number, []).append(row)
     old = {(row.number, row.replica): row for row in (was.rows if was else ())}
     return tuple(
-        _model(owner, number, said.get(number, {}), rows.get(number, []), old, seconds)
+        _model(owner, number, said.get(number, {}), rows.get(number, []), old, seconds, histograms)
         for number in sorted(rows if now else said)
     )
 
@@ -189,6 +210,7 @@ def _model(
     rows: list[Counters],
     old: Mapping[tuple[int, int], Counters],
     seconds: float,
+    histograms: bool,
 ) -> ModelChange:
     return ModelChange(
         number=number,
@@ -199,14 +221,16 @@ def _model(
         nc_count=rows[0].nc_count if rows else _count(said.get("nc_count")),
         weights=_count(said.get("weights")),
         replicas=tuple(
-            _replica(owner, row, old.get((row.number, row.replica)), seconds)
+            _replica(owner, row, old.get((row.number, row.replica)), seconds, histograms)
             for row in sorted(rows, key=lambda row: row.replica)
         ),
     )
 
 
-def _replica(owner: Owner, row: Counters, old: Counters | None, seconds: float) -> Replica:
+def _replica(owner: Owner, row: Counters, old: Counters | None, seconds: float, histograms: bool) -> Replica:
     old = old or _NOTHING
+    buckets = _less(row.buckets, old.buckets) if histograms else ()
+    waits = histograms and not (row.totals is row.buckets and old.totals is old.buckets)
     return Replica(
         index=row.replica,
         ncs=owner.ncs[row.start_nc : row.start_nc + row.nc_count],
@@ -219,14 +243,17 @@ def _replica(owner: Owner, row: Counters, old: Counters | None, seconds: float) 
         total_errors=row.errors,
         total_timeouts=row.timeouts,
         total_switches=row.switches,
-        buckets=_less(row.buckets, old.buckets),
-        totals=_less(row.totals, old.totals),
-        busy=_share(max(0, row.busy - old.busy), seconds),
+        buckets=buckets,
+        totals=_less(row.totals, old.totals) if waits else buckets,
+        busy=_share(row.busy - old.busy, seconds),
+        waited=max(0, row.waited - old.waited) * 1e-9,
     )
 
 
 def _less(new: tuple[int, ...], old: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(max(0, one - two) for one, two in zip(new, old))
+    if new == old:
+        return _ZEROS
+    return tuple([one - two if one > two else 0 for one, two in zip(new, old)])
 
 
 def _is_model(one: object) -> bool:
@@ -240,7 +267,8 @@ def _list(value: object) -> list[Any]:
 def _text(value: object) -> str:
     """Text that cannot move a terminal's cursor."""
     text = value if isinstance(value, str) else ""
-    return "".join(char if char.isprintable() else "?" for char in text[:1000])
+    text = text[:1000]
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _count(value: object) -> int:

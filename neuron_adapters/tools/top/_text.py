@@ -1,0 +1,137 @@
+"""Pieces of a line: what fits in so many cells of a terminal, numbers, bars and sparklines.
+
+A line is a list of spans, a span a text and the name of its style. The styles are the business of whoever shows the
+line; plain text has none. Nothing here tells by colour alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Span = tuple[str, str]
+Line = list[Span]
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The characters to draw with."""
+
+    full: str
+    half: str
+    track: str
+    spark: str
+    """From nothing to all; the first is for what is there and idle. None fills its cell: rows stay apart."""
+    opened: str
+    closed: str
+    leaf: str
+    rule: str
+    ellipsis: str
+    switch: str
+    """Marks what takes turns."""
+    mark: str
+    """Marks the chosen line."""
+    nothing: str
+    """Stands for a nought, of which there are many."""
+    ascii_only: bool = False
+
+    def text(self, text: str) -> str:
+        """``text`` as far as these characters go."""
+        return text.encode("ascii", "replace").decode() if self.ascii_only and not text.isascii() else text
+
+
+UNICODE = Glyphs("━", "╸", "─", "▁▂▃▄▅▆▇", "▾", "▸", " ", "─", "…", "⇄", "›", "·")  # noqa: RUF001 - not a bracket
+ASCII = Glyphs("=", "-", ".", "_.:-=+#", "-", "+", " ", "-", "~", "*", ">", ".", ascii_only=True)
+
+
+def fit(text: str, width: int, glyphs: Glyphs, *, right: bool = False) -> str:
+    """``text`` in exactly ``width`` cells, cut where it is longer."""
+    text = glyphs.text(text)
+    have = cells(text)
+    if have > width:
+        text = _cut(text, width - 1) + glyphs.ellipsis if width > 0 else ""
+        have = cells(text)
+    return " " * (width - have) + text if right else text + " " * (width - have)
+
+
+def cells(text: str) -> int:
+    """Cells of a terminal that ``text`` takes."""
+    return len(text) if text.isascii() else _wide_cells(text)
+
+
+def plain(line: Iterable[Span]) -> str:
+    """The line as text."""
+    return "".join(text for text, _style in line).rstrip()
+
+
+def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
+    """A bar for 0 to 1; anything above nothing shows."""
+    halves = round(min(1.0, max(0.0, share)) * width * 2)
+    if not halves and share > 0.004:
+        halves = 1
+    whole, half = divmod(halves, 2)
+    done = glyphs.full * whole + glyphs.half * half
+    return [(done, style), (glyphs.track * (width - whole - half), "track")]
+
+
+def spark(values: Sequence[float], width: int, glyphs: Glyphs, top: float = 0.0) -> str:
+    """The last ``width`` values as a line of little columns. ``top``: what the highest stands for, at least."""
+    values = values[-width:]
+    top = max(top, *values) if values else top
+    last = len(glyphs.spark) - 1
+    marks = [glyphs.spark[0 if value <= 0 or top <= 0 else max(1, round(value / top * last))] for value in values]
+    return "".join(marks).rjust(width)
+
+
+def percent(share: float) -> str:
+    """``87%``, in four cells."""
+    return f"{min(999.0, 100 * share):3.0f}%"
+
+
+def number(value: float) -> str:
+    """A count or a rate in six cells at most."""
+    if value < 9.95 and value % 1:
+        return f"{value:.1f}"
+    if value < 99_999.5:
+        return f"{value:,.0f}"
+    for unit in "KMGTPE":
+        value /= 1000
+        if value < 999.5:
+            return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
+    return "lots"
+
+
+def size(count: float) -> str:
+    """Bytes in six cells at most: ``845M`` are 845 MiB."""
+    if count < 1024:
+        return f"{count:.0f}B" if count else "0"
+    for unit in "KMGTPE":
+        count /= 1024
+        if count < 999.5:
+            return f"{count:.1f}{unit}" if count < 9.95 else f"{count:.0f}{unit}"
+    return "lots"
+
+
+def duration(seconds: float) -> str:
+    """A time in six cells at most."""
+    for factor, unit in ((1e6, "us"), (1e3, "ms"), (1, "s")):
+        value = seconds * factor
+        if value < 999.5:
+            return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
+    return f"{seconds:.0f}s" if seconds < 99_999 else "ages"
+
+
+def _cut(text: str, width: int) -> str:
+    if text.isascii():
+        return text[:width]
+    while cells(text) > width:
+        text = text[:-1]
+    return text
+
+
+@functools.lru_cache(maxsize=4096)
+def _wide_cells(text: str) -> int:
+    none = {"Mn", "Me", "Cf"}
+    return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text if unicodedata.category(one) not in none)
