@@ -83,6 +83,7 @@ _RELAYOUT = ("fast-relayout", "no-fast-relayout")
 _SILENT = {"--verbose", "--workdir", "--logfile", "--logfile-verbose", "--output", "-o", "--framework", "--target"}
 #: Flags whose value may be left out.
 _PERHAPS = {"--extract-weights"}
+#: Flags of several values, which may be words of their own or one.
 _SEVERAL = {"--fast-math", "--pipeline"}
 _said: set[str] = set()
 
@@ -123,7 +124,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
             known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED, *_PERHAPS}))
             raise CompileError(f"Unknown compiler flag {given[index - 1]!r}. Known: {known}.")
         values: list[str] = [value] if equals else []
-        if takes and not equals:
+        if takes and (name in _SEVERAL or not equals):
             while index < len(given) and not given[index].startswith("-") and (not values or name in _SEVERAL):
                 values.append(given[index])
                 index += 1
@@ -141,7 +142,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
 def _cast(name: str, values: Sequence[str]) -> bool | None:
     """Whether a cast flag means bfloat16. Raises CompileError."""
     known = _CASTS[name]
-    given = [value for one in values for value in one.split(",")]
+    given = [value for one in values for value in one.replace(",", " ").split()]
     meant = [value for value in given if name != "--fast-math" or value not in _RELAYOUT]
     for value in meant:
         if value not in known:

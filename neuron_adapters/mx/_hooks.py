@@ -79,6 +79,7 @@ def _hook(mxnet: Any) -> None:
         (mxnet.module.Module, "bind", module.binding),
         (mxnet.module.executor_group.DataParallelExecutorGroup, "forward", module.forwarding),
         (mxnet.gluon.HybridBlock, "_build_cache", block.building),
+        (mxnet.gluon.HybridBlock, "export", block.exporting),
         (mxnet.gluon.HybridBlock, "forward", block.going_forward),
         (mxnet.gluon.Parameter, "set_data", block.counting),
         (mxnet.gluon.Parameter, "_init_impl", block.counting),

@@ -96,7 +96,8 @@ class _Root(tf.Module):  # type: ignore[misc]
         """The signature for servers: tensors by name in and out."""
         function, (inputs, outputs) = self.aws_neuron_function, self._names
 
-        @tf.function(autograph=False)
+        # Compiled is what TensorFlow cannot take apart: scripts freeze a signature and look for the call that is left.
+        @tf.function(autograph=False, experimental_attributes={"_noinline": True})
         def serving_default(**tensors: Any) -> dict[str, Any]:
             results = tf.nest.flatten(function(*(tensors[name] for name in inputs)))
             return dict(zip(outputs, (one for one in results if one is not None)))

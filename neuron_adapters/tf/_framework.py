@@ -39,7 +39,10 @@ def make_session(graph: tf.Graph, threads: int, cpus: frozenset[int], *, optimiz
     """
     config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=-1, intra_op_parallelism_threads=threads)
     config.device_count["GPU"] = 0
-    if not optimize:
+    if optimize:
+        rewrite = config.graph_options.rewrite_options
+        rewrite.cpu_layout_conversion = rewrite.NCHW_TO_NHWC  # CPUs have few operators for channels that come first
+    else:
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
     if threads < 2 or not cpus:

@@ -60,6 +60,9 @@ def install(modules: dict[str, Any]) -> bool:
             make = keras.Model.make_predict_function
             _patches.set(keras.Model, "predict", _keras.predicting_arrays(keras.Model.predict))
             _patches.set(keras.Model, "make_predict_function", _keras.predicting(make))
+        for backend in (tf.keras.backend, *(keras.backend for keras in kerases)):
+            if not hasattr(backend, "set_learning_phase"):  # Keras 3
+                _patches.set(backend, "set_learning_phase", _keras.set_learning_phase)
         _patches.provide(modules)
     return True
 
@@ -155,6 +158,7 @@ def _load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) ->
         _placed.place(restored, placed, executable.artifact.record.replicas)
         restored.aws_neuron_function = NeuronFunction(executable.artifact, restored)
     _restored.run_on(restored, placed)
+    _restored.callable_as_saved(restored)
     return restored
 
 

@@ -105,6 +105,13 @@ def input_of_size(make_input: Callable[..., Any]) -> Callable[..., Any]:
     return input_
 
 
+def set_learning_phase(value: Any) -> None:
+    """``keras.backend.set_learning_phase(0)``, by which scripts for the plug-in asked for inference. Keras 3 has no
+    such call, and infers unless it is told otherwise. Raises ValueError for training."""
+    if value not in (0, False):
+        raise ValueError(f"Keras 3 has no learning phase, got {value!r}: call the model with training=True instead.")
+
+
 def _cast(leaf: Any) -> Any:
     """NumPy's floating numbers in the precision of Keras, as ``predict`` has it."""
     if not isinstance(leaf, np.ndarray) or leaf.dtype.kind != "f":

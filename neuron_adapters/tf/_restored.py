@@ -61,6 +61,13 @@ def variables(restored: Any) -> list[Any]:
     return [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
 
 
+def callable_as_saved(restored: Any) -> None:
+    """Let an object that Keras 3 wrote be called, as those that Keras 2 wrote are: its call goes by the name ``serve``.
+    TensorFlow makes a class for each object that it restores."""
+    if not callable(restored) and callable(vars(restored).get("serve")):
+        type(restored).__call__ = lambda self, *args, **kwargs: self.serve(*args, **kwargs)
+
+
 def run_on(restored: Any, placed: Any) -> None:
     """Let the functions of a restored object run as ``placed``."""
 

@@ -11,7 +11,7 @@ warnings.filterwarnings('ignore', category=DeprecationWarning)
 import collections, gc, os
 import numpy as np
 import tensorflow as tf
-import neuron_adapters.tf
+import neuron_adapters, neuron_adapters.tf
 import tensorflow.neuron as tfn
 K, L = tf.keras, tf.keras.layers
 tf.get_logger().setLevel('ERROR')
@@ -210,4 +210,70 @@ import logging
 logging.disable()
 same(tfn.trace(net, x)(x), plain)
 assert os.path.exists('dumped/graph_def.pbtxt')
+""")
+
+
+def test_channels_first(run: Callable[[str], str]) -> None:
+    """Models written for accelerators have their channels first, for which TensorFlow has few operators on a CPU."""
+    run("""
+kernel = tf.random.uniform([5, 5, 3, 6], -0.1, 0.1, tf.float16)  # in float32, some CPUs have them
+bias = tf.random.uniform([6], dtype=tf.float16)
+def first(image):
+    image = tf.nn.conv2d(tf.pad(image, [[0, 0], [0, 0], [2, 2], [2, 2]]), kernel, [1, 1, 2, 2], 'VALID', 'NCHW')
+    image = tf.nn.bias_add(image, bias, 'NCHW')
+    return tf.nn.avg_pool2d(tf.nn.max_pool2d(image, 3, 2, 'SAME', 'NCHW'), 2, 2, 'VALID', 'NCHW')
+def last(image):
+    image = tf.nn.conv2d(tf.pad(image, [[0, 0], [2, 2], [2, 2], [0, 0]]), kernel, [1, 2, 2, 1], 'VALID')
+    image = tf.nn.bias_add(image, bias)
+    return tf.nn.avg_pool2d(tf.nn.max_pool2d(image, 3, 2, 'SAME'), 2, 2, 'VALID')
+image = tf.random.uniform([1, 3, 20, 20], dtype=tf.float16)
+wanted = tf.transpose(last(tf.transpose(image, [0, 2, 3, 1])), [0, 3, 1, 2])
+traced = tfn.trace(first, image)
+traced.save('first')
+for model in (traced, K.models.load_model('first'), tf.saved_model.load('first')):
+    np.testing.assert_allclose(model(image), wanted, rtol=1e-2, atol=1e-2)
+""")
+
+
+def test_learning_phase(run: Callable[[str], str]) -> None:
+    """Scripts ask for inference before they build a model; Keras 3 has no such call."""
+    run("""
+warnings.filterwarnings('ignore', '.*set_learning_phase. is deprecated')  # Keras 2
+K.backend.set_learning_phase(0)
+traced = tfn.trace(net, x)
+same(traced(x), plain)
+if K.Model.__module__.startswith('keras'):
+    fails(ValueError, lambda: K.backend.set_learning_phase(1), 'training=True')
+    neuron_adapters.tf.uninstall()
+    assert not hasattr(K.backend, 'set_learning_phase')
+""")
+
+
+def test_a_frozen_signature_keeps_the_call(run: Callable[[str], str]) -> None:
+    """How scripts tell that a file is compiled: what is left of its signature when TensorFlow has frozen it."""
+    run("""
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+tfn.trace(net, x).save('compiled')
+signature = tf.saved_model.load('compiled').signatures['serving_default']
+frozen = convert_variables_to_constants_v2(signature)
+assert 'StatefulPartitionedCall' in {op.type for op in frozen.graph.get_operations()}
+same(tf.nest.flatten(frozen(x))[0], plain)
+same(tf.nest.flatten(signature(x))[0], plain)
+""")
+
+
+def test_an_object_that_keras_wrote_is_called(run: Callable[[str], str]) -> None:
+    """tf.saved_model.load(...)(inputs), of one input and of several; Keras 3 has another name for the call."""
+    run("""
+net.save('one')
+same(tf.saved_model.load('one')(x), plain)
+inputs = [L.Input((3,)) for _ in range(2)]
+two = K.Model(inputs, L.Add()([L.Dense(2)(one) for one in inputs]))
+two.save('two')
+given = [tf.random.uniform([2, 3]) for _ in inputs]
+restored = tf.saved_model.load('two')
+same(restored(given), two(given))
+assert neuron_adapters.placement(restored)
+tf.saved_model.save(tf.Module(), 'none')
+assert not callable(tf.saved_model.load('none'))
 """)

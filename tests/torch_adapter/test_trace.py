@@ -86,6 +86,9 @@ FLAGS = [
     (["--num-neuroncores=3"], 3), ("--neuroncore-pipeline-cores 2 --fp32-cast all", 2), (["-O2"], 1), ("--sb_size 10 --batching_en -rematerialization_en --spill_dis --enable-replication True", 1),
     (["--internal-max-instruction-limit=10", "--num-neuroncores", "2"], 2), ([], 1), (None, 1),
     (["--verbose", "1", "--neuroncore-pipeline-cores", 2], 2), (["--fast-math", "none", "no-fast-relayout"], 1),
+    (["--fast-math", "fp32-cast-matmult no-fast-relayout", "--num-neuroncores", "2"], 2),
+    ("--fast-math=fp32-cast-matmult no-fast-relayout --neuroncore-pipeline-cores=2", 2),
+    (["--fast-math=none,no-fast-relayout", "-O2"], 1), (["--fast-math=none no-fast-relayout"], 1),
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from neuron_adapters.mx._real.symbol import CompiledSymbol, verify
 from neuron_adapters.mx._subgraphs import pipeline_cores
 from neuron_rt import Model
 
-__all__ = ["PlacedOp", "building", "counting", "going_forward", "importing"]
+__all__ = ["PlacedOp", "building", "counting", "exporting", "going_forward", "importing"]
 
 
 class _Changes:
@@ -93,6 +93,25 @@ def building(build: Callable[..., Any]) -> Callable[..., Any]:
         model, context = _model_of(self, symbol)
         if model is not None:
             self._cached_op = PlacedOp(self._cached_op, self._cached_op_args, model, context)
+
+    return hooked
+
+
+def exporting(export: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of ``HybridBlock.export``: a compiled block is written with all its arrays, whether it ran or not. MXNet
+    writes those that its last graph took, which are none before the first call, and never the compiled part's own."""
+
+    @functools.wraps(export)
+    def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        graph = self._cached_graph
+        if not graph or not isinstance(graph[1], CompiledSymbol):
+            return export(self, *args, **kwargs)
+        taken = self._cached_op_args
+        self._cached_op_args = [(False, one) for one in self.collect_params().values()]
+        try:
+            return export(self, *args, **kwargs)
+        finally:
+            self._cached_op_args = taken
 
     return hooked
 

@@ -153,6 +153,26 @@ def test_compile_a_block() -> None:
         mx_neuron.compile(3)
 
 
+@pytest.mark.parametrize("runs", [0, 1])
+def test_export_of_a_compiled_block(tmp_path: Path, runs: int) -> None:
+    """What mx_neuron.compile returns is written whole, before and after its first call, as scripts do it."""
+    block = mx.gluon.nn.HybridSequential()
+    block.add(mx.gluon.nn.Dense(3), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
+    block.initialize()
+    x = mx.nd.random.uniform(shape=(2, 6))
+    expected = block(x).asnumpy()
+    made = mx_neuron.compile(block, inputs={"data": x}, **{"--neuroncore-pipeline-cores": 2})
+    for _ in range(runs):
+        made(x)
+    made.export(str(tmp_path / "made"), 0)
+    again = mx.gluon.SymbolBlock.imports(f"{tmp_path}/made-symbol.json", ["data"], f"{tmp_path}/made-0000.params")
+    again.export(str(tmp_path / "again"), 0)
+    _symbol, args, _aux = mx.model.load_checkpoint(str(tmp_path / "again"), 0)
+    (where,) = neuron_adapters.placement(again)
+    assert where.nc_count == 2 and any(name.endswith("_neuronbin") for name in args)
+    np.testing.assert_allclose(again(x).asnumpy(), expected, rtol=1e-3, atol=1e-4)
+
+
 def test_compile_is_one_function(compiled: Callable[[int], Any]) -> None:
     """The names of the compiler, and that it serves this package's graphs too."""
     import mxnet.contrib.neuron as contrib
