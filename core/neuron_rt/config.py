@@ -96,7 +96,8 @@ class Config:
     def read(cls, environ: Mapping[str, str] | None = None, cpus: tuple[Cpu, ...] | None = None) -> Config:
         """Read the environment (SPEC C1-C5). Raises NeuronConfigError; takes nothing."""
         env = os.environ if environ is None else environ
-        raw = {name: env[name] for name in VARIABLES if name in env}
+        given = {name: env[name] for name in VARIABLES if name in env}
+        raw = {name: _unquoted(value) for name, value in given.items()}
         cpus = machine_cpus() if cpus is None else cpus
         name = raw.get(INSTANCE, DEFAULT_TYPE).strip()
         instance = Instance.named(name, host_cpus=len(cpus) or os.cpu_count() or 1)
@@ -136,7 +137,7 @@ class Config:
             trace=_trace(raw[TRACE]) if TRACE in raw else None,
             log_level=_log_level(raw[LOG_LEVEL]) if LOG_LEVEL in raw else None,
             log_location=_log_location(raw[LOG_LOCATION]) if LOG_LOCATION in raw else None,
-            environ=MappingProxyType(raw),
+            environ=MappingProxyType(given),
             sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
         )
 
@@ -156,6 +157,11 @@ class Config:
         env = os.environ if environ is None else environ
         read = self.environ
         return {name: (read.get(name), env.get(name)) for name in VARIABLES if read.get(name) != env.get(name)}
+
+
+def _unquoted(value: str) -> str:
+    """What is within a pair of quotes: notebooks (``%env NAME='4x1'``) and env-files leave them in the value."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _number(text: str) -> int | None:

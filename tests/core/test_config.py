@@ -15,7 +15,7 @@ from neuron_rt.placement import Group
 WRONG_NUMBERS = [
     "-1", "+4", "4.0", "1e1", "0x4", "four", "4 4", "4;4", "4x1", "4x2", "[4]", "17", "999999999", "9" * 5000, "٤", "４",
     "½", "\x00", "\n\n", "4\x00", "None", "nan", "inf", "1,", ",1", "1,,2", "1,-2", "1,0", "8,9", "16,1", "1, two",
-    "--4", "4-", "0-3", "{4}", "(4)", "'4'", '"4"', "4_0", "1 2", "²", "true", "",  " ",
+    "--4", "4-", "0-3", "{4}", "(4)", "'4", '4"', "'4\"", "''4''", "4_0", "1 2", "²", "true", "",  " ",
 ]  # fmt: skip
 WRONG_VISIBLE = [
     "-1", "16", "0-16", "3-1", "0,0", "0-3,3", "0-2,1", "1,,2", ",", "1,", ",1", "a", "0-b", "0--3", "-", "0-", "-3",
@@ -101,6 +101,15 @@ def test_group_sizes(value: str, sizes: list[int], replicas: int | None) -> None
         config.warn_of_use()
     with pytest.warns(DeprecationWarning, match="without it, NEURON_RT_VISIBLE_CORES"):
         Config.read({"NEURONCORE_GROUP_SIZES": value, "NEURON_RT_VISIBLE_CORES": "0-12"}).warn_of_use()
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_value_are_not_part_of_it(quote: str) -> None:
+    """As notebooks (%env) and env-files leave them; the raw value is what a later change is compared with."""
+    raw = {"NEURONCORE_GROUP_SIZES": f"{quote}4x1{quote}", "NEURON_PROCESS_TAG": quote}
+    config = Config.read(raw)
+    assert (config.replicas, config.count, config.tag) == (4, 4, quote)
+    assert config.changes(raw) == {}
 
 
 def test_groups_must_fit_the_allocation() -> None:
