@@ -1,10 +1,14 @@
 """What ``import neuron_adapters.torch`` takes beyond ``import torch``, and ``import neuron_adapters.mx`` in all.
 
 Fresh processes with and without it take turns. Two figures: the difference of the two, round by round, which has the
-noise of PyTorch's own import in it, and the time of the one line in a process that has imported torch.
+noise of PyTorch's own import in it, and the time of the one line in a process that has imported torch. As with PyTorch,
+and with any package that pip has installed, the bytecode is there already.
 """
 
 from __future__ import annotations
+
+import compileall
+import os
 
 from _children import environment, scratch
 from _measure import Spread, differences, values
@@ -37,6 +41,9 @@ def main() -> None:
     rounds, _seconds = settings(options)
     report = Report("imports", options)
     env = environment(scratch())
+    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
+    for package in ("core/neuron_rt", "neuron_adapters"):
+        compileall.compile_dir(os.path.join(root, package), quiet=1)
     found = interleave({WITHOUT: (SCRIPT, env), WITH: (SCRIPT, env, "with"), MX: (MX_SCRIPT, env)}, rounds)
     beyond = differences(found[WITH], found[WITHOUT], "all")
     lines = values(found[WITH], "line")

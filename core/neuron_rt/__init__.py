@@ -6,6 +6,8 @@ and what the model needs. Reading order: ``config`` (the environment), ``instanc
 ``telemetry`` (counting), ``runtime`` (all together); ``observer`` and ``snapshot`` read what other processes publish.
 """
 
+from typing import TYPE_CHECKING
+
 from neuron_rt.config import Config
 from neuron_rt.errors import (
     ArtifactError,
@@ -24,9 +26,11 @@ from neuron_rt.execution import Framework, PlainFramework
 from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.placement import CoreRange
 from neuron_rt.recording import timeline
-from neuron_rt.report import Layout, ModelReport
 from neuron_rt.runtime import Model, Runtime, current, init
 from neuron_rt.table import Place
+
+if TYPE_CHECKING:
+    from neuron_rt.report import Layout, ModelReport
 
 __all__ = [
     "ArtifactError",
@@ -56,3 +60,12 @@ __all__ = [
     "owners",
     "timeline",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in {"Layout", "ModelReport"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from neuron_rt import report  # for people: importing the runtime is to be quick
+
+    found = globals()[name] = getattr(report, name)
+    return found

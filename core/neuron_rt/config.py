@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from neuron_rt import engine, logs
+from neuron_rt import engine
 from neuron_rt.errors import NeuronConfigError
 from neuron_rt.instance import DEFAULT_TYPE, Cpu, Instance, machine_cpus
 from neuron_rt.placement import Group, form_groups
@@ -53,6 +53,13 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         LOG_LOCATION: "console",
     }
 )
+
+#: Values of NEURON_RT_LOG_LEVEL, and the level of ``logging`` that each means.
+LEVELS: Mapping[str, int] = MappingProxyType(
+    {"ERROR": 40, "WARNING": 30, "WARN": 30, "INFO": 20, "DEBUG": 10, "TRACE": 10}
+)
+#: Of NEURON_RT_LOG_LOCATION; it may also be the path of a file.
+CONSOLE, SYSLOG = "console", "syslog"
 
 _TRUE = ("true", "1", "on", "yes")
 _FALSE = ("false", "0", "off", "no")
@@ -285,17 +292,17 @@ def _trace(value: str) -> Path | None:
 
 def _log_level(value: str) -> str:
     text = value.strip().upper()
-    if text in logs.LEVELS:
+    if text in LEVELS:
         return text
-    raise NeuronConfigError.of(LOG_LEVEL, value, "is no level", ", ".join(logs.LEVELS))
+    raise NeuronConfigError.of(LOG_LEVEL, value, "is no level", ", ".join(LEVELS))
 
 
 def _log_location(value: str) -> str:
     text = value.strip()
-    if text.lower() in {logs.CONSOLE, logs.SYSLOG}:
+    if text.lower() in {CONSOLE, SYSLOG}:
         return text.lower()
     if "\0" in value or not Path(text).is_absolute():
-        accepted = f"{logs.CONSOLE}, {logs.SYSLOG} or the absolute path of a file"
+        accepted = f"{CONSOLE}, {SYSLOG} or the absolute path of a file"
         raise NeuronConfigError.of(LOG_LOCATION, value, "is no place for the log", accepted)
     return text
 

@@ -11,18 +11,10 @@ import logging
 import sys
 import time
 
+from neuron_rt.config import CONSOLE, LEVELS, SYSLOG
 from neuron_rt.errors import NeuronConfigError
 
 NAMES = ("neuron_rt", "neuron_adapters")
-LEVELS = {
-    "ERROR": logging.ERROR,
-    "WARNING": logging.WARNING,
-    "WARN": logging.WARNING,
-    "INFO": logging.INFO,
-    "DEBUG": logging.DEBUG,
-    "TRACE": logging.DEBUG,
-}
-CONSOLE, SYSLOG = "console", "syslog"
 #: Where the system's log listens.
 SYSLOG_SOCKET = "/dev/log"
 #: Attributes of a record that stand behind its text.

@@ -9,11 +9,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuron_rt.locks import ALIVE, LockFile
 from neuron_rt.placement import listed
-from neuron_rt.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from neuron_rt.snapshot import Snapshot
 
 RECORD_VERSION = 1
 _LARGEST_RECORD = 1 << 20
@@ -139,6 +141,8 @@ def _open_plain(dir_fd: int, name: str) -> int:
 
 
 def _read_board(dir_fd: int, key: str) -> Snapshot | None:
+    from neuron_rt.snapshot import Snapshot  # for readers alone: importing the runtime is to be quick
+
     try:
         fd = _open_plain(dir_fd, f"{key}.board")
     except OSError:

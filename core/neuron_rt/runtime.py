@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from neuron_rt import logs, placement, recording
+from neuron_rt import placement, recording
 from neuron_rt.config import Config
 from neuron_rt.errors import ModelNotLoadedError, NeuronConfigError
 from neuron_rt.execution import Framework, Lanes, Slot
@@ -345,7 +345,10 @@ def init() -> Runtime:
         if _runtime is None or _runtime.closed:
             config = Config.read()
             config.warn_of_use()
-            logs.configure(config.log_level, config.log_location)
+            if config.log_level is not None or config.log_location is not None:
+                from neuron_rt import logs
+
+                logs.configure(config.log_level, config.log_location)
             _runtime = _started(config)
         return _runtime
 

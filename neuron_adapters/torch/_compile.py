@@ -26,7 +26,7 @@ from neuron_adapters._compiler import Flags, read_flags, say_once
 from neuron_adapters._engine import NOT_INSTALLED, TOLERANCE, engine_choice, find_engine
 from neuron_adapters._progress import shown
 from neuron_adapters._registry import model_of, remember
-from neuron_adapters.torch import _artifact, _lowering, _placed, experimental
+from neuron_adapters.torch import _artifact, _placed, experimental
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -346,6 +346,8 @@ def _lowered(
     found = find_engine(choice)
     if found is None:
         return replace(artifact, why=f"when it was compiled, {NOT_INSTALLED}")
+    from neuron_adapters.torch import _lowering  # importing the adapter is to be quick
+
     rival = None if choice == engine.OPENVINO else fast._c._get_method("forward")
     verdict = None
     if bf16:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
-from neuron_adapters._openvino import Lowered
 from neuron_adapters._record import Leaf
-from neuron_adapters.torch import _lowering
 from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import EngineError, InputMismatchError, Model
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
+
+if TYPE_CHECKING:
+    from neuron_adapters.torch import _lowering
 
 log = logging.getLogger("neuron_adapters")
 
@@ -125,6 +126,8 @@ class Executable:
         args = [map_tensors(_detached, arg) for arg in args]
         batch = self._check(list(flatten(args)))
         if station is not None:  # PyTorch only moves memory here, and must not use its threads for that
+            from neuron_adapters.torch import _lowering
+
             with _lowering.one_thread():
                 return self._slices(batch, args, lambda *piece: self(station, *self._as_compiled(piece)))
         return self._slices(batch, args, self._method)  # type: ignore[arg-type]
@@ -198,6 +201,9 @@ class Executable:
 
 def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> _lowering.Compiled:
     """The engine's form that travels in ``module``. Raises ValueError where it makes no sense."""
+    from neuron_adapters._openvino import Lowered  # importing the adapter is to be quick
+    from neuron_adapters.torch import _lowering
+
     record = module._c.getattr(PROGRAM) if module._c.hasattr(PROGRAM) else None
     inputs, outputs = (
         [_lowering.Tensor.of(dtype, shape) for _path, shape, dtype in leaves]

@@ -19,7 +19,7 @@ from neuron_adapters._progress import shown
 from neuron_adapters._record import cores
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.run import active
-from neuron_adapters.torch import _artifact, _genuine, _placed, experimental
+from neuron_adapters.torch import _artifact, _placed, experimental
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._torch_load import loading
@@ -98,6 +98,8 @@ def _jit_load(
         module = torch.jit._recursive.wrap_cpp_module(executable.c_module.__copy__())
         _placed.place(module, source, executable)
         return module
+    from neuron_adapters.torch import _genuine  # not before a file is read: importing the adapter is to be quick
+
     begin = f.tell() if not source and hasattr(f, "tell") and hasattr(f, "seek") else None
 
     def genuine() -> Any:
