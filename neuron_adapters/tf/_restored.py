@@ -80,6 +80,8 @@ def run_on(restored: Any, placed: Any) -> None:
             only_call = compiled and name == "__call__"
             if only_call or not compiled:
                 vars(restored)[name] = PlacedFunction(value, placed if only_call else own())
-    signatures = restored.signatures._signatures
+    signatures = getattr(
+        getattr(restored, "signatures", None), "_signatures", {}
+    )  # a damaged file may have something else there
     for name, function in list(signatures.items()):
         signatures[name] = PlacedFunction(function, CompiledSignature(placed) if compiled else own())

@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,12 @@ def restore(path: str, load: Callable[[str], Any], config: Config) -> Any:
         )
     check(path, config)
     try:
-        return load(path)
+        restored = load(path)
     except Exception as error:
         raise _unreadable(path, error) from error
+    if not isinstance(getattr(restored, "signatures", None), Mapping):  # TensorFlow restores what it does not know, too
+        raise _unreadable(path, ValueError("what stands where its signatures should are none."))
+    return restored
 
 
 def _unreadable(path: str, error: Exception) -> ArtifactError:

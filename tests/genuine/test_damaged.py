@@ -181,3 +181,28 @@ print('whole', dict(found) if {count} > 1000 else '')
 
 def test_through_tensorflow(run_script: Callable[..., str]) -> None:
     assert run_script(HEAD, TENSORFLOW.format(seed=1, count=60), TF_CPP_MIN_LOG_LEVEL="3", NEURON_RT_NUM_CORES="8").startswith("whole")
+
+
+def test_something_else_where_the_signatures_should_be(run_script: Callable[..., str]) -> None:
+    """One bit of a file that TensorFlow restores all the same: it takes what it does not know for an object of a user's."""
+    run_script(HEAD, """
+warnings.simplefilter('ignore')
+import shutil
+import tensorflow as tf, neuron_adapters.tf, neuron_adapters
+shutil.copytree(data / 'tensorflow' / 'simple' / '1', 'genuine')
+plain = tf.Module()
+plain.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([2])])
+tf.saved_model.save(plain, 'plain', signatures=plain.double)
+for path in ('genuine', 'plain'):
+    file = Path(path, 'saved_model.pb')
+    assert b'signature_map' in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(b'signature_map', b'signature_mcp'))
+for load in (tf.saved_model.load, tf.keras.models.load_model):
+    try:
+        load('genuine')
+        raise SystemExit('it loaded')
+    except ArtifactError as error:
+        assert 'signatures' in str(error) and 'damaged' in str(error), error
+restored = tf.saved_model.load('plain')
+assert restored.double(tf.constant([1., 2.])).numpy().tolist() == [2, 4] and neuron_adapters.placement(restored)
+""", TF_CPP_MIN_LOG_LEVEL="3", NEURON_RT_NUM_CORES="8")
