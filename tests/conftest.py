@@ -185,8 +185,9 @@ def run_script(tmp_path: Path) -> Callable[..., str]:
         }
         head = "import warnings; warnings.simplefilter('error')\n" + head
         done = subprocess.run(
-            [sys.executable, "-c", head + snippet], env=env, cwd=folder or tmp_path, capture_output=True, text=True
-        )
+            [sys.executable, "-c", head + snippet], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
+            timeout=280,
+        )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         said = [line for line in done.stderr.splitlines() if not NOISE.match(line)]
         assert code or said == []

@@ -59,9 +59,10 @@ class Row:
         self.index = index
         self._leave = leave
 
-    def leave(self) -> None:
-        """Give the row back. Safe from a destructor, which may run anywhere: it only leaves a note."""
-        self.words[GONE] = 1
+    def leave(self, gone: int = GONE) -> None:
+        """Give the row back. Safe from a destructor, which may run anywhere: it only leaves a note, and needs no name
+        of this module, which may be empty by then."""
+        self.words[gone] = 1
         if self._leave is not None:
             self._leave(self)
 

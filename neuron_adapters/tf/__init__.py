@@ -17,11 +17,12 @@ import sys
 from neuron_adapters._versions import TENSORFLOW_NEURON
 from neuron_adapters.tf import _hooks, saved_model
 from neuron_adapters.tf._compile import analyze_model, auto_multicore, trace
+from neuron_adapters.tf._former import fuse, graph_util, predictor
 from neuron_adapters.tf._performance import measure_performance
 
 __all__ = [
-    "__version__", "analyze_model", "auto_multicore", "install", "measure_performance", "saved_model", "trace",
-    "uninstall",
+    "__version__", "analyze_model", "auto_multicore", "fuse", "graph_util", "install", "measure_performance",
+    "predictor", "saved_model", "trace", "uninstall",
 ]  # fmt: skip
 
 __version__ = TENSORFLOW_NEURON

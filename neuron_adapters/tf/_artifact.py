@@ -99,6 +99,8 @@ class _Root(tf.Module):  # type: ignore[misc]
         # Compiled is what TensorFlow cannot take apart: scripts freeze a signature and look for the call that is left.
         @tf.function(autograph=False, experimental_attributes={"_noinline": True})
         def serving_default(**tensors: Any) -> dict[str, Any]:
+            # The call's name tells whether there is state in it, and a model without weights has none of its own.
+            tf.raw_ops.Assert(condition=True, data=["compiled"])
             results = tf.nest.flatten(function(*(tensors[name] for name in inputs)))
             return dict(zip(outputs, (one for one in results if one is not None)))
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import itertools
 import logging
 import os
 import threading
@@ -41,10 +40,12 @@ _INVALID_ARGUMENT = 3
 _Pointer = ctypes.c_void_p
 _CREATE = ctypes.CFUNCTYPE(_Pointer, _Pointer)
 _COMPUTE = ctypes.CFUNCTYPE(None, _Pointer, _Pointer)
-_DELETE = ctypes.CFUNCTYPE(None, _Pointer)
 
-_numbers = itertools.count(1)
-_nodes: dict[int, Any] = {}
+#: Kernels and their cells, by the cells' addresses. TensorFlow holds locks while it deletes a kernel, and what goes
+#: with it may need those, as may a thread that has Python's. So the C library's ``time`` deletes: it writes into the
+#: cell; what is so marked is dropped later.
+_nodes: dict[int, tuple[ctypes.c_int64, Any]] = {}
+_DELETE = ctypes.cast(ctypes.CDLL(None).time, _Pointer)
 _guard = threading.RLock()
 
 
@@ -77,7 +78,7 @@ class _Interface:
         self.set_shapes = function("OpDefinitionBuilderSetShapeInferenceFunction", None, _Pointer, _Pointer)
         self.unknown_shape = ctypes.cast(library.TF_ShapeInferenceContextSetUnknownShape, _Pointer)
         self.register_op = function("RegisterOpDefinition", None, _Pointer, _Pointer)
-        self.new_kernel = function("NewKernelBuilder", _Pointer, text, text, _CREATE, _COMPUTE, _DELETE)
+        self.new_kernel = function("NewKernelBuilder", _Pointer, text, text, _CREATE, _COMPUTE, _Pointer)
         self.register_kernel = function("RegisterKernelBuilder", None, text, _Pointer, _Pointer)
         self.node_def = function(
             "OpKernelConstruction_GetNodeDef", ctypes.POINTER(_Buffer), _Pointer, _Pointer
@@ -178,26 +179,29 @@ class _Ending:
 
 
 def _create(construction: int) -> int:
-    """A kernel for one node; its number."""
+    """A kernel for one node; the address of its cell."""
     api = _interface
-    number = next(_numbers)
+    cell = ctypes.c_int64(0)
+    kernel: Any
     try:
         buffer = api.checked(api.node_def, construction)
         try:
             data = ctypes.string_at(buffer.contents.data, buffer.contents.length)
         finally:
             api.delete_buffer(buffer)
-        _nodes[number] = _Kernel(node_def_pb2.NodeDef.FromString(data))
+        kernel = _Kernel(node_def_pb2.NodeDef.FromString(data))
     except Exception as error:  # noqa: BLE001 - whatever it is, the call says it
-        _nodes[number] = error
-    return number
+        kernel = error
+    address = ctypes.addressof(cell)
+    _nodes[address] = cell, kernel
+    return address
 
 
-def _compute(number: int, call: int) -> None:
+def _compute(address: int, call: int) -> None:
     api = _interface
     try:
         with _ending:
-            kernel = _nodes[number]
+            _cell, kernel = _nodes[address]
             if isinstance(kernel, Exception):
                 raise kernel
             results = kernel(*(_given(api, call, index) for index in range(api.count_inputs(call))))
@@ -232,8 +236,10 @@ def _return(api: _Interface, call: int, index: int, array: Any, dtype: tf.DType)
         api.delete_tensor(tensor)
 
 
-def _delete(number: int) -> None:
-    _nodes.pop(number, None)
+def _drop_deleted() -> None:
+    for address, (cell, _kernel) in list(_nodes.items()):
+        if cell.value:
+            _nodes.pop(address, None)
 
 
 class _Kernel:
@@ -267,6 +273,7 @@ class _Kernel:
 
 def node_of(attributes: Any, tensors: Any, dtypes: Any, name: str | None = None) -> list[Any]:
     """Put a NeuronOp into the graph that is being built; what it returns."""
+    _drop_deleted()
     graph = ops.get_default_graph()
     op = graph._create_op_internal(OP, list(tensors), list(dtypes), name=name, attrs=dict(attributes))
     return list(op.outputs)
@@ -274,4 +281,4 @@ def node_of(attributes: Any, tensors: Any, dtypes: Any, name: str | None = None)
 
 _interface: Any = None
 _ending = _Ending()
-_callbacks = (_CREATE(_create), _COMPUTE(_compute), _DELETE(_delete))
+_callbacks = (_CREATE(_create), _COMPUTE(_compute), _DELETE)

@@ -107,7 +107,8 @@ class _Call:
 
 
 def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str, Any]) -> _Call | None:
-    """The call of the object in the file that is what ``signature`` wraps; None where it has none."""
+    """The call of the object in the file that is what ``signature`` wraps; None where it has none, or where two outputs
+    cannot be told apart: a name is never given by guess."""
     endpoint = _saved_model.Endpoint(restored, source)
     structure = endpoint.structure_of(set(examples))
     if structure is None:
@@ -120,24 +121,25 @@ def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str,
         made: tuple[Any, ...] = tf.nest.map_structure(lambda spec: tensors[spec.name], structure)
         return made
 
-    noise = {name: _noise(one) for name, one in examples.items()}
+    random = np.random.default_rng(0)
+    noise = {name: _noise(one, random) for name, one in examples.items()}
     wrapped, left = signature(**noise), dict.fromkeys(signature.structured_outputs)
     outputs = []
     for leaf in tf.nest.flatten(call(*filled(noise))):
-        name = next((name for name in left if _same(wrapped[name], leaf)), None)
-        if name is None:
+        found = [name for name in left if _same(wrapped[name], leaf)]
+        if len(found) != 1:
             return None
-        del left[name]
-        outputs.append(name)
+        del left[found[0]]
+        outputs += found
     names = [spec.name for spec in tf.nest.flatten(structure)]
     return None if left else _Call(call, filled(examples), (names, outputs))
 
 
-def _noise(example: tf.Tensor) -> tf.Tensor:
-    """Another example of the kind, whose values tell outputs apart."""
+def _noise(example: tf.Tensor, random: np.random.Generator) -> tf.Tensor:
+    """Another example of the kind, whose values tell outputs apart, and inputs from each other."""
     if not example.dtype.is_floating:
         return example
-    return tf.cast(tf.constant(np.random.default_rng(0).random(example.shape)), example.dtype)
+    return tf.cast(tf.constant(random.random(example.shape)), example.dtype)
 
 
 def _same(one: Any, other: Any) -> bool:

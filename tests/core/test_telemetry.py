@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from neuron_rt import Model, Observer, Owner, PlainFramework, Runtime
+from neuron_rt import Model, Observer, Owner, PlainFramework, Runtime, telemetry
 from neuron_rt import Place
 from neuron_rt.snapshot import Counters, Snapshot, bucket_limit, percentile
 from neuron_rt.telemetry import BUCKET_COUNT, ROWS, Board, bucket, count
@@ -163,6 +163,17 @@ def test_an_unloaded_model_is_gone_and_its_time_is_not(make_runtime: Callable[..
     runtime.place(kept, Place(start=0))
     assert [row.calls for row in only(state_dir).rows] == [0]
     assert only(state_dir).busy[0] * 1e-9 >= 0.03
+
+
+def test_a_row_is_given_back_when_modules_are_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC X4: what lives to the very end of Python goes when the names in modules are None."""
+    noted: list[telemetry.Row] = []
+    row = telemetry.Row(leave=noted.append)
+    gone = telemetry.GONE
+    monkeypatch.setattr(telemetry, "GONE", None)
+    row.leave()
+    assert noted == [row]
+    assert row.words[gone] == 1
 
 
 def test_more_replicas_than_rows_run_all_the_same(make_runtime: Callable[..., Runtime], state_dir: Path) -> None:

@@ -253,12 +253,59 @@ def test_a_frozen_signature_keeps_the_call(run: Callable[[str], str]) -> None:
     """How scripts tell that a file is compiled: what is left of its signature when TensorFlow has frozen it."""
     run("""
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-tfn.trace(net, x).save('compiled')
-signature = tf.saved_model.load('compiled').signatures['serving_default']
-frozen = convert_variables_to_constants_v2(signature)
-assert 'StatefulPartitionedCall' in {op.type for op in frozen.graph.get_operations()}
-same(tf.nest.flatten(frozen(x))[0], plain)
-same(tf.nest.flatten(signature(x))[0], plain)
+weightless = lambda batch: tf.nn.relu(batch) + tf.nn.sigmoid(batch)
+for model, wanted in ((net, plain), (weightless, weightless(x))):
+    tfn.trace(model, x).save('compiled')
+    signature = tf.saved_model.load('compiled').signatures['serving_default']
+    frozen = convert_variables_to_constants_v2(signature)
+    assert 'StatefulPartitionedCall' in {op.type for op in frozen.graph.get_operations()}
+    same(tf.nest.flatten(frozen(x))[0], wanted)
+    same(tf.nest.flatten(signature(x))[0], wanted)
+""")
+
+
+def test_outputs_keep_their_names(run: Callable[[str], str]) -> None:
+    """Of a file that is compiled again: also of outputs that differ only by the input that they take, and of integers,
+    whose examples may be the same."""
+    run("""
+for dtype in ('float32', 'int32'):
+    base, left, right = (L.Input((3,), dtype=dtype) for _ in range(3))
+    adds = [L.Add(), L.Add()]
+    K.Model([base, left, right], [adds[0]([base, right]), adds[1]([base, left])]).save('file')
+    before = tf.saved_model.load('file').signatures['serving_default']
+    specs = before.structured_input_signature[1]
+    tfn.saved_model.compile('file', 'compiled')
+    after = tf.saved_model.load('compiled').signatures['serving_default']
+    given = {name: tf.fill([1, 3], tf.cast(10 ** place, dtype)) for place, name in enumerate(specs)}
+    wanted, got = before(**given), after(**given)
+    assert set(wanted) == set(got)
+    for name in wanted:
+        same(got[name], wanted[name])
+""")
+
+
+def test_names_of_tensorflow_1(run: Callable[[str], str]) -> None:
+    """They can be imported, and a call says what to do."""
+    run("""
+from tensorflow.neuron import fuse, graph_util, predictor
+from neuron_rt import CompileError
+fails(CompileError, lambda: fuse(batch_size=1), 'tensorflow.neuron.trace(func')
+fails(CompileError, lambda: graph_util.inference_graph_from_session(None, None), 'saved_model.compile()')
+fails(CompileError, lambda: predictor.from_saved_model('folder'), 'call its signature')
+assert 'TensorFlow 1' in repr(fuse) and not hasattr(fuse, '__wrapped__')
+""")
+
+
+def test_a_deleted_kernel_waits_for_no_lock(run: Callable[[str], str]) -> None:
+    """TensorFlow deletes a NeuronOp while it holds locks, and what the operator has may need them."""
+    run("""
+from tensorflow.python.eager import wrap_function
+graph = tfn.trace(lambda batch: tf.nn.relu(batch) + 1.0, x).aws_neuron_function.graph
+function = wrap_function.function_from_graph_def(
+    graph.as_graph_def(), [one.name for one in graph.inputs], graph.outputs[0].name)
+same(function(x), tf.nn.relu(x) + 1.0)
+del function
+tf.random.set_seed(1)
 """)
 
 
