@@ -6,7 +6,7 @@ and what the model needs. Reading order: ``config`` (the environment), ``instanc
 ``telemetry`` (counting), ``runtime`` (all together); ``observer`` and ``snapshot`` read what other processes publish.
 """
 
-from typing import TYPE_CHECKING
+import typing
 
 from neuron_rt.config import Config
 from neuron_rt.errors import (
@@ -29,7 +29,7 @@ from neuron_rt.recording import timeline
 from neuron_rt.runtime import Model, Runtime, current, init
 from neuron_rt.table import Place
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from neuron_rt.report import Layout, ModelReport
 
 __all__ = [

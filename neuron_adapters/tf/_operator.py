@@ -36,6 +36,7 @@ _ATTRIBUTES = (
     "model_config: list(int) = []",
 )  # fmt: skip
 _INVALID_ARGUMENT = 3
+_ENDS = "the process ends, and no NeuronOp begins any more"
 
 _Pointer = ctypes.c_void_p
 _CREATE = ctypes.CFUNCTYPE(_Pointer, _Pointer)
@@ -164,7 +165,7 @@ class _Ending:
                 return
         if not isinstance(threading.current_thread(), threading._DummyThread):
             threading.Event().wait()  # a daemon thread of Python's, whose turn does not come any more
-        raise RuntimeError("the process ends")
+        raise RuntimeError(_ENDS)
 
     def __exit__(self, *_error: object) -> None:
         with self._changed:
@@ -172,7 +173,14 @@ class _Ending:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let no call in, and wait for those inside."""
+        """Let no call in, and wait for those inside. A thread whose call is turned away ends without a word."""
+        said = threading.excepthook
+
+        def silent(args: Any) -> None:
+            if _ENDS not in str(args.exc_value):
+                said(args)
+
+        threading.excepthook = silent
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: not self._inside, self.longest)

@@ -209,7 +209,8 @@ def test_layout(make_runtime: MakeRuntime) -> None:
 
 def test_public_names() -> None:
     """__all__ is what is public, and nothing else is."""
-    public = {name for name in vars(neuron_rt) if not name.startswith("_")}
+    assert {type(getattr(neuron_rt, name)).__name__ for name in neuron_rt.__all__} <= {"type", "function", "ABCMeta", "_ProtocolMeta"}
+    public = {name for name in vars(neuron_rt) if not name.startswith("_")}  # with what is imported when it is asked for
     modules = {name for name in public if type(getattr(neuron_rt, name)).__name__ == "module"}
     assert public - modules == set(neuron_rt.__all__)
 
