@@ -130,7 +130,7 @@ def register() -> bool:
             )
             return False
         _interface = made
-        atexit.register(_ending.close)
+        atexit.register(_end)
         return True
 
 
@@ -173,17 +173,22 @@ class _Ending:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let no call in, and wait for those inside. A thread whose call is turned away ends without a word."""
-        said = threading.excepthook
-
-        def silent(args: Any) -> None:
-            if _ENDS not in str(args.exc_value):
-                said(args)
-
-        threading.excepthook = silent
+        """Let no call in, and wait for those inside."""
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: not self._inside, self.longest)
+
+
+def _end() -> None:
+    """At the end of the process: a thread whose call is turned away now ends without a word."""
+    said = threading.excepthook
+
+    def silent(args: Any) -> None:
+        if _ENDS not in str(args.exc_value):
+            said(args)
+
+    threading.excepthook = silent
+    _ending.close()
 
 
 def _create(construction: int) -> int:

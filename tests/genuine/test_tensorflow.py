@@ -213,7 +213,7 @@ def test_the_end_waits_for_calls() -> None:
         done.set()
 
     _thread.start_new_thread(foreign, ())  # as TensorFlow's threads are: not Python's own
-    assert done.wait(60) and said == ["the process ends"]
+    assert done.wait(60) and said == ["the process ends, and no NeuronOp begins any more"]
 
 
 def test_threads(simple: Path) -> None:
