@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from neuron_rt import Config, NeuronConfigError, Owner
+from neuron_rt.config import INSTANCE, STATE_DIR
 from neuron_rt.instance import Cpu, Instance, cpus_of_ncs
 
 #: Instances whose documented links are a torus of four by four devices.
@@ -58,6 +59,11 @@ def devices_of(instance: Instance, cpus: Sequence[Cpu], memory: int) -> tuple[De
             )
         )
     return tuple(devices)
+
+
+def read_environment() -> Config:
+    """The variables that a tool needs; what is wrong with others is for the process that uses them to say."""
+    return Config.read({name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ})
 
 
 def instance_of(config: Config, owners: Iterable[Owner]) -> tuple[Instance, tuple[str, ...]]:

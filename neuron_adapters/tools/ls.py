@@ -16,10 +16,17 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from neuron_adapters.tools._devices import Device, devices_of, instance_of, logical_config, machine_memory, ranges
+from neuron_adapters.tools._devices import (
+    Device,
+    devices_of,
+    instance_of,
+    logical_config,
+    machine_memory,
+    ranges,
+    read_environment,
+)
 from neuron_adapters.tools._terminal import cut, ending, is_utf8, say, terminal_width
-from neuron_rt import Config, Owner, owners
-from neuron_rt.config import INSTANCE, STATE_DIR
+from neuron_rt import Owner, owners
 from neuron_rt.instance import Instance
 
 PROGRAM = "neuron-ls"
@@ -120,7 +127,7 @@ def _itself(arguments: Sequence[str]) -> tuple[_Process, ...]:
 
 def _look(also: tuple[_Process, ...]) -> _View:
     """Read the machine and the state directory; ``also`` are processes to show on every device."""
-    config = Config.read({name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ})
+    config = read_environment()
     living = owners(config.state_dir, shared=config.shared_state)
     instance, said = instance_of(config, living)
     devices = devices_of(instance, config.cpus, machine_memory())

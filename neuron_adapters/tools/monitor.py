@@ -16,9 +16,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from neuron_adapters.tools._devices import read_environment
 from neuron_adapters.tools._terminal import fail
-from neuron_rt import Config, NeuronConfigError, NeuronError
-from neuron_rt.config import INSTANCE, STATE_DIR
+from neuron_rt import NeuronConfigError, NeuronError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -103,11 +103,6 @@ def read_config(path: str | None) -> MonitorConfig:
     from neuron_adapters.tools._monitor_config import MonitorConfig
 
     return MonitorConfig.default() if path is None else MonitorConfig.read(path)
-
-
-def read_environment() -> Config:
-    """The variables that a tool needs; what is wrong with others is for the process that uses them to say."""
-    return Config.read({name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ})
 
 
 def line_of(report: Mapping[str, Any]) -> bytes:

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from neuron_adapters.tools._devices import read_environment
 from neuron_adapters.tools._terminal import complain, fail
-from neuron_adapters.tools.monitor import read_config, read_environment, stop_on_signals
+from neuron_adapters.tools.monitor import read_config, stop_on_signals
 from neuron_rt import NeuronConfigError, NeuronError
 
 PROGRAM = "neuron-monitor-prometheus"

@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Sequence
 
+from neuron_adapters.tools._devices import read_environment
 from neuron_adapters.tools._terminal import drop_output, is_utf8, say, terminal_width
 from neuron_adapters.tools.top._text import ASCII, UNICODE, Glyphs
 from neuron_rt import Config, NeuronError, StateDirectoryError
-from neuron_rt.config import INSTANCE, STATE_DIR
 
 PROGRAM = "neuron-top"
 EPILOG = """\
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     web_child = bool(os.environ.get("TEXTUAL_DRIVER"))
     try:
-        config = Config.read({name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ})
+        config = read_environment()
         if options.json or options.once:
             return _say_once(config, options)
         if options.web:
