@@ -26,16 +26,20 @@ def side(name: str, way: str, **how: object) -> Side:
 
 def publishing(rounds: int, calls: int) -> list[float]:
     """Microseconds a call for telling the tools, beyond an empty call: what Slot.run does for it, on a mapped file."""
-    from neuron_rt.telemetry import SINCE, Board, count
+    from neuron_rt.telemetry import SINCE, STARTED, Board
+
+    from neuron_rt.undo import Undo
 
     file, path = tempfile.mkstemp()
     os.unlink(path)
-    words = Board(16, file).row(1, 0, 0, 1).words
+    row = Board(16, Undo(os.close, file)).row(1, 0, 0, 1)
+    words = row.words
 
     def publish() -> None:
-        since = words[SINCE]
         words[SINCE] = 1
-        count(words, 123_456, 0, since)
+        words[STARTED] = row.calls + 1
+        words[SINCE] = 0
+        row.count(123_456, 0)
 
     def nothing() -> None:
         pass

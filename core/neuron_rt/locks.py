@@ -23,9 +23,12 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from neuron_rt.errors import StateDirectoryError
+from neuron_rt.undo import Undo, made
 
 LOCK_NAME = "ncs.lock"
 
@@ -35,32 +38,69 @@ TICKETS_END = (1 << 42) - 1
 ALIVE = 1 << 42
 KEY_BITS = 60
 _MUTEX_PATIENCE = 10.0  # seconds; a holder needs far less, unless it was stopped with SIGSTOP
+_SHARE = "Let its administrator run 'neuron-adapters share {}'"
 _FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
-#: What this process has open; a forked child must let go of all of it.
-_open_here: set[LockFile] = set()
+_open_here: dict[int, LockFiles] = {}
+"""What this process has open, and a forked child must let go of. An entry goes when its ``held`` is emptied."""
+
+
+class LockFiles(NamedTuple):
+    """The files of one LockFile."""
+
+    path: Path
+    held: list[Undo]
+    """Descriptors; what is emptied is closed."""
+    published: list[Undo]
+    """What removes the files that were published, when it goes."""
 
 
 class LockFile:
-    """Byte locks on the lock file of one state directory."""
+    """Byte locks on the lock file of one state directory. Its descriptors are closed once: by :meth:`close`, or by
+    whoever empties ``held``; then every method raises LockFileClosedError."""
 
-    def __init__(self, directory: Path, *, shared: bool, create: bool = True) -> None:
+    def __init__(self, directory: Path, *, shared: bool, create: bool = True, held: list[Undo] | None = None) -> None:
+        """``shared``: whether other users may use the directory. ``held``: a list to keep the descriptors in."""
         self.path = directory
-        self.dir_fd = _open_directory(directory, shared=shared, create=create)
-        try:
-            self.fd = _open_lock(self.dir_fd, directory, create=create)
-        except BaseException:
-            os.close(self.dir_fd)
-            raise
-        _open_here.add(self)
+        self.held: list[Undo] = [] if held is None else held
+        """Its descriptors, behind its entry among what is open."""
+        self.published: list[Undo] = []
+        """What removes the files that were published beside it, when it goes."""
+        self._closing = Undo(self.held.clear)
+        self.held.append(Undo(_open_here.pop, id(self.held), None))
+        _open_here[id(self.held)] = LockFiles(directory, self.held, self.published)
+        self.held.append(_open_directory(directory, shared=shared, create=create))
+        self.held.append(_open_lock(self.dir_fd, directory, create=create))
         # A shared flock keeps systemd-tmpfiles from clearing an old directory that is in use.
         with contextlib.suppress(OSError):
             fcntl.flock(self.dir_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
+    @property
+    def dir_fd(self) -> int:
+        """The descriptor of the directory."""
+        return self._fd(1)
+
+    def fileno(self) -> int:
+        """The descriptor of the lock file, asked for by the very call that uses it: a signal handler may close it at
+        any time, and another file may get its number."""
+        return self._fd(2)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it holds no lock any more."""
+        return len(self.held) < 3
+
+    def _fd(self, place: int) -> int:
+        try:
+            fd: int = self.held[place].args[0]
+        except IndexError:
+            raise LockFileClosedError(str(self.path)) from None
+        return fd
+
     def take(self, start: int, length: int = 1) -> bool:
         """Lock a range if all of it is free; the kernel does it in one step."""
         try:
-            fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
+            fcntl.fcntl(self, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
         except OSError as error:
             if error.errno in {errno.EAGAIN, errno.EACCES}:
                 return False
@@ -73,15 +113,15 @@ class LockFile:
 
     def give(self, start: int, length: int = 1) -> None:
         """Unlock a range."""
-        fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, start, length, 0))
+        fcntl.fcntl(self, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, start, length, 0))
 
     def holder(self, start: int, length: int = 1) -> tuple[int, int] | None:
         """Some range in here that another process has locked: (start, length); None where all is free."""
         query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
-        kind, _whence, at, size, _pid = _FLOCK.unpack(fcntl.fcntl(self.fd, fcntl.F_OFD_GETLK, query)[: _FLOCK.size])
+        kind, _whence, at, size, _pid = _FLOCK.unpack(fcntl.fcntl(self, fcntl.F_OFD_GETLK, query)[: _FLOCK.size])
         return None if kind == fcntl.F_UNLCK else (at, size)
 
-    def held(self, start: int, length: int) -> Iterator[int]:
+    def held_by_others(self, start: int, length: int) -> Iterator[int]:
         """Every byte of the range that other processes have locked."""
         seen: set[int] = set()
         pending = [(start, start + length)]
@@ -95,9 +135,8 @@ class LockFile:
             pending += [(low, first), (end, high)]
         yield from sorted(seen)
 
-    @contextlib.contextmanager
-    def choosing(self) -> Iterator[None]:
-        """The short mutex round first fit."""
+    def choose(self) -> None:
+        """Take the short mutex round first fit. ``chosen`` gives it back; the mutex never outlives the open file."""
         deadline = time.monotonic() + _MUTEX_PATIENCE
         while not self.take(MUTEX):
             if time.monotonic() > deadline:
@@ -107,29 +146,32 @@ class LockFile:
                     path=str(self.path),
                 )
             time.sleep(0.0005 + secrets.randbelow(1000) / 1e6)
-        try:
-            yield
-        finally:
-            self.give(MUTEX)
+
+    def chosen(self) -> None:
+        """Give the mutex back."""
+        self.give(MUTEX)
 
     def is_current(self) -> bool:
         """Whether the path still leads to the file that is locked (nobody removed the directory meanwhile)."""
         try:
-            mine, there = os.fstat(self.fd), os.stat(self.path / LOCK_NAME, follow_symlinks=False)
+            mine, there = os.fstat(self.fileno()), os.stat(self.path / LOCK_NAME, follow_symlinks=False)
         except OSError:
             return False
         return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
     def close(self) -> None:
-        """Let go of every lock."""
-        _open_here.discard(self)
-        for fd in (self.fd, self.dir_fd):
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        """Remove what was published, and let go of every lock. Each in C: once, whatever comes in between."""
+        self.published.clear()
+        self.held.clear()
 
 
-def _open_directory(path: Path, *, shared: bool, create: bool) -> int:
-    """Open the state directory and make sure of O5: nobody else can write to it, or it is sticky and chosen."""
+class LockFileClosedError(Exception):
+    """The lock file was closed, by a signal handler for instance, in the middle of what used it."""
+
+
+def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
+    """Open the state directory and make sure of O5: no other user can write to it, or it is sticky, chosen, and
+    root's or this user's."""
     if not hasattr(fcntl, "F_OFD_SETLK"):
         raise StateDirectoryError(
             "Owning NeuronCores needs open-file-description locks, which this platform lacks: "
@@ -144,7 +186,7 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> int:
         except OSError as error:
             raise _unusable(path, f"cannot be made ({error.strerror})") from error
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        opened = made(os.close, partial(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
     except FileNotFoundError:
         if create:
             raise _unusable(path, "was removed while it was being opened") from None
@@ -152,66 +194,117 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> int:
     except OSError as error:
         why = "is a link or no directory" if error.errno in {errno.ELOOP, errno.ENOTDIR} else f"{error.strerror}"
         raise _unusable(path, why) from error
-    info = os.fstat(fd)
+    info = os.fstat(opened.args[0])
     mine = info.st_uid == os.geteuid()
-    others = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    problem = None
-    if others and not (shared and info.st_mode & stat.S_ISVTX):
-        problem = "can be written to by other users" + (
-            " and has no sticky bit (chmod +t makes it safe to share)" if shared else ""
-        )
-    elif not mine and not (shared and (info.st_uid == 0 or info.st_mode & stat.S_ISVTX)):
-        problem = f"belongs to user {info.st_uid}"
-    if problem:
-        os.close(fd)
-        raise _unusable(path, problem)
-    return fd
+    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if not shared:
+            raise _unusable(path, "can be written to by other users")
+        if not info.st_mode & stat.S_ISVTX:
+            raise _unusable(path, "can be written to by other users and has no sticky bit", _SHARE.format(path))
+    if not mine and not (shared and info.st_uid == 0):
+        raise _unusable(path, f"belongs to user {info.st_uid}, who could remove what is in it")
+    return opened
 
 
-def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> int:
-    """Open the lock file, made on first use, refusing links and anything that is no plain file."""
+def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
+    """Open the lock file, made on first use, refusing links, what is no plain file, and what another user could remove
+    or close to others: in a shared directory only the directory's own user makes it (O5)."""
     access = os.O_RDWR if create else os.O_RDONLY
     flags = access | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    writable_by = stat.S_IMODE(os.fstat(dir_fd).st_mode) & 0o022
+    there = os.fstat(dir_fd)
+    writable_by = stat.S_IMODE(there.st_mode) & 0o022
     for _attempt in range(100):
         try:
-            fd = os.open(LOCK_NAME, flags, dir_fd=dir_fd)
+            opened = made(os.close, partial(os.open, LOCK_NAME, flags, dir_fd=dir_fd))
         except FileNotFoundError:
             if not create:
                 raise
+            if writable_by and there.st_uid != os.geteuid():
+                why = f"is shared, and holds no {LOCK_NAME} of its administrator's"
+                raise _unusable(directory, why, _SHARE.format(directory)) from None
+            new = flags | os.O_CREAT | os.O_EXCL
             try:
-                fd = os.open(LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=dir_fd)
-                # Whoever may write to the directory shares the instance, whatever our umask says.
-                os.fchmod(fd, 0o600 | writable_by | (writable_by << 1))
-                with contextlib.suppress(OSError):  # we are not in the directory's group: then others can't be either
-                    os.fchown(fd, -1, os.fstat(dir_fd).st_gid)
+                opened = made(os.close, partial(os.open, LOCK_NAME, new, 0o600, dir_fd=dir_fd))
             except FileExistsError:
                 continue
             except OSError as error:
                 raise _unusable(directory, f"does not take a file ({error.strerror})") from error
+            open_to_users(opened.args[0], dir_fd)
         except OSError as error:
-            raise _unusable(directory, f"holds a {LOCK_NAME} that cannot be opened ({error.strerror})") from error
-        info = os.fstat(fd)
-        if stat.S_ISREG(info.st_mode) and info.st_nlink <= 1:
-            return fd
-        os.close(fd)
-        raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
+            why = f"holds a {LOCK_NAME} that cannot be opened ({error.strerror})"
+            raise _unusable(directory, why, *([_SHARE.format(directory)] if writable_by else [])) from error
+        info = os.fstat(opened.args[0])
+        if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
+            raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
+        if info.st_uid not in {0, there.st_uid}:
+            why = f"holds a {LOCK_NAME} of user {info.st_uid}, who could remove it"
+            raise _unusable(directory, why, _SHARE.format(directory))
+        return opened
     raise _unusable(directory, f"has a {LOCK_NAME} that comes and goes")
+
+
+def open_to_users(fd: int, dir_fd: int) -> None:
+    """Let all who may write to the directory lock bytes of its lock file, whatever the umask."""
+    there = os.fstat(dir_fd)
+    with contextlib.suppress(OSError):  # we are not in the directory's group: then others can't be either
+        os.fchown(fd, -1, there.st_gid)
+    writable_by = stat.S_IMODE(there.st_mode) & 0o022
+    os.fchmod(fd, 0o600 | writable_by | (writable_by << 1))
+
+
+def share(directory: Path, group: int | None = None) -> None:
+    """Make ``directory`` one that all users, or those of ``group``, share: it and its lock file belong to the caller,
+    the administrator, who alone can remove them (O5). Changes no lock that is held.
+
+    Raises StateDirectoryError, and PermissionError where the caller is not allowed to.
+    """
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    opened = made(os.close, partial(os.open, directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    dir_fd = opened.args[0]
+    os.fchown(dir_fd, os.geteuid(), -1 if group is None else group)
+    os.fchmod(dir_fd, 0o1777 if group is None else 0o1770)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    lock = made(os.close, partial(os.open, LOCK_NAME, flags, 0o600, dir_fd=dir_fd))
+    info = os.fstat(lock.args[0])
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
+        raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
+    os.fchown(lock.args[0], os.geteuid(), -1)
+    open_to_users(lock.args[0], dir_fd)
 
 
 def _in_child() -> None:
     """O4: close the parent's open files, its half-made ones of other threads too. Closing a copy releases nothing of
     the parent's; keeping it would hold the parent's NCs after its death."""
-    for lock in list(_open_here):
-        lock.close()
+    files = list(_open_here.values())
+    # A thread that was opening them may have had a descriptor that it had not yet kept.
+    half_made = {path for path, held, _published in files if len(held) < 3}
+    for _path, held, published in files:
+        for undo in published:
+            undo.cancel()
+        held.clear()
+    for directory in half_made:
+        _close_copies(directory)
+
+
+def _close_copies(directory: Path) -> None:
+    """Close every descriptor of this process that leads to the lock file of ``directory``."""
+    try:
+        wanted = os.stat(directory / LOCK_NAME, follow_symlinks=False)
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                info = os.fstat(int(name))
+                if (info.st_dev, info.st_ino) == (wanted.st_dev, wanted.st_ino):
+                    os.close(int(name))
+    except OSError:
+        pass
 
 
 os.register_at_fork(after_in_child=_in_child)
 
 
-def _unusable(path: Path, why: str) -> StateDirectoryError:
+def _unusable(path: Path, why: str, remedy: str = "Remove or repair it") -> StateDirectoryError:
     return StateDirectoryError(
-        f"The state directory {path} {why}. "
-        "Remove or repair it, or set NEURON_ADAPTERS_STATE_DIR to a directory of your own.",
+        f"The state directory {path} {why}. {remedy}, or set NEURON_ADAPTERS_STATE_DIR to a directory of your own.",
         path=str(path),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 RECORD_VERSION = 1
 _LARGEST_RECORD = 1 << 20
 _MOST_RECORDS = 16384
+_MOST_NCS = 4096  # of an instance
 _LONGEST_COMMAND = 4096  # characters, as many as a process publishes
 _LONGEST_TAG = 255  # characters, as documented
+#: A record, the beginning of one, or a board.
+_NAME = re.compile(r"[0-9a-f]{15}\.(json|board)|\.[0-9a-f]{15}\.json\.[0-9a-f]{8}")
 _SHORT = 200  # characters of a command in an error
 
 
@@ -79,16 +83,17 @@ class Observer:
             self._lock = None
 
     def read_through(self, lock: LockFile, *, counters: bool) -> tuple[Owner, ...]:
-        """The same through a lock file that is open already."""
+        """The same through a lock file that is open already. A record whose NCs are not locked is not believed."""
         found, seen = [], {}
+        locked = set(lock.held_by_others(0, _MOST_NCS))
         for name in file_names(lock.dir_fd):
             if not name.endswith(".json") or name.startswith("."):
                 continue
-            if lock.holder(ALIVE + int(name[:15], 16)) is None:
+            if lock.holder(ALIVE + key_of(name)) is None:
                 continue
             seen[name] = self._record(lock.dir_fd, name)
             owner = seen[name][1]
-            if owner is None:
+            if owner is None or not locked.issuperset(owner.ncs):
                 continue
             found.append(replace(owner, snapshot=_read_board(lock.dir_fd, owner.key)) if counters else owner)
         self._records = seen
@@ -115,20 +120,13 @@ def owners(directory: Path, *, shared: bool = True) -> tuple[Owner, ...]:
 
 
 def file_names(dir_fd: int) -> list[str]:
-    """What processes have published, the half-written and the dead too; each name has a key's 15 digits in it."""
-    names = []
-    with os.scandir(dir_fd) as entries:
-        for entry in entries:
-            stem = entry.name.lstrip(".")[:15]
-            if (".json" in entry.name or entry.name.endswith(".board")) and _is_key(stem):
-                names.append(entry.name)
-            if len(names) >= _MOST_RECORDS:
-                break
-    return names
+    """What processes have published, the half-written and the dead too; each name has a key in it (``key_of``)."""
+    return [name for name in os.listdir(dir_fd) if _NAME.fullmatch(name)][:_MOST_RECORDS]
 
 
-def _is_key(text: str) -> bool:
-    return len(text) == 15 and set(text) <= set("0123456789abcdef")
+def key_of(name: str) -> int:
+    """The key of the process that published the file ``name``."""
+    return int(name.lstrip(".")[:15], 16)
 
 
 def _open_plain(dir_fd: int, name: str) -> int:
@@ -173,7 +171,7 @@ def _read_record(dir_fd: int, name: str) -> Owner | None:
         pid=pid,
         command=_plain(record.get("command"), _LONGEST_COMMAND),
         tag=_plain(record.get("tag"), _LONGEST_TAG),
-        ncs=tuple(ncs[:4096]),
+        ncs=tuple(ncs[:_MOST_NCS]),
         record=record,
     )
 

@@ -13,12 +13,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from neuron_rt.engine import Program
 from neuron_rt.errors import EngineError
+from neuron_rt.undo import Mutex, Undo
 
 log = logging.getLogger("neuron_rt")
 
@@ -236,15 +237,13 @@ class _StreamRequest(Request):
         """See neuron_rt.engine.Request."""
         lib = self._library.lib
         streams: Any = self._compiled.streams
-        status = 0
-        try:
-            with streams.starting(self, self._cpus):
-                status = lib.ov_infer_request_start_async(self._handle)
-        finally:  # an interrupt too finds it ended: its memory is the caller's
-            try:
-                status = lib.ov_infer_request_wait(self._handle) or status
-            finally:
-                streams.done(self)
+        status = (
+            streams.done(self),
+            # An interrupt, too, finds it ended: its memory is the caller's.
+            Undo(lib.ov_infer_request_wait, self._handle),
+            streams.start(self, self._cpus, lib.ov_infer_request_start_async, self._handle)
+            or lib.ov_infer_request_wait(self._handle),
+        )[2]
         self._library.check(status, "ov_infer_request_wait")
 
 
@@ -286,27 +285,28 @@ class _Streams:
 
     def __init__(self, tasks: Iterable[int], count: int) -> None:
         """``tasks``: threads that the library has just started; ``count`` of them made its graphs, the rest slept."""
-        self._guard = threading.RLock()  # a signal handler may call a model here
+        self._mutex = Mutex()  # a signal handler may call a model here
         self._threads = sorted(tasks, key=_worked, reverse=True)[:count]
         self._running: dict[Request, dict[int, float]] = {}
         """Of each request that runs: the thread that took it, or those that may have, with their CPU time then."""
 
-    @contextlib.contextmanager
-    def starting(self, request: Request, cpus: frozenset[int]) -> Iterator[None]:
-        """Start ``request`` inside. At worst a thread works on another CPU for once."""
-        with self._guard:
-            busy = self._busy()
-            idle = [thread for thread in self._threads if thread not in busy]
-            for thread in idle:
-                if cpus:
-                    with contextlib.suppress(OSError):
-                        os.sched_setaffinity(thread, cpus)
-            self._running[request] = {thread: _worked(thread) for thread in idle}
-            yield
+    def start(self, request: Request, cpus: frozenset[int], start: Callable[[int], int], handle: int) -> int:
+        """Start ``request`` on ``cpus``; the status. At worst a thread works on another CPU for once."""
+        return (self._mutex.hold(), self._start(request, cpus, start, handle))[1]
 
-    def done(self, request: Request) -> None:
-        """``request`` has ended."""
-        self._running.pop(request, None)
+    def _start(self, request: Request, cpus: frozenset[int], start: Callable[[int], int], handle: int) -> int:
+        busy = self._busy()
+        idle = [thread for thread in self._threads if thread not in busy]
+        for thread in idle:
+            if cpus:
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(thread, cpus)
+        self._running[request] = {thread: _worked(thread) for thread in idle}
+        return start(handle)
+
+    def done(self, request: Request) -> Undo:
+        """What tells, when it is dropped, that ``request`` has ended."""
+        return Undo(self._running.pop, request, None)
 
     def _busy(self) -> set[int]:
         """Threads that run a request."""

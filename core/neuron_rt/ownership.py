@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
 import os
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neuron_rt.config import Config
 from neuron_rt.errors import NeuronCoresNotAvailableError, StateDirectoryError
-from neuron_rt.locks import ALIVE, KEY_BITS, TICKETS, TICKETS_END, LockFile
-from neuron_rt.observer import RECORD_VERSION, Observer, file_names
+from neuron_rt.locks import ALIVE, KEY_BITS, TICKETS, TICKETS_END, LockFile, LockFileClosedError
+from neuron_rt.observer import RECORD_VERSION, Observer, file_names, key_of
 from neuron_rt.placement import first_fit, listed
+from neuron_rt.undo import Undo, made
 
 log = logging.getLogger("neuron_rt")
 
+#: unlinkat(2), which says nothing of a file that is not there.
+_unlinkat = ctypes.PyDLL(None).unlinkat
+
 
 class Ownership:
-    """The NeuronCores of this process. Made by :func:`acquire`; ``ncs`` are instance indexes in visible order."""
+    """The NeuronCores of this process. Made by :func:`acquire`; ``ncs`` are instance indexes in visible order. What
+    it holds is given back in C and once, by :meth:`release` or by the kernel at the end of the process."""
 
     def __init__(self, lock: LockFile, ncs: tuple[int, ...], key: int) -> None:
         self.ncs = ncs
         self._lock = lock
         self._key = key
+        # Never dropped: an interpreter that shuts down clears its modules while destructors may still run models. The
+        # NCs stay owned until they are released or the process is gone, the record until the modules go.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(lock))
+        self._unpublishing = Undo(lock.published.clear)
+        for kind in ("json", "board"):
+            lock.published.append(Undo(_unlinkat, lock.dir_fd, f"{key:015x}.{kind}".encode(), 0))
+
+    @property
+    def released(self) -> bool:
+        """Whether the NCs are given back."""
+        return self._lock.closed
 
     def publish(self, record: Mapping[str, Any]) -> None:
         """Replace what this process says of itself. Never raises: a full disk must not stop a model."""
@@ -37,54 +55,58 @@ class Ownership:
         fresh = f".{name}.{secrets.token_hex(4)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            fd = os.open(fresh, flags, 0o644, dir_fd=self._lock.dir_fd)
+            dir_fd = self._lock.dir_fd
             try:
-                with open(fd, "wb") as file:
-                    file.write(body)
-                os.replace(fresh, name, src_dir_fd=self._lock.dir_fd, dst_dir_fd=self._lock.dir_fd)
+                file = made(os.close, partial(os.open, fresh, flags, 0o644, dir_fd=dir_fd))
+                while body:
+                    body = body[os.write(file.args[0], body) :]
+                os.replace(fresh, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
             except OSError:
-                os.unlink(fresh, dir_fd=self._lock.dir_fd)
+                os.unlink(fresh, dir_fd=dir_fd)
                 raise
-        except OSError as error:
+        except (OSError, LockFileClosedError) as error:
             log.debug("cannot publish %s: %s", name, error)
 
-    def board_file(self) -> int | None:
+    def board_file(self) -> Undo | None:
         """A new, empty file to count in; None where there is no room for one."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        name = f"{self._key:015x}.board"
         try:
-            return os.open(f"{self._key:015x}.board", flags, 0o644, dir_fd=self._lock.dir_fd)
+            return made(os.close, partial(os.open, name, flags, 0o644, dir_fd=self._lock.dir_fd))
         except OSError as error:
             log.debug("cannot count for the tools: %s", error)
             return None
 
-    def withdraw(self) -> None:
-        """Take back what was published; the NCs stay owned."""
-        for kind in ("json", "board"):
-            with contextlib.suppress(OSError):
-                os.unlink(f"{self._key:015x}.{kind}", dir_fd=self._lock.dir_fd)
+    def is_current(self) -> bool:
+        """Whether the locks are on the file that other processes lock, too."""
+        return self._lock.is_current()
 
     def release(self) -> None:
-        """Give everything back (SPEC O1)."""
-        self.withdraw()
+        """Give everything back (SPEC O1); nothing where that has happened, or in a forked child."""
         self._lock.close()
 
 
-def acquire(config: Config) -> Ownership:
+def acquire(config: Config, pending: list[list[Undo]] | None = None) -> Ownership:
     """Take the configured NeuronCores, all or none (SPEC O1-O3, C2, C3).
 
+    ``pending``: told of each list of what is open, before anything is, for a caller that gives it back where the start
+    is interrupted. Without it, an error here gives it back.
     Raises NeuronCoresNotAvailableError, at once or after NEURON_ADAPTERS_WAIT, and StateDirectoryError.
     """
     deadline = time.monotonic() + config.wait
     for _attempt in range(3):
-        lock = LockFile(config.state_dir, shared=config.shared_state)
+        held: list[Undo] = []
+        if pending is not None:
+            pending.append(held)
         try:
+            lock = LockFile(config.state_dir, shared=config.shared_state, held=held)
             ncs = _take(lock, config, deadline)
             if lock.is_current():
                 return Ownership(lock, ncs, _come_alive(lock))
         except BaseException:
-            lock.close()
+            held.clear()
             raise
-        lock.close()  # the directory was removed under our feet: once more, in the new one
+        held.clear()  # the directory was removed under our feet: once more, in the new one
     raise StateDirectoryError(
         f"{config.state_dir}: the directory is removed again and again while it is in use. "
         "Find what clears it, or set NEURON_ADAPTERS_STATE_DIR.",
@@ -99,7 +121,7 @@ def owned(directory: Path, nc_count: int, *, shared: bool = True) -> frozenset[i
     except FileNotFoundError:
         return frozenset()
     try:
-        return frozenset(lock.held(0, nc_count))
+        return frozenset(lock.held_by_others(0, nc_count))
     finally:
         lock.close()
 
@@ -111,7 +133,7 @@ def foresee(config: Config) -> tuple[int, ...]:
     except FileNotFoundError:  # nobody has ever owned one
         return choice(config) or ()
     try:
-        got = choice(config, frozenset(lock.held(0, config.instance.nc_count)))
+        got = choice(config, frozenset(lock.held_by_others(0, config.instance.nc_count)))
         if got is None:
             raise _not_available(lock, config)
         return got
@@ -131,15 +153,10 @@ def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
     exact = config.visible
 
     def attempt() -> tuple[int, ...] | None:
-        with lock.choosing():
-            if exact is not None:
-                for done, nc in enumerate(exact):
-                    if not lock.take(nc):
-                        for taken in exact[:done]:
-                            lock.give(taken)
-                        return None
-                return exact
-            return first_fit(config.instance.nc_count, config.count, lock.take)
+        lock.choose()
+        got = first_fit(config.instance.nc_count, config.count, lock.take) if exact is None else _exactly(lock, exact)
+        lock.chosen()
+        return got
 
     # Who waits does not overtake those who wait already.
     queued = config.wait > 0 and lock.holder(TICKETS, TICKETS_END - TICKETS) is not None
@@ -152,37 +169,46 @@ def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
     return got
 
 
-def _wait(lock: LockFile, deadline: float, attempt: Any) -> tuple[int, ...] | None:
+def _exactly(lock: LockFile, ncs: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Take these NCs, all or none."""
+    for index, nc in enumerate(ncs):
+        if not lock.take(nc):
+            for taken in ncs[:index]:
+                lock.give(taken)
+            return None
+    return ncs
+
+
+def _wait(lock: LockFile, deadline: float, attempt: Callable[[], tuple[int, ...] | None]) -> tuple[int, ...] | None:
     """Queue up: a ticket is a locked byte above all others, so a dead waiter leaves the queue by dying."""
-    with lock.choosing():
-        ticket = max(lock.held(TICKETS, TICKETS_END - TICKETS), default=TICKETS - 1) + 1
-        lock.take(ticket)
-    try:
-        while time.monotonic() < deadline:
-            first = ticket == TICKETS or lock.holder(TICKETS, ticket - TICKETS) is None
-            if first:
-                got: tuple[int, ...] | None = attempt()
-                if got is not None:
-                    return got
+    lock.choose()
+    ticket = max(lock.held_by_others(TICKETS, TICKETS_END - TICKETS), default=TICKETS - 1) + 1
+    lock.take(ticket)
+    lock.chosen()
+    got = None
+    while got is None and time.monotonic() < deadline:
+        first = ticket == TICKETS or lock.holder(TICKETS, ticket - TICKETS) is None
+        got = attempt() if first else None
+        if got is None:
             far = not first and lock.holder(TICKETS, max(1, ticket - TICKETS - 8)) is not None
             time.sleep(min(0.02 if far else 0.002 if first else 0.004, max(0.0, deadline - time.monotonic())))
-        return None
-    finally:
-        lock.give(ticket)
+    lock.give(ticket)
+    return got
 
 
 def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableError:
-    taken = set(lock.held(0, config.instance.nc_count))
+    taken = set(lock.held_by_others(0, config.instance.nc_count))
+    count = config.count
+    requested: tuple[int, ...] | int = count
     if config.visible is not None:
-        free = len(set(config.visible) - taken)
+        concerned = set(config.visible)
         run = config.visible == tuple(range(config.visible[0], config.visible[0] + len(config.visible)))
         asked = f"nc{config.visible[0]}-nc{config.visible[-1]}" if run else ",".join(f"nc{n}" for n in config.visible)
-        concerned = set(config.visible)
-        requested: tuple[int, ...] | int = config.visible
+        requested = config.visible
     else:
-        free = config.instance.nc_count - len(taken)
         concerned = set(range(config.instance.nc_count))
-        requested, asked = config.count, str(config.count)
+        asked = str(count)
+    free = len(concerned - taken)
     living = Observer(lock.path).read_through(lock, counters=False)
     who = tuple(owner for owner in living if concerned & set(owner.ncs))
     # An owner that was killed in mid-sentence, or has not published yet, is still an owner.
@@ -190,11 +216,15 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
     lines = [str(owner) for owner in who]
     if silent:
         lines.append(f"{listed(tuple(sorted(silent)))}: owner has not published itself yet")
-    apart = f" (free, but no run of {config.count})" if config.visible is None and free >= config.count else ""
+    owners = f"{'; '.join(lines)}. " if lines else ""
+    if choice(config, frozenset(taken)) is not None:
+        remark, remedy = " (an owner left meanwhile)", "Try again"
+    else:
+        remark = f" (free, but not {count} in a row)" if config.visible is None and free >= count else ""
+        remedy = "End those processes, ask for others or fewer"
     return NeuronCoresNotAvailableError(
-        f"NeuronCore(s) not available - Requested:{asked} Available:{free}{apart}. "
-        + "; ".join(lines or ["no owner is left by now"])
-        + ". End those processes, ask for others or fewer, or set NEURON_ADAPTERS_WAIT=SECONDS to wait.",
+        f"NeuronCore(s) not available - Requested:{asked} Available:{free}{remark}. {owners}"
+        f"{remedy}, or set NEURON_ADAPTERS_WAIT=SECONDS to wait.",
         requested=requested,
         available=free,
         owners=who,
@@ -203,15 +233,16 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
 
 def _come_alive(lock: LockFile) -> int:
     """Lock a byte of our own and clear away what the dead left behind."""
-    with lock.choosing():
+    lock.choose()
+    key = secrets.randbits(KEY_BITS)
+    while not lock.take(ALIVE + key):
         key = secrets.randbits(KEY_BITS)
-        while not lock.take(ALIVE + key):
-            key = secrets.randbits(KEY_BITS)
-        for name in file_names(lock.dir_fd):
-            other = int(name.lstrip(".")[:15], 16)
-            if other != key and lock.holder(ALIVE + other) is None:
-                with contextlib.suppress(OSError):  # another user's file in a sticky directory
-                    os.unlink(name, dir_fd=lock.dir_fd)
+    for name in file_names(lock.dir_fd):
+        other = key_of(name)
+        if other != key and lock.holder(ALIVE + other) is None:
+            with contextlib.suppress(OSError):  # another user's file in a sticky directory
+                os.unlink(name, dir_fd=lock.dir_fd)
+    lock.chosen()
     return key
 
 

@@ -21,7 +21,10 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from neuron_rt.undo import Mutex, Undo, made
 
 if TYPE_CHECKING:
     from neuron_rt.execution import Slot
@@ -46,15 +49,12 @@ class Timeline:
         self.path = path
         self._pending: deque[tuple[Any, ...]] = deque()
         self._named: set[int] = set()
-        self._guard = threading.RLock()
+        self._mutex = Mutex()
         self._timer: threading.Timer | None = None
         self._last = False
-        self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
-        try:
-            self._open(self._file)
-        except BaseException:
-            os.close(self._file)
-            raise
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        self._file: Undo | None = made(os.close, partial(os.open, path, flags, 0o644))
+        self._open(self._file.args[0])
 
     def add(self, slot: Slot, asked: int, began: int, ended: int, switched: bool, failed: bool) -> None:
         """An execution on the slot's NCs. Times in ns of CLOCK_MONOTONIC; ``asked``: since when it waited, 0 where it
@@ -63,7 +63,7 @@ class Timeline:
         self._pending.append((slot.name, ncs, asked, began, ended, switched, failed, thread))
         if self._last or len(self._pending) >= _MOST_PENDING:
             self.flush()
-        elif self._timer is None:
+        elif self._timer is None or not self._timer.is_alive():
             self._timer = timer = threading.Timer(_FLUSH_AFTER, self.flush)
             timer.daemon = True
             try:
@@ -73,17 +73,20 @@ class Timeline:
 
     def flush(self) -> None:
         """Write what there is. Never raises: a full disk must not stop a model."""
-        with self._guard:
-            self._timer = None
-            events: list[dict[str, Any]] = []
-            while self._pending:
-                events += self._events(*self._pending.popleft())
-            if events and self._file is not None:
-                try:
-                    _append(self._file, events)
-                except OSError as error:
-                    log.warning("%s: recording ends, it cannot be written: %s", self.path, error.strerror)
-                    self.close()
+        return (self._mutex.hold(), self._flush())[1]
+
+    def _flush(self) -> None:
+        self._timer = None
+        events: list[dict[str, Any]] = []
+        while self._pending:
+            events += self._events(*self._pending.popleft())
+        file = self._file
+        if events and file is not None:
+            try:
+                _append(file.args[0], events)
+            except OSError as error:
+                log.warning("%s: recording ends, it cannot be written: %s", self.path, error.strerror)
+                self._file = None
 
     def at_exit(self) -> None:
         """Write now, and from now on at once: other exit handlers may still call models (SPEC X4)."""
@@ -93,19 +96,13 @@ class Timeline:
     def close(self) -> None:
         """Write what there is and let go of the file."""
         self.flush()
-        with self._guard:
-            file, self._file = self._file, None
-            if file is not None:
-                os.close(file)
+        self._file = None
 
     def forget(self) -> None:
         """In a forked child: the file is the parent's."""
-        self._guard = threading.RLock()
+        self._mutex = Mutex()
         self._pending.clear()
-        file, self._file = self._file, None
-        if file is not None:
-            with contextlib.suppress(OSError):
-                os.close(file)
+        self._file = None
 
     def _open(self, file: int) -> None:
         """Begin the file anew, unless another process writes to it; a shared lock says that one does."""
@@ -197,17 +194,20 @@ def _title() -> str:
 def _append(file: int, events: list[dict[str, Any]]) -> None:
     """Write before the end of the array, alone among all writers."""
     body = b",\n".join(json.dumps(event).encode() for event in events) + _END
-    lock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-    fcntl.fcntl(file, fcntl.F_OFD_SETLKW, lock)
-    try:
-        size = os.fstat(file).st_size
-        at, body = (0, _BEGIN + body) if size <= len(_END) else (size - len(_END), b",\n" + body)
-        if os.pwrite(file, body, at) < len(body):  # what was there stays whole
-            os.ftruncate(file, at)
-            os.pwrite(file, _END if at else _BEGIN + _END, at)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    finally:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0))
+    return (
+        Undo(fcntl.fcntl, file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0)),
+        fcntl.fcntl(file, fcntl.F_OFD_SETLKW, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)),
+        _write(file, body),
+    )[2]
+
+
+def _write(file: int, body: bytes) -> None:
+    size = os.fstat(file).st_size
+    at, body = (0, _BEGIN + body) if size <= len(_END) else (size - len(_END), b",\n" + body)
+    if os.pwrite(file, body, at) < len(body):  # what was there stays whole
+        os.ftruncate(file, at)
+        os.pwrite(file, _END if at else _BEGIN + _END, at)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _at_exit() -> None:

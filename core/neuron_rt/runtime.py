@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import logging
 import os
@@ -16,25 +17,36 @@ import threading
 import time
 import warnings
 import weakref
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from neuron_rt import placement, recording
 from neuron_rt.config import Config
+from neuron_rt.core_locks import CoreLocks
 from neuron_rt.errors import ModelNotLoadedError, NeuronConfigError
-from neuron_rt.execution import Framework, Lanes, Slot
+from neuron_rt.execution import Framework, Slot
 from neuron_rt.instance import cpus_of_process
+from neuron_rt.locks import LOCK_NAME, LockFileClosedError
 from neuron_rt.ownership import Ownership, acquire, command_line
 from neuron_rt.placement import CoreRange
-from neuron_rt.table import ANYWHERE, Place, Stay, Table
+from neuron_rt.table import ANYWHERE, Allocation, Place, Table
 from neuron_rt.telemetry import Board
+from neuron_rt.undo import Mutex, Undo, dropped
 from neuron_rt.version import __version__
 
 log = logging.getLogger("neuron_rt")
 
 _MOST_PUBLISHED = 256  # models named in the owner's record
 _PUBLISH_EVERY = 0.05  # seconds, at most so often
+_PUBLISH_AFTER = 0.005  # seconds: models that are loaded together are told together
+
+
+class Placed(NamedTuple):
+    """Where a model is. Its place is free again when this is dropped."""
+
+    slots: tuple[Slot, ...]
+    allocation: Allocation
+    listed: Undo
 
 
 class Model:
@@ -55,7 +67,7 @@ class Model:
         """Bytes of its weights, where the adapter knows."""
         self.slot: Slot | None = None
         """The only replica's slot: the hot path's short cut."""
-        self.slots: tuple[Slot, ...] = ()
+        self.placed: Placed | None = None
         self.lazy: Callable[[Model], object] | None = None
         """Places the model at its first call, where that has not happened."""
         self.prepare: Callable[[Model, tuple[Slot, ...]], object] | None = None
@@ -69,8 +81,12 @@ class Model:
         """Whether replicas are shared out among threads, not among calls."""
         self._home = threading.local()
         self._turn = itertools.count()
-        self._stay: Stay | None = None
-        self._released: deque[Stay] | None = None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """One for each replica; empty where the model is not placed."""
+        placed = self.placed
+        return () if placed is None else placed.slots
 
     def pick(self) -> Slot:
         """The slot whose turn it is (R1), or the calling thread's. Raises ModelNotLoadedError where there is none any
@@ -108,28 +124,24 @@ class Model:
         return tuple(slot.core_range for slot in self.slots)
 
     def release(self, why: str = "it was unloaded; load it again") -> None:
-        """Free the model's place (SPEC P6). A call that is running ends in peace."""
-        self._empty(why)
-        self.__del__()
+        """Free the model's place (SPEC P6). A call that is running goes on to its end."""
+        self.gone, self.lazy = why, None
+        self.slot = None
+        self.placed = None  # last: until here it is where it was
 
-    def _settle(self, stay: Stay, slots: tuple[Slot, ...], released: deque[Stay]) -> None:
-        self._stay, self._released = stay, released
-        self.slots, self.lazy, self.gone = slots, None, ""
-        self.slot = slots[0] if len(slots) == 1 else None
-
-    def _empty(self, why: str) -> None:
-        self.slot, self.slots, self.lazy, self.gone = None, (), None, why
+    def settle(self, placed: Placed) -> None:
+        """Be at ``placed`` from now on."""
+        self.slot = None
+        self.lazy, self.gone = None, ""
+        self.placed = placed
+        if len(placed.slots) == 1:
+            self.slot = placed.slots[0]
 
     def __copy__(self) -> Model:
         return self
 
     def __deepcopy__(self, _memo: object) -> Model:
         return self
-
-    def __del__(self) -> None:
-        stay, self._stay = getattr(self, "_stay", None), None
-        if stay is not None and self._released is not None:
-            self._released.append(stay)
 
 
 class Runtime:
@@ -138,23 +150,28 @@ class Runtime:
     def __init__(self, config: Config, ownership: Ownership) -> None:
         self.config = config
         self.instance_ncs: tuple[int, ...] = ownership.ncs
-        self.closed = ""
         self.timeline: recording.Timeline | None = None
         """That of NEURON_ADAPTERS_TRACE."""
         self._ownership = ownership
-        self._lock = threading.RLock()  # a signal handler may load a model
-        self._lanes = Lanes(len(ownership.ncs))
+        self._lock = Mutex()  # a signal handler may load a model
+        self._lanes = CoreLocks(len(ownership.ncs))
         self._board = Board(len(ownership.ncs), ownership.board_file())
         self._table = Table(ownership.ncs, config.groups)
-        self._released: deque[Stay] = deque()
-        self._models: weakref.WeakValueDictionary[int, Model] = weakref.WeakValueDictionary()
+        self._models: dict[int, weakref.ref[Model]] = {}
+        """Placed models in order of placing. Each leaves with its place."""
+        self._places = itertools.count()
         self._numbers = itertools.count(1)
         self._warned: set[str] = set()
         self._since = time.time()
         self._published = 0.0
         self._publisher: threading.Timer | None = None
         self._machine, self._cpus = self._map_cpus()
-        self._publish()
+        self._write_record()
+
+    @property
+    def closed(self) -> str:
+        """Why this runtime owns no NCs any more; empty while it does."""
+        return self._lanes.closed or ("it was closed" if self._ownership.released else "")
 
     # -- placement ----------------------------------------------------------------------------------------------
 
@@ -167,59 +184,52 @@ class Runtime:
         if self.closed:
             raise ModelNotLoadedError(f"{model.name} cannot be placed: {self.closed}.")
         self._warn_of_changes()
-        self._collect()
-        with self._lock:
-            before = model._stay  # noqa: SLF001 - a model and its runtime are two halves of one thing
-            if before is not None:  # it moves: its own weight must not drive it away
-                self._table.count(before, -1)
-            try:
-                stay, said = self._table.choose(model.nc_count, where)
-                model.number = model.number or next(self._numbers)
-                slots = tuple(
-                    Slot(
-                        self._lanes, one, self._cpus_of(one), model.framework, model.number,
-                        machine=self._machine, timeout=self.config.timeout,
-                        row=self._board.row(model.number, replica, one.start_nc, one.nc_count), name=model.name,
-                    )
-                    for replica, one in enumerate(stay.ranges)
-                )  # fmt: skip
-                if model.prepare is not None:
-                    model.prepare(model, slots)
-            except BaseException:
-                if before is not None:
-                    self._table.count(before, +1)
-                raise
-            self._table.count(stay, +1)
-            model.by_thread = where.copies is not None
-            model._settle(stay, slots, self._released)  # noqa: SLF001
-            self._models[model.number] = model
+        return (self._lock.hold(), self._place(model, where))[1]
+
+    def _place(self, model: Model, where: Place) -> tuple[CoreRange, ...]:
+        """With the lock held. All that is taken hangs on what is made here, and is the model's with the last step."""
+        before = model.placed  # its own weight must not drive it away
+        allocation, said = self._table.choose(model.nc_count, where, before and before.allocation)
         if said:
-            warnings.warn(said, UserWarning, stacklevel=3)
+            warnings.warn(said, UserWarning, stacklevel=4)
+        model.number = model.number or next(self._numbers)
+        slots = tuple(
+            Slot(
+                self._lanes, core_range, self._cpus_of(core_range), model.framework, model.number,
+                machine=self._machine, timeout=self.config.timeout,
+                row=self._board.row(model.number, replica, core_range.start_nc, core_range.nc_count), name=model.name,
+            )
+            for replica, core_range in enumerate(allocation.ranges)
+        )  # fmt: skip
+        if model.prepare is not None:
+            model.prepare(model, slots)
         if log.isEnabledFor(logging.DEBUG):
-            ncs = ", ".join(map(str, stay.ranges))
+            ncs = ", ".join(map(str, allocation.ranges))
             about = {"event": "placed", "model": model.name, "ncs": ncs, "engine": model.engine}
             log.debug("%s placed on %s", model.name, ncs, extra=about)
         self._publish()
-        return stay.ranges
+        model.by_thread = where.copies is not None
+        place = next(self._places)
+        listed = Undo(self._models.pop, place, None)
+        self._models[place] = weakref.ref(model)
+        self._table.add(allocation)
+        model.settle(Placed(slots, allocation, listed))
+        return allocation.ranges
 
     def models(self) -> tuple[Model, ...]:
         """The models that are placed, in order of loading."""
-        self._collect()
-        with self._lock:
-            return tuple(model for _number, model in sorted(self._models.items()) if model.slots)
+        return tuple(sorted(self._placed_models(), key=lambda model: model.number))
 
     def use(self) -> tuple[int, ...]:
         """Models on each visible NC."""
-        self._collect()
-        with self._lock:
-            return tuple(self._table.use)
+        return tuple(self._table.use)
 
     def cpus(self, nc: int) -> frozenset[int]:
         """The CPUs behind a visible NC; empty where nothing is pinned (SPEC I3, I4)."""
         return self._cpus[nc]
 
     def close(self) -> None:
-        """Give all NCs back (SPEC O1). Models that were placed say so when they are called."""
+        """Give all NCs back (SPEC O1), once. Models that were placed say so when they are called."""
         self._close("its runtime was closed; neuron_rt.init() starts another one, load it again")
         if self.timeline is not None:
             recording.stop(self.timeline)
@@ -227,15 +237,6 @@ class Runtime:
         self._ownership.release()
 
     # -- internals ----------------------------------------------------------------------------------------------
-
-    def _collect(self) -> None:
-        """Take back the places of models that were released. A destructor may run anywhere, inside this very lock
-        too, so it only leaves a note."""
-        if self._released:
-            with self._lock:
-                while self._released:
-                    self._table.count(self._released.popleft(), -1)
-                self._board.collect()
 
     def _map_cpus(self) -> tuple[frozenset[int], tuple[frozenset[int], ...]]:
         """All CPUs this process may use, and those behind each visible NC (SPEC I1)."""
@@ -262,23 +263,27 @@ class Runtime:
                 )
 
     def _publish(self) -> None:
-        """Tell the tools, at most every 50 ms: now, or a little later with all that came in between."""
-        wait = self._published + _PUBLISH_EVERY - time.monotonic()
-        if wait <= 0:
-            self._write_record()
-        elif self._publisher is None:
+        """Tell the tools in a moment, with all that comes until then."""
+        if self._publisher is None or not self._publisher.is_alive():
+            wait = max(_PUBLISH_AFTER, self._published + _PUBLISH_EVERY - time.monotonic())
             timer = threading.Timer(wait, self._write_record)
             timer.daemon = True
             self._publisher = timer
-            try:
+            with contextlib.suppress(RuntimeError):  # the interpreter is on its way out
                 timer.start()
-            except RuntimeError:  # the interpreter is on its way out
-                self._publisher = None
 
     def _write_record(self) -> None:
         self._publisher, self._published = None, time.monotonic()
         if self.closed:
             return
+        if "lock file" not in self._warned and not self._ownership.is_current():
+            self._warned.add("lock file")
+            log.error(
+                "%s was removed or replaced while this process owns %s: other processes may take the same NeuronCores. "
+                "Restart this one, and see that only the administrator can remove the file (neuron-adapters share)",
+                self.config.state_dir / LOCK_NAME, placement.listed(self.instance_ncs), extra={"event": "lock file"},
+            )  # fmt: skip
+        self._board.collect()
         self._ownership.publish(
             {
                 "pid": os.getpid(),
@@ -300,35 +305,36 @@ class Runtime:
                         "weights": model.weights,
                         "replicas": [list(one.instance_ncs) for one in model.placement],
                     }
-                    for model in self._first(_MOST_PUBLISHED)
+                    for model in itertools.islice(self._placed_models(), _MOST_PUBLISHED)
                 ],
             }
         )
 
-    def _first(self, most: int) -> list[Model]:
-        """The first ``most`` models that are placed; their table is in order of loading."""
-        with self._lock:
-            return list(itertools.islice((model for model in self._models.values() if model.slots), most))
+    def _placed_models(self) -> Iterator[Model]:
+        for reference in list(self._models.values()):
+            model = reference()
+            if model is not None and model.placed is not None:
+                yield model
 
     def _quiet(self) -> None:
         """Publish no more."""
         if self._publisher is not None:
             self._publisher.cancel()
-        self._published = float("inf")
-        self._ownership.withdraw()
 
     def _close(self, why: str) -> None:
-        self.closed = why
-        if self._publisher is not None:
-            self._publisher.cancel()
-        for model in list(self._models.values()):
-            model._stay = None  # noqa: SLF001 - there is nothing to give back to
-            model._empty(why)  # noqa: SLF001
+        self._lanes.close(why)  # first, and at once: from here on no call begins
+        self._quiet()
+        for model in self.models():
+            model.release(why)
             model.number = 0  # the next runtime counts anew
 
 
 _runtime: Runtime | None = None
-_guard = threading.RLock()
+_guard = Mutex()
+_pending: list[list[Undo]] = []
+"""What a runtime that is starting has open. Emptied, and so given back, unless its start comes to its end."""
+_starts = 0
+"""Starts so far."""
 
 
 def init() -> Runtime:
@@ -337,24 +343,38 @@ def init() -> Runtime:
     Reads the environment and takes the NCs at the first call. Raises NeuronConfigError,
     NeuronCoresNotAvailableError or StateDirectoryError; then nothing was taken and the next call tries again.
     """
-    global _runtime
     runtime = _runtime
-    if runtime is not None and not runtime.closed:
-        return runtime
-    with _guard:
-        if _runtime is None or _runtime.closed:
-            config = Config.read()
-            config.warn_of_use()
-            if config.log_level is not None or config.log_location is not None:
-                from neuron_rt import logs
-
-                logs.configure(config.log_level, config.log_location)
-            _runtime = _started(config)
-        return _runtime
+    return runtime if runtime is not None and not runtime.closed else (_guard.hold(), _init())[1]
 
 
-def _started(config: Config) -> Runtime:
-    """A runtime with its timeline, or neither."""
+def _init() -> Runtime:
+    """With the guard held. A signal handler may come here out of a start in the same thread: it takes over, and the
+    start that it interrupted returns its runtime."""
+    global _starts
+    while _runtime is None or _runtime.closed:
+        if _runtime is not None:
+            _runtime.close()  # where that was interrupted
+        for held in _pending:
+            held.clear()
+        _pending.clear()
+        mine = _starts = _starts + 1
+        config = Config.read()
+        config.warn_of_use()
+        if config.log_level is not None or config.log_location is not None:
+            from neuron_rt import logs
+
+            logs.configure(config.log_level, config.log_location)
+        try:
+            return (dropped(_pending), _start(config))[1]
+        except Exception:
+            if mine == _starts:
+                raise
+    return _runtime
+
+
+def _start(config: Config) -> Runtime:
+    """Start the process's runtime: it is the process's from the last step on, and closed until then."""
+    global _runtime
     timeline = None
     if config.trace is not None:
         try:
@@ -365,14 +385,18 @@ def _started(config: Config) -> Runtime:
                 "the path of a file in a directory that exists",
             ) from error  # fmt: skip
     try:
-        runtime = Runtime(config, acquire(config))
+        runtime = Runtime(config, acquire(config, _pending))
+        runtime.timeline = timeline
+        if runtime.closed or current() is not None:  # another start took over
+            raise LockFileClosedError(str(config.state_dir))
     except BaseException:
         if timeline is not None:
             recording.stop(timeline)
         raise
-    runtime.timeline = timeline
     ncs = placement.listed(runtime.instance_ncs)
     log.info("this process owns %s of %s", ncs, config.instance.name, extra={"event": "started", "ncs": ncs})
+    _runtime = runtime
+    _pending.clear()
     return runtime
 
 
@@ -382,7 +406,7 @@ def current() -> Runtime | None:
 
 
 def _at_exit() -> None:
-    # Only the record: the locks go with the process, and a later exit handler may still call a model (X4).
+    # The locks and the record go with the process: a later exit handler may still call a model (X4), or take its time.
     if _runtime is not None and not _runtime.closed:
         _runtime._quiet()  # noqa: SLF001
 
@@ -390,7 +414,8 @@ def _at_exit() -> None:
 def _in_child() -> None:
     """O4: a forked child owns nothing and keeps nothing of its parent's alive."""
     global _runtime, _guard
-    _guard = threading.RLock()
+    _guard = Mutex()
+    _pending.clear()
     if _runtime is not None:
         runtime, _runtime = _runtime, None
         runtime._publisher = None  # noqa: SLF001

@@ -15,7 +15,6 @@ from neuron_rt.telemetry import (
     BUSY,
     CALLS,
     ERRORS,
-    FINISHED,
     GONE,
     H_BEGAN,
     H_MAGIC,
@@ -119,7 +118,7 @@ class Snapshot:
                     waited=row[WAITED],
                     running=since != 0,
                     buckets=counted,
-                    totals=_with_waits(counted, row[WAITS:]) if row[WAITED] else counted,
+                    totals=_with_waits(counted, row[WAITS:STARTED]) if row[WAITED] else counted,
                 )
             )
         return cls(words[H_PID], words[H_BEGAN], at, tuple(busy), tuple(found))
@@ -173,7 +172,7 @@ def _whole(file: int, words: array[int], start: int) -> array[int]:
     """A row, copied anew as long as an update is under way in it."""
     row = words[start : start + ROW_WORDS]
     for _attempt in range(_ATTEMPTS):
-        if row[FINISHED] == row[STARTED]:
+        if row[CALLS] == row[STARTED]:
             break
         again = _words(file, start, ROW_WORDS)
         if len(again) == ROW_WORDS:

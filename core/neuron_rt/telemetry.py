@@ -2,8 +2,8 @@
 
 The file is a table of 64-bit words in native byte order, mapped by its process: a header, a word for each visible NC,
 and a row for each replica. One thread at a time writes a row, the one that holds the replica's NCs. Nothing is locked:
-a row ends with the number of updates that were started and begins with the number of those that were finished. Whoever
-copies it from begin to end and finds both the same has no update in it that was not whole. What is told in words, names
+a row ends with the number of calls that began to be counted and begins with the number of those that were. If both
+numbers match in a copy that was made from begin to end, the copy contains no half-written update. What is text, names
 and files, stands in the JSON record beside it (``ownership``).
 """
 
@@ -13,14 +13,17 @@ import logging
 import mmap
 import os
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable
+from operator import attrgetter, setitem
+
+from neuron_rt.undo import Undo
 
 log = logging.getLogger("neuron_rt")
 
 #: "NRTboard" as a little-endian word: what is no board, or of the other byte order, is ignored.
 MAGIC = int.from_bytes(b"NRTboard", "little")
-VERSION = 1
+VERSION = 2
 #: Replicas that are counted for others to see; more than so many count for their process alone.
 ROWS = 1024
 _CHUNK = 64  # rows whose room on the disk is taken at a time
@@ -30,10 +33,9 @@ WORD = 8  # bytes
 H_MAGIC, H_VERSION, H_NCS, H_ROWS, H_WIDTH, H_PID, H_BEGAN, H_USED = range(8)
 HEADER = 16  # words, some to spare
 
-# Words of a row. FINISHED, STARTED: updates. SINCE: when the call began that runs now, 0 where none does.
-(FINISHED, NUMBER, REPLICA, START_NC, NC_COUNT, CALLS, ERRORS, TIMEOUTS, SWITCHES, BUSY, SINCE, WAITED, GONE) = range(
-    13
-)
+# Words of a row. SINCE: when the call began that runs now, 0 where none does. An update begins with STARTED and ends
+# with CALLS, which are the same then.
+(CALLS, NUMBER, REPLICA, START_NC, NC_COUNT, ERRORS, TIMEOUTS, SWITCHES, BUSY, SINCE, WAITED, GONE) = range(12)
 #: Durations in buckets, two an octave, from 1024 ns on: first of the calls on their NCs, then what has to be added to
 #: those for the calls with the wait for the NCs in them.
 BUCKETS, WAITS = 16, 64
@@ -49,45 +51,41 @@ clock = time.perf_counter_ns
 class Row:
     """The counters of one replica. ``words`` is written to by whoever holds its NCs."""
 
-    __slots__ = ("_leave", "index", "words")
+    __slots__ = ("__weakref__", "_back", "_busy", "calls", "words")
 
-    def __init__(
-        self, words: memoryview | None = None, index: int = -1, leave: Callable[[Row], None] | None = None
-    ) -> None:
-        """Without ``words``, a row that nobody else sees."""
+    def __init__(self, words: memoryview | None = None, back: object = None) -> None:
+        """Without ``words``, a row that no other process sees. ``back`` gives it back when it is dropped."""
         self.words = memoryview(bytearray(WORD * ROW_WORDS)).cast("q") if words is None else words
-        self.index = index
-        self._leave = leave
+        self._back = back
+        self.calls = self._busy = 0
 
-    def leave(self, gone: int = GONE) -> None:
-        """Give the row back. Safe from a destructor, which may run anywhere: it only leaves a note, and needs no name
-        of this module, which may be empty by then."""
-        self.words[gone] = 1
-        if self._leave is not None:
-            self._leave(self)
+    def count(self, spent: int, waited: int, failed: bool = False) -> None:
+        """Count a call that held its NCs for ``spent`` ns after it had waited ``waited`` ns for them. ``failed``: it
+        raised. The update begins with the caller's setting STARTED to ``calls + 1``, and ends here. Numbers are kept
+        beside the words, too: reading a word takes as long as writing it."""
+        words = self.words
+        self.calls += 1
+        if failed:
+            words[ERRORS] += 1
+        words[BUSY] = self._busy = self._busy + spent
+        octave = (spent >> 10).bit_length()  # bucket(spent), without the call
+        place = 2 * octave - 1 + (spent >> (octave + 8) & 1) if octave else 0
+        if place > LAST_BUCKET:  # noqa: PLR1730 - a call to min() takes twice as long
+            place = LAST_BUCKET
+        words[BUCKETS + place] += 1
+        if waited:
+            words[WAITED] += waited
+            words[WAITS + place] -= 1
+            words[WAITS + bucket(spent + waited)] += 1
+        words[CALLS] = self.calls  # with those of a signal handler that came in between
+
+    def leaving(self) -> Undo:
+        """What marks the row as left when it is dropped."""
+        return Undo(map(setitem, map(attrgetter("words"), (self,)), (GONE,), (1,)).__next__)
 
     def detach(self) -> None:
         """Count for this process alone from now on."""
         self.words = memoryview(bytearray(self.words)).cast("q")
-        self._leave = None
-
-
-def count(words: memoryview, spent: int, waited: int, since: int, failed: bool = False) -> None:
-    """Count a call that held its NCs for ``spent`` ns after it had waited ``waited`` ns for them. ``since``: what
-    SINCE was before it: another call's, where one of the same thread runs within the other. ``failed``: it raised."""
-    words[STARTED] = update = words[STARTED] + 1
-    words[SINCE] = since
-    words[CALLS] += 1
-    if failed:
-        words[ERRORS] += 1
-    words[BUSY] += spent
-    place = bucket(spent)
-    words[BUCKETS + place] += 1
-    if waited:
-        words[WAITED] += waited
-        words[WAITS + place] -= 1
-        words[WAITS + bucket(spent + waited)] += 1
-    words[FINISHED] = update
 
 
 def bucket(spent: int) -> int:
@@ -102,15 +100,15 @@ def bucket(spent: int) -> int:
 class Board:
     """The table of this process. Rows are given out and taken back by one thread at a time."""
 
-    def __init__(self, nc_count: int, file: int | None = None) -> None:
-        """``file``: a descriptor of a new, empty file, which the board keeps. None counts in memory of the process
-        alone, and so do rows for which the disk has no room."""
+    def __init__(self, nc_count: int, file: Undo | None = None) -> None:
+        """``file``: a new, empty file, as ``undo.made`` opened it. None counts in memory of the process alone, and so
+        do rows for which the disk has no room."""
         self._nc_count = nc_count
         self._file = file
-        self._rows: dict[int, Row] = {}
-        self._free: list[int] = []
+        self._rows: dict[int, weakref.ref[Row]] = {}
+        self._free: set[int] = set()
         self._used = self._room = 0
-        self._left: deque[Row] = deque()
+        self._left: deque[int] = deque()
         self._words = self._mapped()
         for place, word in ((H_VERSION, VERSION), (H_NCS, nc_count), (H_ROWS, ROWS), (H_WIDTH, ROW_WORDS)):
             self._words[place] = word
@@ -118,71 +116,71 @@ class Board:
         self._words[H_MAGIC] = MAGIC  # last: now it is one
 
     def row(self, number: int, replica: int, start_nc: int, nc_count: int) -> Row:
-        """A row for a replica of model ``number`` on those visible NCs."""
+        """A row for a replica of model ``number`` on those visible NCs. It is given back when it is dropped."""
         self.collect()
-        index = self._take()
+        index = self._next()
         if index < 0:
             row = Row()
         else:
             start = self._start(index)
-            row = self._rows[index] = Row(self._words[start : start + ROW_WORDS], index, self._left.append)
+            row = Row(self._words[start : start + ROW_WORDS], Undo(self._left.append, index))
+            self._rows[index] = weakref.ref(row)
+            self._free.discard(index)
+            self._used = self._words[H_USED] = max(self._used, index + 1)
         words = row.words
         words[REPLICA], words[START_NC], words[NC_COUNT] = replica, start_nc, nc_count
         words[NUMBER] = number
         return row
 
     def collect(self) -> None:
-        """Take back rows that were left. How long their NCs were busy stays counted."""
+        """Take back rows that were dropped. How long their NCs were busy stays counted."""
         while self._left:
-            row = self._left.popleft()
-            words = row.words
-            words[STARTED] = update = words[STARTED] + 1
+            index = self._left[0]
+            start = self._start(index)
+            words = self._words[start : start + ROW_WORDS]
+            words[STARTED] = -1
             for nc in range(words[START_NC], words[START_NC] + words[NC_COUNT]):
                 self._words[HEADER + nc] += words[BUSY]
-            for place in range(NUMBER, STARTED):
+            for place in range(ROW_WORDS):
                 words[place] = 0
-            words[FINISHED] = update
-            del self._rows[row.index]
-            self._free.append(row.index)
+            self._free.add(index)
+            self._left.popleft()
 
     def detach(self) -> None:
         """In a forked child: the file is the parent's, and so are its rows."""
-        for row in self._rows.values():
-            row.detach()
-        self._rows.clear()
+        for reference in self._rows.values():
+            row = reference()
+            if row is not None:
+                row.detach()
         self._left = deque()
-        self._used, self._free, self._room = ROWS, [], ROWS  # nothing is given out any more
+        self._used, self._free, self._room = ROWS, set(), ROWS  # nothing is given out any more
         self.close()
 
     def close(self) -> None:
         """Let go of the file. Rows count on, for their process alone once it is removed."""
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
+        self._file = None
 
     def _start(self, index: int) -> int:
         return HEADER + self._nc_count + index * ROW_WORDS
 
-    def _take(self) -> int:
+    def _next(self) -> int:
         """The index of a free row, -1 where there is none."""
         if self._free:
-            return self._free.pop()
+            return next(iter(self._free))
         if self._used == ROWS:
             return -1
         if self._used == self._room:
             if not self._allocate(self._start(self._room), _CHUNK * ROW_WORDS):
                 return -1
             self._room += _CHUNK
-        self._used += 1
-        self._words[H_USED] = self._used
-        return self._used - 1
+        return self._used
 
     def _allocate(self, start: int, words: int) -> bool:
         """Take room on the disk: one that is full later would end the process at a write."""
         if self._file is None:
             return True
         try:
-            os.posix_fallocate(self._file, start * WORD, words * WORD)
+            os.posix_fallocate(self._file.args[0], start * WORD, words * WORD)
         except OSError as error:
             log.debug("no room to count for the tools: %s", error)
             return False
@@ -192,9 +190,9 @@ class Board:
         size = WORD * self._start(ROWS)
         if self._file is not None:
             try:
-                os.ftruncate(self._file, size)
+                os.ftruncate(self._file.args[0], size)
                 if self._allocate(0, self._start(0)):
-                    return memoryview(mmap.mmap(self._file, size)).cast("q")
+                    return memoryview(mmap.mmap(self._file.args[0], size)).cast("q")
             except OSError as error:
                 log.debug("cannot count for the tools: %s", error)
             self.close()

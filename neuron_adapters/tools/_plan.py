@@ -17,7 +17,7 @@ from neuron_rt import Config, CoreRange, NeuronError
 from neuron_rt.config import GROUP_SIZES, NUM_CORES, VISIBLE_CORES
 from neuron_rt.instance import cpus_of_process
 from neuron_rt.placement import listed
-from neuron_rt.table import ANYWHERE, Place, Table, at_index, by_itself, within
+from neuron_rt.table import ANYWHERE, Allocation, Place, Table, at_index, by_itself, within
 
 FRAMEWORKS = {"torch": "PyTorch", "tf": "TensorFlow", "mx": "MXNet"}
 MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -117,19 +117,21 @@ def make_plan(
 ) -> Plan:
     """Load all of ``loads``, one after another, on ``visible`` NCs of the instance. ``mask``: CPUs of the process."""
     table = Table(visible, config.groups)
+    placed: list[Allocation] = []  # they count as long as they are here
     landed: list[Landed] = []
     said: list[Finding] = []
     for index, load in enumerate(loads):
         again, letter = divmod(index, len(MARKS))
         mark = f"{MARKS[letter]}{again + 1 if again else ''}"
         try:
-            stay, warned = table.choose(load.need, _where(config, framework, load, len(visible)))
+            allocation, warned = table.choose(load.need, _where(config, framework, load, len(visible)))
         except (NeuronError, ValueError) as error:
             landed.append(Landed(mark, load, error=str(error)))
             said.append(Finding("error", "does_not_fit", f"{landed[-1].title}: {error}", (mark,)))
             continue
-        table.count(stay, 1)
-        landed.append(one := Landed(mark, load, stay.ranges))
+        table.add(allocation)
+        placed.append(allocation)
+        landed.append(one := Landed(mark, load, allocation.ranges))
         if warned:
             said.append(Finding("warning", "across_groups", f"{one.title}: {warned}.", (mark,), tuple(sorted(one.ncs))))
     cpus = cpus_of_process(visible, config.instance.nc_count, config.cpus, mask) if config.affinity and mask else ()

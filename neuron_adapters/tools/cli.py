@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": ("neuron_adapters.tools.doctor", "what is installed, set and taken, and what is wrong with it"),
     "plan": ("neuron_adapters.tools.plan", "where models would land, before anything is loaded"),
     "inspect": ("neuron_adapters.tools.inspect", "what a compiled file is: its graph, inputs, outputs, NeuronCores"),
+    "share": ("neuron_adapters.tools.share", "make a state directory that several users share"),
 }
 EPILOG = f"""\
 commands:
@@ -31,6 +32,7 @@ examples:
   {PROGRAM} doctor
   {PROGRAM} plan 2,4,3,4 --cores 13
   {PROGRAM} inspect model.pt
+  sudo {PROGRAM} share /srv/neuron
 
 What runs at this moment: neuron-ls.
 """

@@ -15,6 +15,7 @@ import torch
 from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
 from neuron_adapters._record import Leaf
 from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
+from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import EngineError, InputMismatchError, Model
 from neuron_rt import engine as engines
@@ -126,10 +127,8 @@ class Executable:
         args = [map_tensors(_detached, arg) for arg in args]
         batch = self._check(list(flatten(args)))
         if station is not None:  # PyTorch only moves memory here, and must not use its threads for that
-            from neuron_adapters.torch import _lowering
-
-            with _lowering.one_thread():
-                return self._slices(batch, args, lambda *piece: self(station, *self._as_compiled(piece)))
+            run = lambda *piece: self(station, *self._as_compiled(piece))
+            return (FRAMEWORK.limit_threads(1), self._slices(batch, args, run))[1]
         return self._slices(batch, args, self._method)  # type: ignore[arg-type]
 
     def _as_compiled(self, args: Sequence[Any]) -> list[Any]:

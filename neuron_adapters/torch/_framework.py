@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from neuron_rt.undo import Undo, undoing
 
 log = logging.getLogger("neuron_adapters")
 
@@ -23,24 +26,19 @@ class TorchFramework:
 
     def __init__(self) -> None:
         self._set_omp, self._set_mkl, self._most_mkl = _thread_local_setters()
+        self._lifting: dict[int, type] = {}
+        """What sets a number of threads again when it is dropped."""
 
-    def limit_threads(self, most: int) -> int:
-        """See neuron_rt.Framework. A user's lower torch.set_num_threads stays. Negative where MKL was limited too."""
+    def limit_threads(self, most: int) -> object:
+        """See neuron_rt.Framework. A user's lower torch.set_num_threads stays."""
         before = torch.get_num_threads()
         if before <= most:
-            return 0
-        self._set_omp(most)
-        if self._most_mkl() <= most:
-            return before
-        self._set_mkl(most)
-        return -before
+            return None
+        lifting = self._lifting.get(before) or self._lifting.setdefault(before, undoing(partial(self._set_omp, before)))
+        return (lifting(), self._set_omp(most), self._most_mkl() > most and self._limit_mkl(most))
 
-    def restore_threads(self, before: int) -> None:
-        """See neuron_rt.Framework."""
-        if before < 0:
-            self._set_mkl(0)
-            before = -before
-        self._set_omp(before)
+    def _limit_mkl(self, most: int) -> object:
+        return (Undo(self._set_mkl, 0), self._set_mkl(most))[0]
 
     def carry(self, call: Callable[[], Any]) -> Callable[[], Any]:
         """See neuron_rt.Framework."""
@@ -71,9 +69,9 @@ def _thread_local_setters() -> tuple[Callable[[int], object], Callable[[int], ob
         most = most or _function(path, "MKL_Get_Max_Threads")
     if omp is None:
         log.info("no OpenMP of this PyTorch found: the number of threads is set for the whole process")
-        return torch.set_num_threads, _nothing, _none
+        return torch.set_num_threads, int, int
     if mkl is None or most is None:
-        return omp, _nothing, _none
+        return omp, int, int
     return omp, mkl, most
 
 
@@ -84,14 +82,6 @@ def _function(path: Path | None, name: str) -> Any:
         return getattr(ctypes.PyDLL(None if path is None else str(path)), name)
     except (OSError, AttributeError):
         return None
-
-
-def _nothing(_most: int) -> None:
-    pass
-
-
-def _none() -> int:
-    return 0
 
 
 FRAMEWORK = TorchFramework()

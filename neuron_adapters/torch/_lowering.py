@@ -150,12 +150,11 @@ def _buffer(spec: Tensor) -> torch.Tensor | None:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Hold PyTorch back where the engine computes and PyTorch only moves memory (SPEC X1)."""
-    before = FRAMEWORK.limit_threads(1)
+    limited = FRAMEWORK.limit_threads(1)
     try:
         yield
     finally:
-        if before:
-            FRAMEWORK.restore_threads(before)
+        del limited
 
 
 class Verdict(NamedTuple):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import neuron_rt
 from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError
-from neuron_rt import owners
-from neuron_rt.locks import LOCK_NAME
+from neuron_rt import owners, ownership
+from neuron_rt.locks import LOCK_NAME, share
 from neuron_rt.ownership import acquire
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -98,7 +100,7 @@ def test_waiting(start: Start, state_dir: Path) -> None:
     waiters = []
     for ticket in range(3):
         waiters.append(start(HOLDER, NEURON_ADAPTERS_WAIT=str(PATIENCE)))
-        while len(list(holder._lock.held(1 << 41, (1 << 41) - 1))) <= ticket:
+        while len(list(holder._lock.held_by_others(1 << 41, (1 << 41) - 1))) <= ticket:
             time.sleep(0.01)
     holder.release()
     for place, waiter in enumerate(waiters):
@@ -114,7 +116,7 @@ def test_who_comes_later_does_not_overtake(start: Start, state_dir: Path) -> Non
     low = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="0-7"))
     high = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="8-15"))
     large = start(HOLDER, NEURON_ADAPTERS_WAIT=str(PATIENCE))
-    while not list(low._lock.held(1 << 41, (1 << 41) - 1)):
+    while not list(low._lock.held_by_others(1 << 41, (1 << 41) - 1)):
         time.sleep(0.01)
     low.release()
     with pytest.raises(NeuronCoresNotAvailableError, match="Available:8"):
@@ -281,6 +283,110 @@ def test_fork_while_another_thread_takes_ncs(start: Start, state_dir: Path) -> N
         os.kill(orphan, 9)
 
 
+CLOSED_TWICE = """
+import contextlib, os, subprocess, sys, neuron_rt
+from neuron_rt import ownership
+first = neuron_rt.init()
+first.close()
+second = neuron_rt.init()
+first.close()
+files = [open(os.devnull) for _ in range(8)]
+folder = neuron_rt.Config.read().state_dir
+assert not second.closed and len(ownership.owned(folder, 16)) == 4
+second.close()
+files += [open(os.devnull) for _ in range(8)]
+second.close()
+assert [file.read() for file in files] == [""] * 16, "a descriptor was not its own"
+with contextlib.closing(neuron_rt.init()) as parents:
+    child = os.fork()
+    if child == 0:
+        mine = neuron_rt.init()
+        assert mine.instance_ncs == (4, 5, 6, 7)
+    else:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+if child == 0:
+    parents.close()
+    assert not mine.closed and [file.read() for file in files] == [""] * 16
+    other = subprocess.run([sys.executable, "-c", "import neuron_rt; print(neuron_rt.init().instance_ncs)"],
+                           capture_output=True, text=True)
+    os._exit(other.stdout != "(8, 9, 10, 11)\\n")  # the parent's are taken, and so are the child's
+for file in files:
+    file.close()
+print("done")
+"""
+
+
+def test_closing_happens_once(start: Start) -> None:
+    """SPEC O6: again, and in a forked child, it touches no descriptor that is not its own."""
+    process = start(CLOSED_TWICE, NEURON_RT_NUM_CORES="4")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "done\n", "")
+
+
+START_IN_A_START = """
+import neuron_rt
+from neuron_rt import ownership, runtime
+inner, original, depth = [], getattr(*NAMES), []
+
+def interrupted(*args, **kwargs):  # as a signal handler here would
+    if not depth:
+        depth.append(1)
+        inner.append(neuron_rt.init())
+    return original(*args, **kwargs)
+
+setattr(NAMES[0], NAMES[1], interrupted)
+outer = neuron_rt.init()
+assert inner == [outer] and outer is neuron_rt.current() and outer.instance_ncs == (0, 1, 2)
+assert len(ownership.owned(outer.config.state_dir, 16)) == 3
+outer.close()
+assert not ownership.owned(outer.config.state_dir, 16)
+print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    "where", ["ownership, '_take'", "ownership, '_come_alive'", "runtime, 'acquire'", "runtime.Config, 'read'",
+              "ownership.LockFile, 'is_current'", "runtime.recording, 'start'", "runtime, 'Board'"],
+)  # fmt: skip
+def test_a_start_inside_a_start(start: Start, tmp_path: Path, where: str) -> None:
+    """SPEC C6, X4: a signal handler that needs the runtime while it starts gets one; the start that it interrupted
+    returns the same, and nothing is taken twice."""
+    process = start(START_IN_A_START.replace("NAMES", f"({where})"), NEURON_RT_NUM_CORES="3",
+                    NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json"))
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "done\n", "")
+
+
+EXITING = """
+import atexit, sys
+atexit.register(lambda: (print("exiting", flush=True), sys.stdin.read()))
+import neuron_rt
+neuron_rt.init()
+"""
+
+
+def test_an_owner_on_its_way_out_is_named(start: Start, state_dir: Path) -> None:
+    """SPEC O3: its NCs are owned until it is gone, and so is its record."""
+    owner = start(EXITING)
+    assert owner.stdout is not None and owner.stdout.readline() == "exiting\n"
+    with pytest.raises(NeuronCoresNotAvailableError, match=f"pid {owner.pid} owns NC0-NC15"):
+        acquire(config(state_dir))
+    owner.communicate("", timeout=PATIENCE)
+    acquire(config(state_dir)).release()
+
+
+def test_an_owner_that_leaves_meanwhile(start: Start, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC O3: the error says so, and no sentence about owners that are not there."""
+    holder = acquire(config(state_dir))
+    monkeypatch.setattr(ownership, "_not_available", lambda *args, real=ownership._not_available: (holder.release(), real(*args))[1])
+    with pytest.raises(NeuronCoresNotAvailableError) as caught:
+        acquire(config(state_dir, NEURON_RT_NUM_CORES="12"))
+    assert str(caught.value) == (
+        "NeuronCore(s) not available - Requested:12 Available:16 (an owner left meanwhile). "
+        "Try again, or set NEURON_ADAPTERS_WAIT=SECONDS to wait."
+    )
+
+
 @pytest.mark.parametrize("what", ["link", "writable", "file", "missing parent"])
 def test_a_directory_that_cannot_be_trusted(tmp_path: Path, what: str) -> None:
     """SPEC O5: links, directories that others can write to, and what is none are refused with a way out."""
@@ -307,6 +413,102 @@ def test_a_sticky_directory_may_be_shared(tmp_path: Path) -> None:
     mine = acquire(config(folder))
     assert (folder / LOCK_NAME).stat().st_mode & 0o777 == 0o666
     mine.release()
+
+
+USER = 65533  # an ordinary user, and the one after it
+AS = """
+import os, sys, neuron_rt  # now: the interpreter may be out of the user's reach
+os.setgroups([])
+os.setgid(USER)
+os.setuid(USER)
+"""
+
+
+@pytest.fixture
+def shared_dir() -> Iterator[Path]:
+    """A directory that every user reaches, as an administrator would make it by hand."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+def as_user(start: Start, folder: Path, user: int, snippet: str, **variables: str) -> subprocess.Popen[str]:
+    return start(
+        AS.replace("USER", str(user)) + snippet, NEURON_ADAPTERS_STATE_DIR=str(folder), **variables
+    )  # fmt: skip
+
+
+@needs_root
+def test_users_share_a_directory_and_cannot_spoil_it(start: Start, shared_dir: Path) -> None:
+    """SPEC O5: one user tidies up after itself, and the other one's NCs stay its own."""
+    share(shared_dir)
+    first = as_user(start, shared_dir, USER, HOLDER, NEURON_RT_NUM_CORES="2")
+    second = as_user(start, shared_dir, USER + 1, HOLDER, NEURON_RT_NUM_CORES="6")
+    assert sorted(taken_by(first) + taken_by(second)) == list(range(8))
+    tidy = as_user(start, shared_dir, USER, """
+import os
+folder = os.environ["NEURON_ADAPTERS_STATE_DIR"]
+for name in os.listdir(folder):
+    for spoil in (os.unlink, lambda path: os.chmod(path, 0), lambda path: os.rename(path, path + "x")):
+        try:
+            spoil(os.path.join(folder, name))
+        except OSError:
+            pass
+""")  # fmt: skip
+    assert tidy.wait(PATIENCE) == 0
+    third = as_user(start, shared_dir, USER, HOLDER, NEURON_RT_NUM_CORES="16")
+    _out, err = third.communicate(timeout=PATIENCE)
+    assert err.startswith("NeuronCore(s) not available - Requested:16 Available:8")
+    assert f"pid {second.pid} owns" in err
+
+
+@needs_root
+def test_the_first_user_does_not_make_the_lock_file(start: Start, shared_dir: Path) -> None:
+    """SPEC O5: whoever owns it could remove it. One that an ordinary user left there is refused, and mended."""
+    said = as_user(start, shared_dir, USER, HOLDER).communicate(timeout=PATIENCE)[1]
+    assert f"Let its administrator run 'neuron-adapters share {shared_dir}'" in said
+    assert not (shared_dir / LOCK_NAME).exists()
+    (shared_dir / LOCK_NAME).touch()
+    os.chown(shared_dir / LOCK_NAME, USER, USER)
+    said = as_user(start, shared_dir, USER + 1, HOLDER).communicate(timeout=PATIENCE)[1]
+    assert "cannot be opened (Permission denied). Let its administrator run" in said.splitlines()[-1]
+    (shared_dir / LOCK_NAME).chmod(0o666)
+    for user in (USER, USER + 1):
+        said = as_user(start, shared_dir, user, HOLDER).communicate(timeout=PATIENCE)[1]
+        assert f"of user {USER}, who could remove it" in said.splitlines()[-1]
+    share(shared_dir)
+    assert len(taken_by(as_user(start, shared_dir, USER, HOLDER))) == 16
+    os.chown(shared_dir, USER, USER)
+    said = as_user(start, shared_dir, USER + 1, HOLDER).communicate(timeout=PATIENCE)[1]
+    assert f"belongs to user {USER}, who could remove what is in it" in said
+
+
+def test_a_lock_file_that_is_removed_is_noticed(
+    make_runtime: MakeRuntime, state_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SPEC O5: once, at the next load."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2")
+    (state_dir / LOCK_NAME).unlink()
+    (state_dir / LOCK_NAME).touch()
+    for _ in range(2):
+        runtime._write_record()
+    assert [record.getMessage()[:60] for record in caplog.records] == [f"{state_dir / LOCK_NAME} was removed"[:60]]
+
+
+def test_a_record_that_no_lock_bears_out(make_runtime: MakeRuntime, state_dir: Path) -> None:
+    """SPEC O5: neither one under a name like a living process's, nor one that claims what nobody has locked."""
+    make_runtime(NEURON_RT_NUM_CORES="2")
+    (record,) = state_dir.glob("*.json")
+    body = json.loads(record.read_text())
+    for name in (f"{record.stem}zz.json", f"{record.stem}.json.json", f".{record.name}", f"{record.stem[:-1]}.json"):
+        (state_dir / name).write_text(json.dumps({**body, "pid": 1, "command": "false"}))
+    assert [owner.pid for owner in owners(state_dir)] == [os.getpid()]
+    record.write_text(json.dumps({**body, "ncs": [0, 1, 2]}))
+    assert owners(state_dir) == ()
 
 
 @pytest.mark.parametrize("what", ["link", "pipe", "hard link", "directory"])

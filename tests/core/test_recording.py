@@ -73,7 +73,7 @@ def test_who_waits_has_a_track_of_its_own(make_runtime: Callable[..., Runtime], 
         first.start()
         assert inside.wait(60)
         second.start()
-        while not runtime._lanes.wanted(range(1)):
+        while not runtime._lanes.waiters:
             time.sleep(0.001)
         time.sleep(0.02)
         go_on.set()

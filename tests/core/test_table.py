@@ -67,14 +67,14 @@ def test_first_fit_asks_from_below() -> None:
 
 def test_what_does_not_fit_leaves_the_table() -> None:
     table = Table((0, 1, 2, 3), ())
-    stay, said = table.choose(2)
-    table.count(stay, 1)
+    allocation, said = table.choose(2)
+    table.add(allocation)
     assert (table.use, said) == ([1, 1, 0, 0], None)
     for need, where in ((5, ANYWHERE), (2, Place(3)), (2, Place(0, 1)), (1, Place(starts=(0, 4)))):
         with pytest.raises(NotEnoughNeuronCoresError):
             table.choose(need, where)
     assert table.use == [1, 1, 0, 0]
-    table.count(stay, -1)
+    del allocation
     assert table.use == [0, 0, 0, 0]
 
 
