@@ -7,20 +7,23 @@ import json
 import os
 import re
 import stat
-import zipfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
-from neuron_adapters import _mxnet_files, _neuron_nodes, _torchscript
+from neuron_adapters import _json, _mxnet_files, _neuron_nodes, _torchscript, _zips
 from neuron_adapters._neff import HEADER, Header, is_neff, read_header
+from neuron_adapters._printable import damaged, one_line
 from neuron_adapters._record import Leaf, Record, cores
 from neuron_rt import ArtifactError
 
 #: How the compilers for the hardware begin the name in a NEFF: 1.6.13.0+9f61b2f75-/tmp/...
 _COMPILER = re.compile(r"\d+(\.\d+){2,4}(\+[0-9a-f]+)?")
 _OURS = re.compile(r"neuron_adapters \d+(\.\w+)*")
-_RECORD = b'{"version": '
+_RECORD = '{"version": '
 _LONGEST_RECORD = _PIECE = 1 << 20
+_MOST_TRIED = 64
+#: Finds the end of a record; what its numbers are is the record's question.
+_ANY = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 #: Where a .pt2 archive keeps its record.
 _EXTRA = "neuron_artifact.json"
 _LARGEST_NEFF = 1 << 32
@@ -73,12 +76,15 @@ class Contents:
 
 
 def look(path: str) -> Contents:
-    """The report on a file, a directory, or the prefix of a checkpoint. Raises ArtifactError for what is damaged or
-    unknown, OSError for what cannot be read."""
+    """The report on a file, a directory, or the prefix of a checkpoint. The readers say how
+    their work and memory are bounded by the size of the file (SPEC F2). Raises ArtifactError, one printable line, for
+    what is damaged or unknown, OSError for what cannot be read."""
     try:
         return _look(path)
-    except ValueError as error:
-        raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from error
+    except (ArtifactError, OSError):
+        raise
+    except Exception as error:  # whatever else a damaged file makes of a reader
+        raise damaged(f"{path} is damaged: {one_line(error)}") from error
 
 
 def _look(path: str) -> Contents:
@@ -88,19 +94,20 @@ def _look(path: str) -> Contents:
     if os.path.isdir(path):
         return _saved_model(path)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for whoever writes to it
-        raise ArtifactError(f"{path} is no file and no directory.")
+        raise damaged(f"{path} is no file and no directory.")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(HEADER)
         if is_neff(head):
             if size > _LARGEST_NEFF:
-                raise ArtifactError(f"{path} has {size} bytes, and a NEFF has fewer than {_LARGEST_NEFF}.")
-            return _neff(path, head + file.read(size - len(head)))
+                raise damaged(f"{path} has {size} bytes, and a NEFF has fewer than {_LARGEST_NEFF}.")
+            file.seek(0)
+            return _neff(path, file.read(size))
     if head.startswith(b"PK"):
         return _archive(path, size)
     if head.startswith(b"\x89HDF"):
         return Contents(path, "Keras file (HDF5)", size)
-    raise ArtifactError(
+    raise damaged(
         f"{path} is of no kind that is known here: a TorchScript archive (.pt), the prefix or a file of an MXNet "
         "checkpoint, a SavedModel directory, a Keras file or a NEFF."
     )
@@ -119,7 +126,7 @@ def _neff(path: str, data: bytes) -> Contents:
     try:
         header = read_header(data)
     except ValueError as error:
-        raise ArtifactError(f"{path} is damaged, or no NEFF: {error}.") from error
+        raise damaged(f"{path} is damaged, or no NEFF: {error}.") from error
     part = Part(os.path.basename(path), header.nc_count, len(data), neff=header)
     return Contents(
         path, "NEFF", len(data), compiler_of(header), header.nc_count, parts=(part,), runs_here=False,
@@ -130,7 +137,7 @@ def _neff(path: str, data: bytes) -> Contents:
 def _saved_model(path: str) -> Contents:
     found = _neuron_nodes.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
     if found is None:
-        raise ArtifactError(f"{path} is no SavedModel: it has no saved_model.pb.")
+        raise damaged(f"{path} is no SavedModel: it has no saved_model.pb.")
     size = sum(
         os.lstat(os.path.join(folder, name)).st_size for folder, _names, files in os.walk(path) for name in files
     )  # fmt: skip
@@ -174,10 +181,10 @@ def _checkpoint(path: str, prefix: str) -> Contents:
 
 def _archive(path: str, size: int) -> Contents:
     try:
-        with zipfile.ZipFile(path) as packed:
+        with _zips.opened(path) as packed:
             names = packed.namelist()
-    except _torchscript.DAMAGED as error:
-        raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from error
+    except _zips.DAMAGED as error:
+        raise damaged(f"{path} is damaged: {one_line(error)}") from error
     if "config.json" in names and "metadata.json" in names:
         return Contents(path, "Keras file", size)
     if any(name.endswith("/archive_format") for name in names):
@@ -209,14 +216,13 @@ def _archive(path: str, size: int) -> Contents:
 def _exported(made: Contents, path: str) -> Contents:
     """The same with the record of an exported program, where it has one."""
     try:
-        with zipfile.ZipFile(path) as packed:
-            name = next((one for one in packed.namelist() if one.endswith(f"/{_EXTRA}")), None)
-            if name is None:
+        with _zips.opened(path) as packed:
+            entry = next((one for one in packed.infolist() if one.filename.endswith(f"/{_EXTRA}")), None)
+            if entry is None:
                 return made
-            with packed.open(name) as member:
-                count = cores(json.loads(member.read(_LONGEST_RECORD))["pipeline_cores"])
-    except (*_torchscript.DAMAGED, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: the record of the compilation cannot be read ({error}).") from error
+            count = cores(_json.loads(_zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
+    except (*_zips.DAMAGED, TypeError) as error:
+        raise damaged(f"{path}: the record of the compilation cannot be read ({one_line(error)}).") from error
     how = "runs on PyTorch"
     return replace(made, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)
 
@@ -234,25 +240,27 @@ def _with_record(made: Contents, file: str) -> Contents:
 
 
 def _record(file: str) -> Record | None:
-    """The first record in a file, wherever it is: it is JSON."""
+    """The first record in a file, wherever it is: it is JSON, in ASCII. The file is read once, and at most _MOST_TRIED
+    MiB of it are parsed: what looks like a record so often and is none hides what follows (SPEC F2)."""
+    tried = 0
     with open(file, "rb") as opened:
-        at = 0
-        while piece := opened.read(_PIECE):
-            found = piece.find(_RECORD)
-            if found < 0:
-                at += max(1, len(piece) - len(_RECORD))  # it may lie across two pieces
-                opened.seek(at)
-                if len(piece) < _PIECE:
-                    return None
+        text, at = "", 0
+        while tried < _MOST_TRIED:
+            at = text.find(_RECORD, at)
+            if at < 0:
+                text, at = text[1 - len(_RECORD) :], 0  # it may lie across two pieces
+            if len(text) - at < _LONGEST_RECORD and (piece := opened.read(_PIECE)):
+                text, at = text[at:] + piece.decode("latin-1"), 0
                 continue
-            opened.seek(at + found)
-            text = opened.read(_LONGEST_RECORD).decode(errors="ignore")
+            if not text.startswith(_RECORD, at):
+                break
+            said = text[at : at + _LONGEST_RECORD]
             try:
-                _value, end = json.JSONDecoder().raw_decode(text)
-                return Record.loads(text[:end], lambda _name: True)
+                _value, end = _ANY.raw_decode(said)
+                return Record.loads(said[:end], lambda _name: True)
             except (ValueError, TypeError, KeyError, RecursionError):
-                at += found + 1
-                opened.seek(at)
+                at += len(_RECORD)
+                tried += 1
     return None
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from neuron_adapters._printable import printable
 from neuron_adapters._protobuf import fields, integer, integers, text, view
-from neuron_adapters._record import MOST_CORES, Leaf
+from neuron_adapters._record import MOST_CORES, MOST_DIMENSIONS, MOST_TENSORS, Leaf
+
+#: What is longer is none, and need not be looked at.
+_LONGEST = 16 << 20
 
 _DTYPES = {
     1: "float32", 2: "int32", 3: "uint8", 4: "string", 5: "bool", 6: "uint8", 7: "int8", 8: "uint16", 9: "int16",
@@ -27,12 +31,17 @@ class Metaneff:
 
 
 def read(data: bytes | memoryview) -> Metaneff:
-    """The metaneff in ``data``. Raises ValueError for what is none."""
+    """The metaneff in ``data``. Its bytes are read once for each level they are in, of which there are two. Raises
+    ValueError for what is none."""
+    if len(data) > _LONGEST:
+        raise ValueError(f"it has {len(data)} bytes")
     sides: dict[int, list[Leaf]] = {1: [], 2: []}
     batched, nc_count = False, 0
     for number, value in fields(memoryview(data)):
         if number in sides:
             leaf, dynamic = _tensor(view(value))
+            if len(sides[number]) >= MOST_TENSORS:
+                raise ValueError(f"it names more than {MOST_TENSORS} tensors")
             sides[number].append(leaf)
             batched = batched or dynamic
         elif number == 3:
@@ -46,9 +55,11 @@ def _tensor(data: memoryview) -> tuple[Leaf, bool]:
     name, shape, dtype, dynamic = "", [], 0, False
     for number, value in fields(data):
         if number == 1:
-            name = text(value)
+            name = printable(text(value))
         elif number == 2:
-            shape += integers(value)
+            shape += integers(value, MOST_DIMENSIONS)
+            if len(shape) > MOST_DIMENSIONS:
+                raise ValueError(f"a tensor has more than {MOST_DIMENSIONS} dimensions")
         elif number == 3:
             dtype = integer(value)
         elif number == 5:

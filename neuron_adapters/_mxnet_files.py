@@ -1,20 +1,28 @@
-"""MXNet checkpoints, looked at without MXNet and without reading their weights: compiled nodes and their binaries."""
+"""MXNet checkpoints, looked at without MXNet and without reading their weights: compiled nodes and their binaries.
+
+The symbol file is parsed once, and each binary hashed once, however many nodes name it. What one text in it says of
+shapes is parsed once as well (SPEC F2).
+"""
 
 from __future__ import annotations
 
 import ast
-import json
+import functools
 import os
 import re
+import stat
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from neuron_adapters import _json
 from neuron_adapters._neff import Header, read_header
-from neuron_adapters._record import Leaf, cores
-from neuron_rt import ArtifactError
+from neuron_adapters._printable import LONGEST, damaged, one_line, printable
+from neuron_adapters._record import MOST_TENSORS, Leaf, cores
 
 OP = "_neuron_subgraph_op"
+#: The attribute that says what a compiled node takes.
+INPUTS = "__model_inputmap__"
 SYMBOL, PARAMS = "-symbol.json", re.compile(r"-\d{4}\.params$")
 _DTYPES = (
     "float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32", "uint64",
@@ -22,8 +30,13 @@ _DTYPES = (
 )  # fmt: skip
 _SIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
 _CORES = ("__model_opt_neuroncore__", "__subgraph_opt_neuroncore__")
-_LARGEST_SYMBOL, _LARGEST_MAP, _LARGEST_NAME = 256 << 20, 1 << 16, 1 << 16
+_LARGEST_SYMBOL, _LARGEST_MAP, _LARGEST_NAME = 64 << 20, 1 << 16, 1 << 16
 _MOST_DIMENSIONS = 32
+#: Arrays of a params file: one without data takes 4 bytes there and 300 in memory.
+MOST_ARRAYS = 1 << 18
+#: Python's literals without those that are long, nested by signs, or warned of. Each character begins one alternative
+#: at most, so that matching takes linear time.
+_LITERAL = re.compile(r"""(?:[][{}(),:\s]|-?[0-9]{1,18}(?![\w.])|'[^'"\\\n]*'|"[^'"\\\n]*")*""")
 
 
 @dataclass(frozen=True)
@@ -65,15 +78,17 @@ def load(prefix: str) -> Checkpoint:
     with open(file, "rb") as opened:
         size = os.fstat(opened.fileno()).st_size
         if size > _LARGEST_SYMBOL:
-            raise ArtifactError(f"{file} has {size} bytes, and a symbol file has fewer.")
+            raise damaged(f"{file} has {size} bytes, and a symbol file has fewer.")
         text = opened.read(size)
     folder, name = os.path.split(prefix)
     weights = sorted(
         one for one in os.listdir(folder or ".") if one.startswith(f"{name}-") and PARAMS.fullmatch(one[len(name) :])
     )
     params = os.path.join(folder, weights[-1]) if weights else ""
+    if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for whoever writes to it
+        raise damaged(f"{params} is no file.")
     try:
-        graph = json.loads(text, strict=False)
+        graph = _json.loads(text, strict=False)
         arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
         if params:
             with open(params, "rb") as opened:
@@ -84,9 +99,8 @@ def load(prefix: str) -> Checkpoint:
             parts = _parts(graph, arrays, None)
         outputs, version = _outputs(graph), _version(graph)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, struct.error) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ArtifactError(f"{file}, or the weights beside it, is damaged, or no checkpoint: {said}.") from error
-    known = {name: (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
+        raise damaged(f"{file}, or the weights beside it, is damaged, or no checkpoint: {one_line(error)}.") from error
+    known = {printable(name): (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
     return Checkpoint(version, parts, outputs, known, (file, *([params] if params else [])), size)
 
 
@@ -95,7 +109,7 @@ def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, in
     ValueError, struct.error."""
     size = os.fstat(file.fileno()).st_size
     magic, _reserved, count = _unpack(file, "<3Q")
-    if magic != 0x112 or count > size // 4:
+    if magic != 0x112 or count > min(size // 4, MOST_ARRAYS):
         raise ValueError("the params file does not begin as one")
     found = []
     for _index in range(count):
@@ -149,48 +163,80 @@ def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
 
 
 def _parts(graph: Any, arrays: dict[str, Any], file: BinaryIO | None) -> tuple[Part, ...]:
+    headers: dict[str, Header | None] = {}
     found = []
     for node in graph["nodes"]:
         if node["op"] != OP:
             continue
-        attrs, name = node.get("attrs", {}), str(node["name"])
-        _shape, _dtype, at, size = arrays.get(f"arg:{name}_neuronbin", ((), "", 0, 0))
-        header = None
-        if file is not None and size:
-            file.seek(at)
-            try:
-                header = read_header(file.read(size))
-            except ValueError:
-                header = None
-        counts = [cores(int(attrs[one])) for one in _CORES if one in attrs]
+        attrs, binary = node.get("attrs", {}), f"arg:{node['name']}_neuronbin"
+        _shape, _dtype, at, size = arrays.get(binary, ((), "", 0, 0))
+        if file is not None and size and binary not in headers:
+            headers[binary] = _header(file, at, size)
+        counts = [cores(_json.whole(attrs[one])) for one in _CORES if one in attrs]
         operators = sorted(
-            str(one["op"]) for part in node.get("subgraphs", ()) for one in part["nodes"] if one["op"] != "null"
+            printable(one["op"]) for part in node.get("subgraphs", ()) for one in part["nodes"] if one["op"] != "null"
         )
-        found.append(Part(name, max(counts, default=1), _inputs(attrs), tuple(operators), header, size))
+        inputs = tuple((printable(name), *one) for name, one in input_map(str(attrs.get(INPUTS, ""))).items())
+        found.append(
+            Part(printable(node["name"]), max(counts, default=1), inputs, tuple(operators), headers.get(binary), size)
+        )
     return tuple(found)
 
 
-def _inputs(attrs: dict[str, Any]) -> tuple[Leaf, ...]:
-    """Of ``{'data':[[[1,28,28]],'float32','data0']}``; empty where it says nothing of the kind."""
-    text = str(attrs.get("__model_inputmap__", ""))
-    if len(text) > _LARGEST_MAP:
-        return ()
+def _header(file: BinaryIO, at: int, size: int) -> Header | None:
+    file.seek(at)
     try:
-        read = ast.literal_eval(text)
-        return tuple((str(name), tuple(int(size) for size in one[0][0]), str(one[1])) for name, one in read.items())
-    except (ValueError, SyntaxError, TypeError, AttributeError, IndexError, MemoryError, RecursionError):
-        return ()
+        return read_header(file.read(size))
+    except ValueError:
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def input_map(text: str) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and dtype by name, of ``{'data':[[[1,28,28]],'float32','data0']}``; empty where it says nothing of the
+    kind."""
+    try:
+        return {str(name): (_sizes(one[0][0]), printable(one[1])) for name, one in literal(text).items()}
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError):
+        return {}
+
+
+def literal(text: str) -> Any:
+    """The value of a literal of Python's that is made of lists, tuples, dicts, whole numbers and plain texts. Raises
+    ValueError for any other, and for more than 64 KiB, since each character becomes some hundred bytes for a time."""
+    if len(text) > _LARGEST_MAP or not _LITERAL.fullmatch(text):
+        raise ValueError("it is no plain literal")
+    try:
+        return ast.literal_eval(text.strip())
+    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError("it is no plain literal") from error
+
+
+def _sizes(raw: Any) -> tuple[int, ...]:
+    """Raises ValueError for what is no shape."""
+    if not isinstance(raw, (list, tuple)) or len(raw) > _MOST_DIMENSIONS:
+        raise ValueError("it is no shape")
+    return tuple(map(_json.whole, raw))
 
 
 def _outputs(graph: Any) -> tuple[Leaf, ...]:
-    found = []
-    for head in graph["heads"]:
-        node = graph["nodes"][head[0]]
+    """Of the heads. Several may be of one node, whose shapes are parsed once."""
+    heads, shapes, found = graph["heads"], {}, []
+    if len(heads) > MOST_TENSORS:
+        raise ValueError(f"it has {len(heads)} outputs")
+    for head in heads:
+        number = head[0]
+        node = graph["nodes"][number]
+        if number not in shapes:
+            try:
+                shapes[number] = _json.loads(node["attrs"]["__ext_shape__"])
+            except (ValueError, TypeError, KeyError, AttributeError):
+                shapes[number] = None
         try:
-            shape = tuple(int(size) for size in json.loads(node["attrs"]["__ext_shape__"])[head[1]])
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+            shape = _sizes(shapes[number][head[1]])
+        except (ValueError, TypeError, KeyError, IndexError):
             shape = ()
-        found.append((f"{node['name']}_output", shape, ""))
+        found.append((printable(f"{printable(node['name'])}_output", 2 * LONGEST), shape, ""))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neuron_adapters._printable import printable
 from neuron_adapters._record import MOST_CORES
 
 HEADER = 1024
@@ -47,7 +48,8 @@ def is_neff(data: bytes | memoryview) -> bool:
 
 
 def read_header(data: bytes | memoryview) -> Header:
-    """The header of the NEFF in ``data``. Raises ValueError for what is none."""
+    """The header of the NEFF in ``data``, of which every byte is hashed: callers ask once for each binary (SPEC F2).
+    Raises ValueError for what is none."""
     if len(data) < HEADER:
         raise ValueError(f"it has {len(data)} bytes, and the header alone of a NEFF has {HEADER}")
     version, size, data_size, _one = struct.unpack_from("<4Q", data)
@@ -70,7 +72,9 @@ def read_header(data: bytes | memoryview) -> Header:
         ncs_per_node=tuple(count for count in bytes(data[480 : 480 + _MOST_NODES]) if count),
         md5=bytes(data[_MD5]).hex(),
         uuid=str(uuid.UUID(bytes=bytes(data[_UUID]))),
-        name=bytes(data[_NAME : _NAME + _NAME_LONGEST]).partition(b"\0")[0].decode(errors="backslashreplace"),
+        name=printable(
+            bytes(data[_NAME : _NAME + _NAME_LONGEST]).partition(b"\0")[0].decode(errors="backslashreplace"), 1024
+        ),
         problem=problem,
     )
 

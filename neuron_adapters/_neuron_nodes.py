@@ -1,19 +1,24 @@
 """``NeuronOp`` nodes: what the compiler of tensorflow-neuron left in a SavedModel, read without TensorFlow.
 
 Such a node holds the binary for the hardware and, beside it, the part of the original graph that it was compiled from.
-Field numbers are those of TensorFlow's public protocol buffers.
+Field numbers are those of TensorFlow's public protocol buffers. A byte of the file is read at most
+twice for each level of messages that it lies in, of which a dozen are looked into. Nodes, signatures and tensors are
+counted, since a message of two bytes becomes an object of a hundred (SPEC F2).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from neuron_adapters._neff import Header, read_header
+from neuron_adapters._printable import damaged, printable
 from neuron_adapters._protobuf import WireError, fields, integer, integers, text, view
-from neuron_adapters._record import Leaf, cores
-from neuron_rt import ArtifactError
+from neuron_adapters._record import MOST_DIMENSIONS, MOST_TENSORS, Leaf, cores
+
+Collection = TypeVar("Collection", bound=Sized)
 
 OP = "NeuronOp"
 #: Protocol buffers are shorter, whoever writes them.
@@ -25,6 +30,8 @@ DTYPES = {
 }  # fmt: skip
 #: Constants with more than this many bytes were taken out of the graphs that some releases of the compiler embedded.
 LARGE = 1024
+#: NeuronOps of a file; its signatures, its tags, the attributes of a node, the kinds of operators in a graph.
+_MOST_NODES, _MOST_ENTRIES = 1 << 14, 1 << 12
 
 
 @dataclass(frozen=True)
@@ -80,41 +87,70 @@ def load(path: str | os.PathLike[str], *, only_compiled: bool = False) -> SavedM
     with open(file, "rb") as opened:
         size = os.fstat(opened.fileno()).st_size
         if size >= LARGEST:
-            raise ArtifactError(f"{file} has {size} bytes, and a SavedModel has fewer than {LARGEST}.")
+            raise damaged(f"{file} has {size} bytes, and a SavedModel has fewer than {LARGEST}.")
         data = opened.read(size)
     if only_compiled and OP.encode() not in data:
         return None
     try:
         found = loads(memoryview(data))
     except ValueError as error:
-        raise ArtifactError(f"{file} is damaged, or no SavedModel: {error}.") from error
+        raise damaged(f"{file} is damaged, or no SavedModel: {error}.") from error
     return None if only_compiled and not found.nodes else found
 
 
 def loads(data: memoryview) -> SavedModel:
     """The same for the bytes of ``saved_model.pb``. Raises ValueError."""
-    found = SavedModel("", (), {}, (), len(data))
+    reading = _Reading()
     for number, value in fields(data):
         if number == 2:
-            found = _meta_graph(found, view(value))
+            reading.meta_graph(view(value))
+    return SavedModel(reading.tensorflow, tuple(reading.tags), reading.signatures, tuple(reading.nodes), len(data))
+
+
+class _Reading:
+    """What is read of a SavedModel, graph by graph."""
+
+    def __init__(self) -> None:
+        self.tensorflow = ""
+        self.tags: list[str] = []
+        self.signatures: dict[str, tuple[tuple[Leaf, ...], tuple[Leaf, ...]]] = {}
+        self.nodes: list[NeuronNode] = []
+        self._tensors = 0
+
+    def meta_graph(self, data: memoryview) -> None:
+        """Read one more graph. Raises ValueError, also for more of it all than there can be."""
+        for number, value in fields(data):
+            if number == 1:
+                self._info(view(value))
+            elif number == 2:
+                for one in _nodes(view(value)):
+                    node = read_node(one)
+                    self._count(node.inputs, node.outputs)
+                    _limited(self.nodes, _MOST_NODES, "NeuronOps").append(node)
+            elif number == 5:
+                key, said = _entry(value)
+                sides = _signature(said)
+                self._count(*sides)
+                _limited(self.signatures, _MOST_ENTRIES, "signatures")[printable(key)] = sides
+
+    def _info(self, data: memoryview) -> None:
+        for number, said in fields(data):
+            if number == 4:
+                _limited(self.tags, _MOST_ENTRIES, "tags").append(printable(text(said)))
+            elif number == 5:
+                self.tensorflow = printable(text(said))
+
+    def _count(self, *sides: Sequence[Leaf]) -> None:
+        self._tensors += sum(map(len, sides))
+        if self._tensors > MOST_TENSORS:
+            raise ValueError(f"it has more than {MOST_TENSORS} inputs and outputs")
+
+
+def _limited(found: Collection, most: int, what: str) -> Collection:
+    """``found``, which has room for one more. Raises ValueError where it has none."""
+    if len(found) >= most:
+        raise ValueError(f"it has more than {most} {what}")
     return found
-
-
-def _meta_graph(found: SavedModel, data: memoryview) -> SavedModel:
-    tags, version, signatures, nodes = list(found.tags), found.tensorflow, dict(found.signatures), list(found.nodes)
-    for number, value in fields(data):
-        if number == 1:
-            for inner, said in fields(view(value)):
-                if inner == 4:
-                    tags.append(text(said))
-                elif inner == 5:
-                    version = text(said)
-        elif number == 2:
-            nodes += [read_node(node) for node in _nodes(view(value))]
-        elif number == 5:
-            key, said = _entry(value)
-            signatures[key] = _signature(said)
-    return replace(found, tensorflow=version, tags=tuple(tags), signatures=signatures, nodes=tuple(nodes))
 
 
 def _nodes(graph: memoryview) -> Iterator[memoryview]:
@@ -137,13 +173,14 @@ def _is_neuron(node: memoryview) -> bool:
 
 def read_node(node: memoryview) -> NeuronNode:
     """The NeuronOp in a NodeDef. Raises ValueError."""
-    name, attrs = "", {}
+    name = ""
+    attrs: dict[str, memoryview] = {}
     for number, value in fields(node):
         if number == 1:
-            name = text(value)
+            name = printable(text(value))
         elif number == 5:
             key, said = _entry(value)
-            attrs[key] = said
+            _limited(attrs, _MOST_ENTRIES, "attributes of a node")[key] = said
     binary = _bytes(attrs, "executable")
     try:
         header = read_header(binary)
@@ -172,8 +209,8 @@ def _replicas(attrs: dict[str, memoryview]) -> int | None:
 
 
 def _leaves(attrs: dict[str, memoryview], kind: str) -> tuple[Leaf, ...]:
-    names = [text(value) for value in _list(attrs, f"{kind}_names", 2)]
-    dtypes = [number for value in _list(attrs, f"{kind}_dtypes", 6) for number in integers(value)]
+    names = [printable(text(value)) for value in _list(attrs, f"{kind}_names", 2)]
+    dtypes = _numbers(attrs, f"{kind}_dtypes", 6)
     shapes = [_shape(view(value)) for value in _list(attrs, f"{kind}_shapes", 7)]
     if not len(names) == len(dtypes) == len(shapes):
         raise ValueError(f"a NeuronOp has {len(names)} {kind}s, {len(dtypes)} dtypes and {len(shapes)} shapes for them")
@@ -186,10 +223,12 @@ def _dtype(number: int) -> str:
 
 def _shape(data: memoryview) -> tuple[int, ...]:
     """-1 for a dimension that may vary."""
-    sizes = []
+    sizes: list[int] = []
     for number, value in fields(data):
         if number == 2:
-            sizes.append(next((integer(size) for inner, size in fields(view(value)) if inner == 1), 0))
+            _limited(sizes, MOST_DIMENSIONS, "dimensions of a tensor").append(
+                next((integer(size) for inner, size in fields(view(value)) if inner == 1), 0)
+            )
     return tuple(sizes)
 
 
@@ -201,15 +240,23 @@ def _bytes(attrs: dict[str, memoryview], name: str) -> memoryview:
     return found
 
 
-def _numbers(attrs: dict[str, memoryview], name: str) -> list[int]:
-    return [number for value in _list(attrs, name, 3) for number in integers(value)]
+def _numbers(attrs: dict[str, memoryview], name: str, kind: int = 3) -> list[int]:
+    found: list[int] = []
+    for value in _list(attrs, name, kind):
+        found += integers(value, MOST_TENSORS - len(found))
+    return found
 
 
 def _list(attrs: dict[str, memoryview], name: str, kind: int) -> Iterator[int | memoryview]:
-    """The values of a list attribute."""
+    """The values of a list attribute. Raises ValueError for more than MOST_TENSORS."""
+    count = 0
     for number, value in fields(attrs.get(name, memoryview(b""))):
-        if number == 1:
-            yield from (one for inner, one in fields(view(value)) if inner == kind)
+        for inner, one in fields(view(value)) if number == 1 else ():
+            if inner == kind:
+                count += 1
+                if count > MOST_TENSORS:
+                    raise ValueError(f"the attribute {name} has more than {MOST_TENSORS} values")
+                yield one
 
 
 def _entry(value: int | memoryview) -> tuple[str, memoryview]:
@@ -235,7 +282,7 @@ def _signature(data: memoryview) -> tuple[tuple[Leaf, ...], tuple[Leaf, ...]]:
                     dtype = _dtype(integer(said))
                 elif inner == 3:
                     shape = _shape(view(said))
-            sides[number].append((name, shape, dtype))
+            _limited(sides[number], MOST_TENSORS, "inputs and outputs").append((printable(name), shape, dtype))
     return tuple(sorted(sides[1])), tuple(sorted(sides[2]))
 
 
@@ -264,7 +311,7 @@ def erased(graph: memoryview) -> str:
             continue
         if len(node) > LARGE:
             return ""
-        found = found or (name if _is_erased(tensor) else "")
+        found = found or (printable(name) if _is_erased(tensor) else "")
     return found
 
 
@@ -275,7 +322,9 @@ def operators(graph: memoryview) -> dict[str, int]:
         if number == 1:
             name = next((text(said) for inner, said in fields(view(value)) if inner == 2), "")
             if name not in ("Placeholder", "Const", "NoOp", "Identity", "IdentityN"):
-                found[name] = found.get(name, 0) + 1
+                name = printable(name)
+                count = found.get(name, 0)
+                (found if count else _limited(found, _MOST_ENTRIES, "kinds of operators"))[name] = count + 1
     return dict(sorted(found.items()))
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuron_adapters import _json
+from neuron_adapters._printable import one_line
 from neuron_rt import CompileError
 from neuron_rt.engine import Constant, Program
 
@@ -27,6 +29,8 @@ log = logging.getLogger("neuron_adapters")
 VERSION = 1
 _MOST_NEW = 64 << 20
 _MOST_TEXT = 256 << 20
+#: Deflate unpacks to up to a thousand times what it packed; the text of a deep network, to thirty.
+_MOST_TIMES, _SLACK = 100, 1 << 20
 _NEW = -1
 
 
@@ -58,9 +62,10 @@ class Lowered:
 
     @classmethod
     def loads(cls, record: object) -> Lowered:
-        """Read what ``dumps`` wrote; another program's word. Raises ValueError."""
+        """Read what ``dumps`` wrote; another program's word. It unpacks to at most _MOST_TIMES its size and a MiB
+        (SPEC F2). Raises ValueError."""
         try:
-            raw = json.loads(record) if isinstance(record, str) else None
+            raw = _json.loads(record) if isinstance(record, str) else None
             if not isinstance(raw, dict) or raw.get("version") != VERSION:
                 raise ValueError("its version is another")
             text = tuple(_unpack(raw["text"], _MOST_TEXT).decode().split("\0"))
@@ -68,8 +73,8 @@ class Lowered:
             new = _unpack(raw["new"], _MOST_NEW)
             prints = {int(number): int(mark) for number, mark in raw["prints"].items()}
             packed = max(0, int(raw["packed"]))
-        except (KeyError, TypeError, AttributeError, zlib.error, RecursionError) as error:
-            raise ValueError(f"it cannot be read ({error})") from error
+        except (KeyError, TypeError, AttributeError, OverflowError, zlib.error) as error:
+            raise ValueError(f"it cannot be read ({one_line(error)})") from error
         if len(text) != len(constants) + 1 or any("offset" in piece for piece in text):
             raise ValueError("it names constants in a way of its own")
         return cls(text, constants, new, prints, packed)
@@ -204,13 +209,21 @@ def _address(view: memoryview) -> int:
 
 
 def _pack(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
+    """Text that ``_unpack`` takes: what packs too well is left as it is."""
+    text = base64.b64encode(zlib.compress(data, 6))
+    if len(data) > _bound(len(text)):
+        text = base64.b64encode(zlib.compress(data, 0))
+    return text.decode("ascii")
+
+
+def _bound(size: int) -> int:
+    return _SLACK + _MOST_TIMES * size
 
 
 def _unpack(text: str, most: int) -> bytes:
-    """Raises ValueError beyond ``most`` bytes: what a few bytes unfold to is not believed."""
+    """Raises ValueError beyond ``most`` bytes, or _MOST_TIMES the text: what a few bytes unfold to is not believed."""
     unpacker = zlib.decompressobj()
-    data = unpacker.decompress(base64.b64decode(text, validate=True), most)
+    data = unpacker.decompress(base64.b64decode(text, validate=True), min(most, _bound(len(text))))
     if not unpacker.eof:
         raise ValueError("it is longer than it may be, or cut")
     return data

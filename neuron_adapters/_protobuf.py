@@ -74,12 +74,15 @@ def integer(value: int | memoryview) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def integers(value: int | memoryview) -> list[int]:
-    """A field of a list of whole numbers, packed or single."""
+def integers(value: int | memoryview, most: int) -> list[int]:
+    """A field of a list of at most ``most`` whole numbers, packed or single. Raises WireError for more."""
     if isinstance(value, int):
         return [integer(value)]
-    found, at = [], 0
+    found: list[int] = []
+    at = 0
     while at < len(value):
+        if len(found) >= most:
+            raise WireError(f"a list has more than {most} numbers")
         number, at = _number(value, at)
         found.append(integer(number))
     return found

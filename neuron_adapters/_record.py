@@ -11,12 +11,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from neuron_adapters import _json
+from neuron_adapters._printable import printable
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 VERSION = 1
 MOST_CORES = 4096
+#: Inputs or outputs of a model, and dimensions of one. No model has as many; an entry takes 2 bytes of a file and 100
+#: of memory.
+MOST_TENSORS, MOST_DIMENSIONS = 1 << 16, 64
 _LONGEST = 1 << 20
+_LARGEST_SIZE, _LONGEST_REASON = 1 << 63, 1000
 
 
 #: One tensor: where it stands in the arguments or results, its shape, its dtype ("float32").
@@ -70,14 +77,14 @@ class Record:
 
     @classmethod
     def loads(cls, text: object, is_dtype: Callable[[str], bool]) -> Self:
-        """Read what ``dumps`` wrote. Raises TypeError, ValueError, KeyError or RecursionError for what makes no
+        """Read what ``dumps`` wrote, of at most 1 MiB. Raises TypeError, ValueError or KeyError for what makes no
         sense."""
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise ValueError("it is no text of a sensible length")
-        raw: Any = json.loads(text)
+        raw: Any = _json.loads(text)
         if not isinstance(raw, dict) or raw.get("version") != VERSION:
             version = raw.get("version") if isinstance(raw, dict) else None
-            raise ValueError(f"its version is {version!r}, this release reads {VERSION}")
+            raise ValueError(f"its version is {printable(version, 40)}, this release reads {VERSION}")
         inputs = _leaves(raw["inputs"], is_dtype)
         replicas = raw.get("replicas")
         return cls(
@@ -88,17 +95,17 @@ class Record:
             half=bool(raw["half"]),
             optimize=bool(raw["optimize"]),
             checksum=str(raw["checksum"]),
-            compiler=str(raw["compiler"]),
+            compiler=printable(raw["compiler"]),
             flags=tuple(str(flag) for flag in raw["flags"]),
-            engine=str(raw.get("engine", "")),
-            why=str(raw.get("why", "compiled by an older release")),
+            engine=printable(raw.get("engine", "")),
+            why=printable(raw.get("why", "compiled by an older release"), _LONGEST_REASON),
             bf16=bool(raw.get("bf16")),
             outputs=_leaves(raw.get("outputs", ()), is_dtype),
             output_names=tuple(str(name) for name in raw.get("output_names", ())),
             arguments=tuple(str(name) for name in raw.get("arguments", ())),
             key=str(raw.get("key", "")),
             structure=raw.get("structure"),
-            on_neuron_ratio=float(raw.get("on_neuron_ratio", 1.0)),
+            on_neuron_ratio=_share(raw.get("on_neuron_ratio", 1.0)),
             replicas=None if replicas is None else cores(replicas),
         )
 
@@ -106,18 +113,23 @@ class Record:
 def cores(value: object) -> int:
     """A number of NCs from a file. Raises ValueError."""
     if type(value) is not int or not 1 <= value <= MOST_CORES:
-        raise ValueError(f"{value!r} NeuronCores")
+        raise ValueError(f"{printable(value, 40)} NeuronCores")
     return value
+
+
+def _share(value: object) -> float:
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"{printable(value, 40)} is no share")
+    return float(value)
 
 
 def _leaves(raw: Any, is_dtype: Callable[[str], bool]) -> tuple[Leaf, ...]:
     """Raises ValueError for what is no list of tensors."""
     leaves = []
     for path, shape, dtype in raw:
-        if not is_dtype(str(dtype)):
-            raise ValueError(f"{dtype!r} is no dtype")
-        sizes = tuple(int(size) for size in shape)
-        if any(size < 0 for size in sizes):
-            raise ValueError(f"{list(shape)!r} is no shape")
-        leaves.append((str(path), sizes, str(dtype)))
+        if not isinstance(dtype, str) or not is_dtype(dtype):
+            raise ValueError(f"{printable(dtype, 40)} is no dtype")
+        if len(shape) > MOST_DIMENSIONS or not all(type(size) is int and 0 <= size < _LARGEST_SIZE for size in shape):
+            raise ValueError(f"{printable(list(shape), 40)} is no shape")
+        leaves.append((str(path), tuple(shape), dtype))
     return tuple(leaves)

@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from neuron_adapters import _metaneff
+from neuron_adapters import _metaneff, _zips
 from neuron_adapters._neff import Header, is_neff, read_header
 from neuron_adapters._pickles import Made, read
+from neuron_adapters._printable import damaged, one_line, printable
 from neuron_adapters._record import Leaf
-from neuron_rt import ArtifactError
 
 #: Classes that torch-neuron and torch-neuronx register with PyTorch.
 CLASSES = "__torch__.torch.classes.neuron."
-_OPERATOR = re.compile(r"\bops\.neuron\.(\w+)")
-_MOST_MEMBERS = 1 << 16
-_LARGEST_CODE = 64 << 20
+_OPERATOR = re.compile(rb"\bops\.neuron\.(\w+)")
+_DEBUG = ".debug_pkl"
+_BLOB = re.compile(r"(data|constants|tensors)/\d+")
+#: The compiled parts of a model, operators of the plug-in that its code calls.
+_MOST_PARTS, _MOST_OPERATORS = 1 << 12, 1 << 8
+_LONGEST_VERSION = 80
 _PIECE = 1 << 20
-#: What reading a damaged archive raises.
-DAMAGED = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, RuntimeError,
-    UnicodeDecodeError, OSError, ValueError, KeyError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,32 +69,47 @@ def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
         with open(file, "rb") as opened:
             return load(opened, source)
     try:
-        with zipfile.ZipFile(file) as packed:
+        with _zips.opened(file) as packed:
             root, members = _members(packed)
         code = {
             name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")
         }
         if "data.pkl" not in members or not code:
             raise ValueError("it has no data.pkl or no code")
-        operators = sorted({name for text in code.values() for name in _OPERATOR.findall(text)})
+        operators = sorted(_operators(members))
         return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
-    except DAMAGED as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ArtifactError(f"{source} is damaged, or no TorchScript archive: {why}") from error
+    except _zips.DAMAGED as error:
+        raise damaged(f"{source} is damaged, or no TorchScript archive: {one_line(error)}") from error
 
 
 def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:
-    """Whether the code in an archive calls operators of the plug-in, a damaged one included."""
+    """Whether the code in an archive calls operators of the plug-in, a damaged one included. At most
+    _zips.MOST_UNPACKED bytes of code are looked at."""
+    left = _zips.MOST_UNPACKED
     try:
-        with zipfile.ZipFile(file) as packed:
-            for entry in packed.infolist()[:_MOST_MEMBERS]:
-                if "/code/" in entry.filename and entry.filename.endswith(".py") and entry.file_size < _LARGEST_CODE:
-                    with packed.open(entry) as member:
-                        if _OPERATOR.search(member.read(entry.file_size).decode(errors="ignore")):
-                            return True
-    except DAMAGED:
+        with _zips.opened(file) as packed:
+            for entry in packed.infolist():
+                if "/code/" in entry.filename and entry.filename.endswith(".py") and left > 0:
+                    code = _zips.read(packed, entry, left)
+                    left -= len(code)
+                    if _OPERATOR.search(code):
+                        return True
+    except _zips.DAMAGED:
         return _holds(file, b"ops.neuron.")
     return False
+
+
+def check_debug_information(file: str | os.PathLike[str] | BinaryIO, source: str) -> None:
+    """Raise ArtifactError where the debug information in an archive is damaged, or would take PyTorch much memory to
+    read, as it does when it is asked for a module's code (SPEC F2)."""
+    try:
+        with _zips.opened(file) as packed:
+            _zips.check(packed)
+            for entry in packed.infolist():
+                if entry.filename.endswith(_DEBUG):
+                    read(_zips.read(packed, entry, entry.file_size))
+    except _zips.DAMAGED as error:
+        raise damaged(f"{source} is damaged: its debug information cannot be read: {one_line(error)}.") from error
 
 
 def _holds(file: str | os.PathLike[str] | BinaryIO, text: bytes) -> bool:
@@ -119,62 +130,95 @@ def _holds(file: str | os.PathLike[str] | BinaryIO, text: bytes) -> bool:
 
 
 def _members(packed: zipfile.ZipFile) -> tuple[str, dict[str, bytes]]:
+    """The archive's own folder, and all members. They are no longer than the file, but for code, which is packed."""
+    _zips.check(packed)
     entries = packed.infolist()
-    if not entries or len(entries) > _MOST_MEMBERS:
-        raise ValueError(f"it has {len(entries)} members")
+    if not entries:
+        raise ValueError("it has no members")
     root = entries[0].filename.partition("/")[0]
-    left = sum(entry.compress_size for entry in entries)
-    if left > packed.fp.seek(0, os.SEEK_END):  # type: ignore[union-attr]
-        raise ValueError("its members are longer than the file")
     found: dict[str, bytes] = {}
-    packed_size = 0
     for entry in entries:
         folder, _slash, name = entry.filename.partition("/")
         if folder != root or not name:
-            raise ValueError(f"{entry.filename!r} is in another folder than the rest")
-        if entry.compress_type != zipfile.ZIP_STORED:  # PyTorch packs code
-            packed_size += entry.file_size
-        if packed_size > _LARGEST_CODE:
-            raise ValueError(f"{entry.filename} unpacks to more than code can be")
-        with packed.open(entry) as member:
-            found[name] = member.read(entry.file_size)
+            raise ValueError(f"{printable(entry.filename)} is in another folder than the rest")
+        found[name] = _zips.read(packed, entry, entry.file_size)
     return root, found
+
+
+def _operators(members: dict[str, bytes]) -> set[str]:
+    found: set[str] = set()
+    for name, body in members.items():
+        if name.startswith("code/") and name.endswith(".py"):
+            found.update(one.decode() for one in _OPERATOR.findall(body))
+    if len(found) > _MOST_OPERATORS:
+        raise ValueError(f"its code calls more than {_MOST_OPERATORS} operators of the plug-in")
+    return found
 
 
 def _compiled(members: dict[str, bytes], mentioned: bool) -> Iterator[Compiled]:
     """The compiled parts: objects of the plug-in's class or, in files of its first releases, tensors of bytes."""
+    described = _Texts(len(members["data.pkl"]))
     objects = [one for one in _objects(read(members["data.pkl"])) if one.name.startswith(CLASSES)]
+    if len(objects) > _MOST_PARTS:
+        raise ValueError(f"it has more than {_MOST_PARTS} compiled parts")
     for one in objects:
-        yield _described(one.name.removeprefix(CLASSES), one.state, list(_texts(one.state)))
+        yield described.part(printable(one.name.removeprefix(CLASSES)), one.state, described.of(one.state))
     if mentioned and not objects:
-        blobs = [body for name, body in members.items() if re.fullmatch(r"(data|constants|tensors)/\d+", name)]
+        blobs = [body for name, body in members.items() if _BLOB.fullmatch(name)]
         binaries = [body for body in blobs if is_neff(body)]
-        tables = [body for body in blobs if not is_neff(body) and _is_metaneff(body)]
+        if len(binaries) > _MOST_PARTS:
+            raise ValueError(f"it has more than {_MOST_PARTS} compiled parts")
+        tables = [body for body in blobs if not is_neff(body) and described.table(body)]
         for index, binary in enumerate(binaries):
-            yield _described("", None, [binary, *tables[index : index + 1]])
+            yield described.part("", None, [binary, *tables[index : index + 1]])
 
 
-def _described(class_name: str, state: Any, texts: list[bytes]) -> Compiled:
-    binary = next((one for one in texts if is_neff(one)), b"")
-    header, table, version = None, None, ""
-    if binary:
-        header = read_header(binary)
-    for one in texts:
-        if one is not binary and table is None and _is_metaneff(one):
-            table = _metaneff.read(one)
-        elif one is not binary and len(one) < 80 and one.isascii() and not version:
-            version = one.decode()
-    count = header.nc_count if header else (table.nc_count if table and table.nc_count else 1)
-    inputs, outputs, batched = (table.inputs, table.outputs, table.batched) if table else ((), (), False)
-    return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, version, count)
+class _Texts:
+    """The texts in the states of an archive's objects. Objects may share them: each is hashed or parsed once, and no
+    more of them are listed than a pickle of ``size`` bytes holds (SPEC F2)."""
 
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._headers: dict[int, Header] = {}
+        self._tables: dict[int, _metaneff.Metaneff | None] = {}
 
-def _is_metaneff(data: bytes) -> bool:
-    try:
-        _metaneff.read(data)
-    except ValueError:
-        return False
-    return True
+    def of(self, state: Any) -> list[bytes]:
+        """Every text in an object's state, in order. Raises ValueError."""
+        found = []
+        for one in _texts(state):
+            self._left -= 1
+            if self._left < 0:
+                raise ValueError("its compiled parts share more than the file holds")
+            if isinstance(one, bytes):
+                found.append(one)
+        return found
+
+    def table(self, text: bytes) -> _metaneff.Metaneff | None:
+        """The metaneff in ``text``, None where it is none. ``text`` lives as long as this."""
+        if id(text) not in self._tables:
+            try:
+                self._tables[id(text)] = _metaneff.read(text)
+            except ValueError:
+                self._tables[id(text)] = None
+        return self._tables[id(text)]
+
+    def part(self, class_name: str, state: Any, texts: list[bytes]) -> Compiled:
+        """What there is to say of a part. Raises ValueError where its binary is none."""
+        binary = next((one for one in texts if is_neff(one)), b"")
+        header, table, version = None, None, ""
+        if binary:
+            header = self._headers.get(id(binary)) or read_header(binary)
+            self._headers[id(binary)] = header
+        for one in texts:
+            if one is binary:
+                continue
+            if table is None and (found := self.table(one)) is not None:
+                table = found
+            elif len(one) < _LONGEST_VERSION and one.isascii() and not version:
+                version = printable(one.decode())
+        count = header.nc_count if header else (table.nc_count if table and table.nc_count else 1)
+        inputs, outputs, batched = (table.inputs, table.outputs, table.batched) if table else ((), (), False)
+        return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, version, count)
 
 
 def _objects(value: Any) -> Iterator[Made]:
@@ -192,13 +236,14 @@ def _objects(value: Any) -> Iterator[Made]:
             left += reversed(list(one.values()) if isinstance(one, dict) else list(one))
 
 
-def _texts(value: Any) -> Iterator[bytes]:
-    """Every text in an object's state, in order."""
+def _texts(value: Any) -> Iterator[Any]:
+    """Every value in an object's state, in order, lists and the like once."""
     seen, left = set(), [value]
     while left:
         one = left.pop()
-        if isinstance(one, bytes):
+        if not isinstance(one, (tuple, list, dict)):
             yield one
-        elif isinstance(one, (tuple, list, dict)) and id(one) not in seen:
+        elif id(one) not in seen:
             seen.add(id(one))
+            yield None
             left += reversed(list(one.values()) if isinstance(one, dict) else list(one))

@@ -9,14 +9,14 @@ import numpy as np
 
 from neuron_adapters._engine import configuration
 from neuron_adapters.mx._aligned import aligned
-from neuron_adapters.mx._binary import verify
+from neuron_adapters.mx._binary import Verifier
 from neuron_adapters.mx._errors import UnsupportedOperatorError
 from neuron_adapters.mx._graph import walk
 from neuron_adapters.mx._lowering import labels
 from neuron_adapters.mx._operators._attributes import DTYPES
 from neuron_adapters.mx._sources import content
 from neuron_adapters.mx._subgraphs import compiled, inputs_of
-from neuron_adapters.mx.base import MXNetError, MXNetValueError
+from neuron_adapters.mx.base import FormatError, MXNetError, MXNetValueError
 from neuron_adapters.mx.context import Context, current_context
 from neuron_adapters.mx.executor import Executor
 from neuron_adapters.mx.ndarray import NDArray, array
@@ -180,9 +180,12 @@ def verify_parts(symbol: Symbol, arrays: Mapping[str, NDArray]) -> None:
     parts = compiled(symbol._entries)
     if not parts or not configuration().validate_hash:
         return
+    verifier = Verifier()
     for node in parts:
+        if len(node.subgraphs) != 1:
+            raise FormatError(f"{node.op} {node.name}: it holds {len(node.subgraphs)} graphs instead of one.")
         inner = [one.attrs.get("argName", "") for one in walk(node.subgraphs[0]) if one.op == "null"]
         inputs = inputs_of(node)
         held = {name: content(arrays[name]) for name in inner if name in arrays and name not in inputs}
         binary = arrays.get(node.inputs[-1].node.name) if node.inputs else None
-        verify(node.name, memoryview(b"") if binary is None else content(binary), node.subgraphs[0], held)
+        verifier.verify(node.name, memoryview(b"") if binary is None else content(binary), node.subgraphs[0], held)

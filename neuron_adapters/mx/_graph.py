@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from neuron_adapters import _json
 from neuron_adapters.mx.base import FormatError
 
 #: The version that ``dumps`` claims, and from which on ``loads`` upgrades nothing: 1.9.1.
@@ -66,13 +66,13 @@ def loads(text: str | bytes) -> list[Entry]:
     """The heads of the graph in a symbol file, upgraded to what MXNet 1.9 would make of it.
 
     Reads the files of every version. Raises FormatError where the text is no symbol file: not JSON, a field of the
-    wrong type, an input that is not an earlier node, a nesting without end.
+    wrong type, an input that is not an earlier node, a nesting without end, a text that is no Unicode.
     """
     try:
         # Not strict: MXNet writes control characters as they are.
-        graph = json.loads(text, strict=False)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"this is no symbol file: no JSON ({error or type(error).__name__}).") from error
+        graph = _json.loads(text, strict=False)
+    except ValueError as error:
+        raise FormatError(f"this is no symbol file: no JSON ({error}).") from error
     return _read_graph(graph, 0)
 
 
@@ -113,12 +113,14 @@ def _read_node(row: Any, before: Sequence[Node], depth: int) -> Node:
     op, name = row.get("op"), row.get("name")
     _check(isinstance(op, str), f"{where}.op", "a text", op)
     _check(isinstance(name, str), f"{where}.name", "a text", name)
+    _check(_is_unicode(op) and _is_unicode(name), where, "in Unicode", name)
     attrs: dict[str, str] = {}
     for key, given in row.items():
         if key in ("param", "attr", "attrs"):
             _check(isinstance(given, dict), f"{where}.{key}", "an object of texts", given)
             for field, value in given.items():
                 _check(isinstance(value, str), f"{where}.{key}.{field}", "a text", value)
+                _check(_is_unicode(field) and _is_unicode(value), f"{where}.{key}.{field}", "in Unicode", value)
             attrs.update(given)
     inputs = row.get("inputs")
     _check(isinstance(inputs, list), f"{where}.inputs", "a list", inputs)
@@ -142,6 +144,11 @@ def _read_entry(one: Any, nodes: Sequence[Node], where: str) -> Entry:
     # No operator has as many outputs; what it really has is only known once its attributes are read.
     _check(0 <= index < (1 if nodes[node].op == "null" else 2**16), where, "an output that can be", one)
     return Entry(nodes[node], index)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has no lone surrogates, which JSON can say and no file can hold."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _read_version(attrs: Any) -> int:

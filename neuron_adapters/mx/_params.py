@@ -1,5 +1,8 @@
 """``.params`` files: NumPy arrays, with or without names, as Apache MXNet 1.x writes and reads them to the byte.
 
+Every byte is read once, into memory of at most five times its size; the arrays are counted, since one without data is
+larger in memory (SPEC F2).
+
 All of it is little-endian. A head of magic, reserved word and number of arrays; the arrays, each in one of four forms
 that MXNet wrote over the years; the number of names, and the names.
 """
@@ -15,6 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from neuron_adapters._mxnet_files import MOST_ARRAYS
 from neuron_adapters.mx.base import FormatError, MXNetValueError
 
 Array = np.ndarray[Any, Any]
@@ -82,6 +86,8 @@ class _Reader:
         if magic != _LIST:
             raise self._damaged(f"a .params file begins with {_LIST:#x}", f"{magic:#x}", at=0)
         self._require(4 * count, f"{count} arrays")
+        if count > MOST_ARRAYS:
+            raise self._damaged(f"at most {MOST_ARRAYS} arrays", str(count), at=16)
         arrays = [self._read_array() for _ in range(count)]
         (named,) = self._unpack("<Q", "the number of names")
         if named not in (0, count):

@@ -6,9 +6,10 @@ variables of the part are its inputs, in order.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 
+from neuron_adapters import _json
+from neuron_adapters._mxnet_files import INPUTS, input_map
 from neuron_adapters._record import cores
 from neuron_adapters.mx._errors import InvalidGraphError
 from neuron_adapters.mx._graph import Entry, Node, walk
@@ -32,7 +33,7 @@ def pipeline_cores(heads: Sequence[Entry]) -> int:
         for name in (MODEL_CORES, PART_CORES):
             if name in node.attrs:
                 try:
-                    found = max(found, cores(int(node.attrs[name])))
+                    found = max(found, cores(_json.whole(node.attrs[name])))
                 except ValueError as error:
                     raise _invalid(node, f"{name}={node.attrs[name]!r} is no number of NeuronCores") from error
     return found
@@ -40,11 +41,7 @@ def pipeline_cores(heads: Sequence[Entry]) -> int:
 
 def inputs_of(node: Node) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shapes and dtypes of the inputs that a compiled node says it was compiled for; empty where it does not say so."""
-    try:
-        read = ast.literal_eval(node.attrs.get("__model_inputmap__", "{}"))
-        return {str(name): (tuple(int(size) for size in one[0][0]), str(one[1])) for name, one in read.items()}
-    except (ValueError, SyntaxError, TypeError, AttributeError, IndexError, MemoryError, RecursionError):
-        return {}
+    return input_map(node.attrs.get(INPUTS, ""))
 
 
 def inline(heads: Sequence[Entry]) -> list[Entry]:

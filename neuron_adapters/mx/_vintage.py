@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neuron_adapters._json import whole
 from neuron_adapters.mx._graph import VERSION, Entry, Node, walk
 from neuron_adapters.mx._known import find
 from neuron_adapters.mx._signatures import own_name
@@ -48,16 +49,25 @@ _OUTPUTS = {
 _OUTPUTS_BY_KIND = {("LeakyReLU", "rrelu"), ("topk", "value")}
 
 
+#: Variables that are made where operators of the oldest files lack inputs.
+MOST_ADDED = 1 << 16
+
+
 def upgrade(nodes: list[Node], version: int) -> None:
-    """Make of ``nodes``, as they were in a file of ``version``, what they are in one of today. In place."""
+    """Make of ``nodes``, as they were in a file of ``version``, what they are in one of today. In place. Raises
+    FormatError."""
     for node in nodes:
         node.op = own_name(node.op)
     if version >= VERSION:
         return
+    left = MOST_ADDED
     for node in nodes:
         names = input_names(node)
         _move_hidden(node, names)
         if version < 900 and len(node.inputs) < len(names):
+            left -= len(names) - len(node.inputs)
+            if left < 0:
+                raise FormatError(f"this symbol file is damaged: its operators lack more than {MOST_ADDED} inputs.")
             added = [variable_of(node, name) for name in names[len(node.inputs) :]]
             node.inputs += [Entry(one) for one in added]
         if version < 904:
@@ -94,6 +104,15 @@ def input_names(node: Node) -> Sequence[str]:
         raise FormatError(f"this symbol file is damaged: {node.op} {node.name!r}: {error}.") from error
 
 
+def output_names(node: Node) -> Sequence[str]:
+    """The names of its visible outputs, none where its operator is not known. Raises FormatError likewise."""
+    operator = find(node.op)
+    try:
+        return () if operator is None else operator.outputs(node.attrs)
+    except ValueError as error:
+        raise FormatError(f"this symbol file is damaged: {node.op} {node.name!r}: {error}.") from error
+
+
 def written_inputs(node: Node) -> list[int]:
     """The places of its auxiliary states, which training writes to; files count the writes."""
     operator = find(node.op)
@@ -111,9 +130,16 @@ def written_inputs(node: Node) -> list[int]:
 
 
 def count_outputs(node: Node) -> int:
-    """The number of its outputs, those included that it does not show."""
+    """The number of its outputs, those included that it does not show. Raises FormatError for wrong attributes."""
+    try:
+        return _count_outputs(node)
+    except ValueError as error:
+        raise FormatError(f"this symbol file is damaged: {node.op} {node.name!r}: {error}.") from error
+
+
+def _count_outputs(node: Node) -> int:
     if node.subgraphs:
-        return int(node.attrs["num_outputs"]) if "num_outputs" in node.attrs else len(node.subgraphs[0])
+        return whole(node.attrs["num_outputs"]) if "num_outputs" in node.attrs else len(node.subgraphs[0])
     if (node.op, node.attrs.get("act_type", node.attrs.get("ret_typ"))) in _OUTPUTS_BY_KIND or _keeps_places(node):
         return 2
     operator = find(node.op)
@@ -129,14 +155,16 @@ def _keeps_places(node: Node) -> bool:
 
 
 def _move_hidden(node: Node, names: Sequence[str]) -> None:
+    places: dict[str, int] = {}
     for key, value in list(node.attrs.items()):
         if key in HIDDEN:
             node.attrs[hidden(key)] = node.attrs.pop(key)
             continue
-        for index, name in enumerate(names):
-            word = key[len(name) + 1 :]
-            if key == f"{name}_{word}" and word in HIDDEN:
-                # Once said of an input at the operator, today at the variable itself.
-                if index < len(node.inputs) and node.inputs[index].node.op == "null":
-                    node.inputs[index].node.attrs[hidden(word)] = value
-                del node.attrs[key]
+        word = next((one for one in HIDDEN if key.endswith(f"_{one}")), "")
+        places = places or ({name: index for index, name in enumerate(names)} if word else {})
+        index = places.get(key[: -len(word) - 1]) if word else None
+        if index is not None:
+            # Once said of an input at the operator, today at the variable itself.
+            if index < len(node.inputs) and node.inputs[index].node.op == "null":
+                node.inputs[index].node.attrs[hidden(word)] = value
+            del node.attrs[key]

@@ -14,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
+from neuron_adapters._printable import one_line
 from neuron_rt import ArtifactError
 from neuron_rt.errors import NeuronError
 
@@ -22,12 +24,17 @@ __all__ = [
     "FormatError", "MXNetError", "MXNetValueError", "MissingError", "UnreadableError", "numeric_types", "string_types",
 ]  # fmt: skip
 
+_LONGEST = 4000
+
 string_types = (str,)
 numeric_types = (float, int)
 
 
 class MXNetError(NeuronError, RuntimeError):
-    """What MXNet raises: a RuntimeError."""
+    """What MXNet raises: a RuntimeError. One printable line, since it names what files hold (SPEC F3)."""
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(one_line(message, _LONGEST), **fields)
 
 
 class MXNetValueError(MXNetError, ValueError):

@@ -18,13 +18,17 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 from neuron_adapters._neuron_nodes import OP
+from neuron_adapters._printable import damaged, one_line, printable
 from neuron_adapters._record import Record
+from neuron_adapters.tf._file_graphs import quoted
 from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._weights import is_variable, value_of
 from neuron_rt import ArtifactError, CompileError
 
 #: Files of a SavedModel that TensorFlow leaves alone; the sums in it are for ``sha256sum -c`` too.
 CHECKSUMS = os.path.join("assets.extra", "neuron.sha256")
+#: Bytes of it that are read: a line has a hundred.
+_MOST_CHECKSUMS = 4 << 20
 
 
 @dataclass
@@ -153,7 +157,7 @@ def read(restored: Any, source: str) -> Artifact | None:
     if said is None:
         return None
     try:
-        record, program = (text.numpy().decode() for text in said())
+        record, program = _texts(said)
         (call,) = restored.__call__.concrete_functions
         args, kwargs = call.structured_input_signature
         artifact = Artifact(
@@ -164,13 +168,31 @@ def read(restored: Any, source: str) -> Artifact | None:
             program=program,
         )
         function, (inputs, outputs) = artifact.function, artifact.names
+        if not all(isinstance(one, tf.Variable) for one in artifact.weights):
+            raise ValueError("its weights are not variables")
         if len(inputs) != len(artifact.specs) or len(outputs) != len(function.outputs) or not inputs:
             raise ValueError(f"it names {inputs} and {outputs}, and the function takes and returns other numbers")
         if named(inputs) != inputs or named(outputs) != outputs:
             raise ValueError(f"{inputs} and {outputs} are no names for a signature")
     except Exception as error:
-        raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from error
+        raise ArtifactError(f"{source}: the record of the compilation cannot be read ({one_line(error)}).") from error
     return artifact
+
+
+def _texts(function: Any) -> list[str]:
+    """The strings that a function of a file returns. They are read from its graph: nothing runs (SPEC F1). Raises
+    ValueError where they are not constants."""
+    (concrete,) = function.concrete_functions
+    texts = []
+    for tensor in concrete.outputs:
+        op = tensor.op
+        while op.type == "Identity":
+            op = op.inputs[0].op
+        if op.type != "Const" or tensor.dtype != tf.string:
+            raise ValueError(f"it is not a constant string, but computed by {quoted(op.type)}")
+        (text,) = op.get_attr("value").string_val
+        texts.append(text.decode())
+    return texts
 
 
 def is_dtype(name: str) -> bool:
@@ -192,18 +214,21 @@ def is_compiled(path: Path) -> bool:
 def verify(path: Path) -> None:
     """K4. Raises ArtifactError where a file is not what was saved."""
     try:
-        lines = (path / CHECKSUMS).read_text().splitlines()
+        with (path / CHECKSUMS).open("rb") as opened:
+            text = opened.read(_MOST_CHECKSUMS).decode()
     except (OSError, UnicodeDecodeError):
-        raise ArtifactError(
+        raise damaged(
             f"{path} has no checksums ({CHECKSUMS}), so NEURON_RT_VALIDATE_HASH cannot check it. "
             "Compile and save it again, or unset the variable."
         ) from None
-    recorded = {name: digest for digest, two_spaces, name in (line.partition("  ") for line in lines) if two_spaces}
+    recorded = {
+        name: digest for digest, two_spaces, name in (line.partition("  ") for line in text.splitlines()) if two_spaces
+    }
     found = dict(_checksums(path))
     for name in sorted({*recorded, *found}):
         if recorded.get(name) != found.get(name):
-            raise ArtifactError(
-                f"{path}: {name} is not the file that was saved: its checksum is "
+            raise damaged(
+                f"{path}: {printable(name)} is not the file that was saved: its checksum is "
                 f"{(found.get(name) or 'missing')[:12]}, recorded is {(recorded.get(name) or 'none')[:12]}. The model "
                 "is damaged or was changed: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
             )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from neuron_adapters._contents import Contents, Part, compiler_of, look
 from neuron_adapters._neff import Header
+from neuron_adapters._printable import printable
 from neuron_adapters._record import Leaf
 from neuron_rt import ArtifactError
 
@@ -29,7 +30,6 @@ examples:
 
 Nothing is loaded or run, and no framework is needed.
 """
-_LONGEST = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,12 +78,12 @@ def _drop_output() -> None:
 
 def _fail(error: Exception, file: str) -> int:
     said = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
-    print(f"{PROGRAM}: {_safe(said, 1000)}", file=sys.stderr)  # noqa: T201
+    print(f"{PROGRAM}: {printable(said, 1000)}", file=sys.stderr)  # noqa: T201
     return 1
 
 
 def _lines(found: Contents) -> Iterator[str]:
-    yield _safe(found.file)
+    yield printable(found.file)
     yield _line("kind", found.kind)
     yield _line("compiled by", found.compiled_by or "nobody")
     yield _line("size", size(found.bytes))
@@ -124,13 +124,7 @@ def _leaves(what: str, leaves: Sequence[Leaf]) -> Iterator[str]:
 
 
 def _line(what: str, text: str) -> str:
-    return f"  {what:12} {_safe(text)}".rstrip()
-
-
-def _safe(text: str, longest: int = _LONGEST) -> str:
-    """Text of a file, fit for a terminal."""
-    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[: longest + 1])
-    return shown if len(text) <= longest else f"{shown[:longest]}..."
+    return f"  {what:12} {printable(text)}".rstrip()
 
 
 def size(count: int) -> str:

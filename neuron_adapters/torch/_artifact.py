@@ -6,20 +6,25 @@ any other (SPEC K1). The record is JSON in an attribute; it is another program's
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.export
 
+from neuron_adapters._printable import damaged, one_line, printable
 from neuron_adapters._record import Record
 from neuron_rt import ArtifactError
 
 ATTRIBUTE = "_neuron_artifact"
 #: The engine's form of the model, beside the record.
 PROGRAM = "_neuron_program"
+_MOST_TEXT = 64 << 20
+#: Bytes that are hashed for a byte of memory (tensors may share it, or repeat it by a stride of 0), and beside them.
+_MOST_TIMES, _SLACK, _PIECE = 16, 256 << 20, 16 << 20
 
 
 class Artifact(Record):
@@ -36,7 +41,7 @@ class Artifact(Record):
 
     def verify(self, module: torch.jit.ScriptModule, source: str) -> None:
         """K4. Raises ArtifactError where the content is not what was compiled."""
-        compare(self.checksum, checksum(module), source)
+        compare(self.checksum, lambda: checksum(module, bounded=True), source)
 
 
 def attach(module: torch.jit.ScriptModule, name: str, text: str) -> None:
@@ -48,12 +53,16 @@ def attach(module: torch.jit.ScriptModule, name: str, text: str) -> None:
         c_module._register_attribute(name, torch._C.StringType.get(), text)
 
 
-def compare(recorded: str, found: str, source: str) -> None:
-    """K4. Raises ArtifactError where a checksum is not the one that was recorded."""
+def compare(recorded: str, content: Callable[[], str], source: str) -> None:
+    """K4. Raises ArtifactError where a checksum is not the one that was recorded, or cannot be computed."""
+    try:
+        found = content()
+    except Exception as error:
+        raise damaged(f"{source}: what was compiled cannot be checked: {one_line(error)}.") from error
     if found != recorded:
-        raise ArtifactError(
+        raise damaged(
             f"{source}: the checksum of the compiled model does not match its content "
-            f"(recorded {recorded[:12] or 'none'}, found {found[:12]}). The file is damaged or was changed "
+            f"(recorded {printable(recorded[:12]) or 'none'}, found {found[:12]}). The file is damaged or was changed "
             "after compilation: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
         )
 
@@ -63,23 +72,57 @@ def read(module: torch.jit.ScriptModule, source: str = "the model") -> Artifact 
 
     Raises ArtifactError for a record that makes no sense.
     """
-    c_module = module._c
-    if not c_module.hasattr(ATTRIBUTE):
+    text = _text(module, source)
+    return None if text is None else _parsed(text, source)
+
+
+def _text(module: torch.jit.ScriptModule, source: str) -> str | None:
+    if not module._c.hasattr(ATTRIBUTE):
         return None
     try:
-        return Artifact.loads(c_module.getattr(ATTRIBUTE), _is_dtype)
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from None
+        return str(module._c.getattr(ATTRIBUTE))
+    except (ValueError, RuntimeError) as error:  # it is no UTF-8
+        raise _unreadable(source, error) from None
+
+
+def _parsed(text: str, source: str) -> Artifact:
+    try:
+        return Artifact.loads(text, _is_dtype)
+    except (TypeError, ValueError, KeyError) as error:
+        raise _unreadable(source, error) from None
+
+
+def _unreadable(source: str, error: Exception) -> ArtifactError:
+    return damaged(f"{source}: the record of the compilation cannot be read ({one_line(error)}).")
 
 
 def embedded(module: torch.jit.ScriptModule, source: str = "the model") -> list[Artifact]:
-    """The records of all compiled modules in ``module``, itself included."""
-    found = (read(one, source) for one in module.modules() if isinstance(one, torch.jit.ScriptModule))
-    return [artifact for artifact in found if artifact is not None]
+    """The records of all compiled modules in ``module``, itself included. Modules may share a text: it is parsed once,
+    and copied out of PyTorch as often as there are modules, up to _MOST_TEXT bytes (SPEC F2)."""
+    found: list[Artifact] = []
+    known: dict[str, Artifact] = {}
+    left = _MOST_TEXT
+    for one in module.modules():
+        text = _text(one, source) if isinstance(one, torch.jit.ScriptModule) else None
+        if text is None:
+            continue
+        left -= len(text)
+        if left < 0:
+            raise damaged(f"{source}: the records of the compilations in it have more than {_MOST_TEXT} bytes.")
+        if text not in known:
+            known[text] = _parsed(text, source)
+        found.append(known[text])
+    return found
 
 
 def _is_dtype(name: str) -> bool:
-    return isinstance(getattr(torch, name, None), torch.dtype)
+    return name in _dtypes()
+
+
+@functools.cache
+def _dtypes() -> frozenset[str]:
+    """Not by asking PyTorch for an attribute of that name: it imports modules for some (SPEC F1)."""
+    return frozenset(name for name, value in vars(torch).items() if isinstance(value, torch.dtype))
 
 
 def able_to_freeze(module: torch.jit.ScriptModule) -> None:
@@ -88,27 +131,50 @@ def able_to_freeze(module: torch.jit.ScriptModule) -> None:
         module._c._register_attribute("training", torch._C.BoolType.get(), False)  # noqa: FBT003
 
 
-def checksum(module: torch.jit.ScriptModule) -> str:
+def checksum(module: torch.jit.ScriptModule, *, bounded: bool = False) -> str:
     """SHA-256 over code, constants, state and the engine's form: what the module computes, not how the file is laid
-    out."""
+    out. ``bounded``: for a module out of a file, see ``_digest``."""
     code, constants = module.code_with_constants
     if module._c.hasattr(PROGRAM):
         code += str(module._c.getattr(PROGRAM))
-    return _digest(code, {**constants.const_mapping, **dict(module.named_parameters()), **dict(module.named_buffers())})
+    tensors = {**constants.const_mapping, **dict(module.named_parameters()), **dict(module.named_buffers())}
+    return _digest(code, tensors, bounded)
 
 
-def program_checksum(program: torch.export.ExportedProgram) -> str:
+def program_checksum(program: torch.export.ExportedProgram, *, bounded: bool = False) -> str:
     """The same of an exported program."""
-    return _digest(program.graph_module.code, {**program.state_dict, **program.constants})
+    return _digest(program.graph_module.code, {**program.state_dict, **program.constants}, bounded)
 
 
-def _digest(code: str, tensors: Mapping[str, Any]) -> str:
+def _digest(code: str, tensors: Mapping[str, Any], bounded: bool) -> str:
+    """``bounded``: raise ValueError where tensors share one memory, or repeat it by a stride of 0, so that there is
+    much more to hash than the file holds (SPEC F2)."""
     digest = hashlib.sha256(code.encode())
+    if bounded:
+        own = [one for one in tensors.values() if isinstance(one, torch.Tensor)]
+        memory = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in own}
+        if sum(one.numel() * one.element_size() for one in own) > _SLACK + _MOST_TIMES * sum(memory.values()):
+            raise ValueError(f"its tensors are more than {_MOST_TIMES} times as large as the memory that they share")
     for name in sorted(tensors):
         if not isinstance(tensors[name], torch.Tensor):
             digest.update(f"{name} {tensors[name]!r}".encode())
             continue
-        tensor = tensors[name].detach().contiguous()
+        tensor = tensors[name].detach()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b"")
+        for piece in _pieces(tensor):
+            digest.update(piece.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The bytes of ``tensor`` in their order; where they do not lie in it, copied piece by piece."""
+    if not tensor.numel():
+        return
+    if tensor.is_contiguous() or tensor.numel() * tensor.element_size() <= _PIECE:
+        yield tensor.contiguous()
+    elif tensor.shape[0] == 1:
+        yield from _pieces(tensor[0])
+    else:
+        rows = max(1, tensor.shape[0] * _PIECE // (tensor.numel() * tensor.element_size()))
+        for one in tensor.split(rows):
+            yield from _pieces(one)

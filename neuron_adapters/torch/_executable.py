@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
+from neuron_adapters._printable import one_line
 from neuron_adapters._record import Leaf
 from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
+from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import EngineError, InputMismatchError, Model
@@ -61,8 +63,9 @@ class Executable:
         try:
             return cls(module, artifact, _opened(engine, module, artifact), artifact.why)
         except (ValueError, EngineError) as error:
-            log.warning("%s: its form for %s cannot be used, so PyTorch runs it: %s", source, artifact.engine, error)
-            return cls(module, artifact, None, f"its form for {artifact.engine} cannot be used: {error}")
+            why = one_line(error)
+            log.warning("%s: its form for %s cannot be used, so PyTorch runs it: %s", source, artifact.engine, why)
+            return cls(module, artifact, None, f"its form for {artifact.engine} cannot be used: {why}")
 
     def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
@@ -84,10 +87,9 @@ class Executable:
             call = pool.pop()
         except IndexError:
             call = self._compiled.call(station)  # type: ignore[union-attr]
-        try:
-            return call(args)
-        finally:
-            pool.append(call)
+        result = call(args)
+        pool.append(call)  # not one that an exception left: where it reads and writes may be half set
+        return result
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
         """The same executable with dynamic batching on or off; nothing is loaded again."""
@@ -233,8 +235,8 @@ class _Native:
 
     def weights(self) -> int:
         """Bytes of the frozen graph's constants."""
-        constants = torch.jit._recursive.wrap_cpp_module(self._c_module).code_with_constants[1].const_mapping.values()
-        return sum(one.nbytes for one in constants if isinstance(one, torch.Tensor))
+        held = constants(torch.jit._recursive.wrap_cpp_module(self._c_module))
+        return sum(one.nbytes for one in held if isinstance(one, torch.Tensor))
 
 
 def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -242,7 +244,8 @@ def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     from neuron_adapters.torch._hooks import original
 
     able_to_freeze(module)  # else PyTorch would optimise the module itself, in place
-    return original(torch.jit.optimize_for_inference)(module)
+    frozen = original(torch.jit.freeze)(module.eval())  # no hook: nobody saves it, so it needs no record
+    return original(torch.jit.optimize_for_inference)(frozen)
 
 
 def leaf_of(path: str, tensor: torch.Tensor) -> Leaf:

@@ -7,17 +7,19 @@ known from Python; the class becomes one of TorchScript's, beside the file's own
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import torch
 
 from neuron_adapters import _torchscript
 from neuron_adapters._pickles import Made
+from neuron_adapters._printable import damaged, one_line, printable
 from neuron_adapters._registry import remember
 from neuron_adapters._torchscript import CLASSES, Archive
 from neuron_adapters.torch import experimental
@@ -31,10 +33,13 @@ _RENAMED = [
     (CLASSES.encode(), _OURS.encode()),
     (CLASSES[:-1].encode() + b"\n", _OURS[:-1].encode() + b"\n"),  # as pickles write it
 ]
-_COUNTED = re.compile(r"forward(_v2)?(?:_(\d{1,3}))?")
+_CLASS = re.compile(re.escape(CLASSES) + r"(\w+)")
+_COUNTED = re.compile(r"forward(_v2)?(?:_([1-9]\d{0,2}))?", re.ASCII)
 _MOST_OUTPUTS = 256
 _AGAIN = "Compile the original model again, with torch.neuron.trace of neuron_adapters."
-_MOST_NESTED = 16
+_MOST_NESTED, _MOST_TYPES = 16, 1 << 10
+#: The plug-in has one class, and each of ours is as long as the type of its state.
+_MOST_CLASSES = 16
 
 _library: Any = None
 _defined: set[str] = set()
@@ -54,7 +59,7 @@ def is_one(f: Any) -> bool:
 
 def came_through(module: torch.jit.ScriptModule) -> bool:
     """Whether PyTorch has read such a file all the same, since it reads more than an archive's directory says."""
-    return bool(_defined) and _is_compiled(module)
+    return bool(_defined) and any(map(_is_compiled, module.modules()))
 
 
 def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.jit.ScriptModule:
@@ -66,9 +71,8 @@ def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.
         _define(archive.operators)
         module: torch.jit.ScriptModule = read(io.BytesIO(_rewritten(archive)), *options)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ArtifactError(
-            f"{named} was compiled by torch-neuron for the hardware, and cannot be opened: {reason} {_AGAIN}"
+        raise damaged(
+            f"{named} was compiled by torch-neuron for the hardware, and cannot be opened: {one_line(error)}. {_AGAIN}"
         ) from error
     _place(module, archive, source, named)
     return module
@@ -81,8 +85,8 @@ def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named:
     model.why = "compiled for the hardware: it can be looked at, not run"
     init().place(model, experimental.current_place())
     refusal = _Refusal(_why(named))
-    for one in module.modules():
-        if isinstance(one, torch.jit.ScriptModule) and (one is module or _is_compiled(one)):
+    for one in _callers(module):
+        if isinstance(one, torch.jit.ScriptModule):
             for name in one._c._method_names():
                 one.__dict__[name] = PlacedMethod(model, one._c._get_method(name), refusal)
     for name in ("save", "save_to_buffer"):
@@ -92,11 +96,26 @@ def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named:
     remember(module, model)
 
 
-def _is_compiled(module: torch.jit.ScriptModule) -> bool:
-    """Whether calls of a part of the file come to the plug-in's operators."""
-    return any(
-        "neuron::forward" in str(module._c._get_method(name).inlined_graph) for name in module._c._method_names()
-    )
+def _callers(module: torch.jit.ScriptModule) -> list[torch.nn.Module]:
+    """The module and those in it that are compiled, or hold one that is."""
+    named = dict(module.named_modules())
+    found = {""}
+    for name, one in named.items():
+        if _is_compiled(one):
+            parts = name.split(".")
+            found.update(".".join(parts[: index + 1]) for index in range(len(parts)))
+    return [one for name, one in named.items() if name in found]
+
+
+def _is_compiled(module: torch.nn.Module) -> bool:
+    """Whether methods of the module itself call the plug-in's operators.
+
+    Its graphs are searched as they are: inlining multiplies what a small file says, and their text holds the places in
+    the source, for which PyTorch reads debug information that it else never looks at, damaged or not."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return False
+    graphs = (module._c._get_method(name).graph for name in module._c._method_names())
+    return any(graph.findNode(f"neuron::{name}") is not None for graph in graphs for name in tuple(_defined))
 
 
 class _Refusal:
@@ -126,7 +145,9 @@ def _define(operators: tuple[str, ...]) -> None:
             found = _COUNTED.fullmatch(name)
             count = int(found[2]) if found and found[2] else None
             if found is None or (count is not None and not 1 <= count <= _MOST_OUTPUTS):
-                raise ValueError(f"its code calls neuron::{name}, which no known release of the plug-in has")
+                raise ValueError(
+                    f"its code calls neuron::{printable(name, 80)}, which no known release of the plug-in has"
+                )
             result = "Tensor[]" if count is None else "Tensor" if count == 1 else f"({', '.join(['Tensor'] * count)})"
             if _library is None:
                 _library = torch.library.Library("neuron", "FRAGMENT")
@@ -143,8 +164,10 @@ def _refuse(*_args: Any) -> NoReturn:
 
 def _rewritten(archive: Archive) -> bytes:
     """The archive with TorchScript's own class for each of the plug-in's."""
-    states = {one.class_name: _type_of(one.state) for one in archive.compiled if one.class_name}
-    mentioned = {name for text in archive.code.values() for name in re.findall(re.escape(CLASSES) + r"(\w+)", text)}
+    states = {one.class_name: one.state for one in archive.compiled if one.class_name}
+    mentioned = {name for text in archive.code.values() for name in _CLASS.findall(text)}
+    if len(mentioned) > _MOST_CLASSES:
+        raise ValueError(f"its code has {len(mentioned)} classes of the plug-in's")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
         for name, body in archive.members.items():
@@ -153,7 +176,7 @@ def _rewritten(archive: Archive) -> bytes:
                     body = body.replace(old, new)  # noqa: PLW2901
             packed.writestr(f"{archive.root}/{name}", body)
         if mentioned:
-            text = "".join(_class(name, states.get(name, "int")) for name in sorted(mentioned))
+            text = "".join(_class(name, _type_of(states.get(name, 0))) for name in sorted(mentioned))
             packed.writestr(f"{archive.root}/code/__torch__/torch/classes_neuron.py", text)
     return buffer.getvalue()
 
@@ -173,20 +196,27 @@ def _class(name: str, state: str) -> str:
     )
 
 
-def _type_of(value: Any, depth: int = 0) -> str:
-    """TorchScript's type of a value in a pickle. Raises ValueError."""
-    if depth > _MOST_NESTED:
-        raise ValueError(f"the state of its class is nested more than {_MOST_NESTED} deep")
+def _type_of(state: Any) -> str:
+    """TorchScript's type of a state. Raises ValueError, also for one that takes more than _MOST_TYPES words: tuples may
+    hold one tuple many times, and that one another, and each time it is spelt out (SPEC F2)."""
+    return _spelt(state, itertools.count(), 0)
+
+
+def _spelt(value: Any, words: Iterator[int], depth: int) -> str:
+    if depth > _MOST_NESTED or next(words) >= _MOST_TYPES:
+        raise ValueError(
+            f"the type of its state is nested more than {_MOST_NESTED} deep or has more than {_MOST_TYPES} words"
+        )
     for kind, name in ((bool, "bool"), (int, "int"), (float, "float"), (bytes, "str"), (type(None), "NoneType")):
         if isinstance(value, kind):
             return name
     if isinstance(value, tuple):
-        return f"Tuple[{', '.join(_type_of(one, depth + 1) for one in value[:64]) or '()'}]"
+        return f"Tuple[{', '.join(_spelt(one, words, depth + 1) for one in value) or '()'}]"
     if isinstance(value, list):
-        return f"List[{_type_of(value[0], depth + 1) if value else 'int'}]"
+        return f"List[{_spelt(value[0], words, depth + 1) if value else 'int'}]"
     if isinstance(value, dict):
         key, item = next(iter(value.items()), (b"", 0))
-        return f"Dict[{_type_of(key, depth + 1)}, {_type_of(item, depth + 1)}]"
+        return f"Dict[{_spelt(key, words, depth + 1)}, {_spelt(item, words, depth + 1)}]"
     if isinstance(value, Made) and "_rebuild_tensor" in value.name:
         return "Tensor"
-    raise ValueError(f"the state of its class holds a {getattr(value, 'name', type(value).__name__)}")
+    raise ValueError(f"the state of its class holds a {printable(getattr(value, 'name', type(value).__name__))}")

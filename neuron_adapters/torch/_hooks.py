@@ -14,16 +14,18 @@ from typing import Any, TypeVar
 import torch
 import torch.export
 
+from neuron_adapters import _json, _torchscript
 from neuron_adapters._patches import Patches, is_foreign
+from neuron_adapters._printable import damaged, one_line
 from neuron_adapters._progress import shown
 from neuron_adapters._record import cores
 from neuron_adapters._registry import model_of, remember
 from neuron_adapters.run import active
-from neuron_adapters.torch import _artifact, _placed, experimental
+from neuron_adapters.torch import _artifact, _constants, _placed, _untrusted, experimental
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._torch_load import loading
-from neuron_rt import ArtifactError, Model, init
+from neuron_rt import Model, init
 
 log = logging.getLogger("neuron_adapters")
 
@@ -31,10 +33,13 @@ REAL_PLUGINS = ("torch_neuron", "torch_neuronx")
 #: Where a .pt2 archive keeps the record of its compilation.
 EXTRA_FILE = "neuron_artifact.json"
 
+#: What PyTorch raises for damaged archives: a message may be no UTF-8, and a size more than there is memory.
+_UNREADABLE = (RuntimeError, UnicodeError, MemoryError, EOFError, IndexError, OverflowError)
+
 _patches = Patches()
 _originals: dict[Any, Any] = {}
 _executables: weakref.WeakValueDictionary[tuple[object, ...], Executable] = weakref.WeakValueDictionary()
-_loading = threading.Lock()
+_loading = threading.RLock()  # a signal handler may load, too
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -113,17 +118,20 @@ def _jit_load(
         f.seek(begin)
     try:
         module = load(f, map_location, _extra_files, _restore_shapes)
-    except RuntimeError as error:
-        if _genuine.is_meant(error) and (source or begin is not None):
+    except _UNREADABLE as error:
+        if isinstance(error, RuntimeError) and _genuine.is_meant(error) and (source or begin is not None):
             return genuine()
         if config.validate_hash:
-            raise ArtifactError(f"{source or repr(f)} cannot be read as a TorchScript file: {error}") from error
+            raise damaged(f"{source or repr(f)} cannot be read as a TorchScript file: {one_line(error)}") from error
         raise
     if (source or begin is not None) and _genuine.came_through(module):
         return genuine()
     artifact = _artifact.read(module, source or "the model")
     if artifact is not None:
+        _check(module, source or "the model")
         if config.validate_hash:
+            if source or begin is not None:
+                _torchscript.check_debug_information(f, source or repr(f))
             artifact.verify(module, source or "the model")
         executable = Executable.open(module, artifact, config.engine, source or "the model")
         if key:
@@ -134,6 +142,15 @@ def _jit_load(
         with _loading:
             _executables.setdefault(key, executable)
     return module
+
+
+def _check(module: torch.jit.ScriptModule, source: str) -> None:
+    """Raise ArtifactError where making a compiled module ready would crash: PyTorch does not compare its tensors with
+    the memory that the file has for them."""
+    try:
+        _constants.check(module)
+    except (ValueError, RuntimeError) as error:
+        raise damaged(f"{source} is damaged: {one_line(error)}.") from error
 
 
 def _identity(path: str) -> tuple[object, ...] | None:
@@ -178,15 +195,20 @@ def _export_load(
     own = EXTRA_FILE not in extra
     extra.setdefault(EXTRA_FILE, "")
     try:
-        program = load(f, extra_files=extra, expected_opset_version=expected_opset_version)
+        if _untrusted.asked():
+            program = _untrusted.load_exported(
+                f, load, extra_files=extra, expected_opset_version=expected_opset_version
+            )
+        else:
+            program = load(f, extra_files=extra, expected_opset_version=expected_opset_version)
         record = extra[EXTRA_FILE]
     finally:
         if own:
             extra.pop(EXTRA_FILE, None)
     source = os.path.abspath(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
-    nc_count, checksum = _recorded(record, source)
+    nc_count, checksum = _recorded(record, source or repr(f))
     if checksum is not None and runtime.config.validate_hash:
-        _artifact.compare(checksum, _artifact.program_checksum(program), source or repr(f))
+        _artifact.compare(checksum, lambda: _artifact.program_checksum(program, bounded=True), source or repr(f))
     model = Model(os.path.basename(source) or "exported", nc_count, FRAMEWORK, kind="torch", file=source)
     runtime.place(model, experimental.current_place())
     remember(program, model)
@@ -198,10 +220,10 @@ def _recorded(record: str | bytes, source: str) -> tuple[int, str | None]:
     if not record:
         return 1, None
     try:
-        read = json.loads(record)
+        read = _json.loads(record)
         return cores(read["pipeline_cores"]), str(read["checksum"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ArtifactError(f"{source}: the record of the compilation cannot be read ({error}).") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(f"{source}: the record of the compilation cannot be read ({one_line(error)}).") from None
 
 
 def _export_save(ep: Any, f: Any, *, extra_files: dict[str, Any] | None = None, **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ import torch
 from neuron_adapters import _openvino
 from neuron_adapters._engine import TOLERANCE, race
 from neuron_adapters._openvino import Lowered
+from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, EngineError
@@ -275,7 +276,7 @@ def _convert(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: S
 def _views(module: torch.jit.ScriptModule) -> list[memoryview]:
     """The module's own constants as bytes, in the order in which its code names them. Nothing is copied."""
     found = []
-    for value in module.code_with_constants[1].const_mapping.values():
+    for value in constants(module):
         if isinstance(value, torch.Tensor) and value.is_contiguous() and value.numel() and not value.is_quantized:
             found.append(value.detach().reshape(-1).view(torch.uint8).numpy().data)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -126,7 +127,10 @@ def follow(source: torch.nn.Module, result: torch.jit.ScriptModule, *, same: boo
         return
     records = embedded(source)
     if records and not result._c.hasattr(ATTRIBUTE):
-        Artifact(max(one.pipeline_cores for one in records)).sealed(result).attach(result)
+        artifact = Artifact(max(one.pipeline_cores for one in records))
+        with contextlib.suppress(RuntimeError):  # PyTorch cannot print its code, nor save it: no file needs a checksum
+            artifact = artifact.sealed(result)
+        artifact.attach(result)
     model = model_of(source)
     if model is not None:
         wrap(result, model, target_of(source)[2] if same else None)

@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+#: What is nested deeper is no structure of a model's outputs.
+_MOST_NESTED = 64
+
 
 class Template:
     """A result's structure without its tensors, which are numbered in the order in which the model returns them.
@@ -51,20 +54,25 @@ def _spec(value: Any, leaves: list[torch.Tensor]) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _numbers(spec: Any) -> Iterator[int]:
-    """The tensors of a structure. Raises ValueError for what is none."""
+def _numbers(spec: Any, depth: int = 0) -> Iterator[int]:
+    """The tensors of a structure. Raises ValueError for what is none, or is nested more than _MOST_NESTED deep."""
     if type(spec) is int:
         yield spec
         return
-    if not isinstance(spec, (list, tuple)) or not spec or spec[0] not in ("tuple", "list", "dict"):
+    if (
+        depth > _MOST_NESTED
+        or not isinstance(spec, (list, tuple))
+        or not spec
+        or spec[0] not in ("tuple", "list", "dict")
+    ):
         raise ValueError("it is no structure")
     for part in spec[1:]:
         if spec[0] == "dict":
             if not isinstance(part, (list, tuple)) or len(part) != 2 or type(part[0]) not in (str, int):
                 raise ValueError("it is no structure")
-            yield from _numbers(part[1])
+            yield from _numbers(part[1], depth + 1)
         else:
-            yield from _numbers(part)
+            yield from _numbers(part, depth + 1)
 
 
 def _filled(spec: Any, leaves: Sequence[torch.Tensor]) -> Any:

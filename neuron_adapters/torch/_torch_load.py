@@ -4,22 +4,22 @@ twice. Under neuron-run it is ``torch.jit.load``; everything else is PyTorch's o
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from neuron_adapters import _zips
+from neuron_adapters.torch import _untrusted
+
 _ZIP = b"PK\x03\x04"
-#: PyTorch's own switch: whoever sets it wants no archive with code opened by ``torch.load``.
-_FORCE, _ON = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", ("1", "y", "yes", "true")
 
 
 def loading(original: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``torch.load``."""
 
     def load(f: Any, map_location: Any = None, *args: Any, weights_only: bool | None = None, **kwargs: Any) -> Any:
-        unsaid = weights_only is None and os.environ.get(_FORCE, "0").lower() not in _ON
+        unsaid = weights_only is None and not _untrusted.asked()
         if (unsaid or weights_only is False) and is_torchscript(f):
             return torch.jit.load(f, map_location)
         return original(f, map_location, *args, weights_only=weights_only, **kwargs)
@@ -38,10 +38,10 @@ def is_torchscript(f: Any) -> bool:
             return bool(f.read(len(_ZIP)) == _ZIP) and _has_code(f)
         finally:
             f.seek(position)
-    except (OSError, AttributeError, ValueError, zipfile.BadZipFile):  # PyTorch says what is wrong with it
+    except (*_zips.DAMAGED, AttributeError):  # PyTorch says what is wrong with it
         return False
 
 
 def _has_code(file: Any) -> bool:
-    with zipfile.ZipFile(file) as archive:
+    with _zips.opened(file) as archive:
         return any(name.count("/") == 1 and name.endswith("/constants.pkl") for name in archive.namelist())

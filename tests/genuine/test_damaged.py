@@ -74,7 +74,7 @@ for number in range({count}):
         read(damaged(body, rng))
         found['read'] += 1
     except wrong as error:
-        assert 0 < len(str(error)) < 2000 and len(str(error).splitlines()) < 4, error
+        assert 0 < len(str(error)) < 2000 and (wrong is ValueError or str(error).isprintable()), error
         found['refused'] += 1
 assert found['read'] > {count} // 10 and found['refused'] > {count} // 5, found
 assert most() < 200, most()
@@ -107,7 +107,7 @@ def test_depth_and_sharing() -> None:
     assert sum(1 for _ in _torchscript._objects(deep)) == 0
     laughs = b"\x80\x02]q\x00" + b"".join(b"](h%ch%ce" % (level, level) + b"q%c" % (level + 1) for level in range(100)) + b"."
     value = _pickles.read(laughs)  # 2 ** 100 leaves, were it a tree
-    assert list(_torchscript._objects(value)) == [] and list(_torchscript._texts(value)) == []
+    assert list(_torchscript._objects(value)) == [] and _torchscript._Texts(len(laughs)).of(value) == []
     with pytest.raises(ValueError, match="a text in it has 2147483647 bytes"):
         _pickles.read(b"\x80\x02X\xff\xff\xff\x7f")
 
@@ -124,7 +124,7 @@ for number in range({count}):
     try:
         module = torch.jit.load('x.pt' if number % 3 else io.BytesIO(body))
     except ArtifactError as error:
-        assert 0 < len(str(error)) < 2000, error
+        assert 0 < len(str(error)) < 2000 and str(error).isprintable(), error
         found['refused'] += 1
         continue
     except (RuntimeError, EOFError, ValueError, IndexError, MemoryError) as error:  # PyTorch's own, as for any damaged archive

@@ -240,7 +240,7 @@ for _ in range(40):
     [
         ("", "no JSON"),
         ("[" * 100000, "no JSON"),
-        ("NaN", "an object"),
+        ("NaN", "NaN is no number"), ("1e999", "too large"),
         ([], "an object"),
         ({}, "nodes"),
         (_graph_of("x"), "nodes[0]"),

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from neuron_adapters._printable import printable
+
 _TRUE = {"True", "true", "1"}
 _FALSE = {"False", "false", "0"}
 _NUMBERED = (
     "float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32", "uint64",
 )  # fmt: skip
 DTYPES = frozenset(_NUMBERED)
+_LONGEST_NUMBER = 64
+#: Inputs or outputs of a node.
+MOST_NAMES = 1 << 12
 
 
 class Attributes:
@@ -35,6 +40,13 @@ class Attributes:
         if self.has(name) or default is None:
             return self._read_integer(name, self._required(name))
         return default
+
+    def count(self, name: str, default: int | None = None) -> int:
+        """A number of inputs or outputs, each of which becomes a name at least (SPEC F2)."""
+        number = self.integer(name, default)
+        if not 0 <= number <= MOST_NAMES:
+            raise self._wrong(name, f"a number from 0 to {MOST_NAMES}")
+        return number
 
     def maybe_integer(self, name: str) -> int | None:
         """A whole number, or None where it is not given."""
@@ -118,7 +130,7 @@ class Attributes:
 
     def _read_integer(self, name: str, text: str) -> int:
         try:
-            number = float(text.rstrip("L"))
+            number = float(text.rstrip("L")) if len(text) <= _LONGEST_NUMBER else math.nan
         except ValueError:
             number = math.nan
         if not number.is_integer():
@@ -126,4 +138,4 @@ class Attributes:
         return int(text.rstrip("L")) if text.rstrip("L").lstrip("+-").isdecimal() else int(number)
 
     def _wrong(self, name: str, accepted: str) -> ValueError:
-        return ValueError(f"attribute {name} must be {accepted}, got {self._text[name]!r}")
+        return ValueError(f"attribute {name} must be {accepted}, got {printable(self._text.get(name, ''), 80)!r}")

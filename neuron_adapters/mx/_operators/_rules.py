@@ -5,9 +5,10 @@ A shape may be None (nothing known) or have zeros (sizes not known), as in MXNet
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
-from neuron_adapters.mx._operators._attributes import Attributes
+from neuron_adapters.mx._operators._attributes import MOST_NAMES, Attributes
 from neuron_adapters.mx._operators._registry import DtypeRule, Dtypes, MaybeShape, Shape, ShapeRule, Shapes
 
 
@@ -105,12 +106,18 @@ def of_dtype(dtype: str) -> DtypeRule:
 
 def numbered(name: str, count: int) -> list[str]:
     """``output0``, ``output1``; MXNet numbers them only where they are several."""
-    return [f"{name}{index}" for index in range(count)]
+    return [f"{name}{index}" for index in range(count)] if count <= 64 else list(_all_numbered(name)[:count])
+
+
+@functools.lru_cache
+def _all_numbered(name: str) -> tuple[str, ...]:
+    """Made once: a small file may have many nodes of many inputs (SPEC F2)."""
+    return tuple(f"{name}{index}" for index in range(MOST_NAMES))
 
 
 def arguments(at: Attributes) -> list[str]:
     """The inputs of an operator that takes ``num_args`` of them."""
-    return numbered("arg", at.integer("num_args"))
+    return numbered("arg", at.count("num_args"))
 
 
 def with_bias(default_no_bias: bool) -> Callable[[Attributes], list[str]]:

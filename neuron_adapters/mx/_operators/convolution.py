@@ -155,7 +155,7 @@ def _deconvolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bi
 def _upsampling_inputs(at: Attributes) -> list[str]:
     if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":
         return ["data", "weight"]
-    return numbered("arg", at.integer("num_args", 1))
+    return numbered("arg", at.count("num_args", 1))
 
 
 def _upsampling_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:

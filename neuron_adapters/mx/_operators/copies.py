@@ -5,7 +5,7 @@ from __future__ import annotations
 from neuron_adapters.mx._operators._attributes import Attributes
 from neuron_adapters.mx._operators._builder import Builder, Tensor, Value
 from neuron_adapters.mx._operators._registry import Dtypes, Shapes, operator
-from neuron_adapters.mx._operators._rules import one_dtype, same, to_dtype, unify
+from neuron_adapters.mx._operators._rules import numbered, one_dtype, same, to_dtype, unify
 from neuron_adapters.mx._operators.elementwise import truncated
 
 
@@ -63,8 +63,8 @@ def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shape
 
 @operator(
     "amp_multicast",
-    inputs=lambda at: [f"data_{index}" for index in range(at.integer("num_outputs"))],
-    outputs=lambda at: [f"output{index}" for index in range(at.integer("num_outputs"))],
+    inputs=lambda at: numbered("data_", at.count("num_outputs")),
+    outputs=lambda at: numbered("output", at.count("num_outputs")),
     shapes=_pairwise,
     dtypes=_widest,
     variadic="num_outputs",

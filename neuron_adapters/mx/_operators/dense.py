@@ -7,7 +7,7 @@ from math import prod
 from neuron_adapters.mx._operators._attributes import Attributes
 from neuron_adapters.mx._operators._builder import Builder, Tensor, Value
 from neuron_adapters.mx._operators._registry import MaybeShape, Shape, Shapes, operator
-from neuron_adapters.mx._operators._rules import axis_of, forward, one_dtype, rank_at_least, unify, with_bias
+from neuron_adapters.mx._operators._rules import arguments, axis_of, forward, one_dtype, rank_at_least, unify, with_bias
 
 
 def _connected_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -131,7 +131,7 @@ def _syrk(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Mul(to.MatMul(*pair), at.number("alpha", 1.0))
 
 
-@operator("khatri_rao", inputs=lambda at: [f"arg{index}" for index in range(at.integer("num_args"))],
+@operator("khatri_rao", inputs=arguments,
           shapes=forward(lambda _at, *shapes: (prod(one[0] for one in shapes), shapes[0][1])), dtypes=one_dtype,
           variadic="num_args")  # fmt: skip
 def _khatri_rao(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:

@@ -58,7 +58,7 @@ def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     data = ins[0]
     if data is None:
         return ins, outs
-    count, axis = at.integer("num_outputs"), axis_of(at.integer("axis", 1), len(data))
+    count, axis = at.count("num_outputs"), axis_of(at.integer("axis", 1), len(data))
     if data[axis] % count:
         raise ValueError(f"attribute num_outputs ({count}) must divide axis {axis}, which has {data[axis]}")
     size = data[axis] // count
@@ -75,10 +75,10 @@ def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     return ins, [shape] * count
 
 
-@operator("SliceChannel", "split", outputs=lambda at: numbered("output", at.integer("num_outputs")),
+@operator("SliceChannel", "split", outputs=lambda at: numbered("output", at.count("num_outputs")),
           shapes=_channel_shapes, dtypes=one_dtype)  # fmt: skip
 def _slice_channel(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
-    count, axis = at.integer("num_outputs"), axis_of(at.integer("axis", 1), len(data.shape))
+    count, axis = at.count("num_outputs"), axis_of(at.integer("axis", 1), len(data.shape))
     parts = to.split(data, axis, [data.shape[axis] // count] * count)
     return [to.reshape(part, out.shape) for part, out in zip(parts, to.outputs)] if _squeezes(at) else parts
 

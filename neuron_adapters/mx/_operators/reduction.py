@@ -7,7 +7,7 @@ from collections.abc import Callable
 from neuron_adapters.mx._operators._attributes import Attributes
 from neuron_adapters.mx._operators._builder import Builder, Tensor, Value
 from neuron_adapters.mx._operators._registry import Shape, operator
-from neuron_adapters.mx._operators._rules import axis_of, forward, of_dtype, one_dtype, to_dtype
+from neuron_adapters.mx._operators._rules import axis_of, forward, numbered, of_dtype, one_dtype, to_dtype
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
@@ -79,7 +79,7 @@ def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
     return to.cast(to.ArgMax(data, axis=-1, keepdims=0), "float32")
 
 
-@operator("multi_sum_sq", inputs=lambda at: [f"array_{index}" for index in range(at.integer("num_arrays"))],
+@operator("multi_sum_sq", inputs=lambda at: numbered("array_", at.count("num_arrays")),
           shapes=forward(lambda _at, *shapes: (len(shapes),)), dtypes=of_dtype("float32"),
           variadic="num_arrays")  # fmt: skip
 def _multi_sum_sq(to: Builder, _at: Attributes, *tensors: Tensor) -> Value:

@@ -3,7 +3,6 @@ ours, beside it, what was compiled (SPEC K6)."""
 
 from __future__ import annotations
 
-import ast
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import mxnet as mx
 import numpy as np
 
 from neuron_adapters._engine import configuration
+from neuron_adapters._mxnet_files import literal
 from neuron_adapters.mx import _graph
 from neuron_adapters.mx._graph import Entry, walk
 from neuron_adapters.mx._subgraphs import OP, compiled, inline
@@ -222,7 +222,7 @@ def loading_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
 
 def _shape(text: str) -> tuple[int, ...]:
     try:
-        read = ast.literal_eval(text)
+        read = literal(text)
         return tuple(map(int, read)) if isinstance(read, Iterable) else (int(read),)
-    except (ValueError, SyntaxError, TypeError):
+    except (ValueError, TypeError):
         return ()

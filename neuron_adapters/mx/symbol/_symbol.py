@@ -15,7 +15,7 @@ import numpy as np
 from neuron_adapters.mx import _graph
 from neuron_adapters.mx._graph import Entry, Node, walk
 from neuron_adapters.mx._known import find
-from neuron_adapters.mx._vintage import HIDDEN, hidden, input_names, written_inputs
+from neuron_adapters.mx._vintage import HIDDEN, hidden, input_names, output_names, written_inputs
 from neuron_adapters.mx.base import MXNetError, MXNetValueError
 from neuron_adapters.mx.context import Context
 from neuron_adapters.mx.symbol._compose import create
@@ -376,6 +376,6 @@ def _output_names(node: Node) -> Sequence[str]:
     operator = find(node.op)
     if operator is not None:
         input_names(node)
-        return operator.outputs(node.attrs)
+        return output_names(node)
     count = len(node.subgraphs[0]) if node.subgraphs else 1
     return ["output"] if count == 1 else [f"output{index}" for index in range(count)]

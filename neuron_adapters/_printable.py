@@ -1,0 +1,34 @@
+"""Words out of a file, made fit for an error or a terminal: printable, of one line, of a bounded length (SPEC F3)."""
+
+from __future__ import annotations
+
+from neuron_rt import ArtifactError
+
+LONGEST = 200
+_LONGEST_ERROR = 1000
+
+
+def printable(text: object, longest: int = LONGEST) -> str:
+    """``text`` with escapes for control characters, lone surrogates and whatever else cannot be printed, cut after
+    ``longest`` characters."""
+    said = text if isinstance(text, str) else str(text)
+    head = said[: longest + 1]
+    if not head.isprintable():
+        head = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in head)
+    return head if len(said) <= longest and len(head) <= longest else f"{head[:longest]}..."
+
+
+def one_line(error: object, longest: int = LONGEST) -> str:
+    """What an exception says, on one printable line and without a full stop; its class where it says nothing."""
+    try:
+        said = " ".join(str(error)[: 16 * longest].split())
+    except UnicodeError:  # a framework's message that is no UTF-8
+        said = ""
+    if isinstance(error, BaseException):
+        said = said.rstrip(".") or type(error).__name__
+    return printable(said, longest)
+
+
+def damaged(text: str) -> ArtifactError:
+    """The error about a file, on one printable line, whatever names out of the file are in ``text``."""
+    return ArtifactError(one_line(text, _LONGEST_ERROR))

@@ -1,0 +1,273 @@
+"""SPEC F3: whatever happens to a file of any format, reading it is a result or one ArtifactError of one printable line.
+
+Hypothesis damages files: bits, cuts, splices, lengths, and the words that readers look for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import neuron_adapters.mx as mx
+import neuron_adapters.torch
+from neuron_adapters._contents import look
+from neuron_adapters._neff import neff
+from neuron_adapters.mx._compile import compile_symbol
+from neuron_adapters.tools.inspect import _lines
+from neuron_rt import ArtifactError
+
+from archives import new_style, old_style, write  # isort: skip
+
+#: What a number, a text or a name in a file may be instead.
+WORDS = (
+    b"Infinity", b"-Infinity", b"NaN", b"1e999", b"-1", b"0", b"9" * 5000, b"null", b"true", b"{}", b"[" * 3000, b"1.5", b'"\\ud800"',
+    b'"\\u0000\\u001b[2J\\n"', b"\\ud800", b"\\u001b[2J\\n", b"\xff", b"\x1b]0;x\x07\n\r", "\N{RIGHT-TO-LEFT OVERRIDE}".encode(), b"18446744073709551616",
+)  # fmt: skip
+SIZES = (0, 1, 0x7F, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+PLACES = st.floats(0, 1, exclude_max=True)
+DAMAGE = st.lists(
+    st.one_of(
+        st.tuples(st.just("cut"), PLACES, st.just(0)),
+        st.tuples(st.just("bit"), PLACES, st.integers(0, 7)),
+        st.tuples(st.just("drop"), PLACES, st.integers(1, 60)),
+        st.tuples(st.just("splice"), PLACES, PLACES),
+        st.tuples(st.just("size"), PLACES, st.sampled_from(SIZES)),
+        st.tuples(st.just("word"), PLACES, st.sampled_from(WORDS)),
+        st.tuples(st.just("number"), PLACES, st.sampled_from(WORDS)),
+        st.tuples(st.just("name"), PLACES, st.sampled_from(WORDS)),
+    ),
+    min_size=1, max_size=3,
+)  # fmt: skip
+
+
+def damaged(data: bytes, damage: list[tuple[str, float, Any]]) -> bytes:
+    made = bytearray(data)
+    for kind, place, what in damage:
+        at = int(place * len(made))
+        if kind == "cut":
+            del made[at:]
+        elif kind == "bit" and made:
+            made[at] ^= 1 << what
+        elif kind == "drop":
+            del made[at : at + what]
+        elif kind == "splice":
+            start = int(what * len(made))
+            made[at:at] = made[start : start + 200]
+        elif kind == "size":
+            made[at : at + (8 if what > 0xFFFFFFFF else 4)] = struct.pack("<Q" if what > 0xFFFFFFFF else "<I", what)
+        elif kind == "word":
+            made[at : at + len(what)] = what
+        else:
+            found = re.compile(rb'"\d+"|\d+' if kind == "number" else rb"[a-z_]{3,}").search(made, at)
+            if found:
+                made[found.start() : found.end()] = what
+    return bytes(made)
+
+
+def refused(read: Callable[[], object], *errors: type[Exception]) -> None:
+    """``read`` ends, or raises one printable line."""
+    try:
+        read()
+    except (errors or (ArtifactError,)) as error:
+        text = str(error)
+        assert 0 < len(text) < 2000 and text.isprintable(), text
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, simple: Path, checkpoint: Path) -> dict[str, tuple[Path, str]]:
+    """By kind: a file to damage, and what ``inspect`` is given."""
+    folder = tmp_path_factory.mktemp("files")
+    compiled = neuron_adapters.torch.trace(torch.nn.Linear(3, 2).eval(), torch.ones(1, 3))
+    compiled.save(str(folder / "own.pt"))
+    torch.jit.script(torch.nn.Linear(3, 2)).save(str(folder / "plain.pt"))
+    exported = neuron_adapters.torch.trace(torch.nn.Linear(3, 2).eval(), torch.ones(1, 3), format="pt2")
+    torch.export.save(exported, str(folder / "own.pt2"))
+    write(folder / "new.pt", new_style())
+    write(folder / "old.pt", old_style())
+    (folder / "a.neff").write_bytes(neff("1.2.3.4+abc-/x", 5, {"a": b"1"}))
+    (folder / "saved").mkdir()
+    (folder / "saved" / "saved_model.pb").write_bytes((simple / "saved_model.pb").read_bytes())
+    (folder / "record").mkdir()
+    (folder / "record" / "saved_model.pb").write_bytes(b"\x1a\xff\x7f" + compiled._c.getattr("_neuron_artifact").encode().ljust(16383))
+    for end in ("-symbol.json", "-0000.params"):
+        (folder / f"genuine{end}").write_bytes(checkpoint.with_name(f"{checkpoint.name}{end}").read_bytes())
+    out = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")
+    weights = {"fc_weight": mx.nd.ones((2, 3)), "fc_bias": mx.nd.ones((2,))}
+    mx.model.save_checkpoint(str(folder / "small"), 0, *compile_symbol(out, weights, {}, {"data": mx.nd.ones((1, 3)).asnumpy()}))
+    named = {name: name for name in ("own.pt", "plain.pt", "own.pt2", "new.pt", "old.pt", "a.neff")}
+    named |= {"saved/saved_model.pb": "saved", "record/saved_model.pb": "record"}
+    named |= {f"{name}{end}": name for name in ("genuine", "small") for end in ("-symbol.json", "-0000.params")}
+    return {name: (folder / name, str(folder / given)) for name, given in named.items()}
+
+
+MANY = settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["own.pt", "plain.pt", "own.pt2", "new.pt", "old.pt", "a.neff", "saved/saved_model.pb", "record/saved_model.pb"]
+    + [f"{name}{end}" for name in ("genuine", "small") for end in ("-symbol.json", "-0000.params")],
+)
+def test_inspect(files: dict[str, tuple[Path, str]], name: str) -> None:
+    path, named = files[name]
+    whole = path.read_bytes()
+
+    def read() -> None:
+        found = look(named)
+        lines = list(_lines(found))
+        assert all(line.isprintable() and len(line) < 400 for line in lines)
+        json.loads(json.dumps(found.as_json(), allow_nan=False)).keys()
+
+    @MANY
+    @given(DAMAGE)
+    def holds(damage: list[tuple[str, float, Any]]) -> None:
+        path.write_bytes(damaged(whole, damage))
+        refused(read)
+
+    try:
+        holds()
+    finally:
+        path.write_bytes(whole)
+    read()
+
+
+@pytest.mark.parametrize("validate", ["false", "true"])
+@pytest.mark.parametrize("name", ["genuine-symbol.json", "small-symbol.json", "small-0000.params"])
+def test_mxnet(files: dict[str, tuple[Path, str]], name: str, validate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the adapter, up to the check of what was compiled."""
+    from neuron_adapters.mx._binding import verify_parts
+
+    monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", validate)
+    path, prefix = files[name]
+    whole = path.read_bytes()
+
+    def read() -> None:
+        symbol, args, aux = mx.model.load_checkpoint(prefix, 0)
+        symbol.list_arguments(), symbol.list_outputs()
+        verify_parts(symbol, {**args, **aux})
+
+    @MANY
+    @given(DAMAGE)
+    def holds(damage: list[tuple[str, float, Any]]) -> None:
+        path.write_bytes(damaged(whole, damage))
+        refused(read, ArtifactError, mx.base.MXNetError)
+
+    try:
+        holds()
+    finally:
+        path.write_bytes(whole)
+    read()
+
+
+TORCH = """
+import logging, os, random, resource, sys, zipfile
+from pathlib import Path
+warnings.simplefilter('ignore')
+logging.disable()  # a form for the engine that cannot be used is said
+sys.path.insert(0, {here!r})
+import torch, neuron_adapters.torch, neuron_adapters
+from archives import new_style, old_style, write
+from damage import damaged
+from neuron_rt import ArtifactError
+resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+rng = random.Random({seed})
+net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval()
+neuron_adapters.torch.trace(net, torch.ones(1, 3)).save('own.pt')
+torch.jit.script(net).save('plain.pt')
+write(Path('new.pt'), new_style()), write(Path('old.pt'), old_style())
+validate = os.environ['NEURON_RT_VALIDATE_HASH'] == 'true'
+own = dict.fromkeys(('ran', 'refused', "PyTorch's own"), 0)
+words = [b'Infinity', b'1e999', b'NaN', b'-1', b'"\\\\ud800"', b'\\xff\\xfe', b'[' * 3000, b'9' * 5000, b'null', b'{{}}', b'\\x1b[2J\\n']
+for number in range({count}):
+    name = ('own.pt', 'plain.pt', 'own.pt', 'new.pt', 'old.pt')[number % 5]
+    if number % 2:
+        body = damaged(Path(name).read_bytes(), rng)
+    else:  # one member, in a whole archive: what is in the record, the code, the pickles and the debug information
+        with zipfile.ZipFile(name) as old, zipfile.ZipFile('y.pt', 'w') as new:
+            victim = rng.choice(old.infolist()).filename
+            for entry in old.infolist():
+                data = old.read(entry)
+                if entry.filename == victim:
+                    at = rng.randrange(len(data) + 1)
+                    word = rng.choice(words)
+                    data = damaged(data, rng) if rng.random() < 0.5 else data[:at] + word + data[at + len(word):]
+                new.writestr(entry.filename, data)
+        body = Path('y.pt').read_bytes()
+    Path('x.pt').write_bytes(body)
+    try:
+        module = torch.jit.load('x.pt')
+    except ArtifactError as error:
+        text = str(error)
+        assert 0 < len(text) < 2000 and text.isprintable(), text
+        own['refused'] += 1
+        continue
+    except Exception as error:
+        assert not validate, error
+        assert type(error).__module__ == 'builtins' or 'torch' in type(error).__module__, error
+        own["PyTorch's own"] += 1
+        continue
+    own['ran'] += 1
+    neuron_adapters.unload(module)
+assert own['refused'] > {count} // 20 and own['ran'] > {count} // 20, own
+assert neuron_adapters.describe().models == ()
+print('whole', own)
+"""
+
+
+@pytest.mark.parametrize("validate", ["false", "true"])
+def test_pytorch(run_script: Callable[..., str], validate: str) -> None:
+    """Checked, every refusal is ours; else PyTorch's own errors are its own."""
+    here = str(Path(__file__).parent)
+    assert run_script("", TORCH.format(here=here, seed=3, count=300), NEURON_RT_NUM_CORES="4", NEURON_RT_VALIDATE_HASH=validate).startswith("whole")
+
+
+NODE = {"op": "_neuron_subgraph_op", "name": "n", "inputs": [], "attrs": {"__subgraph_opt_neuroncore__": "1"}, "subgraphs": []}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attrs": {"__subgraph_opt_neuroncore__": float("inf")}}, {"attrs": {"__subgraph_opt_neuroncore__": float("nan")}}, {"attrs": {"__subgraph_opt_neuroncore__": "9" * 6000}},
+        {"attrs": {"__subgraph_opt_neuroncore__": "\x1b[2J\n\ud800"}}, {"attrs": [1]}, {"attrs": "x"}, {"name": "\x1b]0;x\x07\nn\ud800" + "n" * 5000}, {"name": {"a": [1]}}, {"op": 3},
+        {"attrs": {"__model_inputmap__": "{'\\x1b[2J':[[[1]],'float32']}"}}, {"attrs": {"__model_inputmap__": "{'a':[[[1e999]],'float32']}"}}, {"attrs": {"__model_inputmap__": "1is 1"}},
+        {"subgraphs": [{"nodes": [{"op": "\x1b[2J\ud800"}]}]}, {"subgraphs": 5}, {"subgraphs": [{}]}, {"attrs": {"__ext_shape__": "[[Infinity, 1e999]]"}},
+    ],
+    ids=lambda change: ascii(change)[:40],
+)  # fmt: skip
+def test_words_of_a_symbol_file(tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What JSON can say and nobody means: numbers that are not finite, halves of characters, control characters."""
+    from neuron_adapters.mx._binding import verify_parts
+
+    monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
+    (tmp_path / "c-symbol.json").write_text(json.dumps({"nodes": [{**NODE, **change}], "heads": [[0, 0]]}))
+    mx.nd.save(str(tmp_path / "c-0000.params"), {"arg:w": mx.nd.ones((1,))})
+
+    def inspected() -> None:
+        found = look(str(tmp_path / "c"))
+        said = json.dumps(found.as_json(), ensure_ascii=False)
+        assert all(line.isprintable() and len(line) < 400 for line in _lines(found))
+        assert said.isprintable() and len(said) < 4000
+
+    def bound() -> None:
+        symbol = mx.sym.load(str(tmp_path / "c-symbol.json"))
+        symbol.list_arguments(), symbol.list_outputs()
+        verify_parts(symbol, {})
+
+    refused(inspected)
+    refused(bound, ArtifactError, mx.base.MXNetError)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "c-symbol.json").write_bytes(checkpoint.with_name(f"{checkpoint.name}-symbol.json").read_bytes())
+    os.mkfifo(tmp_path / "c-0000.params")
+    with pytest.raises(ArtifactError, match="is no file"):
+        look(str(tmp_path / "c"))
