@@ -29,7 +29,7 @@ from neuron_adapters.tf import _lowering, _models, _placed, _saved_model
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
 from neuron_adapters.tf._errors import MulticoreArgumentError
 from neuron_adapters.tf._executable import Executable, weight_arrays
-from neuron_adapters.tf._graphs import called_nodes
+from neuron_adapters.tf._graphs import called_nodes, effect_of
 from neuron_adapters.tf._keras import module_of
 from neuron_adapters.tf._structure import plain
 from neuron_rt import CompileError, Model, engine, init
@@ -301,6 +301,8 @@ def _compiled(
     inference = Executable(artifact, None, "").inference
     if isinstance(inference, str):
         return _because(artifact, inference)
+    if effect := effect_of(function.graph.as_graph_def()):  # lowering runs it, and only a call of the user's may
+        return _because(artifact, f"its operator {effect} is not one that only computes")
     return _lowered(artifact, found, inputs, inference.run_with(1), choice, bf16=flags.bf16)
 
 

@@ -20,7 +20,8 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import tensor_util
 
 from neuron_adapters._neuron_nodes import LARGE, OP, erased
-from neuron_adapters.tf._graphs import CannotSeparate, refuse
+from neuron_adapters._printable import damaged, one_line
+from neuron_adapters.tf._file_graphs import Refused, is_plain, quoted, restrict
 from neuron_rt import ArtifactError
 
 _DESCRIBED = ("graph_def", "input_names", "output_names", "input_shapes", "output_shapes", "input_batch_axis",
@@ -34,35 +35,34 @@ class Embedded:
     names, so that all sessions share them (SPEC K5)."""
 
     def __init__(self, node: Any, key: str) -> None:
-        """Raises ArtifactError where the graph makes no sense or is not whole."""
-        self._name = node.name
+        """Raises ArtifactError where the graph makes no sense, is not whole, or does more than compute."""
+        self._name = quoted(node.name)
         self.constants: dict[str, Any] = {}
         try:
             definition = graph_pb2.GraphDef.FromString(node.attr["graph_def"].s)
             lost = erased(memoryview(node.attr["graph_def"].s))
             if lost:
                 raise self._bad(
-                    f"the compiler took the large constants out of its graph (such as {lost!r}), so its weights exist "
-                    "only in the hardware's own layout"
+                    f"the compiler took the large constants out of its graph (such as "
+                    f"{quoted(lost)}), so its weights exist only in the hardware's own layout"
                 )
+            restrict(definition)
             self._lift(definition, key)
             self._definition = definition
             self._ends(node)
             with context.eager_mode():  # also where the caller builds a graph
                 self.function = tf.function(self._call, autograph=False).get_concrete_function(*self._specs)
-            refuse(self.function.graph, self.function.graph.as_graph_def())
         except ArtifactError:
             raise
-        except CannotSeparate as why:
-            raise self._bad(f"its graph is no inference: {why}") from why
+        except Refused as why:
+            raise self._bad(f"its graph may not run: {why}") from None
         except DecodeError as error:
             raise self._bad("its graph cannot be read") from error
         except Exception as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise self._bad(f"its graph cannot be used: {reason[0][:300]}") from error
+            raise self._bad(f"its graph cannot be used: {one_line(error)}") from error
 
     def _bad(self, what: str) -> ArtifactError:
-        return ArtifactError(
+        return damaged(
             f"{OP} {self._name}: {what}. Compile the original model again, with neuron_adapters.tf, or save it "
             "uncompiled."
         )
@@ -70,7 +70,7 @@ class Embedded:
     def _lift(self, definition: Any, key: str) -> None:
         """Let large constants be variables of the session, which all replicas share."""
         for node in list(definition.node):
-            if node.op == "Const" and node.ByteSize() > LARGE and node.attr["dtype"].type != tf.string.as_datatype_enum:
+            if node.op == "Const" and node.ByteSize() > LARGE and _is_whole(node.attr["value"].tensor, node.ByteSize()):
                 value = tf.constant(tensor_util.MakeNdarray(node.attr["value"].tensor))
                 name = f"neuron/{key}/{node.name}"
                 self.constants[name] = value
@@ -240,6 +240,12 @@ def _call_instead(node: Any, called: dict[str, Embedded]) -> None:
 def _found(names: Sequence[str], nodes: dict[str, Any]) -> list[str]:
     """Tensors of these names, as older compilers wrote them; empty where they are other names."""
     return list(names) if all(":" in name and name.partition(":")[0] in nodes for name in names) else []
+
+
+def _is_whole(tensor: Any, written: int) -> bool:
+    """Whether a constant is of numbers and has them written out: a few bytes can stand for any number of equal ones."""
+    dtype = tf.as_dtype(tensor.dtype)
+    return is_plain(dtype) and tf.TensorShape(tensor.tensor_shape).num_elements() * dtype.size <= 8 * written
 
 
 def _sinks(definition: Any) -> Iterator[str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tensorflow.python.framework import op_def_registry
 
+from neuron_adapters.tf._pure_operators import PURE_OPERATORS
+
+#: Operators that look at variables and tables, and change nothing.
+_READING = frozenset({
+    "LookupTableFindV2", "LookupTableSizeV2", "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarHandleOp",
+    "VarIsInitializedOp", "VariableShape",
+})  # fmt: skip
 #: Stateful operators that answer the same each time.
-_HARMLESS = {
-    "Assert", "If", "NoOp", "PartitionedCall", "Placeholder", "Print", "PrintV2", "ReadVariableOp", "ResourceGather",
-    "ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VariableShape", "While", "Case",
+_HARMLESS = PURE_OPERATORS | {
+    "Print", "PrintV2", "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarHandleOp", "VariableShape",
 }  # fmt: skip
 
 
@@ -32,6 +39,14 @@ def refuse(graph: Any, definition: Any) -> None:
         raise CannotSeparate("it captures values at each call")
 
 
+def effect_of(definition: Any) -> str:
+    """The first operator of a graph that does more than compute and read weights; empty where there is none. Such a
+    graph runs when its user calls it, and not for our own purposes (SPEC F1)."""
+    functions = {function.signature.name for function in definition.library.function}
+    allowed = PURE_OPERATORS | _READING | functions
+    return next((node.op for node in called_nodes(definition) if node.op not in allowed), "")
+
+
 def called_nodes(definition: Any) -> list[Any]:
     """The nodes of a graph and of the functions that it calls. A library may hold others, such as gradients."""
     functions = {function.signature.name: function.node_def for function in definition.library.function}
@@ -39,9 +54,14 @@ def called_nodes(definition: Any) -> list[Any]:
     while left:
         node = left.pop()
         found.append(node)
-        called = [node.op]
-        for value in node.attr.values():
-            called += [value.func.name, *(one.name for one in value.list.func)]
-        for name in called:
+        for name in (node.op, *(name for value in node.attr.values() for name in _functions(value))):
             left.extend(functions.pop(name, ()))
     return found
+
+
+def _functions(value: Any) -> Iterator[str]:
+    """Names of the functions in an attribute, and in the attributes that it hands on to them."""
+    for function in (value.func, *value.list.func):
+        yield function.name
+        for inner in function.attr.values():
+            yield from _functions(inner)

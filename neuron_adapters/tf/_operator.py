@@ -24,8 +24,10 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry, ops
 
 from neuron_adapters._neuron_nodes import OP
+from neuron_adapters.tf._file_graphs import is_plain, quoted
 from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights
+from neuron_rt import ArtifactError
 
 log = logging.getLogger("neuron_adapters")
 
@@ -264,6 +266,11 @@ class _Kernel:
         self._run: Callable[..., list[Any]] | None = None
         self._lock = threading.RLock()
         self.dtypes = [tf.as_dtype(one) for one in node.attr["output_dtypes"].list.type]
+        if not all(map(is_plain, self.dtypes)):
+            raise ArtifactError(
+                f"{OP} {quoted(node.name)} returns strings or handles, and NeuronCores compute numbers. Compile the "
+                "original model again, with neuron_adapters.tf."
+            )
 
     def __call__(self, *arrays: Any) -> list[Any]:
         if self._run is None:

@@ -16,8 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from neuron_adapters import _neuron_nodes
+from neuron_adapters._printable import one_line
 from neuron_adapters.tf import _artifact, _embedded
 from neuron_adapters.tf._executable import Executable
+from neuron_adapters.tf._file_graphs import quoted
 from neuron_rt import ArtifactError, Config
 
 #: Names that TensorFlow gives to outputs which have none.
@@ -65,11 +67,10 @@ def restore(path: str, load: Callable[[str], Any], config: Config) -> Any:
 
 
 def _unreadable(path: str, error: Exception) -> ArtifactError:
-    reason = str(error).strip().splitlines() or [type(error).__name__]
     hint = "It is damaged, or was written for operators that this TensorFlow does not have."
     if "NeuronOp" in str(error) or "InferentiaOp" in str(error):
         hint = "It was compiled for the hardware. Compile the original model again, with neuron_adapters.tf."
-    return ArtifactError(f"{path} cannot be read as a SavedModel: {reason[0][:300]} {hint}")
+    return ArtifactError(f"{path} cannot be read as a SavedModel: {one_line(error)} {hint}")
 
 
 @dataclass
@@ -97,8 +98,8 @@ def genuine(path: str, config: Config) -> Genuine | None:
         problem = "its binary is no NEFF" if node.header is None else node.header.problem
         if config.validate_hash and problem:
             raise ArtifactError(
-                f"{path}: {_neuron_nodes.OP} {node.name}: {problem}. The model is damaged or was changed: copy it "
-                "again from where it came, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
+                f"{path}: {_neuron_nodes.OP} {quoted(node.name)}: {problem}. The model is damaged or was changed: "
+                "copy it again from where it came, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
             )
     try:
         graphs = [_embedded.of_bytes(node.definition) for node in found.nodes]
@@ -194,6 +195,11 @@ class Endpoint:
         self.captured = {id(value) for one in concrete for value, _placeholder in one.graph.captures}
         """Ids of what it reads: handles of variables among them."""
         self._structures = [one.structured_input_signature for one in concrete]
+        self.graphs = [
+            one.graph for one, structure in zip(concrete, self._structures)
+            if not any(leaf is True for leaf in tf.nest.flatten(structure))
+        ]  # fmt: skip
+        """Those that a call for inference may run."""
         self._kinds = {
             spec.dtype for spec in tf.nest.flatten(self._structures) if isinstance(spec, tf.TensorSpec)
         }  # fmt: skip

@@ -14,6 +14,7 @@ from neuron_adapters._compiler import say_once, words
 from neuron_adapters._engine import configuration
 from neuron_adapters._progress import shown
 from neuron_adapters.tf import _compile, _saved_model
+from neuron_adapters.tf._graphs import effect_of
 from neuron_rt import CompileError
 
 __all__ = ["compile"]
@@ -108,10 +109,11 @@ class _Call:
 
 def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str, Any]) -> _Call | None:
     """The call of the object in the file that is what ``signature`` wraps; None where it has none, or where two outputs
-    cannot be told apart: a name is never given by guess."""
+    cannot be told apart: a name is never given by guess. They are told apart by running both, so a file whose graph
+    does more than compute has none either (SPEC F1)."""
     endpoint = _saved_model.Endpoint(restored, source)
     structure = endpoint.structure_of(set(examples))
-    if structure is None:
+    if structure is None or any(effect_of(one.as_graph_def()) for one in (signature.graph, *endpoint.graphs)):
         return None
 
     def call(*args: Any) -> Any:
