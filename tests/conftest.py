@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -194,3 +195,50 @@ def run_script(tmp_path: Path) -> Callable[..., str]:
         return done.stdout if not code else done.stdout + done.stderr
 
     return run
+
+
+class Everywhere:
+    """Exceptions at every bytecode, one at a time."""
+
+    class Interruption(BaseException):
+        """As KeyboardInterrupt: no ``except Exception`` holds it up."""
+
+    #: Python 3.12 loses events of bytecodes, and crashes over them in threads.
+    event = "line" if sys.version_info[:2] == (3, 12) else "opcode"
+
+    def __call__(self, action: Callable[[], object], *paths: str, step: int = 1) -> Iterator[bool]:
+        """Run ``action`` again and again, with an exception before its 1st, 2nd ... bytecode in the files ``paths``;
+        whether it was interrupted. ``step``: one of so many bytecodes, others each time."""
+        count = -random.randrange(step)
+
+        def tracer(frame: Any, event: str, _arg: object) -> object:
+            nonlocal seen
+            if frame.f_code.co_filename not in paths:
+                return None
+            frame.f_trace_opcodes = self.event == "opcode"
+            if event == self.event:
+                seen += 1
+                if seen == count:
+                    raise self.Interruption
+            return tracer
+
+        interrupted = True
+        while interrupted:
+            count += step
+            seen = 0
+            before = sys.gettrace()
+            sys.settrace(tracer)
+            try:
+                action()
+                interrupted = False
+            except self.Interruption:
+                interrupted = True
+            sys.settrace(before)
+            assert interrupted or seen < count, "the exception was lost on its way"
+            yield interrupted
+        assert count > (10 if self.event == "opcode" else 3), "the tracer saw no bytecode"
+
+
+@pytest.fixture
+def everywhere() -> Everywhere:
+    return Everywhere()

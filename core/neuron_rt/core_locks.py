@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import repeat, starmap
+from itertools import compress, repeat, starmap
 
 from neuron_rt.errors import ModelNotLoadedError
 from neuron_rt.undo import Mutex, Undo, taken, undoing
@@ -50,7 +50,7 @@ class Core:
         if self._lease is None:
             self._lease = undoing(self.lock.release)
         acquire: Callable[..., bool] = self.lock.acquire
-        return map(_second, iter(partial(acquire, *how), False), starmap(self._lease, repeat(())))  # noqa: FBT003 - the sentinel
+        return starmap(self._lease, compress(repeat(()), iter(partial(acquire, *how), False)))  # noqa: FBT003 - the sentinel
 
 
 class CoreLocks:

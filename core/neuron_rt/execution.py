@@ -77,8 +77,8 @@ class Slot:
     a row that tools can read."""
 
     __slots__ = (
-        "_core", "_cores", "_leaving", "_queue", "_several", "core_range", "cpus", "framework", "lanes", "last",
-        "model", "name", "ncs", "row", "station", "threads", "timeout", "worker",
+        "_core", "_cores", "_first", "_leaving", "_queue", "_resident", "_several", "core_range", "cpus", "framework",
+        "lanes", "last", "model", "name", "ncs", "row", "station", "threads", "timeout", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +114,8 @@ class Slot:
         self._cores = lanes.cores[self.ncs.start : self.ncs.stop]
         self._several = len(self._cores) > 1
         self._core = self._cores[0]
+        self._resident = lanes.resident
+        self._first = self.ncs.start
         self._queue = self._core.queue
         if not self._several:
             attempt(self._cores)  # makes ready what the first call needs
@@ -171,7 +173,7 @@ class Slot:
     ) -> Any:
         """Run with the NCs taken. ``asked``: when the call began to wait for them, 0 where it did not."""
         words = self.row.words
-        switched = self.lanes.resident[self.ncs.start] is not self.model and self._switch()
+        switched = self._resident[self._first] is not self.model and self._switch()
         failed = False
         since = words[SINCE] and self._outer_call(words[SINCE])
         began = words[SINCE] = clock()
@@ -218,7 +220,7 @@ class Slot:
 
     def _switch(self) -> bool:
         """Put the model on its NCs; whether another one was there."""
-        resident = self.lanes.resident
+        resident = self._resident
         switched = any(resident[nc] not in {None, self.model} for nc in self.ncs)
         for nc in self.ncs:
             resident[nc] = self.model

@@ -83,7 +83,7 @@ class Observer:
             self._lock = None
 
     def read_through(self, lock: LockFile, *, counters: bool) -> tuple[Owner, ...]:
-        """The same through a lock file that is open already. A record whose NCs are not locked is not believed."""
+        """The same through a lock file that is open already. NCs that are not locked are nobody's."""
         found, seen = [], {}
         locked = set(lock.held_by_others(0, _MOST_NCS))
         for name in file_names(lock.dir_fd):
@@ -93,8 +93,10 @@ class Observer:
                 continue
             seen[name] = self._record(lock.dir_fd, name)
             owner = seen[name][1]
-            if owner is None or not locked.issuperset(owner.ncs):
+            if owner is None:
                 continue
+            if not locked.issuperset(owner.ncs):
+                owner = replace(owner, ncs=tuple(nc for nc in owner.ncs if nc in locked))
             found.append(replace(owner, snapshot=_read_board(lock.dir_fd, owner.key)) if counters else owner)
         self._records = seen
         return tuple(sorted(found, key=lambda owner: (owner.ncs, owner.key)))
@@ -169,11 +171,16 @@ def _read_record(dir_fd: int, name: str) -> Owner | None:
     return Owner(
         key=name[:15],
         pid=pid,
-        command=_plain(record.get("command"), _LONGEST_COMMAND),
+        command=_plain(_one_line(record.get("command")), _LONGEST_COMMAND),
         tag=_plain(record.get("tag"), _LONGEST_TAG),
         ncs=tuple(ncs[:_MOST_NCS]),
         record=record,
     )
+
+
+def _one_line(value: object) -> object:
+    """Text whose line breaks and tabs, as ``python -c`` has them, are spaces."""
+    return " ".join(value[:_LARGEST_RECORD].split()) if isinstance(value, str) else value
 
 
 def _plain(value: object, limit: int) -> str:

@@ -87,10 +87,8 @@ def run(
         call: Any = pool.pop()
     except IndexError:
         call = executable.call(station)
-    try:
-        call(inputs, outputs)
-    finally:
-        pool.append(call)
+    call(inputs, outputs)
+    pool.append(call)  # not one that an exception left: where it reads and writes may be half set
 
 
 def _engine() -> engines.Engine:

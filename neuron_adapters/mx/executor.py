@@ -71,7 +71,7 @@ class Executor:
         self._bf16 = any(CAST in node.attrs for node in compiled(symbol._entries)) if bf16 is None else bf16
         self._guard = threading.RLock()  # a signal handler may run what its own thread is running
         self._plan = self._lowered()
-        self._load()
+        self._seen, self._versions = self._load()
         self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
         self._to = [address(one._array) for one in self.outputs]
         self._wire()
@@ -134,14 +134,17 @@ class Executor:
         specs = {name: (one.shape, one._array.dtype) for name, one in self._arrays.items()}
         return lower(self._symbol._entries, specs, {name: content(self._arrays[name]) for name in self._held})
 
-    def _load(self) -> None:
-        """Make the engine's form of the graph with the weights as they are now."""
-        self._seen = writes.value
+    def _load(self) -> tuple[int, dict[str, int]]:
+        """Make the engine's form of the graph with the weights as they are now; how many writes were counted before,
+        and the weights' versions. They become the executor's own when the form computes: an exception before that
+        leaves it to the next run."""
+        seen = writes.value
         held = [self._arrays[name] for name in self._plan.held]
-        self._versions = {name: one._version for name, one in zip(self._plan.held, held)}
+        versions = {name: array._version for name, array in zip(self._plan.held, held)}
         key = key_of(held)
         shared = None if key is None else (self._plan.lowered.text, key, self._bf16)
-        self._executable = Executable.of(shared, self._plan, [content(one) for one in held], bf16=self._bf16)
+        self._executable = Executable.of(shared, self._plan, [content(array) for array in held], bf16=self._bf16)
+        return seen, versions
 
     def _look(self) -> None:
         """Load again where a weight was written to since the last look."""
@@ -158,12 +161,13 @@ class Executor:
                 self._plan = self._lowered()
                 self._wire()
                 self._alive = (self._arrays, self.outputs, self._staged)
-            self._load()
+            seen, versions = self._load()
             if self._station is not None:
                 self._station = self._executable.everywhere()
             else:
                 self._model.prepare = self._executable.prepare
                 self._executable.prepare(self._model, self._model.slots)
+            self._versions = versions
         self._seen = seen
 
     def _wire(self) -> None:

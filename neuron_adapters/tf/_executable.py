@@ -110,10 +110,9 @@ class Executable:
             call = pool.pop()
         except IndexError:
             call = self._compiled.call(station)  # type: ignore[union-attr]
-        try:
-            return call(arrays)  # type: ignore[no-any-return]
-        finally:
-            pool.append(call)
+        results: list[Array] = call(arrays)
+        pool.append(call)  # not one that an exception left: where it reads and writes may be half set
+        return results
 
     def _slices(self, station: engines.Station, arrays: Sequence[Array], batch: int) -> list[Array]:
         """Run on ``batch`` rows in slices of the compiled batch."""

@@ -118,15 +118,15 @@ class Inference:
             return compute
         assign = _callable(session, [value.name for value in values], target=assigns)
         assigning = threading.RLock()
-        version = -1
+        assigned: Any = None
 
         def run(*arrays: Any) -> list[Any]:
-            nonlocal version
-            if version != weights.version:
+            nonlocal assigned
+            if assigned is not weights.held:
                 with assigning:
-                    now = weights.version
-                    assign(*weights.arrays(numbers))
-                    version = now
+                    held = weights.held
+                    assign(*[held[number] for number in numbers])
+                    assigned = held
             return compute(*arrays)
 
         return run

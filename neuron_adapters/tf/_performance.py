@@ -31,7 +31,7 @@ class Tracker:
         self._function = function
         self._window = window_size
         self._calls: list[tuple[float, float]] = []
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a signal handler may be here again
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function that is measured."""

@@ -38,12 +38,12 @@ class Weights:
     def __init__(self) -> None:
         self.stale = False
         """Whether to look before the next call."""
-        self.version = 0
-        """Counts the changes that were seen."""
+        self.held: dict[int, np.ndarray[Any, Any]] = {}
+        """The values as they were at the last look, by number. Another dictionary after each change."""
+        self._touches = 0
         self._unheard = False
         self._handles: dict[int, Any] = {}
         self._constants: list[Any] = []
-        self._held: dict[int, np.ndarray[Any, Any]] = {}
 
     def listen(self, handle: Any) -> None:
         """Hear of changes to a variable from now on."""
@@ -57,38 +57,35 @@ class Weights:
         if number not in self._handles:  # some function may hold an assignment to it already
             self.listen(handle)
             self.touched(unheard=True)
-        if number not in self._held:
-            self._held[number] = _read(handle)
+        if number not in self.held:
+            self.held[number] = _read(handle)
         return number
 
     def add_constant(self, value: Any) -> int:
         """Take in a value that never changes."""
         self._constants.append(value)
-        self._held[id(value)] = value._numpy()
+        self.held[id(value)] = value._numpy()
         return id(value)
 
-    def arrays(self, numbers: Sequence[int]) -> list[np.ndarray[Any, Any]]:
-        """The values as they were at the last look."""
-        return [self._held[number] for number in numbers]
-
     def look(self) -> None:
-        """Take in what has changed."""
-        self.stale = self._unheard
-        changed = False
-        for number, held in list(self._held.items()):
+        """Take in what has changed. An exception before the last step leaves all to the next call."""
+        touches, changes = self._touches, {}
+        for number, held in list(self.held.items()):
             if number not in self._handles:  # a constant
                 continue
             now = _read(self._handles[number])
             # An equal value elsewhere is TensorFlow's way with variables that were changed in part.
             if _address(now) != _address(held) and not (now.shape == held.shape and np.array_equal(now, held)):
-                self._held[number] = now
-                changed = True
-        if changed:
-            self.version += 1
+                changes[number] = now
+        if changes:
+            self.held = {**self.held, **changes}
+        if touches == self._touches:  # else one was assigned to meanwhile
+            self.stale = self._unheard
 
     def touched(self, *, unheard: bool) -> None:
         """A variable was assigned to, or may be from now on without a word."""
         self._unheard = self._unheard or unheard
+        self._touches += 1
         self.stale = True
 
     def __del__(self) -> None:
@@ -121,15 +118,23 @@ def listening(assign: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of an operator that assigns: tells the weights that hold the variable."""
 
     def listen(*args: Any, **kwargs: Any) -> Any:
+        # Before and afterwards: an exception may come in between, and a call in another thread must not look before the
+        # change and be content.
+        _tell(args, kwargs)
         try:
             return assign(*args, **kwargs)
-        finally:  # afterwards: a call in another thread must not look before the change and be content
-            if _listeners:
-                target = args[0] if args else next((kwargs[name] for name in _TARGETS if name in kwargs), None)
-                for weights in tuple(_listeners.get(id(target), ())):
-                    weights.touched(unheard=not tf.executing_eagerly())
+        finally:
+            _tell(args, kwargs)
 
     return listen
+
+
+def _tell(args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Tell the weights that hold the variable which an operator assigns to."""
+    if _listeners:
+        target = args[0] if args else next((kwargs[name] for name in _TARGETS if name in kwargs), None)
+        for weights in tuple(_listeners.get(id(target), ())):
+            weights.touched(unheard=not tf.executing_eagerly())
 
 
 def look_everywhere() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -19,50 +19,14 @@ from neuron_rt.ownership import owned
 from neuron_rt.telemetry import SINCE
 
 MakeRuntime = Callable[..., Runtime]
+Everywhere = Any  # the fixture of that name
 CORE = os.path.dirname(neuron_rt.__file__)
 FULL = os.sched_getaffinity(0)
 PATIENCE = 30
-#: Python 3.12 loses events of bytecodes, and crashes over them in threads.
-EVENT = "line" if sys.version_info[:2] == (3, 12) else "opcode"
 
 
-class Interruption(BaseException):
-    """As KeyboardInterrupt: no ``except Exception`` holds it up."""
-
-
-def everywhere(action: Callable[[], object], *files: str, step: int = 1) -> Iterator[bool]:
-    """Run ``action`` again and again, with an exception before its 1st, 2nd ... bytecode in ``files`` of the core;
-    whether it was interrupted. ``step``: one of so many bytecodes, others each time."""
-    paths = {os.path.join(CORE, name) for name in files}
-    count = -random.randrange(step)
-
-    def tracer(frame: FrameType, event: str, _arg: object) -> object:
-        nonlocal seen
-        if frame.f_code.co_filename not in paths:
-            return None
-        frame.f_trace_opcodes = EVENT == "opcode"
-        if event == EVENT:
-            seen += 1
-            if seen == count:
-                raise Interruption
-        return tracer
-
-    while True:
-        count += step
-        seen = 0
-        before = sys.gettrace()
-        sys.settrace(tracer)
-        try:
-            action()
-            interrupted = False
-        except Interruption:
-            interrupted = True
-        sys.settrace(before)
-        assert interrupted or seen < count, "the exception was lost on its way"
-        yield interrupted
-        if not interrupted:
-            assert count > (10 if EVENT == "opcode" else 3), "the tracer saw no bytecode"
-            return
+def paths(names: tuple[str, ...]) -> list[str]:
+    return [os.path.join(CORE, name) for name in names]
 
 
 def elsewhere(call: Callable[[], object]) -> object:
@@ -102,7 +66,7 @@ class Limiter(PlainFramework):
 
 
 @pytest.mark.parametrize("ncs", [1, 2])
-def test_a_call(make_runtime: MakeRuntime, ncs: int) -> None:
+def test_a_call(everywhere: Everywhere, make_runtime: MakeRuntime, ncs: int) -> None:
     """Tied to its CPUs and untied."""
     runtime = make_runtime(NEURON_ADAPTERS_INSTANCE="host" if ncs == 1 else "4")
     framework = Limiter()
@@ -113,12 +77,12 @@ def test_a_call(make_runtime: MakeRuntime, ncs: int) -> None:
             model.slots[0].last = 0 if brief else 1 << 62
             return model.run(lambda: 5)
 
-        for _interrupted in everywhere(call, *CALL):
+        for _interrupted in everywhere(call, *paths(CALL)):
             assert not framework.limits
             assert_as_before(runtime, model)
 
 
-def test_a_call_that_raises(make_runtime: MakeRuntime) -> None:
+def test_a_call_that_raises(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="1")
     model = Model("m", 1, PlainFramework(), kind="plain")
     runtime.place(model)
@@ -127,12 +91,12 @@ def test_a_call_that_raises(make_runtime: MakeRuntime) -> None:
         with pytest.raises(ZeroDivisionError):
             model.run(lambda: 1 / 0)
 
-    for _interrupted in everywhere(call, *CALL):
+    for _interrupted in everywhere(call, *paths(CALL)):
         assert_as_before(runtime, model)
 
 
 @pytest.mark.parametrize("ncs", [1, 2])
-def test_a_wait(make_runtime: MakeRuntime, ncs: int) -> None:
+def test_a_wait(everywhere: Everywhere, make_runtime: MakeRuntime, ncs: int) -> None:
     """While another thread has the NC and a third one waits behind; both get their answers."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
     model = Model("m", ncs, PlainFramework(), kind="plain")
@@ -166,7 +130,7 @@ def test_a_wait(make_runtime: MakeRuntime, ncs: int) -> None:
     holder = behind = threading.current_thread()
     held, end = threading.Event(), 0.0
     make()
-    for _interrupted in everywhere(call, *CALL, step=2):
+    for _interrupted in everywhere(call, *paths(CALL), step=2):
         for thread in (holder, behind):
             thread.join(PATIENCE)
             assert not thread.is_alive(), "it hangs"
@@ -175,19 +139,19 @@ def test_a_wait(make_runtime: MakeRuntime, ncs: int) -> None:
         make()
 
 
-def test_a_call_by_way_of_a_worker(make_runtime: MakeRuntime) -> None:
+def test_a_call_by_way_of_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     """The caller's side."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="1", NEURON_RT_EXEC_TIMEOUT="60")
     model = Model("m", 1, PlainFramework(), kind="plain")
     runtime.place(model)
-    for _interrupted in everywhere(lambda: model.run(lambda: 5), *CALL):
+    for _interrupted in everywhere(lambda: model.run(lambda: 5), *paths(CALL)):
         while not model.slots[0].idle():
             time.sleep(0.0001)
         assert_as_before(runtime, model)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_worker(make_runtime: MakeRuntime) -> None:
+def test_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     """The thread's side: what ends it reaches the caller or nobody, and jobs behind are served by another thread."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="1", NEURON_RT_EXEC_TIMEOUT=str(PATIENCE))
     path, count, seen, ended = os.path.join(CORE, "worker.py"), 0, 0, False
@@ -196,17 +160,17 @@ def test_a_worker(make_runtime: MakeRuntime) -> None:
         nonlocal seen
         if frame.f_code.co_filename != path:
             return None
-        frame.f_trace_opcodes = EVENT == "opcode"
-        if event == EVENT:
+        frame.f_trace_opcodes = everywhere.event == "opcode"
+        if event == everywhere.event:
             seen += 1
             if seen == count:
-                raise Interruption
+                raise everywhere.Interruption
         return tracer
 
     def run(model: Model, answers: list[object]) -> None:
         try:
             answers.append(model.run(lambda: 5))
-        except (Interruption, neuron_rt.EngineError) as error:
+        except (everywhere.Interruption, neuron_rt.EngineError) as error:
             answers.append(error)
 
     old = threading.excepthook
@@ -233,13 +197,13 @@ def test_a_worker(make_runtime: MakeRuntime) -> None:
             model.release()
     finally:
         threading.excepthook = old
-    assert count > (50 if EVENT == "opcode" else 10)
+    assert count > (50 if everywhere.event == "opcode" else 10)
 
 
 LOAD = ("runtime.py", "table.py", "placement.py", "execution.py", "core_locks.py", "telemetry.py", "worker.py", "undo.py")
 
 
-def test_a_load(make_runtime: MakeRuntime) -> None:
+def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     """Nothing counts as used, no row is lost, and the next load goes where this one would have gone."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="4")
     kept = Model("kept", 1, PlainFramework(), kind="plain")
@@ -250,7 +214,7 @@ def test_a_load(make_runtime: MakeRuntime) -> None:
         model = Model("m", 2, PlainFramework(), kind="plain")
         where.append(runtime.place(model))
 
-    for _interrupted in everywhere(load, *LOAD):
+    for _interrupted in everywhere(load, *paths(LOAD)):
         assert runtime.use() == (1, 0, 0, 0)
         assert [model.name for model in runtime.models()] == ["kept"]
         runtime._board.collect()
@@ -260,12 +224,12 @@ def test_a_load(make_runtime: MakeRuntime) -> None:
     assert [ranges[0].start_nc for ranges in where] == [1]
 
 
-def test_a_move(make_runtime: MakeRuntime) -> None:
+def test_a_move(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     """The model is where it was, or where it should be, and runs there."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="4")
     model = Model("m", 1, PlainFramework(), kind="plain")
     runtime.place(model, Place(0))
-    for _interrupted in everywhere(lambda: runtime.place(model, Place(3)), *LOAD):
+    for _interrupted in everywhere(lambda: runtime.place(model, Place(3)), *paths(LOAD)):
         (core_range,) = model.placement
         use = [0] * 4
         use[core_range.start_nc] = 1
@@ -274,12 +238,12 @@ def test_a_move(make_runtime: MakeRuntime) -> None:
         runtime.place(model, Place(0))
 
 
-def test_an_unload(make_runtime: MakeRuntime) -> None:
+def test_an_unload(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     """The model is where it was, or gone."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
     model = Model("m", 1, PlainFramework(), kind="plain")
     runtime.place(model)
-    for _interrupted in everywhere(model.release, *LOAD):
+    for _interrupted in everywhere(model.release, *paths(LOAD)):
         assert sum(runtime.use()) == len(model.placement)
         assert_as_before(runtime, *([model] if model.placement else []))
         runtime.place(model)
@@ -317,9 +281,9 @@ def open_files(folder: Path) -> list[str]:
 START = ("runtime.py", "ownership.py", "locks.py", "observer.py", "undo.py", "telemetry.py", "core_locks.py", "table.py")
 
 
-def test_a_start(started: Path) -> None:
+def test_a_start(everywhere: Everywhere, started: Path) -> None:
     """Nothing is taken and nothing stays open; the next start works, in any thread."""
-    for interrupted in everywhere(neuron_rt.init, *START, step=5):
+    for interrupted in everywhere(neuron_rt.init, *paths(START), step=5):
         if neuron_rt.current() is None:
             assert not owned(started, 16)
             assert not open_files(started)
@@ -332,7 +296,7 @@ def test_a_start(started: Path) -> None:
         assert interrupted or len(list(started.iterdir())) == 1
 
 
-def test_a_close(started: Path) -> None:
+def test_a_close(everywhere: Everywhere, started: Path) -> None:
     """The NCs are owned or free, never in between; closing again ends it, and the next start works."""
     model = Model("m", 1, PlainFramework(), kind="plain")
 
@@ -342,7 +306,7 @@ def test_a_close(started: Path) -> None:
         neuron_rt.init().place(model)
 
     start()
-    for _interrupted in everywhere(lambda: runtimes._runtime.close(), *START, "execution.py"):  # type: ignore[union-attr]
+    for _interrupted in everywhere(lambda: runtimes._runtime.close(), *paths((*START, "execution.py"))):  # type: ignore[union-attr]
         runtime = neuron_rt.current()
         if runtime is not None:
             assert owned(started, 16) == {0, 1, 2}

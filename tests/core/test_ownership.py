@@ -507,8 +507,8 @@ def test_a_record_that_no_lock_bears_out(make_runtime: MakeRuntime, state_dir: P
     for name in (f"{record.stem}zz.json", f"{record.stem}.json.json", f".{record.name}", f"{record.stem[:-1]}.json"):
         (state_dir / name).write_text(json.dumps({**body, "pid": 1, "command": "false"}))
     assert [owner.pid for owner in owners(state_dir)] == [os.getpid()]
-    record.write_text(json.dumps({**body, "ncs": [0, 1, 2]}))
-    assert owners(state_dir) == ()
+    record.write_text(json.dumps({**body, "ncs": [2, 0, 1, -1, 10**30]}))
+    assert [owner.ncs for owner in owners(state_dir)] == [(0, 1)]
 
 
 @pytest.mark.parametrize("what", ["link", "pipe", "hard link", "directory"])

@@ -352,3 +352,21 @@ except ModuleNotFoundError as error:
 """,
     )
     assert out == "['data', 'fc_weight', '_op0_neuronbin'] 1.8.0+neuron.adapters\nNo module named 'mx_neuron'\n"
+
+
+def test_an_interrupted_run_leaves_no_trace(everywhere: Any) -> None:
+    """SPEC X4: whatever was changed before a run, the next one computes with it, wherever this one was interrupted."""
+    from neuron_adapters.mx import _executable, _placed, executor
+    from neuron_rt import openvino
+
+    args = arrays()
+    exe = dense().bind(ctx=mx.neuron(0), args=args, grad_req="null")
+    rng = np.random.default_rng(3)
+
+    def change_and_run() -> None:
+        args["fc_weight"][:] = rng.random((3, 4))
+        exe.forward(data=rng.random((2, 4)))
+
+    files = [module.__file__ for module in (executor, _executable, _placed, openvino)]
+    for _interrupted in everywhere(change_and_run, *files, step=3):
+        same(exe.forward()[0], expected(args))

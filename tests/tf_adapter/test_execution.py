@@ -234,3 +234,20 @@ except KeyboardInterrupt:
     print("interrupted", model(x).shape)
 """
     assert script(snippet, folder=models) == "interrupted (2, 5)\n"
+
+
+def test_an_interrupted_call_leaves_no_trace(everywhere: Any, models: Path, image: tf.Tensor) -> None:
+    """SPEC X4: whatever weights were set before a call, the next one computes with them, wherever this one ended."""
+    from neuron_adapters.tf import _inference, _placed, _weights
+
+    model, twin = load(models / "plain.keras"), keras.models.clone_model(load(models / "plain.keras"))
+    model(image)
+
+    def change_and_call() -> None:
+        model.set_weights([RNG.random(weight.shape, dtype="f4") for weight in twin.get_weights()])
+        model(image)
+
+    files = [module.__file__ for module in (_inference, _weights, _placed)]
+    for _interrupted in everywhere(change_and_call, *files, step=11):
+        twin.set_weights(model.get_weights())
+        np.testing.assert_allclose(model(image), twin(image), rtol=1e-4, atol=1e-4)

@@ -505,7 +505,7 @@ def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["docter"], "there is no command 'docter'. Did you mean doctor?"), (["x"], "There are doctor, plan, inspect."),
+        (["docter"], "there is no command 'docter'. Did you mean doctor?"), (["x"], "There are doctor, plan, inspect, share."),
         (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "no number of seconds"),
         (["doctor", "--time", "1"], "unrecognized"),
     ],

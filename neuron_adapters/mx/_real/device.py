@@ -30,7 +30,7 @@ _FIRST = 100
 
 _numbers = itertools.count(_FIRST)
 _devices: dict[Hashable, Device] = {}
-_guard = threading.Lock()
+_guard = threading.RLock()  # a signal handler may be here again
 _forks = 0
 
 

@@ -15,7 +15,7 @@ __all__ = ["normal", "randint", "randn", "seed", "shuffle", "uniform"]
 
 Shape = int | Sequence[int]
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may be here again
 _drawn = np.random.default_rng()
 
 
