@@ -413,9 +413,10 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     """O4: a forked child owns nothing and keeps nothing of its parent's alive."""
-    global _runtime, _guard
+    global _runtime, _guard, _starts
     _guard = Mutex()
     _pending.clear()
+    _starts += 1  # a start that was under way in this thread begins anew
     if _runtime is not None:
         runtime, _runtime = _runtime, None
         runtime._publisher = None  # noqa: SLF001

@@ -32,6 +32,7 @@ _threads: set[int] = set()
 """Threads that serve jobs now: what they call runs in them."""
 
 _NOTHING = object()
+os.register_at_fork(after_in_child=_threads.clear)  # they are the parent's; a new thread may get the number of one
 
 
 class _LateError(Exception):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,9 @@ from neuron_rt import Model, engine
 
 if TYPE_CHECKING:
     from neuron_adapters.mx.symbol import Symbol
+    from neuron_rt.execution import Slot
+
+    Inputs = list[tuple[str, NDArray, np.ndarray[Any, Any]]]
 
 __all__ = ["Executor"]
 
@@ -95,34 +98,53 @@ class Executor:
         """
         if is_train:
             raise MXNetError("forward(is_train=True): this package infers only. Train with MXNet itself.")
-        model, station = self._model, self._station
-        slot = None if station is not None else model.slot or model.pick()  # a forked child has none, and may not wait
+        self._on_ncs(self._run, kwargs)
+        return self.outputs
+
+    def copied(self, kwargs: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
+        """Run as ``forward`` does; copies of the outputs, of this run whatever other threads run meanwhile."""
+        copies: list[np.ndarray[Any, Any]] = self._on_ncs(self._run_and_copy, kwargs)
+        return copies
+
+    def _on_ncs(self, run: Callable[..., Any], kwargs: Mapping[str, Any]) -> Any:
+        """Call ``run`` on the NCs, where there are any. The executor's own lock is taken inside: a thread that held it
+        and waited for the NCs could be waited for by a call of another thread that has them."""
+        inputs = [(name, *self._checked(name, value)) for name, value in kwargs.items()]
+        if self._station is not None:
+            return run(None, inputs)
+        model = self._model
+        slot = model.slot or model.pick()  # a forked child has none
+        return slot.run(run, (slot, inputs), {}, False)  # noqa: FBT003
+
+    def _run_and_copy(self, slot: Slot | None, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
+        with self._guard:
+            self._run(slot, inputs)
+            return [output._array.copy() for output in self.outputs]
+
+    def _run(self, slot: Slot | None, inputs: Inputs) -> None:
         with self._guard:
             self._runs += 1
-            for name, value in kwargs.items():
-                self._feed(name, value)
+            for name, target, array in inputs:
+                target._array[...] = array
+                if name in self._versions:  # a weight after all
+                    target._written()
             if writes.value != self._seen:
                 self._look()
             for index, (buffer, source) in self._staged.items():
                 np.copyto(buffer, source)
                 self._from[index] = address(buffer)
-            if self._station is not None:
-                _executable.run(self._executable, self._station, self._from, self._to, self._alive)
-            elif slot is not None:
-                call = (self._executable, slot.station, self._from, self._to, self._alive)
-                slot.run(_executable.run, call, {}, False)  # noqa: FBT003
-        return self.outputs
+            station: Any = self._station if slot is None else slot.station
+            _executable.run(self._executable, station, self._from, self._to, self._alive)
 
-    def _feed(self, name: str, value: Any) -> None:
+    def _checked(self, name: str, value: Any) -> tuple[NDArray, np.ndarray[Any, Any]]:
+        """The argument of that name, and what goes there."""
         target = self.arg_dict.get(name)
         if target is None:
             raise TypeError(f"Unknown argument {name}")
-        given = value._array if isinstance(value, NDArray) else np.asarray(value)
-        if given.shape != target.shape:
-            raise MXNetValueError(f"Shape not match! Argument {name}, need: {target.shape}, received: {given.shape}")
-        target._array[...] = given
-        if name in self._versions:  # a weight after all
-            target._written()
+        array = value._array if isinstance(value, NDArray) else np.asarray(value)
+        if array.shape != target.shape:
+            raise MXNetValueError(f"Shape not match! Argument {name}, need: {target.shape}, received: {array.shape}")
+        return target, array
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - MXNet's signature
         """Refused: inference only."""

@@ -370,3 +370,22 @@ def test_an_interrupted_run_leaves_no_trace(everywhere: Any) -> None:
     files = [module.__file__ for module in (executor, _executable, _placed, openvino)]
     for _interrupted in everywhere(change_and_run, *files, step=3):
         same(exe.forward()[0], expected(args))
+
+
+def test_a_call_on_an_nc_may_run_what_another_thread_runs() -> None:
+    """SPEC X4: inside a call, as a signal handler does; the other thread waits for the NC of that very call."""
+    outer, inner = (dense().bind(ctx=mx.neuron(0), args=arrays(), grad_req="null") for _ in range(2))
+    lanes = neuron_rt.init()._lanes
+    thread = threading.Thread(target=inner.forward, daemon=True)
+
+    def handler() -> None:
+        thread.start()
+        while not lanes.waiters:
+            time.sleep(0.001)
+        inner.forward()
+
+    caller = threading.Thread(target=lambda: outer._model.run(handler), daemon=True)
+    caller.start()
+    for one in (caller, thread):
+        one.join(20)
+        assert not one.is_alive(), "it hangs"
