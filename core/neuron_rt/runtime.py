@@ -283,7 +283,6 @@ class Runtime:
                 "Restart this one, and see that only the administrator can remove the file (neuron-adapters share)",
                 self.config.state_dir / LOCK_NAME, placement.listed(self.instance_ncs), extra={"event": "lock file"},
             )  # fmt: skip
-        self._board.collect()
         self._ownership.publish(
             {
                 "pid": os.getpid(),

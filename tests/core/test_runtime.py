@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -248,3 +250,31 @@ def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Ru
     with pytest.raises(MemoryError):
         runtime.place(model, Place(1))
     assert runtime.use() == (1, 0) and model.placement[0].start_nc == 0
+
+
+def test_threads_place_and_release_at_once(make_runtime: Callable[..., Runtime]) -> None:
+    """SPEC P6: while what is placed is published; nothing stays counted, and no row of the counters is lost."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="4")
+    errors: list[BaseException] = []
+
+    def client() -> None:
+        try:
+            for _ in range(400):
+                model = Model("m", 2, PlainFramework(), kind="plain")
+                runtime.place(model)
+                model.run(int)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            runtime._write_record()
+    finally:
+        sys.setswitchinterval(before)
+    assert errors == [] and runtime.use() == (0, 0, 0, 0) and runtime.models() == ()
+    assert runtime._board._used <= 8
