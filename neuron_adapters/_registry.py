@@ -1,23 +1,26 @@
-"""Which framework object is which model of the runtime. Objects are known by identity and kept by nobody here."""
+"""Which framework object is which model of the runtime. Objects are known by identity and kept by nobody here.
+
+What forgets an object is a function of C. A ``WeakKeyDictionary`` forgets in Python, where Ctrl-C may come in between:
+Python drops both the exception and the attempt, and the model would keep its NeuronCores for ever.
+"""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import MutableMapping
 
 from neuron_rt import Model
 
-_models: MutableMapping[object, Model] = weakref.WeakKeyDictionary()
+_models: dict[weakref.ref[object], Model] = {}
 
 
 def remember(framework_object: object, model: Model) -> None:
     """Note that ``framework_object`` runs as ``model``."""
-    _models[framework_object] = model
+    _models[weakref.ref(framework_object, _models.pop)] = model
 
 
 def model_of(framework_object: object) -> Model | None:
     """The model behind a framework's object, or None."""
     try:
-        return _models.get(framework_object)
+        return _models.get(weakref.ref(framework_object))
     except TypeError:  # neither hashable nor weakly referable: nothing an adapter returns
         return None

@@ -66,12 +66,17 @@ class OpenVINO:
             "ENABLE_CPU_PINNING": "NO",
         }
         words = [str(word).encode() for pair in properties.items() for word in pair]
-        compiled = _Handle()
+        compiled = Undo(self.lib.ov_compiled_model_free, _Handle())
         before = _tasks()
         try:
             with self._first():
                 status = self.lib.ov_core_compile_model(
-                    self.core, model, b"CPU", ctypes.c_size_t(len(words)), _REF(compiled), *map(ctypes.c_char_p, words)
+                    self.core,
+                    model,
+                    b"CPU",
+                    ctypes.c_size_t(len(words)),
+                    _REF(compiled.args[0]),
+                    *map(ctypes.c_char_p, words),
                 )
             self.check(status, "ov_core_compile_model")
         finally:
@@ -148,18 +153,16 @@ class OpenVINO:
 class Compiled:
     """A program that OpenVINO has compiled for this CPU. Keeps the memory of its constants alive."""
 
-    def __init__(self, library: OpenVINO, handle: Any, program: Program, streams: _Streams | None) -> None:
+    def __init__(self, library: OpenVINO, compiled: Undo, program: Program, streams: _Streams | None) -> None:
+        """``compiled`` has the handle, and frees it."""
+        self._freeing = compiled  # the first attribute is dropped first, before the constants that it reads
         self._library = library
         self.streams = streams
-        self._free = library.lib.ov_compiled_model_free
-        self.handle = handle
+        self.handle = compiled.args[0]
         self._owner = program.owner
         self.inputs = self._ports("input")
         self.outputs = self._ports("output")
         self.sizes = tuple(port[2] for port in self.inputs), tuple(port[2] for port in self.outputs)
-
-    def __del__(self) -> None:
-        self._free(self.handle)
 
     def request(self, cpus: frozenset[int]) -> Request:
         """See neuron_rt.engine.Executable."""
@@ -191,17 +194,15 @@ class Request:
     """One run at a time of a compiled program."""
 
     def __init__(self, library: OpenVINO, compiled: Compiled) -> None:
+        self._freeing = Undo(library.lib.ov_infer_request_free, _Handle())  # first: it is dropped before ``compiled``
         self._library = library
-        self._compiled = compiled  # before its requests it must not go
-        self._free = library.lib.ov_infer_request_free
+        self._compiled = compiled
         self._infer = library.run
         self.sizes = compiled.sizes
-        made = library.handle("ov_compiled_model_create_infer_request", compiled.handle)
-        self._handle: int = made.value
-
-    def __del__(self) -> None:
-        if hasattr(self, "_handle"):
-            self._free(self._handle)
+        (handle,) = self._freeing.args
+        status = library.lib.ov_compiled_model_create_infer_request(compiled.handle, _REF(handle))
+        library.check(status, "ov_compiled_model_create_infer_request")
+        self._handle: int = handle.value
 
     def set_input(self, index: int, address: int) -> None:
         """See neuron_rt.engine.Request."""

@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from neuron_adapters.mx import _params
 from neuron_adapters.mx.ndarray import NDArray
 from neuron_adapters.mx.ndarray._memory import Counter
+from neuron_rt.undo import made
 
 Array = np.ndarray[Any, Any]
 
@@ -39,18 +41,15 @@ class Source:
         for array in arrays:
             self._places.append((end, array.shape, array.dtype))
             end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-        self._file = os.memfd_create("neuron_adapters.mx", os.MFD_CLOEXEC)
-        os.ftruncate(self._file, max(end, 1))
-        self._map = mmap.mmap(self._file, max(end, 1), mmap.MAP_SHARED)
+        self._file = made(os.close, partial(os.memfd_create, "neuron_adapters.mx", os.MFD_CLOEXEC))
+        os.ftruncate(self._file.args[0], max(end, 1))
+        self._map = mmap.mmap(self._file.args[0], max(end, 1), mmap.MAP_SHARED)
         for (start, _shape, _dtype), array in zip(self._places, arrays):
             self._map[start : start + array.nbytes] = array.reshape(-1).view(np.uint8).data
 
-    def __del__(self) -> None:
-        os.close(self._file)
-
     def arrays(self) -> list[NDArray]:
         """The arrays once more, to be written to by whoever has them."""
-        own = mmap.mmap(self._file, len(self._map), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+        own = mmap.mmap(self._file.args[0], len(self._map), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
         made = []
         for number, (start, shape, dtype) in enumerate(self._places):
             count = int(np.prod(shape, dtype=np.int64))
