@@ -144,7 +144,7 @@ def _saved_model(path: str) -> Contents:
     kind = f"TensorFlow SavedModel (TensorFlow {found.tensorflow})" if found.tensorflow else "TensorFlow SavedModel"
     name = "serving_default" if "serving_default" in found.signatures else next(iter(sorted(found.signatures)), "")
     inputs, outputs = found.signatures.get(name, ((), ()))
-    parts, erased = [], ""
+    parts, erased, refused = [], "", ""
     for node in found.nodes:
         batch = "any" if node.batched else "fixed"
         parts.append(Part(
@@ -152,6 +152,7 @@ def _saved_model(path: str) -> Contents:
             _neuron_nodes.operators(node.graph),
         ))  # fmt: skip
         erased = erased or node.erased
+        refused = refused or _neuron_nodes.refused_operator(node.graph)
     made = Contents(path, kind, size, inputs=inputs, outputs=outputs, parts=tuple(parts))
     if not parts:
         return _with_record(made, os.path.join(path, "saved_model.pb"))
@@ -160,6 +161,11 @@ def _saved_model(path: str) -> Contents:
     )
     if erased:
         why = f"the compiler took large constants, such as {erased!r}, out of the graph that it embedded"
+        return replace(made, runs_here=False, how=why, advice=_AGAIN)
+    if refused:
+        why = (
+            f"the graph that it embeds holds the operator {refused!r}, which does more than compute, or is not known to"
+        )
         return replace(made, runs_here=False, how=why, advice=_AGAIN)
     return replace(made, how=_RUNS)
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from neuron_adapters._neff import Header, read_header
 from neuron_adapters._printable import damaged, printable
 from neuron_adapters._protobuf import WireError, fields, integer, integers, text, view
+from neuron_adapters._pure_operators import PURE_OPERATORS
 from neuron_adapters._record import MOST_DIMENSIONS, MOST_TENSORS, Leaf, cores
 
 Collection = TypeVar("Collection", bound=Sized)
@@ -328,6 +329,24 @@ def operators(graph: memoryview) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def refused_operator(graph: memoryview) -> str:
+    """The first operator of a GraphDef, functions included, that a load refuses (``_pure_operators``); empty where
+    there is none. Raises WireError."""
+    nodes: list[memoryview] = []
+    functions: set[str] = set()
+    for number, value in fields(graph):
+        if number == 1:
+            nodes.append(view(value))
+        for inner, function in fields(view(value)) if number == 2 else ():  # the library
+            for kind, part in fields(view(function)) if inner == 1 else ():
+                if kind == 3:
+                    nodes.append(view(part))
+                elif kind == 1:  # the signature
+                    functions.update(text(said) for key, said in fields(view(part)) if key == 1)
+    used = (next((text(said) for key, said in fields(node) if key == 2), "") for node in nodes)
+    return next((printable(name) for name in used if name not in PURE_OPERATORS and name not in functions), "")
+
+
 _ITEM_SIZES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 19: 2, 22: 4, 23: 8}
 
 
@@ -344,4 +363,15 @@ def _is_erased(tensor: memoryview) -> bool:
     return not valued and size * _ITEM_SIZES.get(dtype, 0) > LARGE
 
 
-__all__ = ["OP", "NeuronNode", "SavedModel", "WireError", "erased", "load", "loads", "operators", "read_node"]
+__all__ = [
+    "OP",
+    "NeuronNode",
+    "SavedModel",
+    "WireError",
+    "erased",
+    "load",
+    "loads",
+    "operators",
+    "read_node",
+    "refused_operator",
+]

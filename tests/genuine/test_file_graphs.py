@@ -17,10 +17,12 @@ from tensorflow.python.client import pywrap_tf_session
 
 import neuron_adapters
 import neuron_adapters.tf as tfn
+from neuron_adapters._contents import look as inspect
+from neuron_adapters._neuron_nodes import refused_operator
+from neuron_adapters._pure_operators import PURE_OPERATORS
 from neuron_adapters.tf import _embedded
 from neuron_adapters.tf._file_graphs import Refused, restrict
 from neuron_adapters.tf._hooks import original
-from neuron_adapters.tf._pure_operators import PURE_OPERATORS
 from neuron_rt import ArtifactError
 
 from saved_models import Spec, edited, neuron_op, save  # isort: skip
@@ -112,6 +114,7 @@ def test_every_operator_that_is_not_on_the_list(depth: int) -> None:
         where = f"(node 'hidden' of function 'level{depth - 1}')" if depth else "(node 'hidden')"
         assert f"NeuronOp 'n': its graph may not run: it holds the operator '{operator}' {where}" in text
         assert "Compile the original model again" in text and text.isprintable() and len(text) < 500
+        assert refused_operator(memoryview(graph.SerializeToString())) == operator
 
 
 def test_every_operator_of_the_list() -> None:
@@ -346,6 +349,8 @@ def test_no_file_is_touched(simple: Path, tmp_path: Path, attack: Callable[..., 
         node.attr["graph_def"].s = graph.SerializeToString()
 
     file = edited(simple, tmp_path / "m", edit)
+    seen = inspect(str(file))
+    assert not seen.runs_here and "which does more than compute" in seen.how
     before = sorted(one.name for one in tmp_path.iterdir())
     with nothing_opens(tmp_path / "secret"):
         for open_it in (load_keras, lambda path: load(str(path))):
