@@ -24,10 +24,6 @@ from neuron_rt.undo import Mutex, Undo, taken, undoing
 #: Stands in the queues of a runtime that is closed, so that every call has a look; threads have other numbers.
 _CLOSED = -1
 
-_second: Callable[[object, object], object] = dict[
-    object, object
-]().get  # its second argument, where the first is in no empty dictionary
-
 
 class Core:
     """One NC. What its iterators return is a lease: the NC is taken until the lease is dropped."""
@@ -90,6 +86,8 @@ class CoreLocks:
         if sys.is_finalizing():  # no other thread will run again, nor give back what it holds
             return True
         cores = self.cores[ncs.start : ncs.stop]
+        for core in cores:
+            core.free = core.taking(False)  # noqa: FBT003 - acquire's own switch. The one that failed has ended
         me = threading.get_ident()
         # A call inside a call or inside a wait of its own thread: those behind whom it would queue may wait for it.
         if me in self.waiters or inside(self.cores):

@@ -162,6 +162,30 @@ def test_who_passes_by_a_queue_does_not_join_it(make_runtime: MakeRuntime, monke
     assert waited == [range(1, 3)]
 
 
+@pytest.mark.parametrize("ncs", [1, 2])
+def test_after_a_wait_calls_on_free_ncs_wait_no_more(
+    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch, ncs: int
+) -> None:
+    """SPEC X5: nor do they count as having waited."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2")
+    model = load(runtime, ncs, 0)
+    lanes, begun = runtime._lanes, threading.Event()
+    waited: list[range] = []
+    original = lanes.wait
+    monkeypatch.setattr(lanes, "wait", lambda ncs, deadline=None: waited.append(ncs) or original(ncs, deadline))
+
+    def hold() -> None:
+        begun.set()
+        while not lanes.waiters:
+            time.sleep(0.001)
+
+    in_threads(lambda: model.run(hold), lambda: (begun.wait(PATIENCE), model.run(int)))
+    assert len(waited) == 1
+    for _ in range(20):
+        model.run(int)
+    assert len(waited) == 1
+
+
 def test_brief_calls_on_the_right_cpu_are_not_bound(make_runtime: MakeRuntime) -> None:
     """SPEC X1, X5: a brief call leaves the mask alone where the caller is on its NC's CPU; a long one, and one from
     another CPU, is bound."""
