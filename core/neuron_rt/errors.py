@@ -12,6 +12,7 @@
     +-- CompileError                   ValueError     a compile call was asked for something impossible (SPEC K1)
     +-- InputMismatchError             ValueError     a compiled model got another shape or dtype (SPEC K1)
     +-- ArtifactError                  RuntimeError   a compiled file is damaged or foreign (SPEC K4)
+    +-- EngineError                    RuntimeError   the engine of a compiled model failed
 
 Every error pickles with its fields, since errors cross processes.
 """
@@ -23,6 +24,7 @@ from typing import Any
 __all__ = [
     "ArtifactError",
     "CompileError",
+    "EngineError",
     "ExecutionTimeoutError",
     "InputMismatchError",
     "ModelNotLoadedError",
@@ -120,7 +122,7 @@ class ArtifactError(NeuronError, RuntimeError):
 
 
 class EngineError(NeuronError, RuntimeError):
-    """The engine of a compiled model failed. While loading, PyTorch's own graph takes over; a call raises it."""
+    """The engine of a compiled model failed. While it loads, the framework takes over; a call raises it."""
 
 
 def _short(value: object, limit: int = 80) -> str:

@@ -19,6 +19,7 @@ BUILTIN = {
     "CompileError": (ValueError, 1),
     "InputMismatchError": (ValueError, 1),
     "ArtifactError": (RuntimeError, 1),
+    "EngineError": (RuntimeError, 1),
 }
 
 
