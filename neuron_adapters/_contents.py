@@ -94,7 +94,7 @@ def _look(path: str) -> Contents:
     if os.path.isdir(path):
         return _saved_model(path)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for whoever writes to it
-        raise damaged(f"{path} is no file and no directory.")
+        raise damaged(f"{path} is neither a file nor a directory.")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(HEADER)

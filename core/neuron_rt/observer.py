@@ -83,7 +83,7 @@ class Observer:
             self._lock = None
 
     def read_through(self, lock: LockFile, *, counters: bool) -> tuple[Owner, ...]:
-        """The same through a lock file that is open already. NCs that are not locked are nobody's."""
+        """The same through a lock file that is open already. NCs that no process has locked are left out."""
         found, seen = [], {}
         locked = set(lock.held_by_others(0, _MOST_NCS))
         for name in file_names(lock.dir_fd):
