@@ -7,8 +7,10 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ import neuron_rt
 #: What TensorFlow says while its logging starts, whatever the level.
 NOISE = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} .*(oneDNN|cpu_feature_guard|rebuild TensorFlow)")
 ROOT = Path(__file__).resolve().parents[1]
+
+# A background job has SIGINT ignored, and so have its children: the tests send it, wherever they run.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _cpu_ticks() -> dict[int, int]:
@@ -197,6 +202,20 @@ def run_script(tmp_path: Path) -> Callable[..., str]:
     return run
 
 
+def held_locks() -> list[str]:
+    """The locks of this project's modules and classes that the calling thread holds."""
+    held = []
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("neuron_rt", "neuron_adapters"):
+            owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+            for owner in owners:
+                for key, value in list(vars(owner).items()):
+                    lock = getattr(value, "_lock", value)
+                    if isinstance(lock, type(threading.RLock())) and lock._is_owned():  # type: ignore[attr-defined]
+                        held.append(f"{name}: {owner.__name__}.{key}")
+    return held
+
+
 class Everywhere:
     """Exceptions at every bytecode, one at a time."""
 
@@ -235,6 +254,7 @@ class Everywhere:
                 interrupted = True
             sys.settrace(before)
             assert interrupted or seen < count, "the exception was lost on its way"
+            assert not held_locks(), "a lock is held for ever"
             yield interrupted
         assert count > (10 if self.event == "opcode" else 3), "the tracer saw no bytecode"
 

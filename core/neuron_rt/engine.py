@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from neuron_rt.errors import EngineError
+from neuron_rt.undo import Mutex
 
 log = logging.getLogger("neuron_rt")
 
@@ -133,7 +133,7 @@ class Deployment:
         self.engine = engine
         self.program = program
         self.bf16 = bf16
-        self._guard = threading.RLock()  # a signal handler may load a model here
+        self._guard = Mutex()  # a signal handler may load a model here
         self._places: dict[Hashable, Place] = {}
         self._stations: dict[Hashable, Station] = {}
         self._lanes = 0
@@ -144,17 +144,19 @@ class Deployment:
 
         Raises EngineError; then all is as before.
         """
-        with self._guard:
-            new = {place.key: place for place in places if place.key not in self._stations}
-            if not new:
-                pass
-            elif (len(self._stations) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
-                made = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
-                self._stations.update(made)
-                self._places.update(new)
-            else:
-                self._share(new)
-            return [self._stations[place.key] for place in places]
+        return (self._guard.hold(), self._settle(places))[1]
+
+    def _settle(self, places: Sequence[Place]) -> list[Station]:
+        new = {place.key: place for place in places if place.key not in self._stations}
+        if not new:
+            pass
+        elif (len(self._stations) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
+            made = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
+            self._stations.update(made)
+            self._places.update(new)
+        else:
+            self._share(new)
+        return [self._stations[place.key] for place in places]
 
     def _share(self, new: dict[Hashable, Place]) -> None:
         """Let all places run in lanes of one executable; twice as many as before where they do not suffice."""

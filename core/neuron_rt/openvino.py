@@ -13,7 +13,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class OpenVINO:
 
     name = "openvino"
     _instance: OpenVINO | None = None
-    _guard = threading.RLock()
+    _guard = Mutex()
     _started = False
     """Whether the library's threading has started; a forked child inherits that."""
 
@@ -49,10 +50,13 @@ class OpenVINO:
     @classmethod
     def instance(cls) -> OpenVINO:
         """The process's own. Raises EngineError where the library cannot be used."""
-        with cls._guard:
-            if cls._instance is None:
-                cls._instance = cls()
-            return cls._instance
+        return cls._instance or (cls._guard.hold(), cls._make())[1]
+
+    @classmethod
+    def _make(cls) -> OpenVINO:
+        if cls._instance is None:
+            cls._instance = cls()
+        return cls._instance
 
     def load(self, program: Program, threads: int, lanes: int, *, bf16: bool) -> Compiled:
         """See neuron_rt.engine.Engine."""
@@ -69,8 +73,9 @@ class OpenVINO:
         compiled = Undo(self.lib.ov_compiled_model_free, _Handle())
         before = _tasks()
         try:
-            with self._first():
-                status = self.lib.ov_core_compile_model(
+            status = self._started_with(
+                partial(
+                    self.lib.ov_core_compile_model,
                     self.core,
                     model,
                     b"CPU",
@@ -78,6 +83,7 @@ class OpenVINO:
                     _REF(compiled.args[0]),
                     *map(ctypes.c_char_p, words),
                 )
+            )
             self.check(status, "ov_core_compile_model")
         finally:
             self.lib.ov_model_free(model)
@@ -86,18 +92,18 @@ class OpenVINO:
         streams = _Streams(_tasks() - before, lanes) if lanes > 1 else None
         return Compiled(self, compiled, program, streams)
 
-    @contextlib.contextmanager
-    def _first(self) -> Iterator[None]:
-        """Around the compilation that starts the library's threading."""
-        with self._guard:
-            if not OpenVINO._started:
-                if _bound_before():
-                    log.warning("OpenVINO ran in this process before: its threads leave the CPUs of their NeuronCores")
-                with _threads_left_alone():
-                    yield
-                OpenVINO._started = True
-                return
-        yield
+    def _started_with(self, compile_model: Callable[[], int]) -> int:
+        """Call ``compile_model`` and return its status. The first call starts the library's threading."""
+        return compile_model() if OpenVINO._started else (self._guard.hold(), self._start(compile_model))[1]
+
+    def _start(self, compile_model: Callable[[], int]) -> int:
+        if OpenVINO._started:
+            return compile_model()
+        if _bound_before():
+            log.warning("OpenVINO ran in this process before: its threads leave the CPUs of their NeuronCores")
+        status = (_threads_left_alone(), compile_model())[1]
+        OpenVINO._started = True
+        return status
 
     def check(self, status: int, what: str) -> None:
         """Raise EngineError for a status that is not 0."""
@@ -248,24 +254,18 @@ class _StreamRequest(Request):
         self._library.check(status, "ov_infer_request_wait")
 
 
-@contextlib.contextmanager
-def _threads_left_alone() -> Iterator[None]:
-    """Keep the library from tying every thread that computes to all CPUs, whatever it was tied to before.
+def _threads_left_alone() -> object:
+    """Until what is returned is dropped, keep the library from tying its threads to CPUs.
 
-    It does so by way of oneTBB and hwloc, which looks once at HWLOC_THISSYSTEM: 0 means that there is no system here to
-    bind threads on. In the C environment, and only while the library starts: no child process shall see it.
+    It ties every thread that computes to all CPUs, whatever that was tied to before, by way of oneTBB and hwloc. They
+    look once at HWLOC_THISSYSTEM: 0 means that there is no system here to bind threads on. It is set in the C
+    environment, and only while the library starts: no child process shall see it.
     """
     name = b"HWLOC_THISSYSTEM"
     libc = ctypes.PyDLL(None)
     before = os.environb.get(name)
-    libc.setenv(name, b"0", 1)
-    try:
-        yield
-    finally:
-        if before is None:
-            libc.unsetenv(name)
-        else:
-            libc.setenv(name, before, 1)
+    restored = Undo(libc.unsetenv, name) if before is None else Undo(libc.setenv, name, before, 1)
+    return (restored, libc.setenv(name, b"0", 1))[0]
 
 
 def _bound_before() -> bool:
@@ -389,7 +389,7 @@ def _typed(lib: Any) -> Any:
 def _forget() -> None:
     """A forked child makes its own: the library's threads are the parent's."""
     OpenVINO._instance = None
-    OpenVINO._guard = threading.RLock()
+    OpenVINO._guard = Mutex()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -367,7 +367,6 @@ def test_an_exit_handler_may_call_a_model(
 
 INTERRUPTED = """
 import os, signal, sys, threading, neuron_rt
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 runtime = neuron_rt.init()
 model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
 runtime.place(model)

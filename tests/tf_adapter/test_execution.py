@@ -162,18 +162,18 @@ def test_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SPEC X3: the caller gets its error at once, the NC stays taken until the model ends."""
     monkeypatch.setenv("NEURON_RT_EXEC_TIMEOUT", "0.3")
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
-    i = keras.Input((600, 600))
+    i = keras.Input((300, 300))
     x = i
     for _ in range(60):
         x = keras.ops.matmul(x, x) * 1e-3
     keras.Model(i, x).save(tmp_path / "slow.keras")
     model = load(tmp_path / "slow.keras")
-    small = np.ones((1, 600, 600), "f4")
+    small = np.ones((1, 300, 300), "f4")
     with pytest.raises(ExecutionTimeoutError):
-        model(np.repeat(small, 16, axis=0))
+        model(np.repeat(small, 100, axis=0))
     while True:
         try:
-            assert model(small[:, :, :]).shape == (1, 600, 600)
+            assert model(small).shape == (1, 300, 300)
             break
         except ExecutionTimeoutError:
             continue

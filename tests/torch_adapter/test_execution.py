@@ -207,7 +207,6 @@ atexit.register(lambda: print(tuple(module(x[:2]).shape), tuple(parallel(x).shap
 
 INTERRUPT = """
 import os, signal, threading, torch, neuron_adapters.torch
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 module = torch.jit.load("slow.pt")
 x = torch.rand(200, 200)
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
