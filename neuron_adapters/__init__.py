@@ -29,7 +29,7 @@ def placement(model: object) -> tuple[CoreRange, ...]:
 
     The empty tuple for what is not placed: never loaded through an adapter, unloaded, or compiled but not yet called.
     """
-    from neuron_adapters._registry import model_of
+    from neuron_adapters.adapter.placed import model_of
 
     known = model_of(model)
     return () if known is None else known.placement
@@ -47,7 +47,7 @@ def unload(model: object) -> None:
 
     Harmless on a model that is not placed. Raises TypeError for what no adapter has loaded.
     """
-    from neuron_adapters._registry import model_of
+    from neuron_adapters.adapter.placed import model_of
 
     known = model_of(model)
     if known is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import neuron_rt
-from neuron_adapters._registry import model_of, remember
+from neuron_adapters.adapter.placed import model_of, remember
 
 
 class Thing:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from neuron_adapters import __version__, _json
-from neuron_adapters._neff import HEADER, is_neff, neff
-from neuron_adapters._printable import damaged, printable
+from neuron_adapters import __version__
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.neff import HEADER, is_neff, neff
+from neuron_adapters.files.printable import damaged, printable
 from neuron_adapters.mx._graph import Entry, dumps
 from neuron_adapters.mx._sources import content
 from neuron_rt import ArtifactError
@@ -56,7 +57,7 @@ class Verifier:
         if files[_GRAPH] != graph:
             raise _damaged(name, "its graph is not the one that was compiled")
         try:
-            recorded: Any = _json.loads(files[_SUMS])
+            recorded: Any = bounded_json.loads(files[_SUMS])
             sums = {key: recorded.get(key) for key in held}
         except (ValueError, AttributeError) as error:
             raise _damaged(name, f"its list of weights cannot be read ({error})") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters._engine import configuration
+from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.mx._aligned import aligned
 from neuron_adapters.mx._binary import Verifier
 from neuron_adapters.mx._errors import UnsupportedOperatorError

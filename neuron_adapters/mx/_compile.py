@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters._compiler import Flags, read_flags, say_once
-from neuron_adapters._engine import TOLERANCE
-from neuron_adapters._progress import shown
+from neuron_adapters.adapter.compile import TOLERANCE
+from neuron_adapters.adapter.flags import Flags, read_flags, say_once
+from neuron_adapters.adapter.progress import shown
 from neuron_adapters.mx import _binary, _onnx
 from neuron_adapters.mx._graph import Entry, Node, dumps, walk
 from neuron_adapters.mx._subgraphs import CAST, MODEL_CORES, OP, PART_CORES, compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from neuron_adapters import _json
+from neuron_adapters.files import bounded_json
 from neuron_adapters.mx.base import FormatError
 
 #: The version that ``dumps`` claims, and from which on ``loads`` upgrades nothing: 1.9.1.
@@ -70,7 +70,7 @@ def loads(text: str | bytes) -> list[Entry]:
     """
     try:
         # Not strict: MXNet writes control characters as they are.
-        graph = _json.loads(text, strict=False)
+        graph = bounded_json.loads(text, strict=False)
     except ValueError as error:
         raise FormatError(f"this is no symbol file: no JSON ({error}).") from error
     return _read_graph(graph, 0)

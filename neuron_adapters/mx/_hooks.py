@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from neuron_adapters._patches import Patches, is_foreign
+from neuron_adapters.adapter.hooks import Patches, is_foreign
 from neuron_adapters.mx import _plugin
 
 log = logging.getLogger("neuron_adapters")

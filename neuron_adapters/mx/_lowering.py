@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters import _openvino
-from neuron_adapters._openvino import Lowered
+from neuron_adapters.files import openvino_ir
+from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.mx import _onnx
 from neuron_adapters.mx._graph import Entry, walk
 from neuron_adapters.mx._operators import find
@@ -80,7 +80,7 @@ def lower(heads: Sequence[Entry], specs: Mapping[str, Spec], held: Mapping[str, 
     converted, names = _converted(model)
     constants = [name for name in names if name in held]
     numbers = {name: number for number, name in enumerate(constants)}
-    lowered = _openvino.lower(converted, [held[name] for name in constants], numbers)
+    lowered = openvino_ir.lower(converted, [held[name] for name in constants], numbers)
     return Plan(lowered, tuple(name for name in names if name not in held), tuple(constants), outputs)
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from neuron_adapters._mxnet_files import MOST_ARRAYS
+from neuron_adapters.files.mxnet import MOST_ARRAYS
 from neuron_adapters.mx.base import FormatError, MXNetValueError
 
 Array = np.ndarray[Any, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from neuron_adapters._versions import MX_NEURON
+from neuron_adapters.adapter.versions import MX_NEURON
 
 __all__ = ["__version__", "compile"]
 

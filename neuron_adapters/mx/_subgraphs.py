@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuron_adapters import _json
-from neuron_adapters._mxnet_files import INPUTS, input_map
-from neuron_adapters._record import cores
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.mxnet import INPUTS, input_map
+from neuron_adapters.files.record import cores
 from neuron_adapters.mx._errors import InvalidGraphError
 from neuron_adapters.mx._graph import Entry, Node, walk
 
@@ -33,7 +33,7 @@ def pipeline_cores(heads: Sequence[Entry]) -> int:
         for name in (MODEL_CORES, PART_CORES):
             if name in node.attrs:
                 try:
-                    found = max(found, cores(_json.whole(node.attrs[name])))
+                    found = max(found, cores(bounded_json.whole(node.attrs[name])))
                 except ValueError as error:
                     raise _invalid(node, f"{name}={node.attrs[name]!r} is no number of NeuronCores") from error
     return found

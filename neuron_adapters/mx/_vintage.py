@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuron_adapters._json import whole
+from neuron_adapters.files.bounded_json import whole
 from neuron_adapters.mx._graph import VERSION, Entry, Node, walk
 from neuron_adapters.mx._known import find
 from neuron_adapters.mx._signatures import own_name

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from neuron_adapters._printable import one_line
+from neuron_adapters.files.printable import one_line
 from neuron_rt import ArtifactError
 from neuron_rt.errors import NeuronError
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters._registry import remember
+from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx import _executable, _placed
 from neuron_adapters.mx._aligned import ALIGNMENT, address, aligned
 from neuron_adapters.mx._executable import Executable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters._registry import remember
+from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx import model, ndarray
 from neuron_adapters.mx._base_module import BaseModule, refuse
 from neuron_adapters.mx._bound import Bound, Kind, Models, Team, copies

@@ -3,7 +3,7 @@ nothing is imported here but names."""
 
 from __future__ import annotations
 
-from neuron_adapters import _versions
+from neuron_adapters.adapter import versions
 
 #: Frameworks, and their adapters.
 FRAMEWORKS = {
@@ -32,11 +32,11 @@ TWINS = {"mxnet": "neuron_adapters.mx"}
 
 #: Distributions that ``importlib.metadata`` knows under ``neuron-run``, and their versions.
 DISTRIBUTIONS = {
-    "torch-neuron": _versions.TORCH_NEURON,
-    "torch-neuronx": _versions.TORCH_NEURONX,
-    "tensorflow-neuron": _versions.TENSORFLOW_NEURON,
-    "tensorflow-neuronx": _versions.TENSORFLOW_NEURON,
-    "mx-neuron": _versions.MX_NEURON,
-    "neuron-cc": _versions.NEURON_CC,
-    "neuronx-cc": _versions.NEURONX_CC,
+    "torch-neuron": versions.TORCH_NEURON,
+    "torch-neuronx": versions.TORCH_NEURONX,
+    "tensorflow-neuron": versions.TENSORFLOW_NEURON,
+    "tensorflow-neuronx": versions.TENSORFLOW_NEURON,
+    "mx-neuron": versions.MX_NEURON,
+    "neuron-cc": versions.NEURON_CC,
+    "neuronx-cc": versions.NEURONX_CC,
 }

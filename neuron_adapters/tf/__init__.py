@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
 
 import sys
 
-from neuron_adapters._versions import TENSORFLOW_NEURON
+from neuron_adapters.adapter.versions import TENSORFLOW_NEURON
 from neuron_adapters.tf import _hooks, saved_model
 from neuron_adapters.tf._compile import analyze_model, auto_multicore, trace
 from neuron_adapters.tf._former import fuse, graph_util, predictor

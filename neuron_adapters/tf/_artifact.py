@@ -17,9 +17,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from neuron_adapters._neuron_nodes import OP
-from neuron_adapters._printable import damaged, one_line, printable
-from neuron_adapters._record import Record
+from neuron_adapters.files.printable import damaged, one_line, printable
+from neuron_adapters.files.record import Record
+from neuron_adapters.files.savedmodel import OP
 from neuron_adapters.tf._file_graphs import quoted
 from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._weights import is_variable, value_of

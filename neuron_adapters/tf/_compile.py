@@ -21,10 +21,10 @@ import numpy as np
 import tensorflow as tf
 
 from neuron_adapters import __version__
-from neuron_adapters._compiler import Flags, read_flags, say_once, words
-from neuron_adapters._engine import NOT_INSTALLED, engine_choice, find_engine
-from neuron_adapters._progress import shown
-from neuron_adapters._record import Leaf, Record
+from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
+from neuron_adapters.adapter.flags import Flags, read_flags, say_once, words
+from neuron_adapters.adapter.progress import shown
+from neuron_adapters.files.record import Leaf, Record
 from neuron_adapters.tf import _lowering, _models, _placed, _saved_model
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
 from neuron_adapters.tf._errors import MulticoreArgumentError

@@ -19,8 +19,8 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import tensor_util
 
-from neuron_adapters._neuron_nodes import LARGE, OP, erased
-from neuron_adapters._printable import damaged, one_line
+from neuron_adapters.files.printable import damaged, one_line
+from neuron_adapters.files.savedmodel import LARGE, OP, erased
 from neuron_adapters.tf._file_graphs import Refused, is_plain, quoted, restrict
 from neuron_rt import ArtifactError
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
-from neuron_adapters._openvino import Lowered
+from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine, settle
+from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.tf import _lowering
 from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._errors import InputArgumentError

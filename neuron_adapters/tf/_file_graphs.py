@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.core.framework import function_pb2, types_pb2
 from tensorflow.python.framework import op_def_registry
 
-from neuron_adapters._printable import printable
-from neuron_adapters._pure_operators import PURE_OPERATORS
+from neuron_adapters.files.printable import printable
+from neuron_adapters.files.pure_operators import PURE_OPERATORS
 
 #: Types whose constants are references to objects of the process, or objects that TensorFlow makes of bytes.
 _HANDLES = {types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT}

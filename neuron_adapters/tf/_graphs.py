@@ -7,7 +7,7 @@ from typing import Any
 
 from tensorflow.python.framework import op_def_registry
 
-from neuron_adapters._pure_operators import PURE_OPERATORS
+from neuron_adapters.files.pure_operators import PURE_OPERATORS
 
 #: Operators that look at variables and tables, and change nothing.
 _READING = frozenset({

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from neuron_adapters._patches import Patches, is_foreign
-from neuron_adapters._progress import shown
+from neuron_adapters.adapter.hooks import Patches, is_foreign
+from neuron_adapters.adapter.progress import shown
 from neuron_adapters.tf import _compile, _keras, _models, _operator, _placed, _restored, _saved_model, _weights
 from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._executable import Executable

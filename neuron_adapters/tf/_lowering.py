@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from neuron_adapters import _openvino
-from neuron_adapters._engine import TOLERANCE, race
-from neuron_adapters._openvino import Lowered
+from neuron_adapters.adapter.compile import TOLERANCE, race
+from neuron_adapters.files import openvino_ir
+from neuron_adapters.files.openvino_ir import Lowered
 from neuron_rt import CompileError, EngineError
 from neuron_rt.engine import Deployment, Engine, Place, Station
 
@@ -114,7 +114,7 @@ def lower(
     results = list(reference(inputs))
     try:
         model = _convert(function, inputs, results)
-        lowered = _openvino.lower(model, [_bytes(one) for one in weights])
+        lowered = openvino_ir.lower(model, [_bytes(one) for one in weights])
     except CompileError:
         raise
     except Exception as error:

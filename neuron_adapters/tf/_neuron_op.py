@@ -14,7 +14,7 @@ from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import func_graph
 
-from neuron_adapters._neff import neff
+from neuron_adapters.files.neff import neff
 from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._operator import node_of
 

@@ -23,7 +23,7 @@ from tensorflow.core.framework import node_def_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry, ops
 
-from neuron_adapters._neuron_nodes import OP
+from neuron_adapters.files.savedmodel import OP
 from neuron_adapters.tf._file_graphs import is_plain, quoted
 from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights

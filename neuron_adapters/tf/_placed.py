@@ -19,7 +19,7 @@ from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
-from neuron_adapters._registry import remember
+from neuron_adapters.adapter.placed import remember
 from neuron_adapters.tf._framework import FRAMEWORK
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neuron_adapters import _neuron_nodes
-from neuron_adapters._printable import one_line
+from neuron_adapters.files import savedmodel
+from neuron_adapters.files.printable import one_line
 from neuron_adapters.tf import _artifact, _embedded
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._file_graphs import quoted
@@ -89,7 +89,7 @@ def genuine(path: str, config: Config) -> Genuine | None:
     """What there is to know before a SavedModel with NeuronOps is restored (SPEC K6); None for any other. Raises
     ArtifactError where it is damaged, or holds no graph to run by."""
     try:
-        found = _neuron_nodes.load(path, only_compiled=True)
+        found = savedmodel.load(path, only_compiled=True)
     except OSError:
         return None
     if found is None:
@@ -98,7 +98,7 @@ def genuine(path: str, config: Config) -> Genuine | None:
         problem = "its binary is no NEFF" if node.header is None else node.header.problem
         if config.validate_hash and problem:
             raise ArtifactError(
-                f"{path}: {_neuron_nodes.OP} {quoted(node.name)}: {problem}. The model is damaged or was changed: "
+                f"{path}: {savedmodel.OP} {quoted(node.name)}: {problem}. The model is damaged or was changed: "
                 "copy it again from where it came, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
             )
     try:
@@ -117,7 +117,7 @@ def copy_for_replicas(path: str, target: str, replicas: int) -> None:
         graph = meta_graph.graph_def
         for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
             for node in nodes:
-                if node.op == _neuron_nodes.OP:
+                if node.op == savedmodel.OP:
                     node.attr["_automatic_multicore"].i = replicas
     # The contents alone: the original may be read-only. Its fingerprint is not that of the copy.
     shutil.copytree(path, target, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("fingerprint.pb"))

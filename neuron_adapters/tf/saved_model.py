@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neuron_adapters._compiler import say_once, words
-from neuron_adapters._engine import configuration
-from neuron_adapters._progress import shown
+from neuron_adapters.adapter.compile import configuration
+from neuron_adapters.adapter.flags import say_once, words
+from neuron_adapters.adapter.progress import shown
 from neuron_adapters.tf import _compile, _saved_model
 from neuron_adapters.tf._graphs import effect_of
 from neuron_rt import CompileError

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from neuron_adapters._compiler import read_flags
+from neuron_adapters.adapter.flags import read_flags
 from neuron_rt import Config, NeuronError
 from neuron_rt.config import (
     AFFINITY,

@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from neuron_adapters._contents import Contents, Part, compiler_of, look
-from neuron_adapters._neff import Header
-from neuron_adapters._printable import printable
-from neuron_adapters._record import Leaf
+from neuron_adapters.files.inspect import Contents, Part, compiler_of, look
+from neuron_adapters.files.neff import Header
+from neuron_adapters.files.printable import printable
+from neuron_adapters.files.record import Leaf
 from neuron_rt import ArtifactError
 
 PROGRAM = "neuron-adapters inspect"

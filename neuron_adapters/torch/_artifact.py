@@ -15,8 +15,8 @@ from typing import Any
 import torch
 import torch.export
 
-from neuron_adapters._printable import damaged, one_line, printable
-from neuron_adapters._record import Record
+from neuron_adapters.files.printable import damaged, one_line, printable
+from neuron_adapters.files.record import Record
 from neuron_rt import ArtifactError
 
 ATTRIBUTE = "_neuron_artifact"

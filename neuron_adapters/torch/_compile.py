@@ -22,10 +22,10 @@ from typing import Any
 import torch
 
 from neuron_adapters import __version__
-from neuron_adapters._compiler import Flags, read_flags, say_once
-from neuron_adapters._engine import NOT_INSTALLED, TOLERANCE, engine_choice, find_engine
-from neuron_adapters._progress import shown
-from neuron_adapters._registry import model_of, remember
+from neuron_adapters.adapter.compile import NOT_INSTALLED, TOLERANCE, engine_choice, find_engine
+from neuron_adapters.adapter.flags import Flags, read_flags, say_once
+from neuron_adapters.adapter.placed import model_of, remember
+from neuron_adapters.adapter.progress import shown
 from neuron_adapters.torch import _artifact, _placed, experimental
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized

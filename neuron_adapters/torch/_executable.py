@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neuron_adapters._engine import NOT_INSTALLED, find_engine, settle
-from neuron_adapters._printable import one_line
-from neuron_adapters._record import Leaf
+from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine, settle
+from neuron_adapters.files.printable import one_line
+from neuron_adapters.files.record import Leaf
 from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
 from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -202,7 +202,7 @@ class Executable:
 
 def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> _lowering.Compiled:
     """The engine's form that travels in ``module``. Raises ValueError where it makes no sense."""
-    from neuron_adapters._openvino import Lowered  # importing the adapter is to be quick
+    from neuron_adapters.files.openvino_ir import Lowered  # importing the adapter is to be quick
     from neuron_adapters.torch import _lowering
 
     record = module._c.getattr(PROGRAM) if module._c.hasattr(PROGRAM) else None

@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 
 import torch
 
-from neuron_adapters import _torchscript
-from neuron_adapters._pickles import Made
-from neuron_adapters._printable import damaged, one_line, printable
-from neuron_adapters._registry import remember
-from neuron_adapters._torchscript import CLASSES, Archive
+from neuron_adapters.adapter.placed import remember
+from neuron_adapters.files import torchscript
+from neuron_adapters.files.pickles import Made
+from neuron_adapters.files.printable import damaged, one_line, printable
+from neuron_adapters.files.torchscript import CLASSES, Archive
 from neuron_adapters.torch import experimental
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._placed import PlacedMethod
@@ -54,7 +54,7 @@ def is_meant(error: RuntimeError) -> bool:
 def is_one(f: Any) -> bool:
     """Whether a file is the plug-in's, where PyTorch would not notice any more, since the operators are known by now.
     It would read what is damaged, too."""
-    return bool(_defined) and _torchscript.mentions_operators(f)
+    return bool(_defined) and torchscript.mentions_operators(f)
 
 
 def came_through(module: torch.jit.ScriptModule) -> bool:
@@ -66,7 +66,7 @@ def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.
     """Open a file of the plug-in's, and give it its place. ``read``: PyTorch's own ``torch.jit.load``, ``options`` for
     it. Raises ArtifactError for what cannot be opened so either."""
     named = source or "the file"
-    archive = _torchscript.load(f, named)
+    archive = torchscript.load(f, named)
     try:
         _define(archive.operators)
         module: torch.jit.ScriptModule = read(io.BytesIO(_rewritten(archive)), *options)

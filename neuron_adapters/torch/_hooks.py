@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 import torch
 import torch.export
 
-from neuron_adapters import _json, _torchscript
-from neuron_adapters._patches import Patches, is_foreign
-from neuron_adapters._printable import damaged, one_line
-from neuron_adapters._progress import shown
-from neuron_adapters._record import cores
-from neuron_adapters._registry import model_of, remember
+from neuron_adapters.adapter.hooks import Patches, is_foreign
+from neuron_adapters.adapter.placed import model_of, remember
+from neuron_adapters.adapter.progress import shown
+from neuron_adapters.files import bounded_json, torchscript
+from neuron_adapters.files.printable import damaged, one_line
+from neuron_adapters.files.record import cores
 from neuron_adapters.run import active
 from neuron_adapters.torch import _artifact, _constants, _placed, _untrusted, experimental
 from neuron_adapters.torch._executable import Executable
@@ -131,7 +131,7 @@ def _jit_load(
         _check(module, source or "the model")
         if config.validate_hash:
             if source or begin is not None:
-                _torchscript.check_debug_information(f, source or repr(f))
+                torchscript.check_debug_information(f, source or repr(f))
             artifact.verify(module, source or "the model")
         executable = Executable.open(module, artifact, config.engine, source or "the model")
         if key:
@@ -220,7 +220,7 @@ def _recorded(record: str | bytes, source: str) -> tuple[int, str | None]:
     if not record:
         return 1, None
     try:
-        read = _json.loads(record)
+        read = bounded_json.loads(record)
         return cores(read["pipeline_cores"]), str(read["checksum"])
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(f"{source}: the record of the compilation cannot be read ({one_line(error)}).") from None

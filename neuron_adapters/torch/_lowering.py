@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from neuron_adapters import _openvino
-from neuron_adapters._engine import TOLERANCE, race
-from neuron_adapters._openvino import Lowered
+from neuron_adapters.adapter.compile import TOLERANCE, race
+from neuron_adapters.files import openvino_ir
+from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
@@ -188,7 +188,7 @@ def lower(
             raise CompileError("it returns something other than tensors in tuples, lists and dictionaries")
         template, results = found
         try:
-            lowered = _openvino.lower(_convert(frozen, inputs, results), _views(frozen))
+            lowered = openvino_ir.lower(_convert(frozen, inputs, results), _views(frozen))
         except CompileError:
             raise
         except Exception as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from neuron_adapters._registry import model_of, remember
+from neuron_adapters.adapter.placed import model_of, remember
 from neuron_adapters.torch import _placed
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from neuron_adapters._registry import model_of, remember
+from neuron_adapters.adapter.placed import model_of, remember
 from neuron_adapters.torch import experimental
 from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from neuron_adapters import _zips
+from neuron_adapters.files import zips
 from neuron_adapters.torch import _untrusted
 
 _ZIP = b"PK\x03\x04"
@@ -38,10 +38,10 @@ def is_torchscript(f: Any) -> bool:
             return bool(f.read(len(_ZIP)) == _ZIP) and _has_code(f)
         finally:
             f.seek(position)
-    except (*_zips.DAMAGED, AttributeError):  # PyTorch says what is wrong with it
+    except (*zips.DAMAGED, AttributeError):  # PyTorch says what is wrong with it
         return False
 
 
 def _has_code(file: Any) -> bool:
-    with _zips.opened(file) as archive:
+    with zips.opened(file) as archive:
         return any(name.count("/") == 1 and name.endswith("/constants.pkl") for name in archive.namelist())

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from neuron_adapters import _json
-from neuron_adapters._printable import damaged, one_line, printable
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.printable import damaged, one_line, printable
 
 SWITCH = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _ON = ("1", "y", "yes", "true")
@@ -75,11 +75,11 @@ def _problem(f: Any) -> str:
             if name.startswith(constants.AOTINDUCTOR_DIR):
                 return "holds native libraries"
             if name.startswith(constants.CONSTANTS_DIR) and name.endswith(".json"):
-                paths = [one["path_name"] for one in _json.loads(archive.read_bytes(name))["config"].values()]
+                paths = [one["path_name"] for one in bounded_json.loads(archive.read_bytes(name))["config"].values()]
                 if not all(one.startswith(constants.TENSOR_CONSTANT_FILENAME_PREFIX) for one in paths):
                     return "holds constants that are pickled objects"
             elif name.startswith(constants.MODELS_DIR):
-                wrong = next(_wrong(_json.loads(archive.read_bytes(name), most=_MOST_VALUES)), None)
+                wrong = next(_wrong(bounded_json.loads(archive.read_bytes(name), most=_MOST_VALUES)), None)
                 if wrong is not None:
                     return f"names what PyTorch would evaluate or import ({printable(wrong, 80)})"
     except Exception as error:  # noqa: BLE001 - whatever PyTorch's reader makes of a damaged or an older file

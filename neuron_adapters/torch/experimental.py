@@ -28,7 +28,7 @@ def set_neuron_cores(trace: torch.nn.Module, start_nc: int = -1, nc_count: int =
     this process does not have, RuntimeError where the runtime can't start or the model does not fit; then the model
     stays where it was.
     """
-    from neuron_adapters._registry import model_of
+    from neuron_adapters.adapter.placed import model_of
     from neuron_adapters.torch._placed import new_model, wrap
 
     where = _checked(start_nc, nc_count)

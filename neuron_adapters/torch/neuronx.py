@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from neuron_adapters._compiler import say_once
-from neuron_adapters._versions import TORCH_NEURONX
+from neuron_adapters.adapter.flags import say_once
+from neuron_adapters.adapter.versions import TORCH_NEURONX
 from neuron_adapters.torch import _compile, experimental
 from neuron_adapters.torch._parallel import DataParallel
 from neuron_adapters.torch.experimental import (

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from neuron_adapters._neff import neff
+from neuron_adapters.files.neff import neff
 
 CLASS = "__torch__.torch.classes.neuron.Model"
 SHAPES = {"input0": (1, 3, 8, 8), "input1": (1, 4)}

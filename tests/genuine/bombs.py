@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archives import CLASS, HEAD, field, made, metaneff, module_state, new_style, text, varint, write
 
-from neuron_adapters._neff import neff
+from neuron_adapters.files.neff import neff
 
 MARKER = b'{"version": '
 BINARY = neff("1.6.13.0-/tmp/x", 1, {"neff.json": b"{}"})

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from neuron_adapters._neff import neff
+from neuron_adapters.files.neff import neff
 from neuron_adapters.tf._hooks import original
 
 Spec = tf.TensorSpec

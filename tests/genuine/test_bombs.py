@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from neuron_adapters import _contents, _neff
-from neuron_adapters._contents import look
-from neuron_adapters._record import Record
+from neuron_adapters.files import inspect, neff
+from neuron_adapters.files.inspect import look
+from neuron_adapters.files.record import Record
 
 from archives import metaneff, text, write  # isort: skip
 from bombs import BINARY, INSPECTED, MARKER, checkpoint, one_class, params, shared_parts  # isort: skip
@@ -38,7 +38,7 @@ def printed(error):
 
 LOOK = """
 import bombs
-from neuron_adapters._contents import look
+from neuron_adapters.files.inspect import look
 from neuron_adapters.tools.inspect import _lines
 from neuron_rt import ArtifactError
 path = bombs.INSPECTED[{name!r}](Path.cwd())
@@ -62,8 +62,8 @@ def test_inspect(run_script: Callable[..., str], name: str) -> None:
 def test_a_binary_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many nodes of a checkpoint, or parts of an archive, name it."""
     hashed = []
-    md5 = _neff.hashlib.md5
-    monkeypatch.setattr(_neff.hashlib, "md5", lambda data, **options: (hashed.append(len(data)), md5(data, **options))[1])
+    md5 = neff.hashlib.md5
+    monkeypatch.setattr(neff.hashlib, "md5", lambda data, **options: (hashed.append(len(data)), md5(data, **options))[1])
     node = {"op": "_neuron_subgraph_op", "name": "n", "attrs": {"__subgraph_opt_neuroncore__": "2"}}
     symbol = {"nodes": [node] * 20_000, "heads": [[0, 0]]}
     found = look(str(checkpoint(tmp_path / "c", symbol, params(("arg:n_neuronbin", BINARY)))))
@@ -88,16 +88,16 @@ class Counting(io.FileIO):
 def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a record is looked for. A few beginnings do not hide the record that follows."""
     path, record = tmp_path / "f", Record(pipeline_cores=3).dumps().encode()
-    monkeypatch.setattr(_contents, "open", lambda name, _mode: Counting(name), raising=False)
+    monkeypatch.setattr(inspect, "open", lambda name, _mode: Counting(name), raising=False)
     parsed = []
-    monkeypatch.setattr(_contents, "_ANY", Parser(parsed))
+    monkeypatch.setattr(inspect, "_ANY", Parser(parsed))
     for beginning in (MARKER, b'{"version": ["', b'{"version": 1}', b'{"version": "' + b"x" * 30):
         path.write_bytes(beginning * 200_000)
         Counting.count, parsed[:] = 0, []
-        assert _contents._record(str(path)) is None
+        assert inspect._record(str(path)) is None
         assert Counting.count <= path.stat().st_size and len(parsed) <= 64 and max(parsed) <= 1 << 20
         path.write_bytes(b"x" * (3 << 20) + beginning * 50 + b"\0" + record + b"\0" * (3 << 20))
-        found = _contents._record(str(path))
+        found = inspect._record(str(path))
         assert found is not None and found.pipeline_cores == 3
 
 
@@ -192,7 +192,7 @@ import gzip, json, tarfile
 import numpy as np
 import neuron_adapters.mx as mx
 from neuron_adapters.mx import _graph
-from neuron_adapters._neff import neff
+from neuron_adapters.files.neff import neff
 from neuron_rt import ArtifactError, NeuronError
 from bombs import *
 
@@ -247,7 +247,7 @@ def test_the_form_for_the_engine(run_script: Callable[..., str]) -> None:
     """What a text of a few bytes unpacks to is not believed; what packs well is written so that it can be read."""
     run_script(HEAD, """
 import base64, json, zlib
-from neuron_adapters._openvino import Lowered
+from neuron_adapters.files.openvino_ir import Lowered
 good = Lowered(('a' * 50_000_000,), (), bytes(20_000_000), {}, 0)
 assert Lowered.loads(good.dumps()) == good
 packed = base64.b64encode(zlib.compress(bytes(100 << 20), 9)).decode()

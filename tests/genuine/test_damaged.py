@@ -27,8 +27,8 @@ def most():
 """
 
 READERS = """
-from neuron_adapters import _metaneff, _mxnet_files, _neff, _neuron_nodes, _pickles, _torchscript
-from neuron_adapters._contents import look
+from neuron_adapters.files import metaneff, mxnet, neff, pickles, savedmodel, torchscript
+from neuron_adapters.files.inspect import look
 from neuron_adapters.tools.inspect import _lines
 
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
@@ -44,8 +44,8 @@ arrays += b'\\xc8\\xfa\\x93\\xf9' + (1).to_bytes(4, 'little') + (2).to_bytes(8, 
 arrays += (2).to_bytes(8, 'little') + (18).to_bytes(8, 'little') + b'arg:_op0_neuronbin' + (5).to_bytes(8, 'little') + b'arg:w'
 
 def nodes(body):
-    found = _neuron_nodes.loads(memoryview(body))
-    return [(node.erased, _neuron_nodes.operators(node.graph)) for node in found.nodes]
+    found = savedmodel.loads(memoryview(body))
+    return [(node.erased, savedmodel.operators(node.graph)) for node in found.nodes]
 
 def file(name):
     def through(body):
@@ -55,10 +55,10 @@ def file(name):
     return through
 
 readers = [  # what reads it, its bytes, what it may raise
-    (nodes, saved, ValueError), (lambda body: _torchscript.load(io.BytesIO(body), 'x'), new, ArtifactError),
-    (lambda body: _torchscript.load(io.BytesIO(body), 'x'), old, ArtifactError),
-    (_pickles.read, new_style()['data.pkl'], ValueError), (_metaneff.read, metaneff(2), ValueError),
-    (_neff.read_header, new_style()["data.pkl"][new_style()["data.pkl"].index(bytes([2, 0, 0, 0, 0, 0, 0, 0, 0, 4])):][:1451], ValueError),
+    (nodes, saved, ValueError), (lambda body: torchscript.load(io.BytesIO(body), 'x'), new, ArtifactError),
+    (lambda body: torchscript.load(io.BytesIO(body), 'x'), old, ArtifactError),
+    (pickles.read, new_style()['data.pkl'], ValueError), (metaneff.read, metaneff(2), ValueError),
+    (neff.read_header, new_style()["data.pkl"][new_style()["data.pkl"].index(bytes([2, 0, 0, 0, 0, 0, 0, 0, 0, 4])):][:1451], ValueError),
     (file('m/saved_model.pb'), saved, ArtifactError), (file('x.pt'), new, ArtifactError), (file('c-0000.params'), arrays, ArtifactError),
     (file('c-symbol.json'), symbol, ArtifactError),
 ]
@@ -100,16 +100,16 @@ def nested(depth: int) -> bytes:
 
 def test_depth_and_sharing() -> None:
     """Nothing recurses by what a file says, and what is shared is walked once."""
-    from neuron_adapters import _neuron_nodes, _pickles, _torchscript
+    from neuron_adapters.files import pickles, savedmodel, torchscript
 
-    _neuron_nodes.loads(memoryview(nested(20_000)))
-    deep = _pickles.read(b"\x80\x02" + b"(" * 1 + b"]" * 1 + b"\x85" * 50_000 + b".")
-    assert sum(1 for _ in _torchscript._objects(deep)) == 0
+    savedmodel.loads(memoryview(nested(20_000)))
+    deep = pickles.read(b"\x80\x02" + b"(" * 1 + b"]" * 1 + b"\x85" * 50_000 + b".")
+    assert sum(1 for _ in torchscript._objects(deep)) == 0
     laughs = b"\x80\x02]q\x00" + b"".join(b"](h%ch%ce" % (level, level) + b"q%c" % (level + 1) for level in range(100)) + b"."
-    value = _pickles.read(laughs)  # 2 ** 100 leaves, were it a tree
-    assert list(_torchscript._objects(value)) == [] and _torchscript._Texts(len(laughs)).of(value) == []
+    value = pickles.read(laughs)  # 2 ** 100 leaves, were it a tree
+    assert list(torchscript._objects(value)) == [] and torchscript._Texts(len(laughs)).of(value) == []
     with pytest.raises(ValueError, match="a text in it has 2147483647 bytes"):
-        _pickles.read(b"\x80\x02X\xff\xff\xff\x7f")
+        pickles.read(b"\x80\x02X\xff\xff\xff\x7f")
 
 
 TORCH = """

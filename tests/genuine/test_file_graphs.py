@@ -17,9 +17,9 @@ from tensorflow.python.client import pywrap_tf_session
 
 import neuron_adapters
 import neuron_adapters.tf as tfn
-from neuron_adapters._contents import look as inspect
-from neuron_adapters._neuron_nodes import refused_operator
-from neuron_adapters._pure_operators import PURE_OPERATORS
+from neuron_adapters.files.inspect import look as inspect
+from neuron_adapters.files.savedmodel import refused_operator
+from neuron_adapters.files.pure_operators import PURE_OPERATORS
 from neuron_adapters.tf import _embedded
 from neuron_adapters.tf._file_graphs import Refused, restrict
 from neuron_adapters.tf._hooks import original

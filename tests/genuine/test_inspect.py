@@ -20,8 +20,8 @@ import torch
 import neuron_adapters.mx as mx
 import neuron_adapters.tf as tfn
 import neuron_adapters.torch
-from neuron_adapters._contents import look
-from neuron_adapters._neff import neff
+from neuron_adapters.files.inspect import look
+from neuron_adapters.files.neff import neff
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_adapters.tools.inspect import main, size
 from neuron_rt import ArtifactError
@@ -191,13 +191,13 @@ def test_unreadable(tmp_path: Path, simple: Path) -> None:
 
 def test_a_record_across_two_pieces(tmp_path: Path) -> None:
     """A file is searched piece by piece, and what is no record does not end the search."""
-    from neuron_adapters import _contents
-    from neuron_adapters._record import Record
+    from neuron_adapters.files import inspect
+    from neuron_adapters.files.record import Record
 
     text = Record(pipeline_cores=3).dumps().encode()
-    for start in (0, _contents._PIECE - 5, 2 * _contents._PIECE + 7):
+    for start in (0, inspect._PIECE - 5, 2 * inspect._PIECE + 7):
         (tmp_path / "f").write_bytes(b"x" * start + b'{"version": 1}' * 2 + text + b"y" * 10)
-        found = _contents._record(str(tmp_path / "f"))
+        found = inspect._record(str(tmp_path / "f"))
         assert found is not None and found.pipeline_cores == 3
     (tmp_path / "f").write_bytes(b'{"version": ' * 300)
-    assert _contents._record(str(tmp_path / "f")) is None
+    assert inspect._record(str(tmp_path / "f")) is None

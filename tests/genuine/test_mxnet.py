@@ -16,7 +16,7 @@ import pytest
 
 import neuron_adapters
 import neuron_adapters.mx as mx
-from neuron_adapters._neff import neff, read_header
+from neuron_adapters.files.neff import neff, read_header
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import ArtifactError
 

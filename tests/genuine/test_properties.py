@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 import neuron_adapters.mx as mx
 import neuron_adapters.torch
-from neuron_adapters._contents import look
-from neuron_adapters._neff import neff
+from neuron_adapters.files.inspect import look
+from neuron_adapters.files.neff import neff
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_adapters.tools.inspect import _lines
 from neuron_rt import ArtifactError

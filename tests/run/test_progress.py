@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from neuron_adapters._progress import shown
+from neuron_adapters.adapter.progress import shown
 
 
 class Terminal:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neuron_adapters._patches import Patches
+from neuron_adapters.adapter.hooks import Patches
 
 Script = Callable[..., str]
 

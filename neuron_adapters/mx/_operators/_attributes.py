@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from neuron_adapters._printable import printable
+from neuron_adapters.files.printable import printable
 
 _TRUE = {"True", "true", "1"}
 _FALSE = {"False", "false", "0"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import mxnet as mx
 
-from neuron_adapters._registry import model_of, remember
+from neuron_adapters.adapter.placed import model_of, remember
 from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy_to, move, place
 from neuron_adapters.mx._real.executor import name_of, refuse_training

@@ -11,7 +11,7 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from neuron_adapters._registry import remember
+from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx._binding import unsaid
 from neuron_adapters.mx._graph import walk
 from neuron_adapters.mx._lowering import weights

@@ -10,8 +10,8 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from neuron_adapters._engine import configuration
-from neuron_adapters._mxnet_files import literal
+from neuron_adapters.adapter.compile import configuration
+from neuron_adapters.files.mxnet import literal
 from neuron_adapters.mx import _graph
 from neuron_adapters.mx._graph import Entry, walk
 from neuron_adapters.mx._subgraphs import OP, compiled, inline

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from neuron_adapters._registry import remember
+from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx import ndarray, symbol
 from neuron_adapters.mx._bound import Bound, Models, copies, kind_of
 from neuron_adapters.mx.base import MXNetError, MXNetValueError

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from neuron_adapters._neff import Header, read_header
-from neuron_adapters._printable import damaged, printable
-from neuron_adapters._protobuf import WireError, fields, integer, integers, text, view
-from neuron_adapters._pure_operators import PURE_OPERATORS
-from neuron_adapters._record import MOST_DIMENSIONS, MOST_TENSORS, Leaf, cores
+from neuron_adapters.files.neff import Header, read_header
+from neuron_adapters.files.printable import damaged, printable
+from neuron_adapters.files.protobuf import WireError, fields, integer, integers, text, view
+from neuron_adapters.files.pure_operators import PURE_OPERATORS
+from neuron_adapters.files.record import MOST_DIMENSIONS, MOST_TENSORS, Leaf, cores
 
 Collection = TypeVar("Collection", bound=Sized)
 

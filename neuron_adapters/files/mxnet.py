@@ -15,10 +15,10 @@ import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from neuron_adapters import _json
-from neuron_adapters._neff import Header, read_header
-from neuron_adapters._printable import LONGEST, damaged, one_line, printable
-from neuron_adapters._record import MOST_TENSORS, Leaf, cores
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.neff import Header, read_header
+from neuron_adapters.files.printable import LONGEST, damaged, one_line, printable
+from neuron_adapters.files.record import MOST_TENSORS, Leaf, cores
 
 OP = "_neuron_subgraph_op"
 #: The attribute that says what a compiled node takes.
@@ -88,7 +88,7 @@ def load(prefix: str) -> Checkpoint:
     if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for whoever writes to it
         raise damaged(f"{params} is no file.")
     try:
-        graph = _json.loads(text, strict=False)
+        graph = bounded_json.loads(text, strict=False)
         arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
         if params:
             with open(params, "rb") as opened:
@@ -172,7 +172,7 @@ def _parts(graph: Any, arrays: dict[str, Any], file: BinaryIO | None) -> tuple[P
         _shape, _dtype, at, size = arrays.get(binary, ((), "", 0, 0))
         if file is not None and size and binary not in headers:
             headers[binary] = _header(file, at, size)
-        counts = [cores(_json.whole(attrs[one])) for one in _CORES if one in attrs]
+        counts = [cores(bounded_json.whole(attrs[one])) for one in _CORES if one in attrs]
         operators = sorted(
             printable(one["op"]) for part in node.get("subgraphs", ()) for one in part["nodes"] if one["op"] != "null"
         )
@@ -216,7 +216,7 @@ def _sizes(raw: Any) -> tuple[int, ...]:
     """Raises ValueError for what is no shape."""
     if not isinstance(raw, (list, tuple)) or len(raw) > _MOST_DIMENSIONS:
         raise ValueError("it is no shape")
-    return tuple(map(_json.whole, raw))
+    return tuple(map(bounded_json.whole, raw))
 
 
 def _outputs(graph: Any) -> tuple[Leaf, ...]:
@@ -229,7 +229,7 @@ def _outputs(graph: Any) -> tuple[Leaf, ...]:
         node = graph["nodes"][number]
         if number not in shapes:
             try:
-                shapes[number] = _json.loads(node["attrs"]["__ext_shape__"])
+                shapes[number] = bounded_json.loads(node["attrs"]["__ext_shape__"])
             except (ValueError, TypeError, KeyError, AttributeError):
                 shapes[number] = None
         try:

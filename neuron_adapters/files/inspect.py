@@ -10,10 +10,10 @@ import stat
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
-from neuron_adapters import _json, _mxnet_files, _neuron_nodes, _torchscript, _zips
-from neuron_adapters._neff import HEADER, Header, is_neff, read_header
-from neuron_adapters._printable import damaged, one_line
-from neuron_adapters._record import Leaf, Record, cores
+from neuron_adapters.files import bounded_json, mxnet, savedmodel, torchscript, zips
+from neuron_adapters.files.neff import HEADER, Header, is_neff, read_header
+from neuron_adapters.files.printable import damaged, one_line
+from neuron_adapters.files.record import Leaf, Record, cores
 from neuron_rt import ArtifactError
 
 #: How the compilers for the hardware begin the name in a NEFF: 1.6.13.0+9f61b2f75-/tmp/...
@@ -88,7 +88,7 @@ def look(path: str) -> Contents:
 
 
 def _look(path: str) -> Contents:
-    prefix = _mxnet_files.prefix_of(path)
+    prefix = mxnet.prefix_of(path)
     if prefix is not None:
         return _checkpoint(path, prefix)
     if os.path.isdir(path):
@@ -135,7 +135,7 @@ def _neff(path: str, data: bytes) -> Contents:
 
 
 def _saved_model(path: str) -> Contents:
-    found = _neuron_nodes.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
+    found = savedmodel.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
     if found is None:
         raise damaged(f"{path} is no SavedModel: it has no saved_model.pb.")
     size = sum(
@@ -149,10 +149,10 @@ def _saved_model(path: str) -> Contents:
         batch = "any" if node.batched else "fixed"
         parts.append(Part(
             node.name, node.nc_count, len(node.binary), node.inputs, node.outputs, batch, node.header,
-            _neuron_nodes.operators(node.graph),
+            savedmodel.operators(node.graph),
         ))  # fmt: skip
         erased = erased or node.erased
-        refused = refused or _neuron_nodes.refused_operator(node.graph)
+        refused = refused or savedmodel.refused_operator(node.graph)
     made = Contents(path, kind, size, inputs=inputs, outputs=outputs, parts=tuple(parts))
     if not parts:
         return _with_record(made, os.path.join(path, "saved_model.pb"))
@@ -171,7 +171,7 @@ def _saved_model(path: str) -> Contents:
 
 
 def _checkpoint(path: str, prefix: str) -> Contents:
-    found = _mxnet_files.load(prefix)
+    found = mxnet.load(prefix)
     kind = f"MXNet checkpoint (MXNet {found.mxnet})" if found.mxnet else "MXNet checkpoint"
     parts = [
         Part(one.name, one.nc_count, one.size, one.inputs, (), "fixed", one.header, dict(Counter(one.operators)))
@@ -187,15 +187,15 @@ def _checkpoint(path: str, prefix: str) -> Contents:
 
 def _archive(path: str, size: int) -> Contents:
     try:
-        with _zips.opened(path) as packed:
+        with zips.opened(path) as packed:
             names = packed.namelist()
-    except _zips.DAMAGED as error:
+    except zips.DAMAGED as error:
         raise damaged(f"{path} is damaged: {one_line(error)}") from error
     if "config.json" in names and "metadata.json" in names:
         return Contents(path, "Keras file", size)
     if any(name.endswith("/archive_format") for name in names):
         return _exported(Contents(path, "PyTorch exported program", size), path)
-    found = _torchscript.load(path, path)
+    found = torchscript.load(path, path)
     made = Contents(path, "TorchScript archive", size)
     if not found.compiled:
         if found.operators:
@@ -222,12 +222,12 @@ def _archive(path: str, size: int) -> Contents:
 def _exported(made: Contents, path: str) -> Contents:
     """The same with the record of an exported program, where it has one."""
     try:
-        with _zips.opened(path) as packed:
+        with zips.opened(path) as packed:
             entry = next((one for one in packed.infolist() if one.filename.endswith(f"/{_EXTRA}")), None)
             if entry is None:
                 return made
-            count = cores(_json.loads(_zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
-    except (*_zips.DAMAGED, TypeError) as error:
+            count = cores(bounded_json.loads(zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
+    except (*zips.DAMAGED, TypeError) as error:
         raise damaged(f"{path}: the record of the compilation cannot be read ({one_line(error)}).") from error
     how = "runs on PyTorch"
     return replace(made, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)

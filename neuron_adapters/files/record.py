@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from neuron_adapters import _json
-from neuron_adapters._printable import printable
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.printable import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,7 +81,7 @@ class Record:
         sense."""
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise ValueError("it is no text of a sensible length")
-        raw: Any = _json.loads(text)
+        raw: Any = bounded_json.loads(text)
         if not isinstance(raw, dict) or raw.get("version") != VERSION:
             version = raw.get("version") if isinstance(raw, dict) else None
             raise ValueError(f"its version is {printable(version, 40)}, this release reads {VERSION}")

@@ -15,8 +15,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neuron_adapters._printable import printable
-from neuron_adapters._record import MOST_CORES
+from neuron_adapters.files.printable import printable
+from neuron_adapters.files.record import MOST_CORES
 
 HEADER = 1024
 _NAME, _NAME_LONGEST = 220, 255

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuron_adapters._printable import printable
-from neuron_adapters._protobuf import fields, integer, integers, text, view
-from neuron_adapters._record import MOST_CORES, MOST_DIMENSIONS, MOST_TENSORS, Leaf
+from neuron_adapters.files.printable import printable
+from neuron_adapters.files.protobuf import fields, integer, integers, text, view
+from neuron_adapters.files.record import MOST_CORES, MOST_DIMENSIONS, MOST_TENSORS, Leaf
 
 #: What is longer is none, and need not be looked at.
 _LONGEST = 16 << 20

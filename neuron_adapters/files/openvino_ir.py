@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuron_adapters import _json
-from neuron_adapters._printable import one_line
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.printable import one_line
 from neuron_rt import CompileError
 from neuron_rt.engine import Constant, Program
 
@@ -65,7 +65,7 @@ class Lowered:
         """Read what ``dumps`` wrote; another program's word. It unpacks to at most _MOST_TIMES its size and a MiB
         (SPEC F2). Raises ValueError."""
         try:
-            raw = _json.loads(record) if isinstance(record, str) else None
+            raw = bounded_json.loads(record) if isinstance(record, str) else None
             if not isinstance(raw, dict) or raw.get("version") != VERSION:
                 raise ValueError("its version is another")
             text = tuple(_unpack(raw["text"], _MOST_TEXT).decode().split("\0"))

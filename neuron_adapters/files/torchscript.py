@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from neuron_adapters import _metaneff, _zips
-from neuron_adapters._neff import Header, is_neff, read_header
-from neuron_adapters._pickles import Made, read
-from neuron_adapters._printable import damaged, one_line, printable
-from neuron_adapters._record import Leaf
+from neuron_adapters.files import metaneff, zips
+from neuron_adapters.files.neff import Header, is_neff, read_header
+from neuron_adapters.files.pickles import Made, read
+from neuron_adapters.files.printable import damaged, one_line, printable
+from neuron_adapters.files.record import Leaf
 
 #: Classes that torch-neuron and torch-neuronx register with PyTorch.
 CLASSES = "__torch__.torch.classes.neuron."
@@ -69,7 +69,7 @@ def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
         with open(file, "rb") as opened:
             return load(opened, source)
     try:
-        with _zips.opened(file) as packed:
+        with zips.opened(file) as packed:
             root, members = _members(packed)
         code = {
             name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")
@@ -78,23 +78,23 @@ def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
             raise ValueError("it has no data.pkl or no code")
         operators = sorted(_operators(members))
         return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
-    except _zips.DAMAGED as error:
+    except zips.DAMAGED as error:
         raise damaged(f"{source} is damaged, or no TorchScript archive: {one_line(error)}") from error
 
 
 def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:
     """Whether the code in an archive calls operators of the plug-in, a damaged one included. At most
-    _zips.MOST_UNPACKED bytes of code are looked at."""
-    left = _zips.MOST_UNPACKED
+    zips.MOST_UNPACKED bytes of code are looked at."""
+    left = zips.MOST_UNPACKED
     try:
-        with _zips.opened(file) as packed:
+        with zips.opened(file) as packed:
             for entry in packed.infolist():
                 if "/code/" in entry.filename and entry.filename.endswith(".py") and left > 0:
-                    code = _zips.read(packed, entry, left)
+                    code = zips.read(packed, entry, left)
                     left -= len(code)
                     if _OPERATOR.search(code):
                         return True
-    except _zips.DAMAGED:
+    except zips.DAMAGED:
         return _holds(file, b"ops.neuron.")
     return False
 
@@ -103,12 +103,12 @@ def check_debug_information(file: str | os.PathLike[str] | BinaryIO, source: str
     """Raise ArtifactError where the debug information in an archive is damaged, or would take PyTorch much memory to
     read, as it does when it is asked for a module's code (SPEC F2)."""
     try:
-        with _zips.opened(file) as packed:
-            _zips.check(packed)
+        with zips.opened(file) as packed:
+            zips.check(packed)
             for entry in packed.infolist():
                 if entry.filename.endswith(_DEBUG):
-                    read(_zips.read(packed, entry, entry.file_size))
-    except _zips.DAMAGED as error:
+                    read(zips.read(packed, entry, entry.file_size))
+    except zips.DAMAGED as error:
         raise damaged(f"{source} is damaged: its debug information cannot be read: {one_line(error)}.") from error
 
 
@@ -131,7 +131,7 @@ def _holds(file: str | os.PathLike[str] | BinaryIO, text: bytes) -> bool:
 
 def _members(packed: zipfile.ZipFile) -> tuple[str, dict[str, bytes]]:
     """The archive's own folder, and all members. They are no longer than the file, but for code, which is packed."""
-    _zips.check(packed)
+    zips.check(packed)
     entries = packed.infolist()
     if not entries:
         raise ValueError("it has no members")
@@ -141,7 +141,7 @@ def _members(packed: zipfile.ZipFile) -> tuple[str, dict[str, bytes]]:
         folder, _slash, name = entry.filename.partition("/")
         if folder != root or not name:
             raise ValueError(f"{printable(entry.filename)} is in another folder than the rest")
-        found[name] = _zips.read(packed, entry, entry.file_size)
+        found[name] = zips.read(packed, entry, entry.file_size)
     return root, found
 
 
@@ -180,7 +180,7 @@ class _Texts:
     def __init__(self, size: int) -> None:
         self._left = size
         self._headers: dict[int, Header] = {}
-        self._tables: dict[int, _metaneff.Metaneff | None] = {}
+        self._tables: dict[int, metaneff.Metaneff | None] = {}
 
     def of(self, state: Any) -> list[bytes]:
         """Every text in an object's state, in order. Raises ValueError."""
@@ -193,11 +193,11 @@ class _Texts:
                 found.append(one)
         return found
 
-    def table(self, text: bytes) -> _metaneff.Metaneff | None:
+    def table(self, text: bytes) -> metaneff.Metaneff | None:
         """The metaneff in ``text``, None where it is none. ``text`` lives as long as this."""
         if id(text) not in self._tables:
             try:
-                self._tables[id(text)] = _metaneff.read(text)
+                self._tables[id(text)] = metaneff.read(text)
             except ValueError:
                 self._tables[id(text)] = None
         return self._tables[id(text)]
