@@ -9,16 +9,18 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from neuron_adapters.mx import attribute, base, context, image, io, model, name, ndarray, symbol
-from neuron_adapters.mx import image as img
-from neuron_adapters.mx import ndarray as nd
-from neuron_adapters.mx import symbol as sym
+from neuron_adapters.mx._aliases import alias
 from neuron_adapters.mx._hooks import install, uninstall
-from neuron_adapters.mx.attribute import AttrScope
-from neuron_adapters.mx.base import MXNetError
-from neuron_adapters.mx.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
-from neuron_adapters.mx.ndarray import random
-from neuron_adapters.mx.symbol import Symbol, Variable
+from neuron_adapters.mxnet import attribute, base, context, image, io, model, name, ndarray, symbol
+from neuron_adapters.mxnet import image as img
+from neuron_adapters.mxnet import ndarray as nd
+from neuron_adapters.mxnet import symbol as sym
+from neuron_adapters.mxnet._backend import register
+from neuron_adapters.mxnet.attribute import AttrScope
+from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
+from neuron_adapters.mxnet.ndarray import random
+from neuron_adapters.mxnet.symbol import Symbol, Variable
 
 __all__ = [
     "AttrScope",
@@ -56,6 +58,9 @@ __all__ = [
     "uninstall",
 ]
 
+#: Where all but the adapter lies; its modules go by this package's name too.
+LIBRARY = "neuron_adapters.mxnet"
+
 #: The release whose files and names these are.
 __version__ = "1.9.1"
 
@@ -74,7 +79,8 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+    place = __name__ if name == "contrib" else LIBRARY
+    module = importlib.import_module(f"{place}.{_LATER[name]}")
     found = globals()[name] = getattr(module, name) if name == "to_onnx" else module
     return found
 
@@ -83,4 +89,6 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
 
 
+register(f"{__name__}._backend")
+alias(__name__, LIBRARY)
 install()

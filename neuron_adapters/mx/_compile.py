@@ -18,14 +18,15 @@ import numpy as np
 from neuron_adapters.adapter.compile import TOLERANCE
 from neuron_adapters.adapter.flags import Flags, read_flags, say_once
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.mx import _binary, _onnx
-from neuron_adapters.mx._graph import Entry, Node, dumps, walk
-from neuron_adapters.mx._subgraphs import CAST, MODEL_CORES, OP, PART_CORES, compiled
-from neuron_adapters.mx._vintage import written_inputs
-from neuron_adapters.mx.context import cpu
-from neuron_adapters.mx.executor import Executor
-from neuron_adapters.mx.ndarray import NDArray
-from neuron_adapters.mx.symbol import Symbol
+from neuron_adapters.mx import _artifact
+from neuron_adapters.mx._structure import Parts
+from neuron_adapters.mxnet import _onnx
+from neuron_adapters.mxnet._graph import Entry, Node, dumps, walk
+from neuron_adapters.mxnet._subgraphs import CAST, MODEL_CORES, PART_CORES, compiled
+from neuron_adapters.mxnet.context import cpu
+from neuron_adapters.mxnet.executor import Executor
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.symbol import Symbol
 from neuron_rt import CompileError
 
 log = logging.getLogger("neuron_adapters")
@@ -62,13 +63,13 @@ def compile_symbol(
     known = _onnx.infer(symbol._entries, shapes, dtypes)
     _require_excluded(symbol, excluded)
     cast = asked.bf16 and _agrees(symbol, arrays, known)
-    parts = _Parts(symbol._entries, lambda node: node.op not in _LEFT and node.name not in excluded)
+    parts = Parts(symbol._entries, lambda node: node.op not in _LEFT and node.name not in excluded)
     heads = parts.joined()
     if not parts.nodes:
         raise CompileError("There is nothing to compile: every operator is excluded.")
     for number, (node, part) in enumerate(parts.nodes):
         _describe(node, part, number, asked.pipeline_cores, known, examples, cast=cast)
-        contents = _binary.make(node.name, asked.pipeline_cores, part, _held(part, params, states))
+        contents = _artifact.make(node.name, asked.pipeline_cores, part, _held(part, params, states))
         binary = np.frombuffer(contents, np.uint8).copy()
         variable = Node(
             "null", f"{node.name}_neuronbin", {"__dtype__": "3", "__shape__": f"[{binary.size}]", "__stype__": "0"}
@@ -157,94 +158,7 @@ def _held(part: Sequence[Entry], params: Mapping[str, NDArray], states: Mapping[
     """The weights that a part takes, by name."""
     names = [node.attrs["argName"] for node in walk(part) if node.op == "null" and "argName" in node.attrs]
     arrays = {name: params.get(name, states.get(name)) for name in names}
-    return {name: _binary.content(one) for name, one in arrays.items() if one is not None}
-
-
-class _Parts:
-    """A graph, parted. ``nodes``: each compiled node with the heads of its part."""
-
-    def __init__(self, heads: Sequence[Entry], ours: Any) -> None:
-        self._heads = list(heads)
-        self._level: dict[int, int] = {}
-        self._ours: dict[int, bool] = {}
-        self._order = walk(heads)
-        for node in self._order:
-            self._place(node, ours)
-        self._auxiliary = {id(node.inputs[index].node) for node in self._order for index in written_inputs(node)}
-        self.nodes: list[tuple[Node, list[Entry]]] = []
-        self._made: dict[int, Node] = {}
-        self._taken: dict[tuple[int, int], Entry] = {}
-
-    def _place(self, node: Node, ours: Any) -> None:
-        """Give an operator its level, which goes up wherever a path changes sides. Compiled operators of a level are
-        one part, and no path leaves it and comes back."""
-        if node.op == "null":
-            return
-        mine = self._ours[id(node)] = bool(ours(node))
-        level = 0 if mine else 1
-        for entry in node.inputs:
-            before = id(entry.node)
-            if before in self._level:
-                level = max(level, self._level[before] + (self._ours[before] != mine))
-        self._level[id(node)] = level
-
-    def joined(self) -> list[Entry]:
-        """The graph with a compiled node for each part."""
-        operators = [node for node in self._order if node.op != "null"]
-        for level in sorted(set(self._level.values())):
-            here = [node for node in operators if self._level[id(node)] == level]
-            if self._ours[id(here[0])]:
-                self._compile(here)
-            else:
-                for node in here:
-                    inputs = [self._outer(one) for one in node.inputs]
-                    self._made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
-        return [self._outer(one) for one in self._heads]
-
-    def _outer(self, old: Entry) -> Entry:
-        """An entry of the parted graph."""
-        if old.node.op == "null":
-            return old
-        found = self._taken.get((id(old.node), old.index))
-        return found if found is not None else Entry(self._made[id(old.node)], old.index)
-
-    def _compile(self, here: Sequence[Node]) -> None:
-        inside = {id(node) for node in here}
-        wanted = [
-            entry
-            for entry in dict.fromkeys([
-                *(one for node in self._order if id(node) not in inside for one in node.inputs), *self._heads,
-            ])
-            if id(entry.node) in inside
-        ]  # fmt: skip
-        made: dict[int, Node] = {}
-        variables: dict[Entry, Node] = {}
-
-        def inner(old: Entry) -> Entry:
-            if id(old.node) in inside:
-                return Entry(made[id(old.node)], old.index)
-            if old not in variables:
-                variables[old] = _variable(old, len(variables), auxiliary=id(old.node) in self._auxiliary)
-            return Entry(variables[old])
-
-        for node in here:
-            made[id(node)] = Node(node.op, node.name, node.attrs, [inner(one) for one in node.inputs], node.subgraphs)
-        part = [inner(one) for one in wanted]
-        sources = {id(variable): old for old, variable in variables.items()}
-        taken = [self._outer(sources[id(one)]) for one in walk(part) if one.op == "null"]
-        compiled_node = Node(OP, f"_op{len(self.nodes)}", {}, taken, [part])
-        self.nodes.append((compiled_node, part))
-        for index, old in enumerate(wanted):
-            self._taken[id(old.node), old.index] = Entry(compiled_node, index)
-
-
-def _variable(old: Entry, number: int, *, auxiliary: bool) -> Node:
-    """A part's variable for what it takes from outside."""
-    node = old.node
-    if node.op != "null":
-        return Node("null", f"{node.name}_output{old.index}_{number}", {"isArg": "False", "isAux": "False"})
-    kind = {"isArg": str(not auxiliary), "isAux": str(auxiliary)}
-    return Node("null", f"{node.name}{number}", {**node.attrs, "argName": node.name, **kind})
+    return {name: _artifact.content(one) for name, one in arrays.items() if one is not None}
 
 
 def _describe(

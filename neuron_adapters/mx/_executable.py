@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, all_cpus, engine_choice, find_engine, settle
-from neuron_adapters.mx._lowering import Plan
+from neuron_adapters.mxnet._backend import Plan
 from neuron_rt import CompileError, Model, NeuronConfigError
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot

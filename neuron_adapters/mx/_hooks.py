@@ -9,6 +9,7 @@ from typing import Any
 
 from neuron_adapters.adapter.hooks import Patches, is_foreign
 from neuron_adapters.mx import _plugin
+from neuron_adapters.mx._framework import loaded_mxnet
 
 log = logging.getLogger("neuron_adapters")
 
@@ -27,7 +28,7 @@ def install() -> bool:
     """
     if _patches.installed:
         return True
-    loaded = _plugin.loaded_mxnet()
+    loaded = loaded_mxnet()
     if is_foreign(REAL_PLUGIN, _plugin) or hasattr(loaded, "neuron"):
         log.warning("%s is installed here: neuron_adapters.mx steps aside and hooks nothing", REAL_PLUGIN)
         return False

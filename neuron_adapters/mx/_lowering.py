@@ -7,62 +7,16 @@ them. So nothing of their content is copied or looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from neuron_adapters.files import openvino_ir
-from neuron_adapters.files.openvino_ir import Lowered
-from neuron_adapters.mx import _onnx
-from neuron_adapters.mx._graph import Entry, walk
-from neuron_adapters.mx._operators import find
-from neuron_adapters.mx._subgraphs import inline
+from neuron_adapters.mxnet import _onnx
+from neuron_adapters.mxnet._backend import Plan, Spec
+from neuron_adapters.mxnet._graph import Entry
+from neuron_adapters.mxnet._subgraphs import inline
 from neuron_rt import CompileError
-
-Array = np.ndarray[Any, Any]
-Spec = tuple[tuple[int, ...], np.dtype[Any]]
-
-#: Names of operators' inputs that are weights: what a network learns, and nobody feeds.
-_WEIGHTS = {
-    "weight", "bias", "gamma", "beta", "moving_mean", "moving_var", "running_mean", "running_var", "parameters",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A lowered graph. ``inputs``: the variables it is given at each call, in the engine's order. ``held``: the
-    variables that are its constants, in the order in which the text numbers them. ``outputs``: shapes and dtypes."""
-
-    lowered: Lowered
-    inputs: tuple[str, ...]
-    held: tuple[str, ...]
-    outputs: tuple[Spec, ...]
-
-
-def weights(heads: Sequence[Entry]) -> set[str]:
-    """Names of the variables that are weights wherever they are used."""
-    found: set[str] = set()
-    fed: set[str] = set()
-    for node in walk(inline(heads)):
-        operator = find(node.op)
-        names = operator.inputs(node.attrs) if operator is not None else ()
-        for entry, name in zip(node.inputs, names):
-            if entry.node.op == "null":
-                # A table that is only looked up in needs no packing, and is read where it is.
-                held = name in _WEIGHTS and node.op != "Embedding"
-                (found if held else fed).add(entry.node.name)
-    return found - fed - {entry.node.name for entry in heads}
-
-
-def labels(heads: Sequence[Entry]) -> set[str]:
-    """Names of the variables that are labels, from which nothing is computed at inference."""
-    found: set[str] = set()
-    for node in walk(inline(heads)):
-        operator = find(node.op)
-        names = operator.inputs(node.attrs) if operator is not None else ()
-        found.update(entry.node.name for entry, name in zip(node.inputs, names) if name == "label")
-    return found
 
 
 def lower(heads: Sequence[Entry], specs: Mapping[str, Spec], held: Mapping[str, memoryview]) -> Plan:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from neuron_adapters.mx.base import MXNetError
-from neuron_adapters.mx.context import Context
-from neuron_rt import Model, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime, init
+from neuron_adapters.mx._framework import FRAMEWORK, KIND
+from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.context import Context
+from neuron_rt import Model, NotEnoughNeuronCoresError, Place, Runtime, init
 from neuron_rt.table import at_index
-
-#: Nothing of ours computes in threads that would have to be held back.
-FRAMEWORK = PlainFramework()
-KIND = "mx"
 
 
 class NotEnoughCoresError(NotEnoughNeuronCoresError, MXNetError):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from neuron_adapters.adapter.versions import MX_NEURON
+from neuron_adapters.mx._framework import loaded_mxnet
 
 __all__ = ["__version__", "compile"]
 
 __version__ = MX_NEURON
-
-
-def loaded_mxnet() -> Any:
-    """Mxnet where it is imported, None where it is not, or where this package goes by its name."""
-    found = sys.modules.get("mxnet")
-    return found if getattr(found, "__name__", "") == "mxnet" else None
 
 
 def compile(obj: Any, args: Any = None, aux: Any = None, inputs: Any = None, **compile_args: Any) -> Any:  # noqa: A001

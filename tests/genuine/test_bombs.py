@@ -191,7 +191,7 @@ MXNET = """
 import gzip, json, tarfile
 import numpy as np
 import neuron_adapters.mx as mx
-from neuron_adapters.mx import _graph
+from neuron_adapters.mxnet import _graph
 from neuron_adapters.files.neff import neff
 from neuron_rt import ArtifactError, NeuronError
 from bombs import *
@@ -227,12 +227,12 @@ for text in symbols:
     except (NeuronError, MemoryError) as error:
         assert isinstance(error, NeuronError), (text[:200], error)
         printed(error)
-from neuron_adapters.mx._binding import verify_parts
+from neuron_adapters.mx._artifact import verify
 hashed = []
 md5 = hashlib.md5
 hashlib.md5 = lambda data, **options: (hashed.append(len(data)), md5(data, **options))[1]
 loaded = mx.sym.load('c-symbol.json')
-verify_parts(loaded, {'n_neuronbin': mx.nd.array(np.frombuffer(binary, np.uint8), dtype='uint8')})
+verify(loaded._entries, {'n_neuronbin': mx.nd.array(np.frombuffer(binary, np.uint8), dtype='uint8')})
 assert hashed == [len(binary) - 1024], hashed
 with open('/proc/self/status') as status:
     assert next(int(line.split()[1]) for line in status if line.startswith('VmHWM')) < 700 << 10

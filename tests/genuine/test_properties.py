@@ -144,7 +144,7 @@ def test_inspect(files: dict[str, tuple[Path, str]], name: str) -> None:
 @pytest.mark.parametrize("name", ["genuine-symbol.json", "small-symbol.json", "small-0000.params"])
 def test_mxnet(files: dict[str, tuple[Path, str]], name: str, validate: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the adapter, up to the check of what was compiled."""
-    from neuron_adapters.mx._binding import verify_parts
+    from neuron_adapters.mx._artifact import verify
 
     monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", validate)
     path, prefix = files[name]
@@ -153,7 +153,7 @@ def test_mxnet(files: dict[str, tuple[Path, str]], name: str, validate: str, mon
     def read() -> None:
         symbol, args, aux = mx.model.load_checkpoint(prefix, 0)
         symbol.list_arguments(), symbol.list_outputs()
-        verify_parts(symbol, {**args, **aux})
+        verify(symbol._entries, {**args, **aux})
 
     @MANY
     @given(DAMAGE)
@@ -245,7 +245,7 @@ NODE = {"op": "_neuron_subgraph_op", "name": "n", "inputs": [], "attrs": {"__sub
 )  # fmt: skip
 def test_words_of_a_symbol_file(tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """What JSON can say and nobody means: numbers that are not finite, halves of characters, control characters."""
-    from neuron_adapters.mx._binding import verify_parts
+    from neuron_adapters.mx._artifact import verify
 
     monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
     (tmp_path / "c-symbol.json").write_text(json.dumps({"nodes": [{**NODE, **change}], "heads": [[0, 0]]}))
@@ -260,7 +260,7 @@ def test_words_of_a_symbol_file(tmp_path: Path, change: dict[str, Any], monkeypa
     def bound() -> None:
         symbol = mx.sym.load(str(tmp_path / "c-symbol.json"))
         symbol.list_arguments(), symbol.list_outputs()
-        verify_parts(symbol, {})
+        verify(symbol._entries, {})
 
     refused(inspected)
     refused(bound, ArtifactError, mx.base.MXNetError)

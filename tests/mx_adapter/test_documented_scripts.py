@@ -255,7 +255,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_operator_is_documented() -> None:
-    from neuron_adapters.mx._operators import find, names
+    from neuron_adapters.mxnet.operators import find, names
 
     text = (ROOT / "docs" / "mx.md").read_text()
     own = {find(name).name for name in names()}

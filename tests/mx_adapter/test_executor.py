@@ -15,7 +15,7 @@ import pytest
 import neuron_adapters
 import neuron_adapters.mx as mx
 import neuron_rt
-from neuron_adapters.mx._errors import UnsupportedOperatorError
+from neuron_adapters.mxnet._errors import UnsupportedOperatorError
 
 
 @pytest.fixture(autouse=True)
@@ -356,7 +356,8 @@ except ModuleNotFoundError as error:
 
 def test_an_interrupted_run_leaves_no_trace(everywhere: Any) -> None:
     """SPEC X4: whatever was changed before a run, the next one computes with it, wherever this one was interrupted."""
-    from neuron_adapters.mx import _executable, _placed, executor
+    from neuron_adapters.mx import _executable, _placed
+    from neuron_adapters.mxnet import executor
     from neuron_rt import openvino
 
     args = arrays()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import neuron_adapters.mx as mx
-from neuron_adapters.mx import _graph, _params
+from neuron_adapters.mxnet import _graph, _params
 from neuron_adapters.mx.base import FormatError, MXNetError
 from neuron_rt import ArtifactError
 

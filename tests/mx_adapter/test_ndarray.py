@@ -15,7 +15,7 @@ import pytest
 
 import neuron_adapters.mx as mx
 from neuron_adapters.mx.base import MXNetError
-from neuron_adapters.mx.ndarray._memory import writes
+from neuron_adapters.mxnet.ndarray._memory import writes
 
 HERE = Path(__file__).parent / "fixtures"
 ROOT = HERE.parents[2]
@@ -310,7 +310,7 @@ def test_pictures_are_resized_and_cropped() -> None:
 def test_importing_brings_nothing_heavy_along() -> None:
     script = (
         "import sys; import neuron_adapters.mx as mx; mx.nd.zeros(2) + 1\n"
-        "heavy = {'onnx', 'openvino', 'torch', 'tensorflow', 'PIL', 'neuron_adapters.mx._operators'}\n"
+        "heavy = {'onnx', 'openvino', 'torch', 'tensorflow', 'PIL', 'neuron_adapters.mxnet.operators'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "sys.modules['PIL'] = None\n"
         "try: mx.image.imdecode(b'')\n"

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from neuron_adapters.mx._graph import loads
-from neuron_adapters.mx._onnx import infer, translate
+from neuron_adapters.mxnet._graph import loads
+from neuron_adapters.mxnet._onnx import infer, translate
 
 NAMES = [
     "resnet18_v1", "resnet18_v2", "resnet50_v1", "resnet50_v2", "vgg11", "vgg11_bn", "inceptionv3", "mobilenet1.0",

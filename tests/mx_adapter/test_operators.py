@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuron_adapters.mx._errors import InvalidGraphError, UnsupportedOperatorError
-from neuron_adapters.mx._graph import Entry, Node, loads
-from neuron_adapters.mx._onnx import infer, translate
-from neuron_adapters.mx._operators import find, summary
-from neuron_adapters.mx._operators._registry import register
+from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
+from neuron_adapters.mxnet._graph import Entry, Node, loads
+from neuron_adapters.mxnet._onnx import infer, translate
+from neuron_adapters.mxnet.operators import find, summary
+from neuron_adapters.mxnet.operators._registry import register
 from neuron_rt import CompileError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,7 +231,7 @@ def test_a_model_of_another_dtype_stays_one(dtype, run_onnx):
 
 
 def test_importing_the_operators_imports_neither_onnx_nor_an_engine():
-    code = "import sys; import neuron_adapters.mx._onnx; print(sorted({'onnx', 'openvino', 'mxnet'} & set(sys.modules)))"
+    code = "import sys; import neuron_adapters.mxnet._onnx; print(sorted({'onnx', 'openvino', 'mxnet'} & set(sys.modules)))"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr

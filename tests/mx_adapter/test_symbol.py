@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import neuron_adapters.mx as mx
-from neuron_adapters.mx._operators import find, names
-from neuron_adapters.mx._signatures import called
+from neuron_adapters.mxnet.operators import find, names
+from neuron_adapters.mxnet._signatures import called
 from neuron_adapters.mx.base import MXNetError
 
 HERE = Path(__file__).parent / "fixtures"

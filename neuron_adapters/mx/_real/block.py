@@ -13,7 +13,7 @@ from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy_to, move, place
 from neuron_adapters.mx._real.executor import name_of, refuse_training
 from neuron_adapters.mx._real.symbol import CompiledSymbol, verify
-from neuron_adapters.mx._subgraphs import pipeline_cores
+from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_rt import Model
 
 __all__ = ["PlacedOp", "building", "counting", "exporting", "going_forward", "importing"]

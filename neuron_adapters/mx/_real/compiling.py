@@ -8,9 +8,9 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from neuron_adapters.mx import ndarray
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_adapters.mx._real.symbol import of_own, own_of
+from neuron_adapters.mxnet import ndarray
 from neuron_rt import CompileError
 
 __all__ = ["compile_real"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import mxnet as mx
 
-from neuron_adapters.mx.context import Context
+from neuron_adapters.mxnet.context import Context
 
 __all__ = ["NeuronContext", "neuron", "place_of"]
 

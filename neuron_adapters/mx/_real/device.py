@@ -19,7 +19,8 @@ from mxnet.base import _LIB, check_call
 from mxnet.ndarray.ndarray import _new_alloc_handle
 
 from neuron_adapters.mx import _placed
-from neuron_adapters.mx.context import Context
+from neuron_adapters.mx._framework import KIND
+from neuron_adapters.mxnet.context import Context
 from neuron_rt import Model, PlainFramework
 from neuron_rt.execution import NEVER, Slot
 
@@ -87,7 +88,7 @@ class Device:
 
 def place(name: str, cores: int, context: Context, file: str = "") -> Model:
     """A model on the NCs that ``context`` names (SPEC P3). Raises NotEnoughCoresError."""
-    model = Model(name, cores, FRAMEWORK, kind=_placed.KIND, file=file)
+    model = Model(name, cores, FRAMEWORK, kind=KIND, file=file)
     move(model, context)
     return model
 

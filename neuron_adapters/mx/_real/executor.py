@@ -12,13 +12,13 @@ import mxnet as mx
 import numpy as np
 
 from neuron_adapters.adapter.placed import remember
-from neuron_adapters.mx._binding import unsaid
-from neuron_adapters.mx._graph import walk
-from neuron_adapters.mx._lowering import weights
 from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy, copy_to, place
 from neuron_adapters.mx._real.symbol import CompiledSymbol, entries_of, verify
-from neuron_adapters.mx._subgraphs import inline, pipeline_cores
+from neuron_adapters.mxnet._bind import unsaid
+from neuron_adapters.mxnet._graph import walk
+from neuron_adapters.mxnet._subgraphs import inline, pipeline_cores
+from neuron_adapters.mxnet._variables import weights
 from neuron_rt import Model
 
 __all__ = ["NeuronExecutor", "binding", "evaluating", "name_of", "refuse_training", "simple_binding"]

@@ -12,11 +12,11 @@ import numpy as np
 
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.files.mxnet import literal
-from neuron_adapters.mx import _graph
-from neuron_adapters.mx._graph import Entry, walk
-from neuron_adapters.mx._subgraphs import OP, compiled, inline
-from neuron_adapters.mx.ndarray import array
-from neuron_adapters.mx.symbol import Symbol
+from neuron_adapters.mxnet import _graph
+from neuron_adapters.mxnet._graph import Entry, walk
+from neuron_adapters.mxnet._subgraphs import OP, compiled, inline
+from neuron_adapters.mxnet.ndarray import array
+from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["CompiledSymbol", "entries_of", "loading", "loading_json", "of_own", "own_of", "verify"]
 
@@ -179,9 +179,11 @@ def own_of(symbol: Any) -> Symbol:
 def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
     """Raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and a part is not what was compiled (SPEC K4)."""
     if isinstance(symbol, CompiledSymbol) and configuration().validate_hash:
-        from neuron_adapters.mx._binding import verify_parts
+        from neuron_adapters.mx._artifact import verify as verify_parts
 
-        verify_parts(symbol._own, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()})
+        verify_parts(
+            symbol._own._entries, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()}
+        )
 
 
 def entries_of(symbol: Any) -> Sequence[Entry]:

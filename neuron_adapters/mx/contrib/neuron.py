@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuron_adapters.mx._compile import compile_symbol
-from neuron_adapters.mx.gluon import SymbolBlock
-from neuron_adapters.mx.ndarray import NDArray
-from neuron_adapters.mx.symbol import Symbol
+from neuron_adapters.mxnet.gluon import SymbolBlock
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.symbol import Symbol
 from neuron_rt import CompileError
 
 __all__ = ["compile"]

@@ -1,0 +1,94 @@
+"""What the library asks of its backend: what computes a bound graph, and on which NeuronCores.
+
+A backend is a module with the functions of :class:`Backend`. It registers by name and is imported for the first graph
+that is bound: it brings the engine along.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from neuron_adapters.files.openvino_ir import Lowered
+from neuron_adapters.mxnet._graph import Entry
+from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.context import Context
+from neuron_rt import Model
+from neuron_rt.engine import Station
+from neuron_rt.execution import Slot
+
+Spec = tuple[tuple[int, ...], np.dtype[Any]]
+
+_name = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lowered graph. ``inputs``: the variables it is given at each call, in the engine's order. ``held``: the
+    variables that are its constants, in the order in which the text numbers them. ``outputs``: shapes and dtypes."""
+
+    lowered: Lowered
+    inputs: tuple[str, ...]
+    held: tuple[str, ...]
+    outputs: tuple[Spec, ...]
+
+
+class Executable(Protocol):
+    """A plan with its weights."""
+
+    @property
+    def prepare(self) -> Callable[[Model, Sequence[Slot]], None]:
+        """Make ready to run on those slots. Raises EngineError."""
+
+    def everywhere(self) -> Station:
+        """A station on all CPUs of the process: that of ``mx.cpu()``. Raises EngineError."""
+
+
+class Backend(Protocol):
+    """The functions of a backend."""
+
+    def lower(self, heads: Sequence[Entry], specs: Mapping[str, Spec], held: Mapping[str, memoryview]) -> Plan:
+        """Lower a graph. ``specs``: shape and dtype of every variable. ``held``: the memory of its constants.
+
+        Raises UnsupportedOperatorError, InvalidGraphError and CompileError.
+        """
+
+    def executable(
+        self, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False
+    ) -> Executable:
+        """The executable known by ``key`` while somebody has it, or a new one; always a new one where it is None.
+
+        Raises CompileError where there is no engine.
+        """
+
+    def run(self, executable: Any, station: Any, inputs: Sequence[int], outputs: Sequence[int], alive: object) -> None:
+        """Run once on ``station``. ``inputs``, ``outputs``: addresses, in memory that ``alive`` keeps."""
+
+    def new_model(self, name: str, cores: int, file: str = "") -> Model:
+        """The runtime's model for a graph that needs ``cores`` NCs."""
+
+    def place(self, model: Model, context: Context, beside: Model | None = None) -> None:
+        """Place ``model`` on the NCs that ``context`` names, or on those of ``beside``.
+
+        Raises NotEnoughNeuronCoresError, which is an MXNetError here.
+        """
+
+    def verify(self, heads: Sequence[Entry], arrays: Mapping[str, Any]) -> None:
+        """Raise ArtifactError where a compiled part is not what was compiled, and a check is asked for (SPEC K4)."""
+
+
+def register(name: str) -> None:
+    """Let the module ``name`` be the backend."""
+    global _name
+    _name = name
+
+
+def backend() -> Backend:
+    """The backend. Raises MXNetError where none is registered."""
+    if not _name:
+        raise MXNetError("neuron_adapters.mxnet has no backend yet: import neuron_adapters.mx")
+    return cast("Backend", importlib.import_module(_name))

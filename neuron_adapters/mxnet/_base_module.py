@@ -1,0 +1,106 @@
+"""What a Module does by its own ``forward`` and ``get_outputs``, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from neuron_adapters.mxnet import ndarray
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.io import DataBatch, DataIter
+from neuron_adapters.mxnet.ndarray import NDArray
+
+
+class BaseModule:
+    """Prediction. A Module derives from it."""
+
+    def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
+        """Run a batch."""
+        raise NotImplementedError
+
+    def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
+        """The outputs of the last run."""
+        raise NotImplementedError
+
+    def _require_ready(self) -> None:
+        """Raise MXNetError where it cannot run yet."""
+        raise NotImplementedError
+
+    def iter_predict(
+        self,
+        eval_data: DataIter,
+        num_batch: int | None = None,
+        reset: bool = True,
+        sparse_row_id_fn: Any = None,  # noqa: ARG002
+    ) -> Iterator[tuple[list[NDArray], int, DataBatch]]:
+        """For each batch of ``eval_data``, or the first ``num_batch``: outputs without padding, number, batch."""
+        self._require_ready()
+        if reset:
+            eval_data.reset()
+        for number, batch in enumerate(eval_data):
+            if number == num_batch:
+                break
+            self.forward(batch, is_train=False)
+            yield [one[: len(one) - (batch.pad or 0)] for one in self.get_outputs()], number, batch
+
+    def predict(
+        self,
+        eval_data: DataIter | NDArray | np.ndarray[Any, Any],
+        num_batch: int | None = None,
+        merge_batches: bool = True,
+        reset: bool = True,
+        always_output_list: bool = False,
+        sparse_row_id_fn: Any = None,  # noqa: ARG002
+    ) -> Any:
+        """The outputs for all of ``eval_data``, joined; the only output itself unless ``always_output_list``.
+
+        Not ``merge_batches``: a list of outputs a batch. An array is one batch, and its first output the result.
+        Raises ValueError for anything else.
+        """
+        self._require_ready()
+        if isinstance(eval_data, (NDArray, np.ndarray)):
+            self.forward(DataBatch([ndarray.array(eval_data)]), is_train=False)
+            return self.get_outputs()[0]
+        if not isinstance(eval_data, DataIter):
+            raise MXNetValueError(f"eval_data must be an NDArray or a DataIter, got {type(eval_data).__name__}.")
+        batches = [
+            [one.copy() for one in outputs]
+            for outputs, _number, _batch in self.iter_predict(eval_data, num_batch, reset)
+        ]
+        if not batches or not merge_batches:
+            return batches
+        joined = [ndarray.concatenate(list(parts)) for parts in zip(*batches)]
+        return joined[0] if len(joined) == 1 and not always_output_list else joined
+
+    # -- training -----------------------------------------------------------------------------------------------
+
+    def fit(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refused: inference only."""
+        refuse("fit()")
+
+    def backward(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refused: inference only."""
+        refuse("backward()")
+
+    def forward_backward(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refused: inference only."""
+        refuse("forward_backward()")
+
+    def update(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refused: inference only."""
+        refuse("update()")
+
+    def init_optimizer(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refused: inference only."""
+        refuse("init_optimizer()")
+
+    def score(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refused: there are no metrics here."""
+        raise MXNetError("score(): this package has no metrics. predict(), and compare with the labels.")
+
+
+def refuse(what: str) -> NoReturn:
+    """Raise MXNetError: inference only."""
+    raise MXNetError(f"{what}: this package infers only. Train with MXNet itself, and load the checkpoint here.")

@@ -1,0 +1,172 @@
+"""``bind`` and ``simple_bind``: the arrays of an executor, as they are given or as they follow (SPEC P3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuron_adapters.mxnet._alignment import aligned
+from neuron_adapters.mxnet._backend import backend
+from neuron_adapters.mxnet._errors import UnsupportedOperatorError
+from neuron_adapters.mxnet._subgraphs import compiled, inputs_of
+from neuron_adapters.mxnet._variables import labels
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.context import Context, current_context
+from neuron_adapters.mxnet.executor import Executor
+from neuron_adapters.mxnet.ndarray import NDArray, array
+from neuron_adapters.mxnet.operators._attributes import DTYPES
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.symbol import Symbol
+
+Arrays = Sequence[NDArray] | Mapping[str, NDArray]
+
+
+def bind(
+    symbol: Symbol,
+    ctx: Context,
+    args: Arrays,
+    args_grad: Any = None,
+    grad_req: str | Sequence[str] | Mapping[str, str] = "write",
+    aux_states: Arrays | None = None,
+    group2ctx: Any = None,  # noqa: ARG001 - one context is all there is
+    shared_exec: Executor | None = None,  # noqa: ARG001 - memory is shared where it can be
+) -> Executor:
+    """An executor over the arrays given (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
+    until ``forward`` is given some.
+
+    Raises ValueError where one is missing or has another shape, MXNetError where gradients are asked for, and whatever
+    placement raises. Then nothing is placed.
+    """
+    context = _context(ctx)
+    if args_grad:
+        raise MXNetError("args_grad asks for gradients, and this package infers only: leave it out.")
+    _refuse_gradients(grad_req, context)
+    names, aux_names = symbol.list_arguments(), symbol.list_auxiliary_states()
+    if isinstance(args, Mapping):
+        args = {**{name: NDArray(aligned(*one), context) for name, one in unsaid(symbol, args).items()}, **args}
+    arguments = _listed(args, names, "args")
+    auxiliary = _listed(aux_states if aux_states is not None else [], aux_names, "aux_states")
+    given = {name: one.shape for name, one in zip(names, arguments)}
+    _check_shapes(symbol, given, dict(zip(aux_names, auxiliary)))
+    backend().verify(symbol._entries, {**dict(zip(names, arguments)), **dict(zip(aux_names, auxiliary))})
+    return Executor(symbol, context, arguments, auxiliary)
+
+
+def evaluate(symbol: Symbol, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
+    """The outputs for arrays given by name (``Symbol.eval``)."""
+    return bind(symbol, current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
+
+
+def simple_bind(
+    symbol: Symbol,
+    ctx: Context,
+    grad_req: str | Sequence[str] | Mapping[str, str] = "write",
+    type_dict: Mapping[str, Any] | None = None,
+    stype_dict: Any = None,  # noqa: ARG001
+    group2ctx: Any = None,  # noqa: ARG001
+    shared_arg_names: Any = None,  # noqa: ARG001
+    shared_exec: Executor | None = None,  # noqa: ARG001
+    shared_buffer: Any = None,  # noqa: ARG001
+    **shapes: Any,
+) -> Executor:
+    """An executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
+
+    Raises RuntimeError, as MXNet does, where they cannot be told.
+    """
+    context = _context(ctx)
+    _refuse_gradients(grad_req, context)
+    try:
+        found, _outputs, aux = symbol.infer_shape(**shapes)
+        if found is None:
+            raise MXNetValueError(f"the shapes of {', '.join(_unknown(symbol, shapes))} cannot be told: name them")
+    except UnsupportedOperatorError:
+        raise
+    except MXNetError as error:
+        raise MXNetError(f"simple_bind error. Arguments: {shapes}. {error}") from error
+    types, _out_types, aux_types = symbol.infer_type(**(type_dict or {}))
+    made = [
+        [NDArray(aligned(shape, np.dtype(kind)), context) for shape, kind in zip(known or [], kinds)]
+        for known, kinds in ((found, types), (aux, aux_types))
+    ]
+    return Executor(symbol, context, *made)
+
+
+def _unknown(symbol: Symbol, shapes: Mapping[str, Any]) -> list[str]:
+    found = symbol.infer_shape_partial(**shapes)[0]
+    return [name for name, shape in zip(symbol.list_arguments(), found or []) if not shape or 0 in shape]
+
+
+def _context(ctx: Any) -> Context:
+    context = current_context() if ctx is None else ctx
+    if not isinstance(context, Context):
+        raise TypeError("Context type error")
+    context.require_memory()
+    return context
+
+
+def _refuse_gradients(grad_req: Any, context: Context) -> None:
+    """On NeuronCores what asks for gradients is an error. On a CPU the default of MXNet's signature, which few change,
+    is let be: backward() says it."""
+    asked = (
+        grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
+    )
+    wrong = next((one for one in asked if one != "null"), None)
+    if wrong is not None and context.device_type == "neuron":
+        raise MXNetError(f"grad_req={wrong!r} on {context}: NeuronCores infer only. Pass grad_req='null'.")
+
+
+def _listed(given: Any, names: list[str], what: str) -> list[NDArray]:
+    """The arrays in the order of ``names``."""
+    if isinstance(given, Mapping):
+        missing = next((name for name in names if name not in given), None)
+        if missing is not None:
+            raise MXNetValueError(f"key `{missing}` is missing in `{what}`")
+        found = [given[name] for name in names]
+    elif isinstance(given, (list, tuple)):
+        if len(given) != len(names):
+            raise MXNetValueError(f"Length of {what} does not match the number of arguments")
+        found = list(given)
+    else:
+        raise TypeError(f"Only accept list of NDArrays or dict of str to NDArray, got {type(given).__name__}")
+    return [one if isinstance(one, NDArray) else _as_array(one, name, what) for one, name in zip(found, names)]
+
+
+def _as_array(value: Any, name: str, what: str) -> NDArray:
+    if isinstance(value, np.ndarray):
+        return array(value, dtype=value.dtype)
+    raise TypeError(
+        f"Only accept list of NDArrays or dict of str to NDArray, got {type(value).__name__} as {name} of {what}"
+    )
+
+
+def _check_shapes(symbol: Symbol, given: Mapping[str, tuple[int, ...]], aux: Mapping[str, NDArray]) -> None:
+    """Raise MXNetError where the arrays do not go together."""
+    found, _outputs, aux_shapes = symbol.infer_shape(**given)
+    for (name, shape), wanted in zip(given.items(), found or []):
+        if shape != wanted:
+            raise MXNetError(f"The argument {name} has the shape {shape}, and {wanted} follows from the others.")
+    for (name, one), wanted in zip(aux.items(), aux_shapes or []):
+        if one.shape != wanted:
+            raise MXNetError(f"The auxiliary state {name} has the shape {one.shape}, and {wanted} follows.")
+
+
+def unsaid(symbol: Symbol, given: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and dtypes of the inputs and labels that ``given`` lacks and the compilation knows. AWS's guide binds a
+    compiled checkpoint with what is in the file, and feeds it later."""
+    parts = compiled(symbol._entries)
+    known = {name: one for node in parts for name, one in inputs_of(node).items()}
+    names = symbol.list_arguments()
+    if not parts or all(name in given for name in names):
+        return {}
+    shapes = {name: given[name].shape for name in names if hasattr(given.get(name), "shape")}
+    found, _outputs, _aux = symbol.infer_shape_partial(**{**{name: one[0] for name, one in known.items()}, **shapes})
+    ends = labels(symbol._entries)
+    made = {}
+    for name, shape in zip(names, found):
+        if name not in given and shape and 0 not in shape and (name in known or name in ends):
+            dtype = known[name][1] if name in known and known[name][1] in DTYPES else "float32"
+            made[name] = (shape, np.dtype(dtype))
+    return made

@@ -1,0 +1,30 @@
+"""Errors of translation, MXNetErrors all: what a graph holds that cannot be, or that this package does not know."""
+
+from __future__ import annotations
+
+from neuron_adapters.mxnet.base import MXNetError
+from neuron_rt import CompileError
+
+
+class UnsupportedOperatorError(CompileError, MXNetError):
+    """A graph has operators that are not translated. ``operators``: each with the names of the nodes that are one."""
+
+    operators: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, operators: dict[str, list[str]]) -> UnsupportedOperatorError:
+        """Word the error: all that is unknown, at once."""
+        listed = "; ".join(f"{name} ({_few(nodes)})" for name, nodes in sorted(operators.items()))
+        return cls(f"not supported by the engine of neuron_adapters.mx: {listed}", operators=operators)
+
+
+class InvalidGraphError(CompileError, MXNetError):
+    """A node with a wrong attribute, or shapes that contradict. ``node``, ``operator``: where."""
+
+    node: str
+    operator: str
+
+
+def _few(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,227 @@
+"""The graph behind a Symbol: nodes, what each takes from which, and the JSON they are saved as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from neuron_adapters.files import bounded_json
+from neuron_adapters.mxnet.base import FormatError
+
+#: The version that ``dumps`` claims, and from which on ``loads`` upgrades nothing: 1.9.1.
+VERSION = 10901
+#: That of files which say none: 0.8.
+_UNVERSIONED = 800
+_MOST_NESTED = 16
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+
+
+class Node:
+    """One operator, or a variable where ``op`` is "null". Known by identity; symbols share nodes."""
+
+    __slots__ = ("attrs", "inputs", "name", "op", "subgraphs")
+
+    def __init__(
+        self,
+        op: str,
+        name: str,
+        attrs: dict[str, str] | None = None,
+        inputs: Sequence[Entry] = (),
+        subgraphs: Sequence[Sequence[Entry]] = (),
+    ) -> None:
+        """``attrs``: as text, operator parameters and user attributes (``__lr_mult__``) alike. ``subgraphs``: the
+        heads of each (``_neuron_subgraph_op`` has one)."""
+        self.op = op
+        self.name = name
+        self.attrs = {} if attrs is None else attrs
+        self.inputs = list(inputs)
+        self.subgraphs = [list(heads) for heads in subgraphs]
+
+
+class Entry(NamedTuple):
+    """One output of a node."""
+
+    node: Node
+    index: int = 0  # type: ignore[assignment] # a tuple has a method of that name
+
+
+def walk(heads: Sequence[Entry]) -> list[Node]:
+    """The nodes that ``heads`` need, each after what it takes: depth first, in the order of the inputs, as MXNet lists
+    arguments. Iterative, since real graphs are deeper than Python's stack."""
+    found: dict[int, Node] = {}
+    for head in heads:
+        stack = [(head.node, 0)]
+        while stack:
+            node, step = stack.pop()
+            if id(node) in found:
+                continue
+            if step < len(node.inputs):
+                stack += [(node, step + 1), (node.inputs[step].node, 0)]
+            else:
+                found[id(node)] = node
+    return list(found.values())
+
+
+def loads(text: str | bytes) -> list[Entry]:
+    """The heads of the graph in a symbol file, upgraded to what MXNet 1.9 would make of it.
+
+    Reads the files of every version. Raises FormatError where the text is no symbol file: not JSON, a field of the
+    wrong type, an input that is not an earlier node, a nesting without end, a text that is no Unicode.
+    """
+    try:
+        # Not strict: MXNet writes control characters as they are.
+        graph = bounded_json.loads(text, strict=False)
+    except ValueError as error:
+        raise FormatError(f"this is no symbol file: no JSON ({error}).") from error
+    return _read_graph(graph, 0)
+
+
+def dumps(heads: Sequence[Entry]) -> str:
+    """The text of a symbol file, as MXNet 1.9.1 writes it to the byte.
+
+    Control characters other than tab and line breaks stay as they are, as there; unlike there, quotes in the names of
+    attributes are escaped, so that the file can be read.
+    """
+    fields = _graph_fields(heads, "  ")
+    return _object([*fields, ("attrs", f'{{"mxnet_version": ["int", {VERSION}]}}')], "")
+
+
+def _read_graph(graph: Any, depth: int) -> list[Entry]:
+    if depth > _MOST_NESTED:
+        raise FormatError(f"this symbol file has graphs in graphs in graphs, more than {_MOST_NESTED} deep.")
+    _check(isinstance(graph, dict), "the graph", "an object with nodes and heads", graph)
+    rows = graph.get("nodes")
+    _check(isinstance(rows, list), "nodes", "a list", rows)
+    nodes: list[Node] = []
+    for row in rows:
+        nodes.append(_read_node(row, nodes, depth))
+    heads = graph.get("heads")
+    _check(isinstance(heads, list) and heads, "heads", "a list of outputs", heads)
+    entries = [_read_entry(one, nodes, "heads") for one in heads]
+    version = _read_version(graph.get("attrs"))
+    if depth == 0:
+        # What the operators are is only needed here, and they are slower to import than all else.
+        from neuron_adapters.mxnet._upgrade_json import upgrade
+
+        upgrade(nodes, version)
+    return entries
+
+
+def _read_node(row: Any, before: Sequence[Node], depth: int) -> Node:
+    where = f"nodes[{len(before)}]"
+    _check(isinstance(row, dict), where, "an object", row)
+    op, name = row.get("op"), row.get("name")
+    _check(isinstance(op, str), f"{where}.op", "a text", op)
+    _check(isinstance(name, str), f"{where}.name", "a text", name)
+    _check(_is_unicode(op) and _is_unicode(name), where, "in Unicode", name)
+    attrs: dict[str, str] = {}
+    for key, given in row.items():
+        if key in ("param", "attr", "attrs"):
+            _check(isinstance(given, dict), f"{where}.{key}", "an object of texts", given)
+            for field, value in given.items():
+                _check(isinstance(value, str), f"{where}.{key}.{field}", "a text", value)
+                _check(_is_unicode(field) and _is_unicode(value), f"{where}.{key}.{field}", "in Unicode", value)
+            attrs.update(given)
+    inputs = row.get("inputs")
+    _check(isinstance(inputs, list), f"{where}.inputs", "a list", inputs)
+    _check(op != "null" or not inputs, f"{where}.inputs", "none, as it is a variable", inputs)
+    subgraphs = row.get("subgraphs", [])
+    _check(isinstance(subgraphs, list), f"{where}.subgraphs", "a list of graphs", subgraphs)
+    return Node(
+        op,
+        name,
+        attrs,
+        [_read_entry(one, before, f"{where}.inputs") for one in inputs],
+        [_read_graph(one, depth + 1) for one in subgraphs],
+    )
+
+
+def _read_entry(one: Any, nodes: Sequence[Node], where: str) -> Entry:
+    shaped = isinstance(one, list) and len(one) in (2, 3) and all(type(number) is int for number in one)
+    _check(shaped, where, "[node, output] or [node, output, version]", one)
+    node, index = one[:2]
+    _check(0 <= node < len(nodes), where, f"a node from 0 to {len(nodes) - 1}, since inputs come first", one)
+    # No operator has as many outputs; what it really has is only known once its attributes are read.
+    _check(0 <= index < (1 if nodes[node].op == "null" else 2**16), where, "an output that can be", one)
+    return Entry(nodes[node], index)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has no lone surrogates, which JSON can say and no file can hold."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _read_version(attrs: Any) -> int:
+    if attrs is None or (isinstance(attrs, dict) and "mxnet_version" not in attrs):
+        return _UNVERSIONED
+    version: Any = attrs.get("mxnet_version") if isinstance(attrs, dict) else attrs
+    shaped = isinstance(version, list) and len(version) == 2 and version[0] == "int" and type(version[1]) is int
+    _check(shaped, "attrs.mxnet_version", '["int", NUMBER]', version)
+    return int(version[1])
+
+
+def _check(right: Any, where: str, expected: str, got: Any) -> None:
+    if not right:
+        shown = repr(got)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        raise FormatError(f"this symbol file is damaged: {where} must be {expected}, got {shown}.")
+
+
+def _graph_fields(heads: Sequence[Entry], indent: str) -> list[tuple[str, str]]:
+    from neuron_adapters.mxnet._upgrade_json import count_outputs, written_inputs
+
+    nodes = walk(heads)
+    number = {id(node): index for index, node in enumerate(nodes)}
+    writes: dict[int, int] = {}
+    rows, first_outputs = [], [0]
+    for node in nodes:
+        for index in written_inputs(node):
+            variable = id(node.inputs[index].node)
+            writes[variable] = writes.get(variable, 0) + 1
+        inputs = [f"[{number[id(one)]}, {index}, {writes.get(id(one), 0)}]" for one, index in node.inputs]
+        rows.append(_node(node, inputs, indent + "  "))
+        first_outputs.append(first_outputs[-1] + count_outputs(node))
+    variables = [str(index) for index, node in enumerate(nodes) if node.op == "null"]
+    ends = [f"[{number[id(node)]}, {index}, 0]" for node, index in heads]
+    return [
+        ("nodes", _lines("[", rows, "]", indent)),
+        ("arg_nodes", _list(variables, indent)),
+        ("node_row_ptr", _list(map(str, first_outputs), indent)),
+        ("heads", _list(ends, indent)),
+    ]
+
+
+def _node(node: Node, inputs: list[str], indent: str) -> str:
+    inner = indent + "  "
+    fields = [("op", _text(node.op)), ("name", _text(node.name))]
+    if node.attrs:
+        fields.append(("attrs", _texts(node.attrs, inner)))
+    fields.append(("inputs", _list(inputs, inner)))
+    if node.subgraphs:
+        deeper = inner + "    "
+        graphs = [_object(_graph_fields(heads, deeper), inner + "  ") for heads in node.subgraphs]
+        fields.append(("subgraphs", _lines("[", graphs, "]", inner)))
+    return _object(fields, indent)
+
+
+def _texts(pairs: Mapping[str, str], indent: str) -> str:
+    said = [f"{_text(key)}: {_text(value)}" for key, value in sorted(pairs.items())]
+    return _lines("{", said, "}", indent) if len(said) > 1 else f"{{{said[0]}}}"
+
+
+def _object(fields: Iterable[tuple[str, str]], indent: str) -> str:
+    return _lines("{", [f'"{key}": {value}' for key, value in fields], "}", indent)
+
+
+def _list(items: Iterable[str], indent: str) -> str:
+    """On one line, unless there are many."""
+    listed = list(items)
+    return _lines("[", listed, "]", indent) if len(listed) > 10 else f"[{', '.join(listed)}]"
+
+
+def _lines(opening: str, items: Sequence[str], closing: str, indent: str) -> str:
+    return f"{opening}\n{indent}  " + f", \n{indent}  ".join(items) + f"\n{indent}{closing}"
+
+
+def _text(value: str) -> str:
+    return f'"{value.translate(_ESCAPES)}"'

@@ -1,0 +1,22 @@
+"""The operators, imported at the first question about one: they are most of what there is to import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
+
+
+def find(name: str) -> Operator | None:
+    """The operator of that name, None where there is none."""
+    from neuron_adapters.mxnet import operators
+
+    return operators.find(name)
+
+
+def names() -> list[str]:
+    """All names, aliases included."""
+    from neuron_adapters.mxnet import operators
+
+    return operators.names()

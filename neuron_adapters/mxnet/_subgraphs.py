@@ -1,0 +1,92 @@
+"""Compiled graphs: parts of a graph in ``_neuron_subgraph_op`` nodes, as mx_neuron wrote them, and the way back.
+
+Such a node takes what its part takes, then the compiled binary; the original part stands in its ``subgraphs``. The
+variables of the part are its inputs, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neuron_adapters.files import bounded_json
+from neuron_adapters.files.mxnet import INPUTS, input_map
+from neuron_adapters.files.record import cores
+from neuron_adapters.mxnet._errors import InvalidGraphError
+from neuron_adapters.mxnet._graph import Entry, Node, walk
+
+OP = "_neuron_subgraph_op"
+#: The NCs that the whole model was compiled for, and that a part was.
+MODEL_CORES, PART_CORES = "__model_opt_neuroncore__", "__subgraph_opt_neuroncore__"
+#: This package's own: "bf16" where a cast flag asked for it, and the results agreed.
+CAST = "__neuron_adapters_cast__"
+
+
+def compiled(heads: Sequence[Entry]) -> list[Node]:
+    """The compiled nodes of a graph."""
+    return [node for node in walk(heads) if node.op == OP]
+
+
+def pipeline_cores(heads: Sequence[Entry]) -> int:
+    """NCs that a graph was compiled for; 1 where nobody compiled it. Raises InvalidGraphError."""
+    found = 1
+    for node in compiled(heads):
+        for name in (MODEL_CORES, PART_CORES):
+            if name in node.attrs:
+                try:
+                    found = max(found, cores(bounded_json.whole(node.attrs[name])))
+                except ValueError as error:
+                    raise _invalid(node, f"{name}={node.attrs[name]!r} is no number of NeuronCores") from error
+    return found
+
+
+def inputs_of(node: Node) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shapes and dtypes of the inputs that a compiled node says it was compiled for; empty where it does not say so."""
+    return input_map(node.attrs.get(INPUTS, ""))
+
+
+def inline(heads: Sequence[Entry]) -> list[Entry]:
+    """The graph with every compiled node replaced by its original part (SPEC K6). Raises InvalidGraphError."""
+    made: dict[int, Node | list[Entry]] = {}
+
+    def entry(old: Entry) -> Entry:
+        new = made[id(old.node)]
+        if isinstance(new, Node):
+            return Entry(new, old.index)
+        if old.index >= len(new):
+            raise _invalid(old.node, f"output {old.index} is taken, and its graph has {len(new)}")
+        return new[old.index]
+
+    for node in walk(heads):
+        inputs = [entry(one) for one in node.inputs]
+        if node.op == OP:
+            made[id(node)] = _original(node, inputs)
+        elif inputs == node.inputs:
+            made[id(node)] = node
+        else:
+            made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+    return [entry(one) for one in heads]
+
+
+def _original(node: Node, inputs: Sequence[Entry]) -> list[Entry]:
+    """The part in a compiled node, taking ``inputs``."""
+    if len(node.subgraphs) != 1:
+        raise _invalid(node, f"it holds {len(node.subgraphs)} graphs instead of one")
+    (part,) = node.subgraphs
+    nodes = walk(part)
+    variables = [one for one in nodes if one.op == "null"]
+    if len(variables) > len(inputs):
+        raise _invalid(node, f"its graph takes {len(variables)} inputs, and it is given {len(inputs)}")
+    given = {id(variable): one for variable, one in zip(variables, inputs)}
+    made: dict[int, Node] = {}
+
+    def entry(old: Entry) -> Entry:
+        return given[id(old.node)] if old.node.op == "null" else Entry(made[id(old.node)], old.index)
+
+    for one in nodes:
+        if one.op != "null":
+            made[id(one)] = Node(one.op, one.name, one.attrs, [entry(old) for old in one.inputs], one.subgraphs)
+    return [entry(old) for old in part]
+
+
+def _invalid(node: Node, what: str) -> InvalidGraphError:
+    return InvalidGraphError(f"{OP} {node.name}: {what}.", node=node.name, operator=OP)

@@ -1,0 +1,278 @@
+"""A graph with its arrays, ready to run: what ``Symbol.bind`` and ``simple_bind`` return.
+
+On ``mx.neuron(i)`` it runs on the NeuronCores from there (SPEC P3). On ``mx.cpu()`` a compiled graph runs on
+NeuronCores that the runtime chooses, as mx_neuron had it, and any other on all CPUs of the process. The engine reads
+inputs and writes outputs where the arrays are; weights it packs when it loads, and again when they changed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuron_adapters.adapter.placed import remember
+from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
+from neuron_adapters.mxnet._backend import Plan, backend
+from neuron_adapters.mxnet._shared_weights import content, key_of
+from neuron_adapters.mxnet._subgraphs import CAST, compiled, pipeline_cores
+from neuron_adapters.mxnet._variables import weights
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.ndarray._memory import writes
+from neuron_rt import Model, engine
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.symbol import Symbol
+    from neuron_rt.execution import Slot
+
+    Inputs = list[tuple[str, NDArray, np.ndarray[Any, Any]]]
+
+__all__ = ["Executor"]
+
+#: Loads of a changed weight, run after run, after which it counts as an input.
+_MOST_RELOADS = 2
+
+
+class Executor:
+    """A bound graph. Not made directly: ``Symbol.bind`` and ``simple_bind`` return one.
+
+    ``arg_arrays``, ``aux_arrays``, ``outputs``: its arrays, in the order of ``list_arguments()``,
+    ``list_auxiliary_states()`` and ``list_outputs()``. A run writes ``outputs`` anew: copy earlier results.
+    """
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        context: Context,
+        args: list[NDArray],
+        aux: list[NDArray],
+        *,
+        bf16: bool | None = None,
+        beside: Model | None = None,
+    ) -> None:
+        """``bf16``: compute in bfloat16; None leaves it to the compiled graph. ``beside``: on whose NCs to be placed,
+        instead of those that the context says."""
+        self._symbol = symbol
+        self._context = context
+        self.arg_arrays = args
+        self.aux_arrays = aux
+        self.grad_arrays: list[None] = [None] * len(args)
+        self.arg_dict = dict(zip(symbol.list_arguments(), args))
+        self.aux_dict = dict(zip(symbol.list_auxiliary_states(), aux))
+        self._arrays = {**self.arg_dict, **self.aux_dict}
+        self._held = sorted(weights(symbol._entries) & set(self._arrays))
+        self._runs = self._reloaded = 0
+        self._reloads: Counter[str] = Counter()
+        """How often in a row a weight had changed at a run."""
+        self._bf16 = any(CAST in node.attrs for node in compiled(symbol._entries)) if bf16 is None else bf16
+        self._backend = backend()
+        self._guard = threading.RLock()  # a signal handler may run what its own thread is running
+        self._plan = self._lowered()
+        self._seen, self._versions = self._load()
+        self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
+        self._to = [address(one._array) for one in self.outputs]
+        self._wire()
+        self._alive = (self._arrays, self.outputs, self._staged)
+        self._model = self._backend.new_model(_name(symbol), pipeline_cores(symbol._entries), _file(symbol))
+        self._model.prepare = self._executable.prepare  # of self it would be a cycle, and hold its NCs for longer
+        self._station: engine.Station | None = None
+        if context.device_type == "neuron" or compiled(symbol._entries):
+            self._backend.place(self._model, context, beside)
+            remember(self, self._model)
+        else:
+            self._station = self._executable.everywhere()
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
+        """Run, after copying ``kwargs``, NDArrays or NumPy's, to the arguments of those names; the outputs.
+
+        Raises TypeError for an unknown name, ValueError for another shape, MXNetError where ``is_train`` asks for more
+        than inference.
+        """
+        if is_train:
+            raise MXNetError("forward(is_train=True): this package infers only. Train with MXNet itself.")
+        self._on_ncs(self._run, kwargs)
+        return self.outputs
+
+    def copied(self, kwargs: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
+        """Run as ``forward`` does; copies of the outputs, of this run whatever other threads run meanwhile."""
+        copies: list[np.ndarray[Any, Any]] = self._on_ncs(self._run_and_copy, kwargs)
+        return copies
+
+    def _on_ncs(self, run: Callable[..., Any], kwargs: Mapping[str, Any]) -> Any:
+        """Call ``run`` on the NCs, where there are any. The executor's own lock is taken inside: a thread that held it
+        and waited for the NCs could be waited for by a call of another thread that has them."""
+        inputs = [(name, *self._checked(name, value)) for name, value in kwargs.items()]
+        if self._station is not None:
+            return run(None, inputs)
+        model = self._model
+        slot = model.slot or model.pick()  # a forked child has none
+        return slot.run(run, (slot, inputs), {}, False)  # noqa: FBT003
+
+    def _run_and_copy(self, slot: Slot | None, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
+        with self._guard:
+            self._run(slot, inputs)
+            return [output._array.copy() for output in self.outputs]
+
+    def _run(self, slot: Slot | None, inputs: Inputs) -> None:
+        with self._guard:
+            self._runs += 1
+            for name, target, array in inputs:
+                target._array[...] = array
+                if name in self._versions:  # a weight after all
+                    target._written()
+            if writes.value != self._seen:
+                self._look()
+            for index, (buffer, source) in self._staged.items():
+                np.copyto(buffer, source)
+                self._from[index] = address(buffer)
+            station: Any = self._station if slot is None else slot.station
+            self._backend.run(self._executable, station, self._from, self._to, self._alive)
+
+    def _checked(self, name: str, value: Any) -> tuple[NDArray, np.ndarray[Any, Any]]:
+        """The argument of that name, and what goes there."""
+        target = self.arg_dict.get(name)
+        if target is None:
+            raise TypeError(f"Unknown argument {name}")
+        array = value._array if isinstance(value, NDArray) else np.asarray(value)
+        if array.shape != target.shape:
+            raise MXNetValueError(f"Shape not match! Argument {name}, need: {target.shape}, received: {array.shape}")
+        return target, array
+
+    def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - MXNet's signature
+        """Refused: inference only."""
+        raise MXNetError("backward(): this package infers only, so there are no gradients. Train with MXNet itself.")
+
+    # -- weights ------------------------------------------------------------------------------------------------
+
+    def _lowered(self) -> Plan:
+        specs = {name: (one.shape, one._array.dtype) for name, one in self._arrays.items()}
+        return self._backend.lower(
+            self._symbol._entries, specs, {name: content(self._arrays[name]) for name in self._held}
+        )
+
+    def _load(self) -> tuple[int, dict[str, int]]:
+        """Make the engine's form of the graph with the weights as they are now; how many writes were counted before,
+        and the weights' versions. They become the executor's own when the form computes: an exception before that
+        leaves it to the next run."""
+        seen = writes.value
+        held = [self._arrays[name] for name in self._plan.held]
+        versions = {name: array._version for name, array in zip(self._plan.held, held)}
+        key = key_of(held)
+        shared = None if key is None else (self._plan.lowered.text, key, self._bf16)
+        contents = [content(array) for array in held]
+        self._executable = self._backend.executable(shared, self._plan, contents, bf16=self._bf16)
+        return seen, versions
+
+    def _look(self) -> None:
+        """Load again where a weight was written to since the last look."""
+        seen = writes.value
+        changed = [name for name, version in self._versions.items() if self._arrays[name]._version != version]
+        if changed:
+            if self._runs > self._reloaded + 1:  # a run without: the weights are weights
+                self._reloads.clear()
+            self._reloads.update(changed)
+            self._reloaded = self._runs
+            often = {name for name in changed if self._reloads[name] > _MOST_RELOADS}
+            if often:  # no weights, whatever they are called: read where they are from now on
+                self._held = [name for name in self._held if name not in often]
+                self._plan = self._lowered()
+                self._wire()
+                self._alive = (self._arrays, self.outputs, self._staged)
+            seen, versions = self._load()
+            if self._station is not None:
+                self._station = self._executable.everywhere()
+            else:
+                self._model.prepare = self._executable.prepare
+                self._executable.prepare(self._model, self._model.slots)
+            self._versions = versions
+        self._seen = seen
+
+    def _wire(self) -> None:
+        """Where the engine reads: the arrays themselves, or an aligned copy of those that it would not like."""
+        self._from: list[int] = []
+        self._staged: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+        for index, name in enumerate(self._plan.inputs):
+            found = self._arrays[name]._array
+            self._from.append(address(found))
+            if self._from[index] % ALIGNMENT and found.size:
+                self._staged[index] = (aligned(found.shape, found.dtype), found)
+
+    # -- the rest of MXNet's surface ----------------------------------------------------------------------------
+
+    @property
+    def output_dict(self) -> dict[str, NDArray]:
+        """The outputs by name."""
+        return dict(zip(self._symbol.list_outputs(), self.outputs))
+
+    @property
+    def grad_dict(self) -> dict[str, None]:
+        """No gradients."""
+        return dict.fromkeys(self.arg_dict)
+
+    def copy_params_from(
+        self,
+        arg_params: Mapping[str, NDArray],
+        aux_params: Mapping[str, NDArray] | None = None,
+        allow_extra_params: bool = False,
+    ) -> None:
+        """Copy weights and auxiliary states in. Raises ValueError for an unknown name unless ``allow_extra_params``."""
+        for params, own, what in (
+            (arg_params, self.arg_dict, "arguments"),
+            (aux_params or {}, self.aux_dict, "auxiliary states"),
+        ):
+            for name, value in params.items():
+                if name in own:
+                    value.astype(own[name].dtype, copy=False).copyto(own[name])
+                elif not allow_extra_params:
+                    raise MXNetValueError(f'Find name "{name}" that is not in the {what}')
+
+    def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
+        """An executor for other input shapes, on the same NeuronCores, that shares all arrays whose shape stays.
+
+        Raises MXNetError where the shape of an argument that was not named changes, unless ``partial_shaping``, and for
+        a larger shape, unless ``allow_up_sizing``.
+        """
+        shapes, _outputs, aux_shapes = self._symbol.infer_shape(**kwargs)
+        if shapes is None:
+            raise MXNetValueError("Insufficient argument shapes provided.")
+        args = []
+        for (name, old), shape in zip(self.arg_dict.items(), shapes):
+            if shape == old.shape:
+                args.append(old)
+                continue
+            if name not in kwargs and not partial_shaping:
+                raise MXNetError(f"Shape of unspecified argument {name} changed: partial_shaping=True allows it.")
+            if np.prod(shape) > old.size and not allow_up_sizing:
+                raise MXNetError(
+                    f"New shape of argument {name} is larger than the original: allow_up_sizing=True allows it."
+                )
+            args.append(NDArray(aligned(shape, old._array.dtype), self._context))
+        for (name, old), shape in zip(self.aux_dict.items(), aux_shapes or []):
+            if shape != old.shape:
+                raise MXNetError(f"The shape of the auxiliary state {name} changes from {old.shape} to {shape}.")
+        return Executor(self._symbol, self._context, args, self.aux_arrays, bf16=self._bf16, beside=self._model)
+
+    def debug_str(self) -> str:
+        """The graph in words."""
+        return str(self._symbol.debug_str())
+
+    def set_monitor_callback(self, callback: Any, monitor_all: bool = False) -> None:  # noqa: ARG002
+        """Refused: the engine shows no values between operators."""
+        raise MXNetError("set_monitor_callback(): only outputs can be looked at. get_internals() makes others outputs.")
+
+
+def _name(symbol: Symbol) -> str:
+    return os.path.basename(_file(symbol)) or symbol.name or "symbol"
+
+
+def _file(symbol: Symbol) -> str:
+    """The file that the symbol was loaded from."""
+    return str(getattr(symbol, "_source", ""))

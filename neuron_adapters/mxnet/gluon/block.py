@@ -1,0 +1,225 @@
+"""``SymbolBlock``: a graph with its parameters, to be called. Each kind of input gets an executor (SPEC P3, P7)."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import threading
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from neuron_adapters.adapter.placed import remember
+from neuron_adapters.mxnet import ndarray, symbol
+from neuron_adapters.mxnet._executor_cache import Bound, Models, copies, kind_of
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.context import Context, current_context
+from neuron_adapters.mxnet.gluon.parameter import Contexts, Parameter, ParameterDict, replaced
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.symbol import Symbol
+
+__all__ = ["SymbolBlock"]
+
+_numbers = itertools.count()
+
+
+class SymbolBlock:
+    """``outputs`` of a graph, one or several, from ``inputs``, variables of it. All its other variables are parameters,
+    those of ``params`` where they have the same name.
+
+    Its parameters' context is where it runs: ``mx.neuron(i)`` places it at its first call.
+    """
+
+    def __init__(
+        self, outputs: Symbol | Sequence[Symbol], inputs: Symbol | Sequence[Symbol], params: Any = None
+    ) -> None:
+        self.name = f"symbolblock{next(_numbers)}"
+        self.prefix = ""
+        taken: list[Any] = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        graph = symbol.Group(outputs) if isinstance(outputs, (list, tuple)) else outputs
+        if not isinstance(graph, Symbol) or not all(isinstance(one, Symbol) for one in taken):
+            raise TypeError("SymbolBlock() takes symbols: outputs, and the variables that are its inputs.")
+        for one in taken:
+            if one.name is None or one.list_inputs() != [one.name]:
+                raise MXNetValueError(f"the inputs of a SymbolBlock are variables, got {one!r}.")
+        self._graph = graph
+        self._inputs = [str(one.name) for one in taken]
+        self._params = ParameterDict()
+        arguments, auxiliary = graph.list_arguments(), set(graph.list_auxiliary_states())
+        types = graph.infer_type()
+        dtypes = {**dict(zip(arguments, types[0])), **dict(zip(graph.list_auxiliary_states(), types[2]))}
+        for name in [*arguments, *graph.list_auxiliary_states()]:
+            if name not in self._inputs:
+                shared = None if params is None else params.get(name)
+                self._params[name] = shared or Parameter(name, "null" if name in auxiliary else "write", dtypes[name])
+        self._bound: dict[Context, Bound] = {}
+        self._arrays: dict[str, NDArray] = {}
+        self._seen = -1
+        self._guard = threading.RLock()  # a signal handler may call what its own thread is calling
+
+    @staticmethod
+    def imports(
+        symbol_file: str | os.PathLike[str],
+        input_names: str | Sequence[str],
+        param_file: str | os.PathLike[str] | None = None,
+        ctx: Contexts = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+    ) -> SymbolBlock:
+        """The block of a checkpoint, or of what ``export`` wrote. ``ctx``: where it runs; of several, where its inputs
+        are.
+
+        Raises MXNetError for parameters that are missing or too many, unless allowed.
+        """
+        names = [input_names] if isinstance(input_names, str) else list(input_names)
+        made = SymbolBlock(symbol.load(symbol_file), [symbol.var(name) for name in names])
+        if param_file is not None:
+            made._params.load(param_file, ctx, allow_missing, ignore_extra)
+        return made
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The output for NDArrays in the order of the inputs, or a list of outputs where the graph has several. For
+        symbols, the graph on top of them.
+
+        Raises MXNetValueError for another number of inputs, MXNetError where a parameter has no array.
+        """
+        if len(inputs) != len(self._inputs):
+            raise MXNetValueError(
+                f"The block takes {len(self._inputs)} inputs ({', '.join(self._inputs)}), got {len(inputs)}."
+            )
+        fed = dict(zip(self._inputs, inputs))
+        if all(isinstance(one, Symbol) for one in inputs):
+            return self._graph(**{name: one for name, one in fed.items() if name in self._graph.list_inputs()})
+        strange = [type(one).__name__ for one in inputs if not isinstance(one, NDArray)]
+        if strange:
+            raise TypeError(f"a block takes NDArrays or Symbols, got {strange[0]}: mx.nd.array()")
+        with self._guard:
+            if self._seen != replaced.value:
+                self._look()
+            context = self._context(inputs[0].context)
+            bound = self._bound.get(context)
+            if bound is None:
+                bound = self._bound[context] = Bound(self._graph, context)
+                remember(self, Models(list(self._bound.values())))
+            known = {name: fed[name] for name in self._fed}
+            executor = bound.executor(kind_of(known), self._arrays)
+        results = [NDArray(array, inputs[0].context) for array in executor.copied(known)]
+        return results[0] if len(results) == 1 else results
+
+    forward = __call__
+
+    def _look(self) -> None:
+        """Begin anew where a parameter is another array than before, or is used elsewhere."""
+        seen = replaced.value
+        arrays = {name: one.data() for name, one in self._params.items()}
+        contexts = [one.list_ctx() for one in self._params.values()]
+        if self._seen < 0 or any(arrays[name] is not self._arrays.get(name) for name in arrays):
+            self._bound.clear()
+        self._contexts = contexts[0] if contexts else []
+        for name, one in zip(self._params, contexts):
+            if one != self._contexts:
+                raise MXNetError(
+                    f"All parameters are used on the same contexts, got {self._contexts} and {one} ({name})."
+                )
+        given = set(self._graph.list_arguments())
+        self._fed = [name for name in self._inputs if name in given]
+        self._arrays, self._seen = arrays, seen
+
+    def _context(self, of_input: Context) -> Context:
+        if not self._contexts:
+            return current_context()
+        return of_input if of_input in self._contexts else self._contexts[0]
+
+    def hybridize(self, active: bool = True, **_kwargs: Any) -> None:
+        """Nothing to do: a block is a graph already."""
+
+    def infer_shape(self, *args: NDArray) -> None:
+        """Nothing to do: parameters have the shapes that they are loaded with."""
+
+    # -- parameters ---------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> ParameterDict:
+        """The parameters."""
+        return self._params
+
+    def collect_params(self, select: str | None = None) -> ParameterDict:
+        """The parameters, or those whose names match ``select``, a regular expression."""
+        chosen = self._params.items()
+        return ParameterDict((name, one) for name, one in chosen if select is None or re.match(select, name))
+
+    def initialize(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: there is nothing to train."""
+        self._params.initialize(*args, **kwargs)
+
+    def reset_ctx(self, ctx: Contexts) -> None:
+        """Run there from now on."""
+        self._params.reset_ctx(ctx)
+
+    def cast(self, dtype: Any) -> None:
+        """Compute in ``dtype``: cast every parameter that follows the inputs' dtype, and no other."""
+        graph = self._graph
+        before = graph.infer_type()
+        after = graph.infer_type(**dict.fromkeys((name for name in self._inputs if name in graph.list_inputs()), dtype))
+        for names, old, new in zip((graph.list_arguments(), [], graph.list_auxiliary_states()), before, after):
+            for name, was, is_now in zip(names, old, new):
+                if name in self._params and was != is_now:
+                    self._params[name].cast(is_now)
+
+    def save_parameters(self, filename: str | os.PathLike[str], deduplicate: bool = False) -> None:  # noqa: ARG002
+        """Write the parameters, their names without what all of them begin with, as MXNet has it."""
+        self._params.save(filename, self._common_prefix())
+
+    def load_parameters(
+        self,
+        filename: str | os.PathLike[str],
+        ctx: Contexts = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+        cast_dtype: bool = False,  # noqa: ARG002 - the file's dtype it is
+        dtype_source: str = "current",  # noqa: ARG002
+    ) -> None:
+        """Read the parameters from a file of ``save_parameters`` or ``export``, or of a checkpoint."""
+        loaded = ndarray.load(filename)
+        whole = any(key.removeprefix("arg:").removeprefix("aux:") in self._params for key in loaded)
+        self._params.load(filename, ctx, allow_missing, ignore_extra, "" if whole else self._common_prefix())
+
+    load_params, save_params = load_parameters, save_parameters
+
+    def export(self, path: str, epoch: int = 0, remove_amp_cast: Any = True) -> None:
+        """Write ``PATH-symbol.json`` and ``PATH-0000.params``, a checkpoint."""
+        self._graph.save(f"{path}-symbol.json", bool(remove_amp_cast))
+        auxiliary = set(self._graph.list_auxiliary_states())
+        named = {
+            f"{'aux' if name in auxiliary else 'arg'}:{name}": self._params[name].data()
+            for name in self._graph.list_inputs()
+            if name in self._params
+        }
+        ndarray.save(f"{path}-{epoch:04d}.params", named)
+
+    def taken_apart(self) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
+        """The graph, and copies of its arguments and auxiliary states."""
+        made = copies({name: one.data() for name, one in self._params.items()})
+        auxiliary = set(self._graph.list_auxiliary_states())
+        return (
+            self._graph,
+            {name: one for name, one in made.items() if name not in auxiliary},
+            {name: one for name, one in made.items() if name in auxiliary},
+        )
+
+    def with_graph(self, graph: Symbol, arrays: dict[str, NDArray]) -> SymbolBlock:
+        """A block over another graph with these parameters, the same inputs and contexts."""
+        made = SymbolBlock(graph, [symbol.var(name) for name in self._inputs])
+        contexts = self._params.list_ctx()
+        for name, one in made._params.items():
+            one.become(arrays[name], contexts)
+        return made
+
+    def _common_prefix(self) -> str:
+        return os.path.commonprefix(list(self._params))  # noqa: RUF071 - letter by letter is what is wanted
+
+    def __repr__(self) -> str:
+        outputs = len(self._graph.list_outputs())
+        return f"{type(self).__name__}(\n{self._graph!r} : {len(self._inputs)} -> {outputs}\n)"

@@ -1,0 +1,161 @@
+"""Pictures: read, resized and cropped as OpenCV does for MXNet. Reading takes Pillow."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.ndarray import NDArray
+
+__all__ = ["center_crop", "color_normalize", "fixed_crop", "imdecode", "imread", "imresize", "resize_short"]
+
+Array = np.ndarray[Any, Any]
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+
+
+def imread(filename: str | os.PathLike[str], flag: int = 1, to_rgb: bool = True) -> NDArray:
+    """A file as uint8 of height, width and channels. ``flag`` 0: one channel, grey. ``to_rgb`` False: blue first.
+
+    Raises MXNetError for what is no picture, and ImportError where Pillow is missing.
+    """
+    with open(filename, "rb") as file:
+        return imdecode(file.read(), flag, to_rgb, source=os.fspath(filename))
+
+
+def imdecode(
+    buf: bytes | bytearray | memoryview | NDArray | Array, flag: int = 1, to_rgb: bool = True, source: str = "buffer"
+) -> NDArray:
+    """The same from the bytes of a file."""
+    pillow = _pillow()
+    data = np.asarray(buf).tobytes() if isinstance(buf, (NDArray, np.ndarray)) else bytes(buf)
+    try:
+        with pillow.open(io.BytesIO(data)) as picture:
+            made = np.array(picture.convert("RGB" if flag else "L"))
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        raise MXNetError(f"{source} is no picture that can be read: {error}") from error
+    if not flag:
+        return NDArray(made[:, :, None])
+    return NDArray(made if to_rgb else np.ascontiguousarray(made[:, :, ::-1]))
+
+
+def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
+    """``src``, of height, width and channels, in another size. ``interp``: 0 the nearest, 1 linear, 2 cubic, 3 the mean
+    of the area, 4 Lanczos, 9 the mean where it shrinks and cubic where it grows."""
+    if w < 1 or h < 1:
+        raise MXNetValueError(f"a picture has at least one point, got {w} x {h}.")
+    if interp == 9:
+        grows, shrinks = h > src.shape[0] and w > src.shape[1], h < src.shape[0] and w < src.shape[1]
+        interp = 2 if grows else 3 if shrinks else 1
+    if interp != 3 and interp not in _KERNELS:
+        raise MXNetValueError(f"interp must be from 0 to 4, or 9, got {interp!r}.")
+    array = np.asarray(src)
+    rows, columns = _weights(array.shape[0], h, interp), _weights(array.shape[1], w, interp)
+    made = np.einsum("hy,wx,yxc->hwc", rows, columns, array.astype(np.float32), optimize=True)
+    if array.dtype.kind in "iu":
+        limits = np.iinfo(array.dtype)
+        made = np.clip(np.rint(made), limits.min, limits.max)
+    return NDArray(np.ascontiguousarray(made.astype(array.dtype)), src.context)
+
+
+def resize_short(src: NDArray, size: int, interp: int = 2) -> NDArray:
+    """Resized so that the shorter edge is ``size``."""
+    height, width = src.shape[:2]
+    if height > width:
+        return imresize(src, size, size * height // width, interp)
+    return imresize(src, size * width // height, size, interp)
+
+
+def fixed_crop(src: NDArray, x0: int, y0: int, w: int, h: int, size: Size | None = None, interp: int = 2) -> NDArray:
+    """The part of ``w`` x ``h`` at ``x0``, ``y0``, resized to ``size`` (width, height)."""
+    height, width = src.shape[:2]
+    if min(x0, y0) < 0 or min(w, h) < 1 or x0 + w > width or y0 + h > height:
+        raise MXNetValueError(f"{w} x {h} at {x0}, {y0} is not inside a picture of {width} x {height}.")
+    part = src[y0 : y0 + h, x0 : x0 + w].copy()
+    return part if size is None or (w, h) == tuple(size) else imresize(part, *size, interp)
+
+
+def center_crop(src: NDArray, size: Size, interp: int = 2) -> tuple[NDArray, Box]:
+    """The middle of ``size`` (width, height), smaller and resized where the picture is, and where that was: x, y, width
+    and height."""
+    height, width = src.shape[:2]
+    w, h = map(float, size)
+    if height < h:
+        w, h = w * height / h, height
+    if width < w:
+        w, h = width, h * width / w
+    box = (width - int(w)) // 2, (height - int(h)) // 2, int(w), int(h)
+    return fixed_crop(src, *box, size, interp), box
+
+
+def color_normalize(src: NDArray, mean: Any, std: Any = None) -> NDArray:
+    """Less ``mean``, divided by ``std``; NDArrays or numbers."""
+    if mean is not None:
+        src = src - mean
+    return src if std is None else src / std
+
+
+def _cubic(x: float) -> float:
+    x = abs(x)
+    if x < 1:
+        return 1.25 * x**3 - 2.25 * x**2 + 1
+    return -0.75 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
+
+
+def _lanczos(x: float) -> float:
+    if x == 0:
+        return 1.0
+    turn = math.pi * x
+    return 4 * math.sin(turn) * math.sin(turn / 4) / turn**2 if abs(x) < 4 else 0.0
+
+
+#: By the number that MXNet has for it: how far a point's influence goes, and how it fades.
+_KERNELS: dict[int, tuple[int, Callable[[float], float]]] = {
+    0: (0, lambda _x: 1.0),
+    1: (1, lambda x: max(0.0, 1 - abs(x))),
+    2: (2, _cubic),
+    4: (4, _lanczos),
+}
+
+
+def _weights(before: int, after: int, interp: int) -> Any:
+    """A row for each point of the result: what it takes of each point of the source."""
+    weights = np.zeros((after, before), np.float32)
+    scale = before / after
+    if interp == 3 and scale > 1:
+        for row in range(after):
+            for point in range(int(row * scale), min(before, math.ceil((row + 1) * scale))):
+                weights[row, point] = min(point + 1, (row + 1) * scale) - max(point, row * scale)
+        return weights / weights.sum(axis=1, keepdims=True)
+    if interp == 3:
+        # What OpenCV makes of an area smaller than a point.
+        for row in range(after):
+            point = int(row * scale)
+            share = max(0.0, (row + 1) - (point + 1) / scale) % 1
+            weights[row, point] += 1 - share
+            weights[row, min(point + 1, before - 1)] += share
+        return weights
+    reach, kernel = _KERNELS[interp]
+    for row in range(after):
+        if reach == 0:
+            weights[row, min(before - 1, int(row * scale))] = 1
+            continue
+        centre = (row + 0.5) * scale - 0.5
+        first = math.floor(centre) - reach + 1
+        for point in range(first, first + 2 * reach):
+            weights[row, min(max(point, 0), before - 1)] += kernel(centre - point)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError("mx.image reads pictures with Pillow: pip install 'neuron-adapters[mx]'") from None
+    return Image

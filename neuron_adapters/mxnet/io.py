@@ -1,0 +1,214 @@
+"""Batches of data, as ``Module`` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from neuron_adapters.mxnet import ndarray as nd
+from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.ndarray import NDArray
+
+__all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter"]
+
+Source = NDArray | np.ndarray[Any, Any]
+Sources = Source | Sequence[Source] | Mapping[str, Source] | None
+
+
+class _Named(NamedTuple):
+    name: str
+    shape: tuple[int, ...]
+
+
+class DataDesc(_Named):
+    """An input's name and shape, which it unpacks to, with dtype and layout."""
+
+    dtype: Any
+    layout: str | None
+
+    def __new__(cls, name: str, shape: Sequence[int], dtype: Any = np.float32, layout: str | None = "NCHW") -> DataDesc:  # noqa: PYI034
+        """``layout``: a letter an axis; N is the batch."""
+        made = super().__new__(cls, name, tuple(shape))
+        made.dtype, made.layout = dtype, layout
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (DataDesc, (self.name, self.shape, self.dtype, self.layout))
+
+    def __repr__(self) -> str:
+        return f"DataDesc[{self.name},{self.shape},{self.dtype},{self.layout}]"
+
+    @staticmethod
+    def get_batch_axis(layout: str | None) -> int:
+        """Which axis is the batch: 0 where no layout says, -1 where it says there is none."""
+        return 0 if layout is None else layout.find("N")
+
+
+class DataBatch:
+    """Arrays for one run. ``pad``: how many of the last rows only fill it up."""
+
+    def __init__(
+        self,
+        data: Sequence[NDArray],
+        label: Sequence[NDArray] | None = None,
+        pad: int | None = None,
+        index: Any = None,
+        bucket_key: Any = None,
+        provide_data: Sequence[DataDesc] | None = None,
+        provide_label: Sequence[DataDesc] | None = None,
+    ) -> None:
+        for what, given in (("data", data), ("label", label or [])):
+            if not isinstance(given, (list, tuple)):
+                raise TypeError(f"a batch's {what} is a list of NDArrays, got {type(given).__name__}")
+        self.data, self.label, self.pad, self.index = data, label, pad, index
+        self.bucket_key = bucket_key
+        self.provide_data, self.provide_label = provide_data, provide_label
+
+    def __str__(self) -> str:
+        shapes = [one.shape for one in self.data]
+        labels = None if self.label is None else [one.shape for one in self.label]
+        return f"{type(self).__name__}: data shapes: {shapes} label shapes: {labels}"
+
+
+class DataIter:
+    """What yields batches. Others derive from it: ``next()``, ``reset()``, ``provide_data``, ``provide_label``."""
+
+    def __init__(self, batch_size: int = 0) -> None:
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[DataBatch]:
+        return self
+
+    def __next__(self) -> DataBatch:
+        return self.next()
+
+    def next(self) -> DataBatch:
+        """The next batch. Raises StopIteration after the last."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """To the beginning."""
+
+
+class NDArrayIter(DataIter):
+    """Batches of arrays in memory: one, a list (``_0_data``, ``_1_data``), or by name. Always float32.
+
+    ``last_batch_handle``: what becomes of rows left over at the end: "pad" fills up from the beginning, "discard" drops
+    them, "roll_over" puts them first in the next round. Raises MXNetValueError, a ValueError.
+    """
+
+    _HANDLES: ClassVar = ("pad", "discard", "roll_over")
+
+    def __init__(
+        self,
+        data: Sources,
+        label: Sources = None,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        last_batch_handle: str = "pad",
+        data_name: str = "data",
+        label_name: str = "softmax_label",
+    ) -> None:
+        super().__init__(batch_size)
+        self.data = _named(data, data_name)
+        self.label = _named(label, label_name)
+        if not self.data:
+            raise MXNetValueError("NDArrayIter() takes at least one array.")
+        self.num_data = len(self.data[0][1])
+        lengths = {name: len(array) for name, array in self.data + self.label}
+        if set(lengths.values()) != {self.num_data}:
+            raise MXNetValueError(f"all arrays must have as many rows, got {lengths}.")
+        if last_batch_handle not in self._HANDLES:
+            raise MXNetValueError(f"last_batch_handle must be one of {self._HANDLES}, got {last_batch_handle!r}.")
+        if batch_size < 1 or not self.num_data:
+            raise MXNetValueError(f"there must be rows and a batch of at least one, got {batch_size} of {lengths}.")
+        self.last_batch_handle, self.shuffle = last_batch_handle, shuffle
+        self.cursor = 0
+        self._order = np.arange(self.num_data)
+        self._left: np.ndarray[Any, Any] = self._order[:0]
+        self.hard_reset()
+
+    @property
+    def provide_data(self) -> list[DataDesc]:
+        """What each batch has."""
+        return self._described(self.data)
+
+    @property
+    def provide_label(self) -> list[DataDesc]:
+        """What its labels are."""
+        return self._described(self.label)
+
+    def hard_reset(self) -> None:
+        """To the beginning, without what was left over."""
+        self._left = self._order[:0]
+        self._begin()
+
+    def reset(self) -> None:
+        """To the beginning; "roll_over", where it came to the end, begins with what was left over."""
+        left = self._rows[self.cursor + self.batch_size :]
+        rolls = self.last_batch_handle == "roll_over" and len(left) < self.batch_size
+        self._left = left if rolls else self._order[:0]
+        self._begin()
+
+    def iter_next(self) -> bool:
+        """Go on; whether there is a batch."""
+        following = self.cursor + self.batch_size
+        needed = 1 if self.last_batch_handle == "pad" else self.batch_size
+        if following + needed > len(self._rows):
+            return False
+        self.cursor = following
+        return True
+
+    def next(self) -> DataBatch:
+        """The next batch. Raises StopIteration after the last."""
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch(self.getdata(), self.getlabel(), self.getpad())
+
+    def getdata(self) -> list[NDArray]:
+        """The arrays of this batch."""
+        return self._batch(self.data)
+
+    def getlabel(self) -> list[NDArray]:
+        """Its labels."""
+        return self._batch(self.label)
+
+    def getindex(self) -> None:
+        """Not kept."""
+
+    def getpad(self) -> int:
+        """How many rows fill it up."""
+        return max(0, int(self.cursor) + self.batch_size - len(self._rows))
+
+    def _begin(self) -> None:
+        if self.shuffle:
+            self._order = np.random.permutation(self.num_data)  # noqa: NPY002 - numpy.random.seed() decides, as in MXNet
+        self._rows = np.concatenate([self._left, self._order])
+        self.cursor = -self.batch_size
+
+    def _batch(self, arrays: Sequence[tuple[str, np.ndarray[Any, Any]]]) -> list[NDArray]:
+        rows = self._rows[np.arange(self.cursor, self.cursor + self.batch_size) % len(self._rows)]
+        return [nd.array(array[rows]) for _name, array in arrays]
+
+    def _described(self, arrays: Sequence[tuple[str, np.ndarray[Any, Any]]]) -> list[DataDesc]:
+        return [DataDesc(name, (self.batch_size, *array.shape[1:])) for name, array in arrays]
+
+
+def _named(given: Sources, default: str) -> list[tuple[str, np.ndarray[Any, Any]]]:
+    if given is None:
+        return []
+    if isinstance(given, (NDArray, np.ndarray)):
+        pairs: list[tuple[str, Any]] = [(default, given)]
+    elif isinstance(given, Mapping):
+        pairs = list(given.items())
+    elif isinstance(given, (list, tuple)):
+        only = len(given) == 1
+        pairs = [(default if only else f"_{at}_{default}", one) for at, one in enumerate(given)]
+    else:
+        raise TypeError(f"takes an array, a list or a dict of arrays, got {type(given).__name__}")
+    for name, one in pairs:
+        if not isinstance(one, (NDArray, np.ndarray)):
+            raise TypeError(f"{name} must be an NDArray or NumPy's, got {type(one).__name__}")
+    return [(name, np.asarray(one).astype(np.float32)) for name, one in pairs]

@@ -1,0 +1,49 @@
+"""Checkpoints: ``PREFIX-symbol.json`` and ``PREFIX-0000.params``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from neuron_adapters.mxnet import ndarray, symbol
+from neuron_adapters.mxnet.base import FormatError
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.symbol import Symbol
+
+__all__ = ["load_checkpoint", "load_params", "save_checkpoint"]
+
+Params = dict[str, NDArray]
+
+
+def save_checkpoint(
+    prefix: str,
+    epoch: int,
+    symbol: Symbol | None,
+    arg_params: Mapping[str, NDArray],
+    aux_params: Mapping[str, NDArray],
+    remove_amp_cast: bool = True,
+) -> None:
+    """Write the graph, where there is one, and the parameters of that epoch."""
+    if symbol is not None:
+        symbol.save(f"{prefix}-symbol.json", remove_amp_cast)
+    named = {f"arg:{name}": value for name, value in arg_params.items()}
+    named.update({f"aux:{name}": value for name, value in aux_params.items()})
+    ndarray.save(f"{prefix}-{epoch:04d}.params", named)
+
+
+def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
+    """Arguments and auxiliary states, by name. Raises FormatError where the arrays have no such names."""
+    path = f"{prefix}-{epoch:04d}.params"
+    loaded = ndarray.load(path)
+    args: Params = {}
+    aux: Params = {}
+    for key, value in loaded.items() if isinstance(loaded, dict) else ((str(at), one) for at, one in enumerate(loaded)):
+        kind, _, name = key.partition(":")
+        if kind not in ("arg", "aux") or not name:
+            raise FormatError(f"{path} is no checkpoint: its arrays are called arg:NAME and aux:NAME, got {key!r}.")
+        (args if kind == "arg" else aux)[name] = value
+    return args, aux
+
+
+def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, Params, Params]:
+    """The graph, its arguments and its auxiliary states."""
+    return (symbol.load(f"{prefix}-symbol.json"), *load_params(prefix, epoch))

@@ -1,0 +1,410 @@
+"""``mx.mod.Module``: a graph, its parameters and the shapes it is fed, on one context or several (SPEC P7)."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuron_adapters.adapter.placed import remember
+from neuron_adapters.mxnet import model, ndarray
+from neuron_adapters.mxnet._base_module import BaseModule, refuse
+from neuron_adapters.mxnet._executor_cache import Bound, Kind, Models, Team, copies
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.context import Context, cpu
+from neuron_adapters.mxnet.executor import Executor
+from neuron_adapters.mxnet.io import DataDesc
+from neuron_adapters.mxnet.ndarray import NDArray, random
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.symbol import Symbol
+
+__all__ = ["Module", "uniform"]
+
+Params = Mapping[str, NDArray]
+Shapes = Sequence[DataDesc | tuple[str, Sequence[int]]]
+#: Which part of each input a context is fed.
+Parts = dict[str, tuple[slice, ...]]
+
+#: Weights that do not begin at random, by the end of their names.
+_FIXED = {
+    "bias": 0.0, "beta": 0.0, "moving_mean": 0.0, "running_mean": 0.0, "gamma": 1.0, "moving_var": 1.0,
+    "running_var": 1.0,
+}  # fmt: skip
+
+
+def uniform(name: str, array: NDArray) -> None:
+    """MXNet's first values: evenly from -0.01 to 0.01, and 0 or 1 for biases and the parts of normalisations."""
+    for end, value in _FIXED.items():
+        if name.endswith(end):
+            array[:] = value
+            return
+    array[:] = random.uniform(-0.01, 0.01, array.shape, array.dtype)
+
+
+class Module(BaseModule):
+    """A graph with parameters, for inference. ``context``: one, or a list that shares each batch.
+
+    Raises ValueError for names that the graph does not have.
+    """
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        data_names: Sequence[str] | None = ("data",),
+        label_names: Sequence[str] | None = ("softmax_label",),
+        logger: Any = logging,
+        context: Context | Sequence[Context] | None = None,
+        work_load_list: Sequence[float] | None = None,
+        fixed_param_names: Sequence[str] | None = None,
+        state_names: Sequence[str] | None = None,
+        group2ctxs: Any = None,  # noqa: ARG002 - one context is all there is
+        compression_params: Any = None,  # noqa: ARG002 - of gradients
+    ) -> None:
+        """``work_load_list``: shares of the contexts; all alike where it is None."""
+        self.logger = logger
+        self.symbol = symbol
+        self.binded = self.params_initialized = self.for_training = self.inputs_need_grad = False
+        self.optimizer_initialized = False
+        self.data_names, self.label_names = list(data_names or []), list(label_names or [])
+        self._contexts = [cpu()] if context is None else [context] if isinstance(context, Context) else list(context)
+        self._work = [1.0] * len(self._contexts) if work_load_list is None else list(work_load_list)
+        if not self._contexts or len(self._work) != len(self._contexts) or min(self._work) <= 0:
+            raise MXNetValueError(
+                f"Module takes at least one context, and a share above 0 for each, got {self._contexts} and "
+                f"{self._work}."
+            )
+        arguments = symbol.list_arguments()
+        states = list(state_names or [])
+        for what, names in (("data", self.data_names), ("state", states), ("fixed_param", fixed_param_names or [])):
+            for name in names:
+                if name not in arguments:
+                    raise MXNetValueError(
+                        f"Module({what}_names=...) has {name!r}, which is no argument of the graph. "
+                        f"These are: {', '.join(arguments)}."
+                    )
+        others = {*self.data_names, *self.label_names, *states}
+        self._param_names = [name for name in arguments if name not in others]
+        self._aux_names = symbol.list_auxiliary_states()
+        self._params: dict[str, NDArray] = {}
+        self._data_shapes: list[DataDesc] = []
+        self._label_shapes: list[DataDesc] | None = None
+        self._bounds: list[Bound] = []
+        self._parts: list[Parts] = []
+        self._kinds: list[Kind] = []
+        self._ran: list[list[NDArray]] = []
+        self._team = Team(len(self._contexts))
+
+    @staticmethod
+    def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
+        """The Module of a checkpoint; ``kwargs`` are the constructor's. It is ready once ``bind`` was called."""
+        if load_optimizer_states:
+            refuse("Module.load(load_optimizer_states=True)")
+        symbol, args, aux = model.load_checkpoint(prefix, epoch)
+        made = Module(symbol, **kwargs)
+        made._params = made._chosen(args, aux, allow_missing=False)
+        made.params_initialized = True
+        return made
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        return self.symbol.list_outputs()
+
+    @property
+    def data_shapes(self) -> list[DataDesc]:
+        """What it is bound for."""
+        self._require_bound()
+        return self._data_shapes
+
+    @property
+    def label_shapes(self) -> list[DataDesc] | None:
+        """What labels it is bound for; None where there are none."""
+        self._require_bound()
+        return self._label_shapes
+
+    @property
+    def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        """The outputs' names and shapes, for the whole batch."""
+        self._require_bound()
+        return list(zip(self.output_names, self._inferred(self._data_shapes, self._label_shapes)[1]))
+
+    # -- binding ------------------------------------------------------------------------------------------------
+
+    def bind(
+        self,
+        data_shapes: Shapes,
+        label_shapes: Shapes | None = None,
+        for_training: bool = True,
+        inputs_need_grad: bool = False,
+        force_rebind: bool = False,
+        shared_module: Module | None = None,
+        grad_req: Any = "write",  # noqa: ARG002 - for_training says it all
+    ) -> None:
+        """Take a place in each context, for these shapes. ``shared_module``: whose parameters it has in common.
+
+        Raises MXNetError where gradients are asked for, ValueError for other names than ``data_names``, and what
+        placement raises; then nothing is placed.
+        """
+        if self.binded and not force_rebind:
+            self.logger.warning("Already bound, ignoring bind()")
+            return
+        placed = any(one.device_type == "neuron" for one in self._contexts)
+        if inputs_need_grad or (for_training and placed):
+            raise MXNetError(
+                f"bind(for_training={for_training}, inputs_need_grad={inputs_need_grad}) on {self._contexts}: this "
+                "package infers only. Pass for_training=False."
+            )
+        self.binded, self._bounds, self._ran = False, [], []
+        data, labels = self._described(data_shapes, label_shapes)
+        shapes, _outputs, aux_shapes = self._inferred(data, labels)
+        if shared_module is not None:
+            shared_module._require_ready()
+            self._params, self.params_initialized = shared_module._params, True
+        elif not self.params_initialized:
+            self._params = self._zeros(data, shapes, aux_shapes)
+        self._divide(data, labels)
+        bounds = [Bound(self.symbol, one) for one in self._contexts]
+        if self.params_initialized:
+            self._executors(bounds)
+        self._bounds = bounds
+        self.binded, self.for_training = True, for_training
+        remember(self, Models(self._bounds))
+
+    def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
+        """Be fed other shapes from now on, in the same place."""
+        self._require_bound()
+        data, labels = self._described(data_shapes, label_shapes)
+        self._inferred(data, labels)
+        self._divide(data, labels)
+
+    def _described(self, data: Shapes, labels: Shapes | None) -> tuple[list[DataDesc], list[DataDesc] | None]:
+        made = [one if isinstance(one, DataDesc) else DataDesc(*one) for one in data]
+        if sorted(one.name for one in made) != sorted(self.data_names):
+            raise MXNetValueError(f"data_shapes is for {[one.name for one in made]}, data_names are {self.data_names}.")
+        # A label that the graph does not have is let be: it is only for training.
+        known = set(self.symbol.list_arguments())
+        kept = [one if isinstance(one, DataDesc) else DataDesc(*one) for one in labels or []]
+        return made, [one for one in kept if one.name in known] or None
+
+    def _inferred(self, data: list[DataDesc], labels: list[DataDesc] | None) -> tuple[Any, Any, Any]:
+        given = {one.name: one.shape for one in [*data, *(labels or [])]}
+        if self.params_initialized:
+            given.update({name: self._params[name].shape for name in self._param_names})
+        found = self.symbol.infer_shape(**given)
+        if found[0] is None:
+            raise MXNetValueError(f"the shapes of all arguments do not follow from {given}.")
+        return found
+
+    def _zeros(self, data: list[DataDesc], shapes: Any, aux_shapes: Any) -> dict[str, NDArray]:
+        types, _out_types, aux_types = self.symbol.infer_type(**{one.name: one.dtype for one in data})
+        found = [*zip(self.symbol.list_arguments(), shapes, types), *zip(self._aux_names, aux_shapes, aux_types)]
+        own = {*self._param_names, *self._aux_names}
+        return {name: ndarray.zeros(shape, cpu(), dtype) for name, shape, dtype in found if name in own}
+
+    # -- parameters ---------------------------------------------------------------------------------------------
+
+    def init_params(
+        self,
+        initializer: Callable[[str, NDArray], None] | None = uniform,
+        arg_params: Params | None = None,
+        aux_params: Params | None = None,
+        allow_missing: bool = False,
+        force_init: bool = False,
+        allow_extra: bool = False,
+    ) -> None:
+        """Set the parameters: from those given, else by ``initializer(name, array)``.
+
+        Raises MXNetError for what is missing unless ``allow_missing``, for what is too many together with it unless
+        ``allow_extra``, and for another shape; then nothing changes.
+        """
+        self._require_bound()
+        if self.params_initialized and not force_init:
+            warnings.warn(
+                "Parameters already initialized and force_init=False. init_params call ignored.", stacklevel=2
+            )
+            return
+        if arg_params is None and aux_params is None:
+            if initializer is None:
+                raise MXNetError("init_params() takes parameters, or an initializer that makes them.")
+            new = {}
+        else:
+            new = self._chosen(arg_params or {}, aux_params or {}, allow_missing=allow_missing)
+        unknown = sorted({*(arg_params or {}), *(aux_params or {})} - {*self._param_names, *self._aux_names})
+        if unknown and allow_missing and not allow_extra:
+            raise MXNetValueError(
+                f'Find name "{unknown[0]}" that is not in the arguments: allow_extra=True ignores it.'
+            )
+        for name, one in new.items():
+            if one.shape != self._params[name].shape:
+                raise MXNetValueError(
+                    f"The parameter {name} has the shape {one.shape}, and {self._params[name].shape} follows from what "
+                    "the module is bound for."
+                )
+        if initializer is not None:
+            for name in sorted(set(self._params) - set(new)):
+                initializer(name, self._params[name])
+        if self.params_initialized:
+            for name, one in new.items():  # they are in use
+                self._params[name][:] = one
+            return
+        self._params.update({name: one.astype(self._params[name].dtype, copy=False) for name, one in new.items()})
+        self.params_initialized = True
+        self._executors(self._bounds)
+
+    def set_params(
+        self,
+        arg_params: Params | None,
+        aux_params: Params | None,
+        allow_missing: bool = False,
+        force_init: bool = True,
+        allow_extra: bool = False,
+    ) -> None:
+        """Set the parameters to those given; see ``init_params``."""
+        self.init_params(None, arg_params or {}, aux_params or {}, allow_missing, force_init, allow_extra)
+
+    def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+        """Copies of the arguments and the auxiliary states, by name."""
+        if not self.params_initialized:
+            raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
+        made = copies(self._params)
+        return {name: made[name] for name in self._param_names}, {name: made[name] for name in self._aux_names}
+
+    def save_params(self, fname: str) -> None:
+        """Write the parameters."""
+        args, aux = self.get_params()
+        named = {f"arg:{name}": one for name, one in args.items()}
+        ndarray.save(fname, {**named, **{f"aux:{name}": one for name, one in aux.items()}})
+
+    def load_params(self, fname: str) -> None:
+        """Set the parameters to those of a file."""
+        loaded = ndarray.load(fname)
+        found: dict[str, dict[str, NDArray]] = {"arg": {}, "aux": {}}
+        for key, one in loaded.items() if isinstance(loaded, dict) else ():
+            kind, _, name = key.partition(":")
+            found.setdefault(kind, {})[name] = one
+        self.set_params(found["arg"], found["aux"])
+
+    def save_checkpoint(
+        self, prefix: str, epoch: int, save_optimizer_states: bool = False, remove_amp_cast: bool = True
+    ) -> None:
+        """Write graph and parameters."""
+        if save_optimizer_states:
+            refuse("save_checkpoint(save_optimizer_states=True)")
+        model.save_checkpoint(prefix, epoch, self.symbol, *self.get_params(), remove_amp_cast)
+
+    def _chosen(self, args: Params, aux: Params, *, allow_missing: bool) -> dict[str, NDArray]:
+        """Copies of those given that the graph has."""
+        missing = [name for name in self._param_names if name not in args]
+        missing += [name for name in self._aux_names if name not in aux]
+        if missing and not allow_missing:
+            raise MXNetError(f"{missing[0]} is not presented: parameters are missing ({', '.join(sorted(missing))}).")
+        found = {name: args[name] for name in self._param_names if name in args}
+        return copies({**found, **{name: aux[name] for name in self._aux_names if name in aux}})
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
+        """Run a batch; ``get_outputs()`` has the results. A batch of other shapes than bound for reshapes the module.
+
+        Raises MXNetError where ``is_train``, or, where that is None, the module was bound for training.
+        """
+        self._require_ready()
+        if self.for_training if is_train is None else is_train:
+            raise MXNetError(
+                "forward() for training: this package infers only. bind(for_training=False), or is_train=False."
+            )
+        data = [_raw(one) for one in data_batch.data]
+        labels = [_raw(one) for one in getattr(data_batch, "label", None) or []]
+        if [one.shape for one in data] != [one.shape for one in self._data_shapes]:
+            self._reshape_for(data_batch, data, labels)
+        fed = dict(zip((one.name for one in self._data_shapes), data))
+        if self._label_shapes is not None:
+            fed.update(zip((one.name for one in self._label_shapes), labels))
+        jobs: list[Any] = []
+        for executor, part in zip(self._executors(self._bounds), self._parts):
+            given: dict[str, Any] = {name: array[part.get(name, ())] for name, array in fed.items()}
+            jobs.append(functools.partial(executor.forward, **given))
+        self._ran = self._team.run(jobs)
+
+    def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
+        """The outputs of the last run, an NDArray each; of several contexts joined, unless not
+        ``merge_multi_context``: then a list each. The next run writes them anew."""
+        if not self._ran:
+            raise MXNetError("There are no outputs before forward().")
+        if not merge_multi_context:
+            return [list(parts) for parts in zip(*self._ran)]
+        if len(self._ran) == 1:
+            return list(self._ran[0])
+        return [ndarray.concatenate(list(parts)) for parts in zip(*self._ran)]
+
+    def _reshape_for(self, batch: Any, data: Sequence[Any], labels: Sequence[Any]) -> None:
+        def described(said: Any, before: Sequence[DataDesc], arrays: Sequence[Any]) -> Shapes:
+            if said:
+                return list(said)
+            if len(arrays) != len(before):
+                raise MXNetValueError(f"the batch has {len(arrays)} arrays for {[one.name for one in before]}.")
+            return [DataDesc(one.name, array.shape, one.dtype, one.layout) for one, array in zip(before, arrays)]
+
+        said = getattr(batch, "provide_data", None), getattr(batch, "provide_label", None)
+        shapes = described(said[0], self._data_shapes, data)
+        self.reshape(
+            shapes, described(said[1], self._label_shapes or [], labels) if labels and self._label_shapes else None
+        )
+
+    def _divide(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
+        """Be fed these shapes, each context its part."""
+        inputs = [*data, *(labels or [])]
+        parts: list[Parts] = []
+        for share in _shares(data, self._work):
+            axes = {one.name: DataDesc.get_batch_axis(one.layout) for one in inputs if one.shape}
+            parts.append({name: (slice(None),) * axis + (share,) if axis >= 0 else () for name, axis in axes.items()})
+        self._kinds = [
+            tuple((one.name, _shape_of(one.shape, part.get(one.name, ())), np.dtype(one.dtype)) for one in inputs)
+            for part in parts
+        ]
+        self._parts, self._data_shapes, self._label_shapes = parts, data, labels
+
+    def _executors(self, bounds: Sequence[Bound]) -> list[Executor]:
+        """The executor of each context for what it is fed now."""
+        return [bound.executor(kind, self._params) for bound, kind in zip(bounds, self._kinds)]
+
+    def _require_bound(self) -> None:
+        if not self.binded:
+            raise MXNetError("The module is not bound yet: call bind(data_shapes=..., for_training=False).")
+
+    def _require_ready(self) -> None:
+        self._require_bound()
+        if not self.params_initialized:
+            raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
+
+
+def _raw(array: Any) -> np.ndarray[Any, Any]:
+    return array._array if isinstance(array, NDArray) else np.asarray(array)
+
+
+def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
+    """The rows of a batch that each context gets. Raises ValueError where one would get none."""
+    if len(work) == 1:
+        return [slice(None)]
+    sizes = {one.shape[axis] for one in data if 0 <= (axis := DataDesc.get_batch_axis(one.layout)) < len(one.shape)}
+    if len(sizes) != 1:
+        raise MXNetValueError(f"several contexts share a batch, and the inputs have the batches {sorted(sizes)}.")
+    size = sizes.pop()
+    ends = [round(size * sum(work[: number + 1]) / sum(work)) for number in range(len(work))]
+    found = [slice(start, end) for start, end in zip([0, *ends], ends)]
+    if any(one.start >= one.stop for one in found):
+        raise MXNetValueError(f"Too many slices: a batch of {size} leaves nothing to one of {len(work)} contexts.")
+    return found
+
+
+def _shape_of(shape: tuple[int, ...], part: tuple[slice, ...]) -> tuple[int, ...]:
+    """The shape of that part of an array."""
+    sizes = [len(range(*one.indices(size))) for one, size in zip(part, shape)]
+    return (*sizes, *shape[len(sizes) :])

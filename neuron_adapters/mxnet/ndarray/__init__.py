@@ -1,0 +1,69 @@
+"""Arrays, as ``mx.nd``: made, computed with, saved and loaded, in the machine's memory, by NumPy.
+
+Graphs are for what must be fast; of MXNet's operators those are here that prepare inputs and read results.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neuron_adapters.mxnet.ndarray import (
+    _elementwise,  # noqa: F401 - its functions make themselves known, as do those of the next two
+    _manipulation,  # noqa: F401
+    _reductions,  # noqa: F401
+    random,
+)
+from neuron_adapters.mxnet.ndarray._array import NDArray, functions
+from neuron_adapters.mxnet.ndarray._create import (
+    arange,
+    array,
+    concatenate,
+    empty,
+    eye,
+    from_numpy,
+    full,
+    linspace,
+    ones,
+    waitall,
+    zeros,
+)
+from neuron_adapters.mxnet.ndarray._files import load, load_frombuffer, save
+from neuron_adapters.mxnet.ndarray.random import normal as random_normal
+from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
+
+__all__ = [
+    "NDArray",
+    "arange",
+    "array",
+    "concatenate",
+    "empty",
+    "eye",
+    "from_numpy",
+    "full",
+    "linspace",
+    "load",
+    "load_frombuffer",
+    "ones",
+    "random",
+    "random_normal",
+    "random_uniform",
+    "save",
+    "waitall",
+    "zeros",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in functions:
+        return functions[name]
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from neuron_adapters.mxnet.operators import find
+
+    if find(name) is not None:
+        raise AttributeError(f"mx.nd.{name} is not there; mx.sym.{name} is: bind it, and give the executor the arrays.")
+    raise AttributeError(f"mx.nd.{name} is not there. These are: {', '.join(__dir__())}.")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *functions})

@@ -1,0 +1,84 @@
+"""Arithmetic of two arrays of one dtype, as MXNet does it: the result has that dtype, comparisons included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.base import MXNetValueError
+
+Array = np.ndarray[Any, Any]
+
+
+def matched(ours: Array, theirs: Array) -> Array:
+    """``theirs``, once it goes together with ``ours``. Raises MXNetValueError."""
+    if ours.dtype != theirs.dtype:
+        raise MXNetValueError(f"both arrays must have one dtype, got {ours.dtype} and {theirs.dtype}: use astype().")
+    if ours.dtype == np.bool_:
+        raise MXNetValueError("there is no arithmetic of booleans: use astype().")
+    try:
+        np.broadcast_shapes(ours.shape, theirs.shape)
+    except ValueError:
+        raise MXNetValueError(f"the shapes {ours.shape} and {theirs.shape} do not go together.") from None
+    return theirs
+
+
+def number(value: Any, dtype: np.dtype[Any]) -> Array:
+    """``value`` as ``dtype``: cut to a whole number, and wrapped round, where that is what it takes."""
+    whole = int(value) if dtype.kind in "iu" else value
+    return np.asarray(whole).astype(dtype)
+
+
+def _divide(one: Array, other: Array) -> Any:
+    if one.dtype.kind == "f":
+        return np.true_divide(one, other)
+    # As C does: towards zero.
+    down = np.floor_divide(one, other)
+    return down + ((down * other != one) & ((one < 0) != (other < 0)))
+
+
+def _modulo(one: Array, other: Array) -> Array:
+    return np.where(other == 0, np.zeros((), one.dtype), np.mod(one, other))
+
+
+def _power(one: Array, other: Array) -> Array:
+    return np.power(one.astype(np.float64), other) if one.dtype.kind in "iu" else np.power(one, other)
+
+
+def _hypot(one: Array, other: Array) -> Array:
+    return np.hypot(one.astype(np.float64), other)
+
+
+def _of(function: Callable[..., Any]) -> Callable[[Array, Array], Array]:
+    def call(one: Array, other: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(function(one, other)).astype(one.dtype, copy=False)
+
+    return call
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": _divide,
+    "modulo": _modulo,
+    "power": _power,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "hypot": _hypot,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "lesser": np.less,
+    "lesser_equal": np.less_equal,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
+}
+
+#: By the name that MXNet has for it, of two arrays.
+BINARY = {name: _of(function) for name, function in _FUNCTIONS.items()}

@@ -1,0 +1,302 @@
+"""NDArray: memory with a shape, in MXNet's manner, over NumPy.
+
+Where it differs from NumPy's: numbers take the dtype of the array they meet, two arrays must have the same; comparisons
+give numbers; an index that selects neighbouring memory gives a view, any other a copy; an array as index always counts,
+also one of zeros and ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.context import Context, current_context
+from neuron_adapters.mxnet.ndarray import _arithmetic
+from neuron_adapters.mxnet.ndarray._memory import Counter, writes
+from neuron_adapters.mxnet.ndarray._operators import Operators
+from neuron_adapters.mxnet.ndarray._shape import reshaped
+
+Array = np.ndarray[Any, Any]
+
+#: The operators that are methods as well, by name; the functions in the files beside this one add themselves.
+functions: dict[str, Callable[..., Any]] = {}
+
+
+class NDArray(Operators):
+    """An array. Made by ``mx.nd.array``, ``zeros`` and so on.
+
+    ``_array`` is its memory, always contiguous; ``_memory`` counts the writes to it, in common with all views.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_context", "_memory")
+
+    #: So that NumPy's arrays leave ``numpy_array + ndarray`` to this class, which refuses it.
+    __array_priority__ = 1000.0
+    __array_ufunc__ = None
+
+    def __init__(self, array: Array, context: Context | None = None, memory: Counter | None = None) -> None:
+        """``array`` becomes the memory: it is not copied. ``memory`` is that of the array that this is a view of."""
+        self._array = array
+        self._context = current_context() if context is None else context
+        self._context.require_memory()
+        self._memory = Counter() if memory is None else memory
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was written to."""
+        return self._memory.value
+
+    def _written(self) -> None:
+        self._memory.value += 1
+        writes.value += 1
+
+    def _view(self, array: Array) -> NDArray:
+        return NDArray(array, self._context, self._memory)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions."""
+        return tuple(self._array.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy's class, such as ``numpy.float32``."""
+        return self._array.dtype.type
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    @property
+    def context(self) -> Context:
+        """The context it was made in."""
+        return self._context
+
+    ctx = context
+
+    @property
+    def stype(self) -> str:
+        """Always "default": dense."""
+        return "default"
+
+    @property
+    def T(self) -> NDArray:  # noqa: N802 - MXNet's name
+        """Transposed; a copy."""
+        return NDArray(np.ascontiguousarray(self._array.T), self._context)
+
+    def asnumpy(self) -> Array:
+        """A copy."""
+        return self._array.copy()
+
+    def asscalar(self) -> Any:
+        """The one number in it. Raises ValueError where there are more."""
+        if self.size != 1:
+            raise MXNetValueError(f"asscalar() takes an array of one number, got the shape {self.shape}.")
+        return self._array.reshape(-1)[0]
+
+    item = asscalar
+
+    def astype(self, dtype: Any, copy: bool = True) -> NDArray:
+        """As another dtype; itself where that is the same and ``copy`` is False."""
+        wanted = dtype_of(dtype)
+        if not copy and wanted == self._array.dtype:
+            return self
+        with np.errstate(all="ignore"):
+            return NDArray(self._array.astype(wanted), self._context)
+
+    def copy(self) -> NDArray:
+        """A copy."""
+        return NDArray(self._array.copy(), self._context)
+
+    def copyto(self, other: NDArray | Context) -> NDArray:
+        """Into ``other``, an array of the same shape, or a new one in that context."""
+        if isinstance(other, Context):
+            return NDArray(self._array.copy(), other)
+        if other is self:
+            warnings.warn("You are attempting to copy an array to itself", RuntimeWarning, stacklevel=2)
+            return self
+        if other.shape != self.shape:
+            raise MXNetValueError(f"copyto() takes an array of shape {self.shape}, got {other.shape}.")
+        other[:] = self
+        return other
+
+    def as_in_context(self, context: Context) -> NDArray:
+        """Itself where it is there already, else a copy."""
+        return self if context == self._context else self.copyto(context)
+
+    as_in_ctx = as_in_context
+
+    def detach(self) -> NDArray:
+        """The same memory; there are no gradients to leave."""
+        return self._view(self._array)
+
+    def tostype(self, stype: str) -> NDArray:
+        """Itself: arrays are dense. Raises MXNetValueError for any other kind."""
+        if stype != "default":
+            raise MXNetValueError(f"only dense arrays (default) are supported, got {stype!r}.")
+        return self
+
+    def as_np_ndarray(self) -> NDArray:
+        """Itself."""
+        return self
+
+    as_nd_ndarray = as_np_ndarray
+
+    def wait_to_read(self) -> None:
+        """Nothing to wait for: what is written is there."""
+
+    wait_to_write = wait_to_read
+
+    def reshape(self, *shape: Any, **keywords: Any) -> NDArray:
+        """A view in another shape, with MXNet's codes: 0, -1, -2, -3, -4 (see ``_shape.reshaped``)."""
+        reverse = keywords.pop("reverse", False)
+        if keywords:
+            shape = (keywords.pop("shape", ()),)
+        if keywords:
+            raise TypeError(f"reshape() takes shape and reverse, got {', '.join(keywords)}")
+        asked = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        return self._view(self._array.reshape(reshaped(self.shape, asked, reverse)))
+
+    def reshape_like(self, other: NDArray) -> NDArray:
+        """A view in the shape of ``other``."""
+        return self.reshape(other.shape)
+
+    def broadcast_to(self, shape: Sequence[int]) -> NDArray:
+        """A copy of that shape."""
+        return NDArray(np.array(np.broadcast_to(self._array, shape)), self._context)
+
+    def slice_assign_scalar(self, value: float, begin: Sequence[int], end: Sequence[int]) -> NDArray:
+        """Write ``value`` to that part."""
+        self[tuple(map(slice, begin, end))] = value
+        return self
+
+    def __getitem__(self, key: Any) -> NDArray:
+        found = self._array[_index(key)]
+        if not isinstance(found, np.ndarray):
+            # There is no array without dimensions here, and it is a view all the same.
+            found = self._array[_as_slices(key, self.ndim)].reshape(1)
+        if np.may_share_memory(found, self._array) and found.flags.c_contiguous:
+            return self._view(found.reshape(1) if found.ndim == 0 and self.ndim else found)
+        return NDArray(np.ascontiguousarray(found), self._context)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        given = value._array if isinstance(value, NDArray) else value
+        with np.errstate(all="ignore"):
+            target = self._array[_index(key)]
+            if isinstance(given, np.ndarray) and isinstance(target, np.ndarray) and given.size == target.size == 1:
+                given = given.reshape(target.shape)
+            elif isinstance(given, np.ndarray) and not isinstance(target, np.ndarray):
+                given = given.reshape(())
+            self._array[_index(key)] = given
+        self._written()
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[NDArray]:
+        return (self[index] for index in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self.size > 1:
+            raise MXNetValueError("the truth of an array of several numbers is not defined: compare, and sum().")
+        return bool(self._array.any())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            # Memory that is handed out could be written to behind the counters.
+            raise ValueError("an NDArray is always copied: np.array(x), or x.asnumpy()")
+        return self._array.astype(self._array.dtype if dtype is None else dtype)
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        # A consumer may write to what it gets, hence the copy.
+        return self._array.copy().__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def to_dlpack_for_read(self) -> Any:
+        """A capsule of a copy."""
+        return self.__dlpack__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (NDArray, (self._array, self._context))
+
+    def __copy__(self) -> NDArray:
+        return self.copy()
+
+    def __deepcopy__(self, _memo: Any) -> NDArray:
+        return self.copy()
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.shape))
+        return f"\n{self._array}\n<{type(self).__name__} {shape} @{self._context}>"
+
+    def __getattr__(self, name: str) -> Any:
+        function = functions.get(name)
+        if function is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        return functools.partial(function, self)
+
+    def _binary(self, name: str, other: Any, swapped: bool = False) -> NDArray:
+        ours, theirs = self._array, self._operand(other)
+        made = _arithmetic.BINARY[name](*((theirs, ours) if swapped else (ours, theirs)))
+        return NDArray(made, self._context)
+
+    def _absolute(self) -> NDArray:
+        return NDArray(np.abs(self._array), self._context)
+
+    def _in_place(self, name: str, other: Any) -> NDArray:
+        made = _arithmetic.BINARY[name](self._array, self._operand(other))
+        if made.shape != self.shape:
+            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {made.shape} in place.")
+        self._array[...] = made
+        self._written()
+        return self
+
+    def _operand(self, other: Any) -> Array:
+        if isinstance(other, NDArray):
+            return _arithmetic.matched(self._array, other._array)
+        if isinstance(other, (int, float, np.number, np.bool_)):
+            return _arithmetic.number(other, self._array.dtype)
+        raise TypeError(f"an NDArray goes together with an NDArray or a number, got {type(other).__name__}")
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    """NumPy's dtype, of its name, class or itself; None is float32. Raises MXNetValueError for what MXNet lacks."""
+    found = np.dtype("float32" if dtype is None else dtype)
+    if found.kind not in "fiub" or found.itemsize > 8:
+        raise MXNetValueError(f"arrays are of numbers or booleans of at most 8 bytes, got the dtype {found}.")
+    return found
+
+
+def _index(key: Any) -> Any:
+    if isinstance(key, tuple):
+        return tuple(_index(one) for one in key)
+    if isinstance(key, (bool, np.bool_)):
+        return int(key)
+    if isinstance(key, NDArray):
+        return key._array.astype(np.int64)
+    if isinstance(key, (list, np.ndarray)):
+        return np.asarray(key).astype(np.int64)
+    return key
+
+
+def _as_slices(key: Any, dimensions: int) -> tuple[slice, ...]:
+    """The same single element, so that it is a view."""
+    keys = [one for one in (key if isinstance(key, tuple) else (key,)) if one is not Ellipsis]
+    places = [int(_index(one)) for one in keys]
+    return tuple(slice(one, one + 1 or None) for one in places[:dimensions])

@@ -1,0 +1,114 @@
+"""Arrays from nothing, from Python's and from NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.ndarray._array import NDArray, dtype_of
+
+Shape = int | Sequence[int]
+
+#: What a machine may still have, so that a slip does not end the process.
+_MOST = 2**47
+
+
+def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> NDArray:
+    """A copy. The dtype is that of an NDArray, else float32 unless said, also for NumPy's arrays of float64.
+
+    Raises TypeError for what has no regular shape.
+    """
+    if isinstance(source_array, NDArray):
+        return NDArray(np.array(source_array._array, source_array.dtype if dtype is None else dtype_of(dtype)), ctx)
+    try:
+        with np.errstate(all="ignore"):
+            made = np.array(source_array, dtype_of(dtype), order="C")
+    except (ValueError, TypeError) as error:
+        raise TypeError(
+            f"array() takes numbers in a regular shape, got {type(source_array).__name__}: {error}"
+        ) from None
+    return NDArray(made, ctx)
+
+
+def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray:
+    """An NDArray of the same dtype; over the same memory where ``zero_copy``, which takes a contiguous array."""
+    if not zero_copy:
+        return NDArray(np.array(ndarray, dtype_of(ndarray.dtype), order="C"))
+    if not ndarray.flags.c_contiguous:
+        raise MXNetValueError("from_numpy(zero_copy=True) takes a contiguous array: numpy.ascontiguousarray().")
+    dtype_of(ndarray.dtype)
+    # As MXNet does: who else may write to it would do so behind the counters.
+    shared = ndarray.view()
+    ndarray.flags.writeable = False
+    return NDArray(shared)
+
+
+def zeros(shape: Shape, ctx: Context | None = None, dtype: Any = None, **_name: Any) -> NDArray:
+    """Zeros. Other keywords, such as ``name``, are ignored, as MXNet does."""
+    return NDArray(np.zeros(_shape(shape), dtype_of(dtype)), ctx)
+
+
+def ones(shape: Shape, ctx: Context | None = None, dtype: Any = None, **_name: Any) -> NDArray:
+    """Ones. Other keywords, such as ``name``, are ignored, as MXNet does."""
+    return NDArray(np.ones(_shape(shape), dtype_of(dtype)), ctx)
+
+
+def full(shape: Shape, val: float, ctx: Context | None = None, dtype: Any = None) -> NDArray:
+    """All ``val``."""
+    return NDArray(np.full(_shape(shape), val, dtype_of(dtype)), ctx)
+
+
+def empty(shape: Shape, ctx: Context | None = None, dtype: Any = None) -> NDArray:
+    """Whatever was in that memory."""
+    return NDArray(np.empty(_shape(shape), dtype_of(dtype)), ctx)
+
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1.0,
+    repeat: int = 1,
+    infer_range: bool | None = None,  # noqa: ARG001 - only graphs can infer it
+    ctx: Context | None = None,
+    dtype: Any = "float32",
+) -> NDArray:
+    """From ``start``, or from 0 to it where it is alone; each number ``repeat`` times."""
+    first, end = (0, start) if stop is None else (start, stop)
+    return NDArray(np.repeat(np.arange(first, end, step).astype(dtype_of(dtype)), repeat), ctx)
+
+
+def linspace(
+    start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None, dtype: Any = "float32"
+) -> NDArray:
+    """``num`` numbers at equal distances."""
+    return NDArray(np.linspace(start, stop, num, endpoint=endpoint).astype(dtype_of(dtype)), ctx)
+
+
+def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: Any = None) -> NDArray:  # noqa: N803
+    """Ones on a diagonal."""
+    return NDArray(np.eye(N, M or N, k, dtype_of(dtype)), ctx)
+
+
+def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = True) -> NDArray:
+    """Joined along ``axis``; itself where there is one and ``always_copy`` is False."""
+    if len(arrays) == 1 and not always_copy:
+        return arrays[0]
+    return NDArray(np.concatenate([one._array for one in arrays], axis=axis), arrays[0].context)
+
+
+def waitall() -> None:
+    """Nothing to wait for: what is written is there."""
+
+
+def _shape(shape: Shape) -> tuple[int, ...]:
+    made = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(one) for one in shape)
+    size = 1
+    for length in made:
+        size *= length
+    if min(made, default=0) < 0 or size > _MOST:
+        raise MXNetValueError(f"no array can have the shape {made}.")
+    return made

@@ -1,0 +1,255 @@
+"""Functions that move elements: shapes, joins, parts, look-ups, and products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.ndarray import _arithmetic
+from neuron_adapters.mxnet.ndarray._array import dtype_of
+from neuron_adapters.mxnet.ndarray._function import function
+from neuron_adapters.mxnet.ndarray._shape import axes_of, reshaped
+
+Array = np.ndarray[Any, Any]
+
+
+@function("reshape", "Reshape")
+def _reshape(data: Array, shape: Sequence[int] | int = (), reverse: bool = False) -> Array:
+    """A copy in another shape, with MXNet's codes."""
+    return data.reshape(reshaped(data.shape, (shape,) if isinstance(shape, int) else shape, reverse))
+
+
+@function("flatten", "Flatten")
+def _flatten(data: Array) -> Array:
+    """Two dimensions: the first stays."""
+    return data.reshape(data.shape[0], -1)
+
+
+@function("transpose")
+def _transpose(data: Array, axes: Sequence[int] | None = None) -> Array:
+    """Axes in another order, reversed where none is given."""
+    return np.transpose(data, tuple(axes) if axes else None)
+
+
+@function("swapaxes", "SwapAxis")
+def _swapaxes(data: Array, dim1: int = 0, dim2: int = 0) -> Array:
+    """Two axes, exchanged."""
+    return np.swapaxes(data, dim1, dim2)
+
+
+@function("moveaxis")
+def _moveaxis(tensor: Array, source: Any, destination: Any) -> Array:
+    """Axes, moved elsewhere."""
+    return np.moveaxis(tensor, source, destination)
+
+
+@function("expand_dims")
+def _expand_dims(data: Array, axis: int) -> Array:
+    """One more axis of length one."""
+    return np.expand_dims(data, axis)
+
+
+@function("squeeze")
+def _squeeze(data: Array, axis: int | Sequence[int] | None = None) -> Array:
+    """Without axes of length one."""
+    return np.squeeze(data, axis if axis is None or isinstance(axis, int) else tuple(axis))
+
+
+@function("tile")
+def _tile(data: Array, reps: int | Sequence[int]) -> Array:
+    """Repeated as a whole."""
+    return np.tile(data, reps)
+
+
+@function("repeat")
+def _repeat(data: Array, repeats: int, axis: int | None = None) -> Array:
+    """Each element repeated."""
+    return np.repeat(data, repeats, axis)
+
+
+@function("flip", "reverse")
+def _flip(data: Array, axis: int | Sequence[int]) -> Array:
+    """Back to front."""
+    return np.flip(data, axis if isinstance(axis, int) else tuple(axis))
+
+
+@function("pad", "Pad")
+def _pad(data: Array, mode: str, pad_width: Sequence[int], constant_value: float = 0) -> Any:
+    """With a border: constant, edge or reflect."""
+    widths = list(zip(pad_width[::2], pad_width[1::2]))
+    if mode == "constant":
+        return np.pad(data, widths, constant_values=_arithmetic.number(constant_value, data.dtype))
+    if mode not in ("edge", "reflect"):
+        raise MXNetValueError(f"mode must be constant, edge or reflect, got {mode!r}.")
+    return np.pad(data, widths, mode=mode)  # type: ignore[call-overload]
+
+
+@function("broadcast_to")
+def _broadcast_to(data: Array, shape: Sequence[int]) -> Array:
+    """Repeated along axes of length one; a 0 keeps what is there."""
+    kept = data.shape if len(shape) == data.ndim else (0,) * (len(shape) - data.ndim) + data.shape
+    return np.broadcast_to(data, tuple(one or old for one, old in zip(shape, kept)))
+
+
+@function("broadcast_like")
+def _broadcast_like(lhs: Array, rhs: Array) -> Array:
+    """Repeated to the shape of ``rhs``."""
+    return np.broadcast_to(lhs, rhs.shape)
+
+
+@function("broadcast_axis", "broadcast_axes")
+def _broadcast_axis(data: Array, axis: int | Sequence[int], size: int | Sequence[int]) -> Array:
+    """Repeated along ``axis`` to ``size``."""
+    shape = list(data.shape)
+    for one, length in zip(np.atleast_1d(axis), np.atleast_1d(size)):
+        shape[one] = int(length)
+    return np.broadcast_to(data, shape)
+
+
+@function("concat", "Concat")
+def _concat(*data: Array, dim: int = 1) -> Array:
+    """Joined along ``dim``."""
+    for one in data[1:]:
+        _same_dtype(data[0], one)
+    return np.concatenate(data, axis=dim)
+
+
+@function("stack")
+def _stack(*data: Array, axis: int = 0) -> Array:
+    """Joined along a new axis."""
+    for one in data[1:]:
+        _same_dtype(data[0], one)
+    return np.stack(data, axis=axis)
+
+
+@function("split", "SliceChannel")
+def _split(data: Array, num_outputs: int, axis: int = 1, squeeze_axis: bool = False) -> Array | list[Array]:
+    """Equal parts along ``axis``; one part is no list."""
+    if data.shape[axis] % num_outputs:
+        raise MXNetValueError(f"{data.shape[axis]} along axis {axis} cannot be split into {num_outputs} equal parts.")
+    parts = np.split(data, num_outputs, axis)
+    made = [np.squeeze(one, axis) for one in parts] if squeeze_axis else parts
+    return made[0] if num_outputs == 1 else made
+
+
+@function("slice", "crop")
+def _slice(data: Array, begin: Sequence[int | None], end: Sequence[int | None], step: Sequence[Any] = ()) -> Array:
+    """From ``begin`` to ``end`` along the first axes."""
+    steps = tuple(step) or (None,) * len(begin)
+    return data[tuple(slice(*one) for one in zip(begin, end, steps))]
+
+
+@function("slice_axis")
+def _slice_axis(data: Array, axis: int, begin: int, end: int | None) -> Array:
+    """From ``begin`` to ``end`` along ``axis``."""
+    return np.take(data, range(*slice(begin, end).indices(data.shape[axis])), axis=axis)
+
+
+@function("slice_like")
+def _slice_like(data: Array, shape_like: Array, axes: Sequence[int] = ()) -> Array:
+    """Cut to the lengths of another array."""
+    lengths = list(data.shape)
+    for axis in axes_of(axes, min(data.ndim, shape_like.ndim)):
+        lengths[axis] = shape_like.shape[axis]
+    return data[tuple(slice(length) for length in lengths)]
+
+
+@function("take")
+def _take(a: Array, indices: Array, axis: int = 0, mode: str = "clip") -> Any:
+    """The elements at ``indices``; places outside are the nearest ("clip"), or go round ("wrap")."""
+    if mode not in ("clip", "wrap", "raise"):
+        raise MXNetValueError(f"mode must be clip, wrap or raise, got {mode!r}.")
+    return np.take(a, indices.astype(np.int64), axis=axis, mode=mode)  # type: ignore[call-overload]
+
+
+@function("batch_take")
+def _batch_take(a: Array, indices: Array) -> Any:
+    """One element a row."""
+    return a[np.arange(len(a)), np.clip(indices.astype(np.int64), 0, a.shape[1] - 1)]
+
+
+@function("pick")
+def _pick(data: Array, index: Array, axis: int = -1, keepdims: bool = False, mode: str = "clip") -> Any:
+    """One element along ``axis`` for each place."""
+    length = data.shape[axis]
+    places = index.astype(np.int64)
+    places = places % length if mode == "wrap" else np.clip(places, 0, length - 1)
+    wide = places if places.ndim == data.ndim else np.expand_dims(places, axis)
+    picked = np.take_along_axis(data, wide, axis)
+    return picked if keepdims else np.squeeze(picked, axis)
+
+
+@function("gather_nd")
+def _gather_nd(data: Array, indices: Array) -> Any:
+    """The elements at places that ``indices`` has in its columns."""
+    return data[tuple(indices.astype(np.int64))]
+
+
+@function("one_hot")
+def _one_hot(indices: Array, depth: int, on_value: float = 1, off_value: float = 0, dtype: Any = "float32") -> Any:
+    """A new last axis, ``on_value`` at the index; all ``off_value`` where it is outside."""
+    hot = indices.astype(np.int64)[..., None] == np.arange(depth)
+    return np.where(hot, on_value, off_value).astype(dtype_of(dtype))
+
+
+@function("Embedding")
+def _embedding(data: Array, weight: Array, **_sizes: Any) -> Array:
+    """A row of ``weight`` for each index."""
+    return np.take(weight, data.astype(np.int64), axis=0, mode="clip")
+
+
+@function("diag")
+def _diag(data: Array, k: int = 0) -> Array:
+    """A diagonal, or a matrix with that one."""
+    return np.diag(data, k)
+
+
+@function("shape_array")
+def _shape_array(data: Array) -> Array:
+    """Its dimensions."""
+    return np.array(data.shape, np.int64)
+
+
+@function("size_array")
+def _size_array(data: Array) -> Array:
+    """The number of its elements."""
+    return np.array([data.size], np.int64)
+
+
+@function("dot")
+def _dot(lhs: Array, rhs: Array, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """The last axis of one with the first of the other."""
+    _same_dtype(lhs, rhs)
+    return np.tensordot(lhs.T if transpose_a else lhs, rhs.T if transpose_b else rhs, axes=1)
+
+
+@function("batch_dot")
+def _batch_dot(lhs: Array, rhs: Array, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """A product of matrices for each of a batch."""
+    _same_dtype(lhs, rhs)
+    return np.matmul(np.swapaxes(lhs, -1, -2) if transpose_a else lhs, np.swapaxes(rhs, -1, -2) if transpose_b else rhs)
+
+
+@function("FullyConnected")
+def _fully_connected(
+    data: Array,
+    weight: Array,
+    bias: Array | None = None,
+    num_hidden: int | None = None,
+    no_bias: bool = False,
+    flatten: bool = True,
+) -> Any:
+    """A product with ``weight``, transposed, and the sum with ``bias``."""
+    if num_hidden not in (None, len(weight)):
+        raise MXNetValueError(f"num_hidden is {num_hidden}, and weight has the shape {weight.shape}.")
+    rows = data.reshape(data.shape[0], -1) if flatten else data
+    made = rows @ weight.T
+    return made if no_bias or bias is None else made + bias
+
+
+def _same_dtype(one: Array, other: Array) -> None:
+    if one.dtype != other.dtype:
+        raise MXNetValueError(f"all arrays must have one dtype, got {one.dtype} and {other.dtype}: use astype().")

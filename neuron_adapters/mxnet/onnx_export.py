@@ -1,0 +1,58 @@
+"""``to_onnx``: a graph and its weights as an ONNX file, for everything else that runs those."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuron_adapters.mxnet import _onnx
+from neuron_adapters.mxnet._subgraphs import inline
+from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.symbol import Symbol
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["to_onnx"]
+
+#: Bytes that one file of this format can hold.
+_MOST = 2**31 - 1
+
+
+def to_onnx(
+    sym: Symbol,
+    params: Mapping[str, NDArray | np.ndarray[Any, Any]],
+    shapes: Mapping[str, Sequence[int]],
+    path: str | os.PathLike[str] | None = None,
+) -> onnx.ModelProto:
+    """The ONNX model of ``sym``, checked, and written to ``path`` where there is one. Compiled graphs, too.
+
+    ``params``: arguments and auxiliary states by name, with or without ``arg:`` and ``aux:``; they become initializers.
+    ``shapes``: of the inputs; they are fixed. Inputs that nothing reads, labels, are left out.
+
+    Raises UnsupportedOperatorError and InvalidGraphError for what cannot be translated, MXNetError for weights that are
+    missing or no such file can hold.
+    """
+    from onnx import checker
+
+    arrays = {key.removeprefix("arg:").removeprefix("aux:"): np.asarray(one) for key, one in params.items()}
+    heads = inline(sym._entries)
+    if sum(one.nbytes for one in arrays.values()) > _MOST:
+        raise MXNetError("to_onnx(): the weights take 2 GiB or more, which no single ONNX file can hold.")
+    model = _onnx.translate(heads, {name: tuple(shape) for name, shape in shapes.items()}, {}, arrays)
+    read = {name for node in model.graph.node for name in node.input} | {one.name for one in model.graph.output}
+    unread = [one for one in model.graph.input if one.name not in read]
+    for one in unread:
+        model.graph.input.remove(one)
+    missing = sorted({one.name for one in model.graph.input} - set(shapes))
+    if missing:
+        raise MXNetError(f"to_onnx(): {', '.join(missing)} is neither among params nor among shapes.")
+    checker.check_model(model, full_check=True)
+    if path is not None:
+        with open(path, "wb") as file:
+            file.write(model.SerializeToString())
+    return model

@@ -1,0 +1,57 @@
+"""MXNet's operators, by family. Importing this package makes all known; it imports neither ONNX nor an engine."""
+
+from __future__ import annotations
+
+from neuron_adapters.mxnet.operators import (
+    activation,
+    arithmetic,
+    attention,
+    concat,
+    convolution,
+    copies,
+    creation,
+    dense,
+    detection,
+    elementwise,
+    images,
+    indexing,
+    losses,
+    manipulation,
+    normalisation,
+    ordering,
+    pooling,
+    reduction,
+    rnn,
+    roi,
+    sequence,
+    shape,
+)
+from neuron_adapters.mxnet.operators._registry import find, names, summary
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "attention",
+    "concat",
+    "convolution",
+    "copies",
+    "creation",
+    "dense",
+    "detection",
+    "elementwise",
+    "find",
+    "images",
+    "indexing",
+    "losses",
+    "manipulation",
+    "names",
+    "normalisation",
+    "ordering",
+    "pooling",
+    "reduction",
+    "rnn",
+    "roi",
+    "sequence",
+    "shape",
+    "summary",
+]

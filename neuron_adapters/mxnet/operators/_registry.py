@@ -1,0 +1,120 @@
+"""What an operator of MXNet is to this package: its inputs by name, its shapes, and its form in ONNX.
+
+Families of operators live in the files beside this one, each of which registers its own. Attributes are text, as in
+symbol files; ``_attributes`` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Value
+
+Attrs = Mapping[str, str]
+Shape = tuple[int, ...]
+MaybeShape = tuple[int, ...] | None
+Shapes = list[MaybeShape]
+Dtypes = list[str | None]
+Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
+
+ShapeRule = Callable[[Attributes, Shapes, Shapes], tuple[Shapes, Shapes]]
+DtypeRule = Callable[[Attributes, Dtypes, int], tuple[Dtypes, Dtypes]]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator.
+
+    ``inputs``: the names of its inputs in order, auxiliary states last; what Symbol composition names variables by
+    (``conv0_weight``) and what keyword arguments are. ``auxiliary``: those of them that are auxiliary states.
+    ``outputs``: the names of its visible outputs (``["output"]``, or ``["output0", "output1"]``), as
+    ``list_outputs()`` says them after the node's name. ``shapes``: given the shapes of the inputs and outputs as far as
+    they are known (a 0 in a shape is an unknown size), the same with those that the attributes decide (weights) filled
+    in; None for what cannot be told yet. Raises ValueError, in words that name no node, where they contradict.
+    ``dtypes``: NumPy dtype names of the inputs, and the number of outputs, to those of inputs and outputs, likewise.
+    ``translate``: adds ONNX nodes to a Builder and returns the outputs' values.
+    """
+
+    name: str
+    inputs: Callable[[Attrs], Sequence[str]]
+    outputs: Callable[[Attrs], Sequence[str]]
+    shapes: Callable[[Attrs, Sequence[MaybeShape], Sequence[MaybeShape]], tuple[Shapes, Shapes]]
+    dtypes: Callable[[Attrs, Sequence[str | None]], tuple[Dtypes, Dtypes]]
+    translate: Callable[..., Sequence[Value]]
+    auxiliary: frozenset[str] = frozenset()
+    variadic: str = ""
+    """The attribute that holds the number of inputs (``num_args``), where that may vary."""
+
+
+_operators: dict[str, Operator] = {}
+
+
+def register(operator: Operator, *aliases: str) -> Operator:
+    """Make ``operator`` known under its name and others that MXNet has for it."""
+    for name in (operator.name, *aliases):
+        if name in _operators:
+            raise ValueError(f"two operators called {name}")
+        _operators[name] = operator
+    return operator
+
+
+def find(name: str) -> Operator | None:
+    """The operator of that name, None where there is none."""
+    return _operators.get(name)
+
+
+def names() -> list[str]:
+    """All names, aliases included."""
+    return sorted(_operators)
+
+
+def summary() -> dict[str, Any]:
+    """Names, each with its operator: for documents and tests."""
+    return dict(sorted(_operators.items()))
+
+
+def operator(
+    *called: str,
+    shapes: ShapeRule,
+    dtypes: DtypeRule,
+    inputs: Names = ("data",),
+    outputs: Names = ("output",),
+    auxiliary: Sequence[str] = (),
+    variadic: str = "",
+) -> Callable[[Callable[..., Value | Sequence[Value]]], Callable[..., Value | Sequence[Value]]]:
+    """Register the decorated translation under the names ``called``. It gets a Builder, the Attributes, and a Tensor
+    an input, and returns the value of its output, or those of all its visible outputs."""
+
+    def decorate(translate: Callable[..., Value | Sequence[Value]]) -> Callable[..., Value | Sequence[Value]]:
+        first, *aliases = called
+        taken, given = _names(inputs), _names(outputs)
+
+        def read_shapes(
+            attrs: Attrs, known: Sequence[MaybeShape], results: Sequence[MaybeShape]
+        ) -> tuple[Shapes, Shapes]:
+            return shapes(Attributes(attrs), list(known), list(results))
+
+        def read_dtypes(attrs: Attrs, known: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
+            return dtypes(Attributes(attrs), list(known), len(given(attrs)))
+
+        def call(to: Any, attrs: Attrs, *tensors: Any) -> Sequence[Value]:
+            made = translate(to, Attributes(attrs), *tensors)
+            return [made] if isinstance(made, Value) else list(made)
+
+        register(
+            Operator(first, taken, given, read_shapes, read_dtypes, call, frozenset(auxiliary), variadic), *aliases
+        )
+        return translate
+
+    return decorate
+
+
+def _names(names: Names) -> Callable[[Attrs], Sequence[str]]:
+    if callable(names):
+        read = names
+        return lambda attrs: list(read(Attributes(attrs)))
+    fixed = list(names)
+    return lambda _attrs: list(fixed)

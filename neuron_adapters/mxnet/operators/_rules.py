@@ -1,0 +1,129 @@
+"""Rules of shapes and dtypes that many operators share.
+
+A shape may be None (nothing known) or have zeros (sizes not known), as in MXNet.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from neuron_adapters.mxnet.operators._attributes import MOST_NAMES, Attributes
+from neuron_adapters.mxnet.operators._registry import DtypeRule, Dtypes, MaybeShape, Shape, ShapeRule, Shapes
+
+
+def complete(shape: MaybeShape) -> bool:
+    """Whether all of it is known."""
+    return shape is not None and 0 not in shape
+
+
+def unify(one: MaybeShape, two: MaybeShape, what: str = "shapes") -> MaybeShape:
+    """What both say of one shape. Raises ValueError where they contradict."""
+    if one is None or two is None:
+        return two if one is None else one
+    if len(one) != len(two) or any(a and b and a != b for a, b in zip(one, two)):
+        raise ValueError(f"{what} {_words(one)} and {_words(two)} contradict")
+    return tuple(a or b for a, b in zip(one, two))
+
+
+def same(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    """All inputs and outputs have one shape."""
+    shape: MaybeShape = None
+    for other in (*ins, *outs):
+        shape = unify(shape, other)
+    return [shape] * len(ins), [shape] * len(outs)
+
+
+def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
+    """Of the attributes and the shapes of all inputs, once they are known: the shape of the output, or all of them."""
+
+    def apply(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        if not all(complete(shape) for shape in ins):
+            return ins, outs
+        made = rule(at, *ins)
+        shapes = [made] if not made or isinstance(made[0], int) else list(made)
+        return ins, [unify(out, tuple(shape), "output") for out, shape in zip(outs, shapes)]  # type: ignore[arg-type]
+
+    return apply
+
+
+def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    """NumPy's broadcasting of two inputs."""
+    left, right = ins
+    if left is None or right is None:
+        return ins, outs
+    rank = max(len(left), len(right))
+    sizes = []
+    for one, two in zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right):
+        if one > 1 and two > 1 and one != two:
+            raise ValueError(f"shapes {_words(left)} and {_words(right)} cannot be broadcast to one")
+        sizes.append(max(one, two) if max(one, two) > 1 or min(one, two) else 0)
+    return ins, [unify(outs[0], tuple(sizes), "output")]
+
+
+def rank_at_least(rank: int, shape: Shape) -> None:
+    """Raises ValueError where ``shape`` has fewer axes."""
+    if len(shape) < rank:
+        raise ValueError(f"data must have at least {rank} axes, got {_words(shape)}")
+
+
+def axis_of(axis: int, rank: int, name: str = "axis") -> int:
+    """``axis`` counted from the front. Raises ValueError where there is none."""
+    if not -rank <= axis < rank:
+        raise ValueError(f"attribute {name} must be from {-rank} to {rank - 1} for {rank} axes, got {axis}")
+    return axis % rank
+
+
+def one_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    """All inputs and outputs have one dtype."""
+    known = sorted({dtype for dtype in ins if dtype is not None})
+    if len(known) > 1:
+        raise ValueError(f"all inputs must have one dtype, got {' and '.join(known)}; add a Cast")
+    dtype = known[0] if known else None
+    return [dtype] * len(ins), [dtype] * count
+
+
+def first_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    """The outputs have the first input's dtype; the others may have any."""
+    return ins, [ins[0] if ins else None] * count
+
+
+def to_dtype(attribute: str = "dtype", default: str | None = "float32") -> DtypeRule:
+    """The outputs have the dtype that an attribute says. Without default and attribute: the first input's."""
+
+    def apply(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+        if default is None and not at.has(attribute):
+            return first_dtype(at, ins, count)
+        return ins, [at.dtype(attribute, default)] * count
+
+    return apply
+
+
+def of_dtype(dtype: str) -> DtypeRule:
+    """The outputs always have this dtype."""
+    return lambda _at, ins, count: (ins, [dtype] * count)
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """``output0``, ``output1``; MXNet numbers them only where they are several."""
+    return [f"{name}{index}" for index in range(count)] if count <= 64 else list(_all_numbered(name)[:count])
+
+
+@functools.lru_cache
+def _all_numbered(name: str) -> tuple[str, ...]:
+    """Made once: a small file may have many nodes of many inputs (SPEC F2)."""
+    return tuple(f"{name}{index}" for index in range(MOST_NAMES))
+
+
+def arguments(at: Attributes) -> list[str]:
+    """The inputs of an operator that takes ``num_args`` of them."""
+    return numbered("arg", at.count("num_args"))
+
+
+def with_bias(default_no_bias: bool) -> Callable[[Attributes], list[str]]:
+    """data, weight, and bias unless ``no_bias``."""
+    return lambda at: ["data", "weight"] + ([] if at.flag("no_bias", default_no_bias) else ["bias"])
+
+
+def _words(shape: Sequence[int]) -> str:
+    return "(" + ", ".join(str(size) if size else "?" for size in shape) + ")"

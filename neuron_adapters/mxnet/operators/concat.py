@@ -1,0 +1,120 @@
+"""Several arrays joined to one, and one split into several."""
+
+from __future__ import annotations
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
+from neuron_adapters.mxnet.operators._rules import arguments, axis_of, forward, numbered, one_dtype, unify
+
+
+def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    known = next((shape for shape in (*ins, *outs) if shape is not None), None)
+    if known is None:
+        return ins, outs
+    axis = axis_of(at.integer("dim", 1), len(known), "dim")
+    # All agree beside the axis.
+    beside: MaybeShape = None
+    for shape in (*ins, *outs):
+        if shape is not None and len(shape) == len(known):
+            beside = unify(beside, (*shape[:axis], 0, *shape[axis + 1 :]))
+        elif shape is not None:
+            raise ValueError("all inputs must have as many axes")
+    assert beside is not None
+    sizes = [0 if shape is None else shape[axis] for shape in ins]
+    total = 0 if outs[0] is None else outs[0][axis]
+    if sizes.count(0) == 1 and total:
+        sizes[sizes.index(0)] = total - sum(sizes)
+    elif all(sizes):
+        total = sum(sizes)
+    made = [(*beside[:axis], size, *beside[axis + 1 :]) for size in (*sizes, total)]
+    return [unify(one, two) for one, two in zip(ins, made)], [unify(outs[0], made[-1], "output")]
+
+
+@operator("Concat", "concat", "_sparse_concat", "_rnn_param_concat", inputs=arguments, shapes=_joined_shapes,
+          dtypes=one_dtype, variadic="num_args")  # fmt: skip
+def _concat(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
+    return to.Concat(*tensors, axis=axis_of(at.integer("dim", 1), len(tensors[0].shape), "dim"))
+
+
+def _stacked(at: Attributes, *shapes: Shape) -> Shape:
+    if len(set(shapes)) > 1:
+        raise ValueError(f"all inputs must have one shape, got {sorted(set(shapes))}")
+    axis = axis_of(at.integer("axis", 0), len(shapes[0]) + 1)
+    return (*shapes[0][:axis], len(shapes), *shapes[0][axis:])
+
+
+@operator("stack", inputs=arguments, shapes=forward(_stacked), dtypes=one_dtype, variadic="num_args")
+def _stack(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
+    axis = axis_of(at.integer("axis", 0), len(tensors[0].shape) + 1)
+    return to.Concat(*(to.unsqueeze(one, axis) for one in tensors), axis=axis)
+
+
+def _outputs(count: int) -> list[str]:
+    return numbered("output", count) if count > 1 else ["output"]
+
+
+def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    data = ins[0]
+    if data is None:
+        return ins, outs
+    count, axis = at.count("num_outputs"), axis_of(at.integer("axis", 1), len(data))
+    if data[axis] % count:
+        raise ValueError(f"attribute num_outputs ({count}) must divide axis {axis}, which has {data[axis]}")
+    size = data[axis] // count
+    if at.flag("squeeze_axis", default=False):
+        if size > 1:
+            raise ValueError(f"attribute squeeze_axis must be False where parts of axis {axis} have size {size}")
+        made = (*data[:axis], *data[axis + 1 :])
+    else:
+        made = (*data[:axis], size, *data[axis + 1 :])
+    made = made or (1,)
+    shape: MaybeShape = made
+    for out in outs:
+        shape = unify(shape, out, "output")
+    return ins, [shape] * count
+
+
+@operator("SliceChannel", "split", outputs=lambda at: numbered("output", at.count("num_outputs")),
+          shapes=_channel_shapes, dtypes=one_dtype)  # fmt: skip
+def _slice_channel(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
+    count, axis = at.count("num_outputs"), axis_of(at.integer("axis", 1), len(data.shape))
+    parts = to.split(data, axis, [data.shape[axis] // count] * count)
+    return [to.reshape(part, out.shape) for part, out in zip(parts, to.outputs)] if _squeezes(at) else parts
+
+
+def _squeezes(at: Attributes) -> bool:
+    return at.flag("squeeze_axis", default=False)
+
+
+def _split_count(at: Attributes) -> int:
+    return at.integer("sections", 0) or len(_begins(at))
+
+
+def _begins(at: Attributes) -> list[int]:
+    """Where the parts begin. The text has a 0 first, whatever the user wrote."""
+    return list(at.integers("indices", ()))
+
+
+def _sizes(at: Attributes, size: int) -> list[int]:
+    sections = at.integer("sections", 0)
+    if sections:
+        if size % sections:
+            raise ValueError(f"attribute sections ({sections}) must divide {size}")
+        return [size // sections] * sections
+    begins = _begins(at)
+    return [end - begin for begin, end in zip(begins, [*begins[1:], size])]
+
+
+def _split_shape(at: Attributes, data: Shape) -> list[Shape]:
+    axis = axis_of(at.integer("axis", 1), len(data))
+    between = () if _squeezes(at) else (0,)
+    sizes = _sizes(at, data[axis])
+    return [(*data[:axis], *(size for _ in between), *data[axis + 1 :]) for size in sizes]
+
+
+@operator("_split_v2", outputs=lambda at: _outputs(_split_count(at)), shapes=forward(_split_shape), dtypes=one_dtype)
+def _split_v2(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
+    axis = axis_of(at.integer("axis", 1), len(data.shape))
+    parts = to.split(data, axis, _sizes(at, data.shape[axis]))
+    return [to.reshape(part, out.shape) for part, out in zip(parts, to.outputs)] if _squeezes(at) else parts

@@ -1,0 +1,197 @@
+"""Convolutions, forwards and transposed, and enlargement by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
+from neuron_adapters.mxnet.operators._rules import complete, numbered, one_dtype, unify, with_bias
+
+_LAYOUTS = ("NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC")
+
+
+def spatial(at: Attributes, name: str, rank: int, default: int) -> tuple[int, ...]:
+    """An attribute with a number a spatial axis; one left out, or empty, means ``default`` everywhere."""
+    values = at.integers(name, ()) or (default,) * rank
+    if len(values) != rank:
+        raise ValueError(f"attribute {name} must have {rank} numbers, as kernel has, got {values}")
+    return values
+
+
+def channel_last(at: Attributes) -> bool:
+    """Whether the layout has the channels at the end."""
+    return at.choice("layout", _LAYOUTS, "NCHW").endswith("C")
+
+
+def to_front(to: Builder, x: Value, rank: int) -> Value:
+    """Channels from the last axis to the second, of ``rank`` spatial axes."""
+    return to.transpose(x, [0, rank + 1, *range(1, rank + 1)])
+
+
+def to_back(to: Builder, x: Value, rank: int) -> Value:
+    """Channels from the second axis to the last."""
+    return to.transpose(x, [0, *range(2, rank + 2), 1])
+
+
+def _channels_first(shape: MaybeShape, last: bool) -> MaybeShape:
+    return (shape[0], shape[-1], *shape[1:-1]) if last and shape is not None else shape
+
+
+def _channels_back(shape: MaybeShape, last: bool) -> MaybeShape:
+    return (shape[0], *shape[2:], shape[1]) if last and shape is not None else shape
+
+
+def _data_of(shape: MaybeShape, rank: int, last: bool) -> MaybeShape:
+    if shape is not None and len(shape) != rank + 2:
+        raise ValueError(f"data must have {rank + 2} axes for a kernel of {rank}, got {len(shape)}")
+    return _channels_first(shape, last)
+
+
+def _convolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    kernel = at.integers("kernel")
+    rank, filters, groups = len(kernel), at.integer("num_filter"), at.integer("num_group", 1)
+    stride, dilate, pad = (spatial(at, *what) for what in (("stride", rank, 1), ("dilate", rank, 1), ("pad", rank, 0)))
+    last = channel_last(at)
+    data = _data_of(ins[0], rank, last)
+    channels = 0 if data is None else data[1]
+    if channels % groups or filters % groups:
+        raise ValueError(f"attribute num_group ({groups}) must divide the channels ({channels}) and the filters")
+    weight: MaybeShape = (filters, channels // groups, *kernel)
+    ins[1] = unify(ins[1], _channels_back(weight, last), "weight")
+    if len(ins) > 2:
+        ins[2] = unify(ins[2], (filters,), "bias")
+    if data is None:
+        return ins, outs
+    sizes = []
+    for size, window, step, spread, border in zip(data[2:], kernel, stride, dilate, pad):
+        room = size + 2 * border - (spread * (window - 1) + 1)
+        if size and room < 0:
+            raise ValueError(f"attribute kernel {kernel} is larger than the padded data {data[2:]}")
+        sizes.append(room // step + 1 if size else 0)
+    made = _channels_back((data[0], filters, *sizes), last)
+    return ins, [unify(outs[0], made, "output")]
+
+
+@operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes,
+          dtypes=one_dtype)  # fmt: skip
+def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
+    kernel = at.integers("kernel")
+    rank = len(kernel)
+    last = channel_last(at)
+    made = to.Conv(
+        to_front(to, data, rank) if last else data,
+        to_front(to, weight, rank) if last else weight,
+        bias,
+        kernel_shape=list(kernel),
+        strides=list(spatial(at, "stride", rank, 1)),
+        dilations=list(spatial(at, "dilate", rank, 1)),
+        pads=list(spatial(at, "pad", rank, 0) * 2),
+        group=at.integer("num_group", 1),
+    )
+    return to_back(to, made, rank) if last else made
+
+
+def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Shape, Shape]:
+    """Padding before, padding after, and the sizes of the output."""
+    kernel = at.integers("kernel")
+    rank = len(kernel)
+    stride, dilate = spatial(at, "stride", rank, 1), spatial(at, "dilate", rank, 1)
+    pad, adjust = spatial(at, "pad", rank, 0), spatial(at, "adj", rank, 0)
+    target = at.integers("target_shape", ())
+    full = [
+        (size - 1) * step + spread * (window - 1) + 1
+        for size, step, spread, window in zip(data, stride, dilate, kernel)
+    ]
+    if any(target):
+        if any(whole < wanted for whole, wanted in zip(full, target)):
+            raise ValueError(f"attribute target_shape must be at most {tuple(full)}, got {target}")
+        cut = [whole - wanted for whole, wanted in zip(full, target)]
+        # The odd one is cut at the front.
+        return tuple((one + 1) // 2 for one in cut), tuple(one // 2 for one in cut), target
+    if any(more >= step for more, step in zip(adjust, stride)):
+        raise ValueError(f"attribute adj must be less than stride {stride}, got {adjust}")
+    after = tuple(border - more for border, more in zip(pad, adjust))
+    return pad, after, tuple(whole - one - two for whole, one, two in zip(full, pad, after))
+
+
+def _deconvolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    kernel = at.integers("kernel")
+    filters, groups = at.integer("num_filter"), at.integer("num_group", 1)
+    at.choice("layout", ("NCW", "NCHW", "NCDHW"), "NCHW")
+    data = _data_of(ins[0], len(kernel), last=False)
+    if filters % groups:
+        raise ValueError(f"attribute num_group ({groups}) must divide num_filter ({filters})")
+    ins[1] = unify(ins[1], (0 if data is None else data[1], filters // groups, *kernel), "weight")
+    if len(ins) > 2:
+        ins[2] = unify(ins[2], (filters,), "bias")
+    if data is None or not complete(data):
+        return ins, outs
+    return ins, [unify(outs[0], (data[0], filters, *_deconvolution_sizes(at, data[2:])[2]), "output")]
+
+
+@operator("Deconvolution", inputs=with_bias(default_no_bias=True), shapes=_deconvolution_shapes, dtypes=one_dtype)
+def _deconvolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
+    kernel = at.integers("kernel")
+    rank = len(kernel)
+    before, after, _sizes = _deconvolution_sizes(at, data.shape[2:])
+    # ONNX's padding cannot be negative; what the output has more is its output_padding.
+    return to.ConvTranspose(
+        data,
+        weight,
+        bias,
+        kernel_shape=list(kernel),
+        strides=list(spatial(at, "stride", rank, 1)),
+        dilations=list(spatial(at, "dilate", rank, 1)),
+        pads=[*before, *(max(one, 0) for one in after)],
+        output_padding=[max(-one, 0) for one in after],
+        group=at.integer("num_group", 1),
+    )
+
+
+def _upsampling_inputs(at: Attributes) -> list[str]:
+    if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":
+        return ["data", "weight"]
+    return numbered("arg", at.count("num_args", 1))
+
+
+def _upsampling_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    scale = at.integer("scale")
+    data = ins[0]
+    if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":
+        window = 2 * scale - scale % 2
+        ins[1] = unify(ins[1], (data[1] if data else 0, 1, window, window), "weight")
+        made = data and (data[0], data[1], data[2] * scale, data[3] * scale)
+        return ins, [unify(outs[0], made, "output")]
+    if not all(complete(shape) for shape in ins) or data is None:
+        return ins, outs
+    channels = [shape[1] for shape in ins if shape is not None]
+    total = sum(channels) if at.choice("multi_input_mode", ("concat", "sum"), "concat") == "concat" else channels[0]
+    return ins, [unify(outs[0], (data[0], total, data[2] * scale, data[3] * scale), "output")]
+
+
+@operator("UpSampling", inputs=_upsampling_inputs, shapes=_upsampling_shapes, dtypes=one_dtype, variadic="num_args")
+def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> Value:
+    scale = at.integer("scale")
+    if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":
+        window = 2 * scale - scale % 2
+        border = -(-(scale - 1) // 2)
+        return to.ConvTranspose(
+            data, others[0], kernel_shape=[window] * 2, strides=[scale] * 2, pads=[border] * 4, group=data.shape[1]
+        )
+    height, width = data.shape[2] * scale, data.shape[3] * scale
+    parts = [enlarged(to, one, height // one.shape[2], width // one.shape[3]) for one in (data, *others)]
+    if len(parts) == 1:
+        return parts[0]
+    if at.choice("multi_input_mode", ("concat", "sum"), "concat") == "concat":
+        return to.Concat(*parts, axis=1)
+    return to.Sum(*parts)
+
+
+def enlarged(to: Builder, x: Value, tall: int, wide: int) -> Value:
+    """Every pixel repeated."""
+    scales = to.constant(np.array([1, 1, tall, wide]), "float32")
+    return to.Resize(x, None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")

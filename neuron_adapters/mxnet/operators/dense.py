@@ -1,0 +1,150 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from math import prod
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
+from neuron_adapters.mxnet.operators._rules import (
+    arguments,
+    axis_of,
+    forward,
+    one_dtype,
+    rank_at_least,
+    unify,
+    with_bias,
+)
+
+
+def _connected_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    hidden = at.integer("num_hidden")
+    flatten = at.flag("flatten", default=True)
+    data = ins[0]
+    width = 0 if data is None else prod(data[1:]) if flatten else data[-1]
+    ins[1] = unify(ins[1], (hidden, width), "weight")
+    if len(ins) > 2:
+        ins[2] = unify(ins[2], (hidden,), "bias")
+    if data is None:
+        return ins, outs
+    made: MaybeShape = (data[0], hidden) if flatten else (*data[:-1], hidden)
+    made = unify(outs[0], made, "output")
+    if made is not None:
+        # The batch may be known only from what comes after.
+        ins[0] = (made[0], *data[1:]) if flatten else (*made[:-1], data[-1])
+    return ins, [made]
+
+
+@operator("FullyConnected", "_sparse_FullyConnected", inputs=with_bias(default_no_bias=False), shapes=_connected_shapes,
+          dtypes=one_dtype)  # fmt: skip
+def _fully_connected(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
+    flatten = at.flag("flatten", default=True)
+    x: Value = to.reshape(data, [data.shape[0], -1]) if flatten and len(data.shape) != 2 else data
+    if flatten or len(data.shape) == 2:
+        return to.Gemm(x, weight, bias, transB=1) if bias is not None else to.Gemm(x, weight, transB=1)
+    made = to.MatMul(x, to.transpose(weight, [1, 0]))
+    return made if bias is None else to.Add(made, bias)
+
+
+def _dot_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
+    one = left[1:] if at.flag("transpose_a", default=False) else left[:-1]
+    two = right[:-1] if at.flag("transpose_b", default=False) else right[1:]
+    inner = left[0] if at.flag("transpose_a", default=False) else left[-1]
+    other = right[-1] if at.flag("transpose_b", default=False) else right[0]
+    if inner != other:
+        raise ValueError(f"the summed sizes must be equal, got {inner} and {other}")
+    return (*one, *two) or (1,)
+
+
+@operator("dot", "_sparse_dot", inputs=("lhs", "rhs"), shapes=forward(_dot_shape), dtypes=one_dtype)
+def _dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
+    """The sum over the last axis of the left and the first of the right; transposing reverses which."""
+    if at.flag("transpose_a", default=False):
+        one = to.transpose(to.reshape(left, [left.shape[0], -1]), [1, 0])
+    else:
+        one = to.reshape(left, [-1, left.shape[-1]])
+    if at.flag("transpose_b", default=False):
+        two = to.transpose(to.reshape(right, [-1, right.shape[-1]]), [1, 0])
+    else:
+        two = to.reshape(right, [right.shape[0], -1])
+    return to.reshape(to.MatMul(one, two), to.outputs[0].shape)
+
+
+def _matrix_shape(at: Attributes, left: Shape, right: Shape, *_more: Shape) -> Shape:
+    rank_at_least(2, left)
+    one = left[:-2] + (left[:-3:-1] if at.flag("transpose_a", default=False) else left[-2:])
+    two = right[:-2] + (right[:-3:-1] if at.flag("transpose_b", default=False) else right[-2:])
+    if one[:-2] != two[:-2] or one[-1] != two[-2]:
+        raise ValueError(f"{one} and {two} (transposed as asked) must agree in the batch and the summed size")
+    return (*one[:-1], two[-1])
+
+
+def _product(to: Builder, at: Attributes, left: Value, right: Value, rank: int) -> Value:
+    if at.flag("transpose_a", default=False):
+        left = to.swap(left, rank, -1, -2)
+    if at.flag("transpose_b", default=False):
+        right = to.swap(right, rank, -1, -2)
+    return to.MatMul(left, right)
+
+
+@operator("batch_dot", inputs=("lhs", "rhs"), shapes=forward(_matrix_shape), dtypes=one_dtype)
+def _batch_dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
+    return _product(to, at, left, right, len(left.shape))
+
+
+def _moved(at: Attributes, shape: Shape) -> list[int]:
+    """The order of axes that brings the rows, at ``axis``, next to the columns."""
+    axis = axis_of(at.integer("axis", -2), len(shape))
+    return [one for one in range(len(shape) - 1) if one != axis] + [axis, len(shape) - 1]
+
+
+def _back(order: list[int]) -> list[int]:
+    return [order.index(one) for one in range(len(order))]
+
+
+def _gemm_shape(at: Attributes, left: Shape, right: Shape, *more: Shape) -> Shape:
+    order = _moved(at, left)
+    made = _matrix_shape(at, tuple(left[one] for one in order), tuple(right[one] for one in order))
+    result = tuple(made[one] for one in _back(order))
+    if more and more[0] != result:
+        raise ValueError(f"C must be {result}")
+    return result
+
+
+@operator("_linalg_gemm2", "linalg_gemm2", inputs=("A", "B"), shapes=forward(_gemm_shape), dtypes=one_dtype)
+def _gemm2(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
+    order = _moved(at, left.shape)
+    made = _product(to, at, to.transpose(left, order), to.transpose(right, order), len(order))
+    return to.Mul(to.transpose(made, _back(order)), at.number("alpha", 1.0))
+
+
+@operator("_linalg_gemm", "linalg_gemm", inputs=("A", "B", "C"), shapes=forward(_gemm_shape), dtypes=one_dtype)
+def _gemm(to: Builder, at: Attributes, left: Tensor, right: Tensor, added: Tensor) -> Value:
+    made = _gemm2(to, at, left, right)
+    assert isinstance(made, Value)
+    return to.Add(made, to.Mul(added, at.number("beta", 1.0)))
+
+
+def _syrk_shape(at: Attributes, data: Shape) -> Shape:
+    rank_at_least(2, data)
+    size = data[-1] if at.flag("transpose", default=False) else data[-2]
+    return (*data[:-2], size, size)
+
+
+@operator("_linalg_syrk", "linalg_syrk", inputs=("A",), shapes=forward(_syrk_shape), dtypes=one_dtype)
+def _syrk(to: Builder, at: Attributes, data: Tensor) -> Value:
+    turned = to.swap(data, len(data.shape), -1, -2)
+    pair = (turned, data) if at.flag("transpose", default=False) else (data, turned)
+    return to.Mul(to.MatMul(*pair), at.number("alpha", 1.0))
+
+
+@operator("khatri_rao", inputs=arguments,
+          shapes=forward(lambda _at, *shapes: (prod(one[0] for one in shapes), shapes[0][1])), dtypes=one_dtype,
+          variadic="num_args")  # fmt: skip
+def _khatri_rao(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:
+    """Column by column, the Kronecker product."""
+    made: Value = first
+    for other in others:
+        made = to.reshape(to.Mul(to.unsqueeze(made, 1), to.unsqueeze(other, 0)), [-1, first.shape[1]])
+    return made

@@ -1,0 +1,234 @@
+"""What single-shot detectors end in: prior boxes, their decoding, and non-maximum suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Shape, operator
+from neuron_adapters.mxnet.operators._rules import first_dtype, forward, one_dtype, rank_at_least
+
+#: Its square is the last that int32 counts to.
+_MOST_STABLE = 46340
+
+
+def _anchors(at: Attributes) -> int:
+    return len(at.numbers("sizes", (1.0,))) + len(at.numbers("ratios", (1.0,))) - 1
+
+
+def _prior_shape(at: Attributes, data: Shape) -> Shape:
+    rank_at_least(4, data)
+    return (1, data[2] * data[3] * _anchors(at), 4)
+
+
+@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shapes=forward(_prior_shape), dtypes=first_dtype)
+def _multi_box_prior(to: Builder, at: Attributes, data: Tensor) -> Value:
+    return to.constant(_priors(at, *data.shape[2:]), data.dtype)
+
+
+def _priors(at: Attributes, height: int, width: int) -> Array:
+    """Corners of the boxes round every pixel: one a size of the first ratio, one a further ratio of the first size."""
+    sizes, ratios = at.numbers("sizes", (1.0,)), at.numbers("ratios", (1.0,))
+    steps, offsets = at.numbers("steps", (-1.0, -1.0)), at.numbers("offsets", (0.5, 0.5))
+    across = steps[0] if steps[0] > 0 else 1.0 / height, steps[1] if steps[1] > 0 else 1.0 / width
+    rows = (np.arange(height) + offsets[0]) * across[0]
+    columns = (np.arange(width) + offsets[1]) * across[1]
+    shapes = [(size, ratios[0]) for size in sizes] + [(sizes[0], ratio) for ratio in ratios[1:]]
+    half = np.array([(size * height / width * ratio**0.5 / 2, size / ratio**0.5 / 2) for size, ratio in shapes])
+    centres = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 1, 2)
+    boxes = np.concatenate([centres - half, centres + half], axis=-1).reshape(1, -1, 4)
+    return np.clip(boxes, 0.0, 1.0) if at.flag("clip", default=False) else boxes
+
+
+def _detection_shape(_at: Attributes, scores: Shape, offsets: Shape, anchors: Shape) -> Shape:
+    rank_at_least(3, scores)
+    count = scores[2]
+    if offsets != (scores[0], 4 * count) or anchors != (1, count, 4):
+        raise ValueError(f"loc_pred must be {(scores[0], 4 * count)} and anchor {(1, count, 4)}")
+    return (scores[0], count, 6)
+
+
+@operator("_contrib_MultiBoxDetection", "MultiBoxDetection", inputs=("cls_prob", "loc_pred", "anchor"),
+          shapes=forward(_detection_shape), dtypes=one_dtype)  # fmt: skip
+def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: Tensor, anchors: Tensor) -> Value:
+    """Rows of class, score and box, the best first. A suppressed row has class -1, a row without any -1 throughout."""
+    batch, classes, count = scores.shape
+    at.only("background_id", "0", "the first class is the background")
+    best = to.slice(scores, 1, 1, classes)
+    chosen = to.unsqueeze(to.ArgMax(best, axis=1, keepdims=0), 2)
+    score = to.unsqueeze(to.reduce("ReduceMax", best, [1], keep=False), 2)
+    boxes = _decoded(to, at, to.reshape(offsets, [batch, count, 4]), anchors)
+    rows = to.Concat(to.cast(chosen, scores.dtype), score, boxes, axis=2)
+    valid = to.squeeze(to.GreaterOrEqual(score, at.number("threshold", 0.01)), 2)
+    nothing = to.constant(-1.0, scores.dtype)
+    found, present = _compacted(to, rows, valid, count)
+    overlap, most = at.number("nms_threshold", 0.5), at.integer("nms_topk", -1)
+    if 0 < overlap <= 1:
+        rows, valid = _sorted(to, rows, to.squeeze(score, 2), valid, count)
+        groups = 1 if at.flag("force_suppress", default=False) else classes - 1
+        ids = to.slice(rows, 2, 0, 1)
+        grouped = to.Equal(ids, to.constant(np.arange(groups), ids.dtype)) if groups > 1 else None
+        leading = to.And(valid, to.constant(np.arange(count) < most, "bool")) if 0 < most < count else valid
+        kept = _kept(to, to.slice(rows, 2, 2, 6), leading, grouped, (batch, groups, count), overlap)
+        marked = to.Concat(to.Where(to.unsqueeze(kept, 2), ids, nothing), to.slice(rows, 2, 1, 6), axis=2)
+        if 0 < most < count:
+            # Rows past nms_topk are suppressed, and stay in the order in which they were found.
+            rest = to.Concat(to.Add(to.Mul(ids, 0.0), -1.0), to.slice(found, 2, 1, 6), axis=2)
+            marked = to.Where(to.constant((np.arange(count) < most).reshape(1, -1, 1), "bool"), marked, rest)
+        found = marked
+    return to.Where(to.unsqueeze(present, 2), found, nothing)
+
+
+def _decoded(to: Builder, at: Attributes, offsets: Value, anchors: Tensor) -> Value:
+    """Corners of the boxes that lie at ``offsets``, in units of the variances, from the anchors."""
+    variances = at.numbers("variances", (0.1, 0.1, 0.2, 0.2))
+    low, high = to.split(anchors, 2, [2, 2])
+    size = to.Sub(high, low)
+    centre = to.Mul(to.Add(low, high), 0.5)
+    move, grow = to.split(to.Mul(offsets, to.constant(np.array(variances), offsets.dtype)), 2, [2, 2])
+    middle = to.Add(to.Mul(move, size), centre)
+    half = to.Mul(to.Mul(to.Exp(grow), size), 0.5)
+    boxes = to.Concat(to.Sub(middle, half), to.Add(middle, half), axis=2)
+    return to.Clip(boxes, 0.0, 1.0) if at.flag("clip", default=True) else boxes
+
+
+def _sorted(to: Builder, rows: Value, score: Value, valid: Value, count: int) -> tuple[Value, Value]:
+    """``rows`` and ``valid`` with the highest score first and what is not valid last."""
+    lowest = to.constant(np.finfo(score.dtype).min, score.dtype)
+    order = _order(to, to.Where(valid, score, lowest), count)
+    return _ordered(to, rows, order), _ordered(to, valid, order)
+
+
+def _order(to: Builder, score: Value, count: int) -> Value:
+    """Places of ``score`` (batch, count), the highest first; of equal ones the first comes first, as in MXNet."""
+    scores, order = to.top(score, count, 1, largest=True)
+    if not 1 < count <= _MOST_STABLE:
+        return order
+    # Equal scores get one number, counted upwards; that and the place sort what is left to sort.
+    new = to.Not(to.Equal(to.slice(scores, 1, 1), to.slice(scores, 1, 0, count - 1)))
+    numbers = to.CumSum(to.Pad(to.cast(new, "int32"), to.constant([0, 1, 0, 0])), to.constant(1))
+    places = to.cast(order, "int32")
+    keys, _where = to.top(to.Add(to.Mul(numbers, count), places), count, 1, largest=False)
+    return to.cast(to.Mod(keys, count), "int64")
+
+
+def _compacted(to: Builder, rows: Value, valid: Value, count: int) -> tuple[Value, Value]:
+    """``rows`` and ``valid`` with what is valid first, otherwise in their order."""
+    places = np.arange(count)
+    keys = to.Where(valid, to.constant(2 * count - places, "int32"), to.constant(count - places, "int32"))
+    _keys, order = to.top(keys, count, 1, largest=True)
+    return _ordered(to, rows, order), _ordered(to, valid, order)
+
+
+def _ordered(to: Builder, value: Value, order: Value) -> Value:
+    """``value`` (batch, count) or (batch, count, width), each of the batch in its order."""
+    return to.GatherND(value, to.unsqueeze(order, 2), batch_dims=1)
+
+
+def _kept(
+    to: Builder, boxes: Value, valid: Value, grouped: Value | None, sizes: tuple[int, int, int], overlap: float
+) -> Value:
+    """Which of the valid boxes, the best first, overlap none that is kept before them in their group.
+
+    ``grouped``: (batch, count, groups), whether a box is of a group; None for one group. ``sizes``: batch, groups and
+    count. Their places serve as scores, so that boxes of one score keep their order.
+    """
+    batch, groups, count = sizes
+    ranks = to.Where(valid, to.constant(np.arange(count, 0, -1), boxes.dtype), to.constant(-1.0, boxes.dtype))
+    scores = to.unsqueeze(ranks, 1)
+    if grouped is not None:
+        scores = to.Where(to.transpose(grouped, [0, 2, 1]), scores, to.constant(-1.0, boxes.dtype))
+    chosen = to.NonMaxSuppression(
+        boxes, scores, to.constant([count]), to.constant([overlap], "float32"), to.constant([0.0], "float32")
+    )
+    ones = to.cast(to.GreaterOrEqual(to.at(chosen, 1, 0), 0), boxes.dtype)
+    marks = to.ScatterND(to.constant(np.zeros((batch, groups, count)), boxes.dtype), chosen, ones)
+    return to.Greater(to.reduce("ReduceMax", marks, [1], keep=False), 0.5)
+
+
+@operator("_contrib_box_nms", "_contrib_box_non_maximum_suppression", outputs=("output0",),
+          shapes=forward(lambda _at, data: data), dtypes=one_dtype)  # fmt: skip
+def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
+    """Rows that are kept, the best first; then rows of -1."""
+    count, width = data.shape[-2:]
+    rows: Value = to.reshape(data, [-1, count, width])
+    batch = 1
+    for size in data.shape[:-2]:
+        batch *= size
+    start, at_score, at_id = at.integer("coord_start", 2), at.integer("score_index", 1), at.integer("id_index", -1)
+    score = to.at(rows, 2, at_score)
+    valid = to.Greater(score, at.number("valid_thresh", 0.0))
+    background = at.integer("background_id", -1)
+    if at_id >= 0 and background >= 0:
+        valid = to.And(valid, to.Not(to.Equal(to.at(rows, 2, at_id), float(background))))
+    rows, valid = _sorted(to, rows, score, valid, count)
+    most = at.integer("topk", -1)
+    if 0 < most < count:
+        valid = to.And(valid, to.constant((np.arange(count) < most).reshape(1, -1), "bool"))
+    given, wanted = (at.choice(name, ("corner", "center"), "corner") for name in ("in_format", "out_format"))
+    boxes = to.slice(rows, 2, start, start + 4)
+    corners = boxes if given == "corner" else _corners(to, boxes)
+    apart = corners
+    if at_id >= 0 and not at.flag("force_suppress", default=False):
+        # Classes are moved to where they cannot overlap.
+        flat = to.reshape(corners, [-1])
+        span = to.Sub(to.reduce("ReduceMax", flat, [0]), to.reduce("ReduceMin", flat, [0]))
+        apart = to.Add(corners, to.Mul(to.slice(rows, 2, at_id, at_id + 1), to.Add(span, 1.0)))
+    kept = _kept(to, apart, valid, None, (batch, 1, count), at.number("overlap_thresh", 0.5))
+    if wanted != given:
+        turned = corners if wanted == "corner" else _centred(to, corners)
+        parts = [to.slice(rows, 2, 0, start)] if start else []
+        parts += [turned, to.slice(rows, 2, start + 4)] if start + 4 < width else [turned]
+        rows = to.Concat(*parts, axis=2)
+    rows, kept = _compacted(to, rows, kept, count)
+    return to.reshape(to.Where(to.unsqueeze(kept, 2), rows, to.constant(-1.0, data.dtype)), data.shape)
+
+
+def _corners(to: Builder, boxes: Value, axis: int = 2) -> Value:
+    """(x, y, width, height) of the middle to the two corners."""
+    middle, size = to.split(boxes, axis, [2, 2])
+    half = to.Mul(size, 0.5)
+    return to.Concat(to.Sub(middle, half), to.Add(middle, half), axis=axis)
+
+
+def _centred(to: Builder, corners: Value) -> Value:
+    low, high = to.split(corners, 2, [2, 2])
+    return to.Concat(to.Mul(to.Add(low, high), 0.5), to.Sub(high, low), axis=2)
+
+
+@operator("_contrib_box_iou", inputs=("lhs", "rhs"), dtypes=one_dtype,
+          shapes=forward(lambda _at, left, right: (*left[:-1], *right[:-1])))  # fmt: skip
+def _box_iou(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
+    """The overlap of each with each, as a share of what both cover."""
+    center = at.choice("format", ("corner", "center"), "corner") == "center"
+    sides = []
+    for place, one in enumerate((left, right)):
+        flat = to.reshape(one, [-1, 4])
+        flat = _corners(to, flat, 1) if center else flat
+        sides.append([to.unsqueeze(part, 1 - place) for part in to.split(flat, 1, [2, 2])])
+    (low, high), (other_low, other_high) = sides
+    shared = _area(to, to.Sub(to.Min(high, other_high), to.Max(low, other_low)))
+    both = to.Sub(to.Add(_area(to, to.Sub(high, low)), _area(to, to.Sub(other_high, other_low))), shared)
+    none = to.LessOrEqual(both, 0.0)
+    share = to.Div(shared, to.Where(none, to.constant(1.0, left.dtype), both))
+    return to.reshape(to.Where(none, to.constant(0.0, left.dtype), share), to.outputs[0].shape)
+
+
+def _area(to: Builder, size: Value) -> Value:
+    return to.reduce("ReduceProd", to.Max(size, 0.0), [-1], keep=False)
+
+
+@operator("_contrib_box_decode", inputs=("data", "anchors"), shapes=forward(lambda _at, data, _anchors: data),
+          dtypes=one_dtype)  # fmt: skip
+def _box_decode(to: Builder, at: Attributes, data: Tensor, anchors: Tensor) -> Value:
+    deviations = np.array([at.number(f"std{index}", 1.0) for index in range(4)])
+    corner = at.choice("format", ("corner", "center"), "center") == "corner"
+    first, second = to.split(anchors, 2, [2, 2])
+    size = to.Sub(second, first) if corner else second
+    middle = to.Add(first, to.Mul(size, 0.5)) if corner else first
+    move, grow = to.split(to.Mul(data, to.constant(deviations, data.dtype)), 2, [2, 2])
+    most = at.number("clip", -1.0)
+    half = to.Mul(to.Mul(to.Exp(to.Min(grow, most) if most > 0 else grow), size), 0.5)
+    middle = to.Add(to.Mul(move, size), middle)
+    return to.Concat(to.Sub(middle, half), to.Add(middle, half), axis=2)

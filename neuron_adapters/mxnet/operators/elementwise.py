@@ -1,0 +1,192 @@
+"""Functions of one array, element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import axis_of, one_dtype, same
+
+Unary = Callable[[Builder, Tensor], Value]
+
+
+def _round(to: Builder, x: Value) -> Value:
+    # MXNet rounds halves away from zero, ONNX to the even neighbour.
+    return to.Mul(to.Sign(x), to.Floor(to.Add(to.Abs(x), 0.5)))
+
+
+def _rint(to: Builder, x: Value) -> Value:
+    # Of two neighbours that are as near, MXNet takes the lower.
+    return to.Ceil(to.Sub(x, 0.5))
+
+
+def truncated(to: Builder, x: Value) -> Value:
+    """Without its fraction."""
+    return to.Mul(to.Sign(x), to.Floor(to.Abs(x)))
+
+
+def cube_root(to: Builder, x: Value) -> Value:
+    """With the sign of ``x``."""
+    return to.Mul(to.Sign(x), to.Pow(to.Abs(x), 1.0 / 3.0))
+
+
+def _log1p(to: Builder, x: Value) -> Value:
+    # log(u) x / (u - 1) with u = 1 + x: what rounding u loses, the division by what is left of x gives back.
+    u = to.Add(x, 1.0)
+    rest = to.Sub(u, 1.0)
+    small = to.Equal(rest, 0.0)
+    infinite = to.Equal(to.Sub(x, x), 0.0)
+    precise = to.Where(small, x, to.Mul(to.Log(u), to.Div(x, to.Where(small, _like(to, x, 1.0), rest))))
+    return to.Where(infinite, precise, to.Log(u))
+
+
+def _expm1(to: Builder, x: Value) -> Value:
+    # 2 sinh(x / 2) exp(x / 2) does not subtract what is nearly equal.
+    half = to.Mul(x, 0.5)
+    return to.Mul(to.Mul(_sinh(to, half), to.Exp(half)), 2.0)
+
+
+def _sinh(to: Builder, x: Value) -> Value:
+    # Near zero the exponentials cancel: there the series is exact enough.
+    square = to.Mul(x, x)
+    series = to.Add(to.Mul(square, 1.0 / 120.0), 1.0 / 6.0)
+    near = to.Mul(x, to.Add(to.Mul(square, series), 1.0))
+    far = to.Mul(to.Sub(to.Exp(x), to.Exp(to.Neg(x))), 0.5)
+    return to.Where(to.Less(to.Abs(x), 0.3), near, far)
+
+
+def _erfinv(to: Builder, x: Value) -> Value:
+    # A first guess by Winitzki's formula, then Newton's steps on erf(y) = x; on the tails erf has no digits left to
+    # step by, and float32 inputs end at 1 - 6e-8.
+    log = to.Log(to.Mul(to.Add(to.Neg(x), 1.0), to.Add(x, 1.0)))
+    a = 0.147
+    middle = to.Add(to.Mul(log, 0.5), 2.0 / (math.pi * a))
+    root = to.Sqrt(to.Sub(to.Sqrt(to.Sub(to.Mul(middle, middle), to.Mul(log, 1.0 / a))), middle))
+    y = to.Mul(to.Sign(x), root)
+    for _ in range(3):
+        slope = to.Mul(to.Exp(to.Neg(to.Mul(y, y))), 2.0 / math.sqrt(math.pi))
+        y = to.Sub(y, to.Div(to.Sub(to.Erf(y), x), slope))
+    return to.Where(to.Equal(to.Abs(x), 1.0), to.Mul(x, math.inf), y)
+
+
+def _gammaln(to: Builder, x: Value) -> Value:
+    """By Lanczos' approximation for x > 0.5, and by reflection below."""
+    below = to.Less(x, 0.5)
+    z = to.Sub(to.Where(below, to.Add(to.Neg(x), 1.0), x), 1.0)
+    series = _like(to, x, _LANCZOS[0])
+    for index, factor in enumerate(_LANCZOS[1:], 1):
+        series = to.Add(series, to.Div(to.constant(factor, x.dtype), to.Add(z, float(index))))
+    t = to.Add(z, 5.5)
+    above = to.Add(to.Sub(to.Mul(to.Add(z, 0.5), to.Log(t)), t), to.Add(to.Log(series), 0.5 * math.log(2.0 * math.pi)))
+    reflected = to.Sub(to.Add(to.Neg(to.Log(to.Abs(to.Sin(to.Mul(x, math.pi))))), math.log(math.pi)), above)
+    return to.Where(below, reflected, above)
+
+
+_LANCZOS = (1.000000000190015, 76.18009172947146, -86.50532032941677, 24.01409824083091, -1.231739572450155,
+            0.1208650973866179e-2, -0.5395239384953e-5)  # fmt: skip
+
+
+def _gamma(to: Builder, x: Value) -> Value:
+    magnitude = to.Exp(_gammaln(to, x))
+    # Below zero its sign changes at every whole number.
+    floor = to.Floor(x)
+    odd = to.Sub(floor, to.Mul(to.Floor(to.Mul(floor, 0.5)), 2.0))
+    negative = to.And(to.Less(x, 0.0), to.Greater(odd, 0.5))
+    return to.Where(negative, to.Neg(magnitude), magnitude)
+
+
+def _like(to: Builder, x: Value, value: float) -> Value:
+    return to.Add(to.Mul(x, 0.0), value)
+
+
+def _named(onnx: str) -> Unary:
+    return lambda to, x: to.several(onnx, 1, x)[0]
+
+
+UNARY: dict[str, Unary] = {
+    "abs": _named("Abs"),
+    "arccos": _named("Acos"),
+    "arccosh": _named("Acosh"),
+    "arcsin": _named("Asin"),
+    "arcsinh": _named("Asinh"),
+    "arctan": _named("Atan"),
+    "arctanh": _named("Atanh"),
+    "cbrt": cube_root,
+    "ceil": _named("Ceil"),
+    "cos": _named("Cos"),
+    "cosh": lambda to, x: to.Mul(to.Add(to.Exp(x), to.Exp(to.Neg(x))), 0.5),
+    "degrees": lambda to, x: to.Mul(x, 180.0 / math.pi),
+    "erf": _named("Erf"),
+    "erfinv": _erfinv,
+    "exp": _named("Exp"),
+    "expm1": _expm1,
+    "fix": truncated,
+    "floor": _named("Floor"),
+    "gamma": _gamma,
+    "gammaln": _gammaln,
+    "log": _named("Log"),
+    "log10": lambda to, x: to.Mul(to.Log(x), 1.0 / math.log(10.0)),
+    "log1p": _log1p,
+    "log2": lambda to, x: to.Mul(to.Log(x), 1.0 / math.log(2.0)),
+    "logical_not": lambda to, x: to.cast(to.Equal(x, 0.0), x.dtype),
+    "negative": _named("Neg"),
+    "radians": lambda to, x: to.Mul(x, math.pi / 180.0),
+    "rcbrt": lambda to, x: to.Reciprocal(cube_root(to, x)),
+    "reciprocal": _named("Reciprocal"),
+    "relu": _named("Relu"),
+    "rint": _rint,
+    "round": _round,
+    "rsqrt": lambda to, x: to.Reciprocal(to.Sqrt(x)),
+    "sigmoid": _named("Sigmoid"),
+    "sign": _named("Sign"),
+    "sin": _named("Sin"),
+    "sinh": _sinh,
+    "softsign": _named("Softsign"),
+    "sqrt": _named("Sqrt"),
+    "square": lambda to, x: to.Mul(x, x),
+    "tan": _named("Tan"),
+    "tanh": _named("Tanh"),
+    "trunc": truncated,
+}
+_OTHER_NAMES: dict[str, list[str]] = {
+    name: [] for name in ("erf", "erfinv", "logical_not", "rcbrt", "reciprocal", "softsign")
+}
+_OTHER_NAMES |= {
+    "round": ["_sparse_round", "_contrib_round_ste", "_sparse__contrib_round_ste"],
+    "sign": ["_sparse_sign", "_contrib_sign_ste", "_sparse__contrib_sign_ste"],
+}
+
+for _name, _unary in UNARY.items():
+    operator(_name, *_OTHER_NAMES.get(_name, [f"_sparse_{_name}"]), shapes=same, dtypes=one_dtype)(
+        lambda to, _at, x, unary=_unary: unary(to, x)
+    )
+
+
+@operator("clip", "_sparse_clip", shapes=same, dtypes=one_dtype)
+def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
+    low, high = at.number("a_min"), at.number("a_max")
+    if not x.dtype.startswith("float"):
+        low, high = int(low), int(high)
+    return to.Clip(x, low, high)
+
+
+@operator("smooth_l1", shapes=same, dtypes=one_dtype)
+def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
+    square = at.number("scalar", 1.0) ** 2
+    size = to.Abs(x)
+    curved = to.Mul(to.Mul(x, x), 0.5 * square)
+    return to.Where(to.Less(size, 1.0 / square), curved, to.Sub(size, 0.5 / square))
+
+
+@operator("_contrib_quadratic", shapes=same, dtypes=one_dtype)
+def _quadratic(to: Builder, at: Attributes, x: Tensor) -> Value:
+    a, b, c = (at.number(name, 0.0) for name in "abc")
+    return to.Add(to.Mul(to.Add(to.Mul(x, a), b), x), c)
+
+
+@operator("_contrib_div_sqrt_dim", shapes=same, dtypes=one_dtype)
+def _div_sqrt_dim(to: Builder, _at: Attributes, x: Tensor) -> Value:
+    return to.Mul(x, 1.0 / math.sqrt(x.shape[axis_of(-1, len(x.shape))]))

@@ -1,0 +1,222 @@
+"""Parts of arrays, by place and by index."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Dtypes, Shape, Shapes, operator
+from neuron_adapters.mxnet.operators._rules import axis_of, first_dtype, forward, one_dtype, to_dtype, unify
+from neuron_adapters.mxnet.operators.arithmetic import true
+
+
+def _ranges(at: Attributes, data: Shape) -> list[range]:
+    """The places that ``begin``, ``end`` and ``step`` take of each axis."""
+    begin, end, step = at.maybe_integers("begin"), at.maybe_integers("end"), at.maybe_integers("step")
+    if len(begin) != len(end) or len(begin) > len(data) or (step and len(step) != len(begin)):
+        raise ValueError(f"attributes begin, end and step must have as many parts, at most {len(data)}")
+    found = []
+    for axis, size in enumerate(data):
+        if axis >= len(begin):
+            found.append(range(size))
+            continue
+        every = (step[axis] if step else None) or 1
+        places = range(*slice(begin[axis], end[axis], every).indices(size))
+        if not places:
+            raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {size}")
+        found.append(places)
+    return found
+
+
+@operator("slice", "crop", "_sparse_slice", dtypes=one_dtype,
+          shapes=forward(lambda at, data: tuple(len(one) for one in _ranges(at, data))))  # fmt: skip
+def _slice(to: Builder, at: Attributes, data: Tensor) -> Value:
+    value: Value = data
+    for axis, places in enumerate(_ranges(at, data.shape)):
+        if places != range(data.shape[axis]):
+            end = places[-1] + places.step
+            value = to.slice(value, axis, places[0], end if end >= 0 else None, places.step)
+    return value
+
+
+def _axis_range(at: Attributes, data: Shape) -> tuple[int, int, int]:
+    axis = axis_of(at.integer("axis"), len(data))
+    begin, end, _step = slice(at.maybe_integer("begin"), at.maybe_integer("end")).indices(data[axis])
+    if begin >= end:
+        raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {data[axis]}")
+    return axis, begin, end
+
+
+def _axis_shape(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    data = ins[0]
+    if data is None or not data[axis_of(at.integer("axis"), len(data))]:
+        return ins, outs
+    axis, begin, end = _axis_range(at, data)
+    return ins, [unify(outs[0], (*data[:axis], end - begin, *data[axis + 1 :]), "output")]
+
+
+@operator("slice_axis", shapes=_axis_shape, dtypes=one_dtype)
+def _slice_axis(to: Builder, at: Attributes, data: Tensor) -> Value:
+    return to.slice(data, *_axis_range(at, data.shape))
+
+
+def _like_axes(at: Attributes, data: Shape) -> list[int]:
+    return [axis_of(axis, len(data), "axes") for axis in at.integers("axes", ())] or list(range(len(data)))
+
+
+def _like_shape(at: Attributes, data: Shape, like: Shape) -> Shape:
+    axes = _like_axes(at, data)
+    if any(axis >= len(like) or like[axis] > data[axis] for axis in axes):
+        raise ValueError(f"shape_like {like} must not be larger than data {data} on the axes {tuple(axes)}")
+    return tuple(like[axis] if axis in axes else size for axis, size in enumerate(data))
+
+
+@operator("slice_like", inputs=("data", "shape_like"), shapes=forward(_like_shape), dtypes=first_dtype)
+def _slice_like(to: Builder, at: Attributes, data: Tensor, like: Tensor) -> Value:
+    value: Value = data
+    for axis in _like_axes(at, data.shape):
+        if like.shape[axis] != data.shape[axis]:
+            value = to.slice(value, axis, 0, like.shape[axis])
+    return value
+
+
+def places(to: Builder, index: Value, size: int, mode: str) -> Value:
+    """int64 places within ``size`` from indices of any dtype, as ``mode`` brings in those that lie outside."""
+    whole = to.cast(index, "int64")
+    if mode == "wrap":
+        return to.Mod(whole, size)
+    return to.Clip(whole, 0, size - 1)
+
+
+def _taken(at: Attributes, data: Shape, index: Shape) -> Shape:
+    axis = axis_of(at.integer("axis", 0), len(data))
+    return (*data[:axis], *index, *data[axis + 1 :])
+
+
+@operator("take", inputs=("a", "indices"), shapes=forward(_taken), dtypes=first_dtype)
+def _take(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
+    axis = axis_of(at.integer("axis", 0), len(data.shape))
+    # "raise" cannot raise from within an engine; it is what "clip" is for indices that are right.
+    mode = at.choice("mode", ("clip", "wrap", "raise"), "clip")
+    return to.Gather(data, places(to, index, data.shape[axis], mode), axis=axis)
+
+
+@operator("batch_take", inputs=("a", "indices"), shapes=forward(lambda _at, _data, index: index), dtypes=first_dtype)
+def _batch_take(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Value:
+    column = to.unsqueeze(places(to, to.reshape(index, [-1]), data.shape[1], "clip"), 1)
+    return to.reshape(to.GatherElements(data, column, axis=1), index.shape)
+
+
+def _embedding_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    width = at.integer("output_dim")
+    ins[1] = unify(ins[1], (at.integer("input_dim"), width), "weight")
+    return ins, [unify(outs[0], None if ins[0] is None else (*ins[0], width), "output")]
+
+
+def _embedding_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    weight = ins[1] or at.dtype("dtype", "float32")
+    return [ins[0], weight], [weight] * count
+
+
+@operator("Embedding", "_contrib_SparseEmbedding", "_sparse_Embedding", inputs=("data", "weight"),
+          shapes=_embedding_shapes, dtypes=_embedding_dtypes)  # fmt: skip
+def _embedding(to: Builder, at: Attributes, data: Tensor, weight: Tensor) -> Value:
+    return to.Gather(weight, places(to, data, at.integer("input_dim"), "clip"), axis=0)
+
+
+def _nd_shape(_at: Attributes, data: Shape, index: Shape) -> Shape:
+    if index[0] > len(data):
+        raise ValueError(f"indices of {index[0]} axes do not fit data {data}")
+    return (*index[1:], *data[index[0] :])
+
+
+@operator("gather_nd", inputs=("data", "indices"), shapes=forward(_nd_shape), dtypes=first_dtype)
+def _gather_nd(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Value:
+    return to.GatherND(data, _rows(to, index))
+
+
+def _rows(to: Builder, index: Tensor) -> Value:
+    """ONNX has the coordinates of a place on the last axis, MXNet on the first."""
+    return to.transpose(to.cast(index, "int64"), [*range(1, len(index.shape)), 0])
+
+
+@operator("scatter_nd", inputs=("data", "indices"), shapes=forward(lambda at, *_shapes: at.integers("shape")),
+          dtypes=first_dtype)  # fmt: skip
+def _scatter_nd(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
+    return to.ScatterND(to.constant(np.zeros(at.integers("shape")), data.dtype), _rows(to, index), data)
+
+
+def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    data = ins[0]
+    if data is None or 0 in data:
+        return ins, outs
+    axis = at.maybe_integer("axis") if at.has("axis") else -1
+    place = axis_of(-1 if axis is None else axis, len(data))
+    kept = (*data[:place], 1, *data[place + 1 :])
+    gone = (*data[:place], *data[place + 1 :])
+    if ins[1] is not None and ins[1] not in (kept, gone or (1,)):
+        raise ValueError(f"index must have the shape {gone} or {kept}")
+    return ins, [unify(outs[0], kept if at.flag("keepdims", default=False) else gone or (1,), "output")]
+
+
+@operator("pick", "choose_element_0index", inputs=("data", "index"), shapes=_pick_shapes, dtypes=first_dtype)
+def _pick(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
+    axis = axis_of(at.integer("axis", -1), len(data.shape))
+    found = places(to, index, data.shape[axis], at.choice("mode", ("clip", "wrap"), "clip"))
+    kept = [*data.shape[:axis], 1, *data.shape[axis + 1 :]]
+    return to.reshape(to.GatherElements(data, to.reshape(found, kept), axis=axis), to.outputs[0].shape)
+
+
+@operator("one_hot", inputs=("indices",), shapes=forward(lambda at, index: (*index, at.integer("depth"))),
+          dtypes=to_dtype())  # fmt: skip
+def _one_hot(to: Builder, at: Attributes, index: Tensor) -> Value:
+    dtype = to.outputs[0].dtype
+    whole = to.unsqueeze(to.cast(index, "int64"), len(index.shape))
+    # Not ONNX's OneHot: it counts negative indices from the end, where MXNet has no place for them.
+    hot = to.Equal(whole, to.constant(np.arange(at.integer("depth"))))
+    on, off = (to.constant(at.number(*what), dtype) for what in (("on_value", 1.0), ("off_value", 0.0)))
+    return to.Where(hot, on, off)
+
+
+def _where_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    shape = unify(unify(ins[1], ins[2]), outs[0])
+    condition = ins[0]
+    if condition is not None and shape is not None and len(condition) != len(shape) and condition != shape[:1]:
+        raise ValueError(f"condition must have the shape {shape} or {shape[:1]}")
+    return [condition, shape, shape], [shape]
+
+
+def _where_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    values, outs = one_dtype(at, ins[1:], count)
+    return [ins[0], *values], outs
+
+
+@operator("where", "_sparse_where", inputs=("condition", "x", "y"), shapes=_where_shapes, dtypes=_where_dtypes)
+def _where(to: Builder, _at: Attributes, condition: Tensor, x: Tensor, y: Tensor) -> Value:
+    chosen = true(to, condition)
+    if len(condition.shape) != len(x.shape):
+        chosen = to.reshape(chosen, [-1, *[1] * (len(x.shape) - 1)])
+    return to.Where(chosen, x, y)
+
+
+@operator("_ravel_multi_index", "ravel_multi_index", shapes=forward(lambda _at, data: data[1:]), dtypes=one_dtype)
+def _ravel(to: Builder, at: Attributes, data: Tensor) -> Value:
+    sizes = at.integers("shape")
+    steps = np.array([prod(sizes[axis + 1 :]) for axis in range(len(sizes))])
+    steps = steps.reshape([-1] + [1] * (len(data.shape) - 1))
+    return to.reduce("ReduceSum", to.Mul(data, to.constant(steps, data.dtype)), [0], keep=False)
+
+
+@operator("_unravel_index", "unravel_index", shapes=forward(lambda at, data: (len(at.integers("shape")), *data)),
+          dtypes=one_dtype)  # fmt: skip
+def _unravel(to: Builder, at: Attributes, data: Tensor) -> Value:
+    sizes = at.integers("shape")
+    left = to.cast(data, "int64")
+    parts = []
+    for axis in reversed(range(len(sizes))):
+        parts.append(left if axis == 0 else to.Mod(left, sizes[axis]))
+        left = to.Div(left, sizes[axis])
+    return to.cast(to.Concat(*(to.unsqueeze(one, 0) for one in reversed(parts)), axis=0), data.dtype)

@@ -1,0 +1,129 @@
+"""Softmax and its relatives, and what loss layers are at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Dtypes, MaybeShape, Shapes, operator
+from neuron_adapters.mxnet.operators._rules import axis_of, first_dtype, forward, one_dtype, same, unify
+
+
+def _softmax_inputs(at: Attributes) -> list[str]:
+    return ["data", "length"] if at.flag("use_length", default=False) else ["data"]
+
+
+def _softmax_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    shape = unify(ins[0], outs[0])
+    if shape is not None and len(ins) > 1:
+        axis = axis_of(at.integer("axis", -1), len(shape))
+        ins[1] = unify(ins[1], (*shape[:axis], *shape[axis + 1 :]), "length")
+    return [shape, *ins[1:]], [shape]
+
+
+def _softmax_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    dtype = at.dtype("dtype") if at.has("dtype") else ins[0]
+    return [ins[0], *(one or "int32" for one in ins[1:])], [dtype] * count
+
+
+def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
+    def translate(to: Builder, at: Attributes, data: Tensor, length: Tensor | None = None) -> Value:
+        axis = axis_of(at.integer("axis", -1), len(data.shape))
+        value: Value = to.cast(data, to.outputs[0].dtype)
+        temperature = at.number("temperature", 1.0)
+        if sign / temperature != 1.0:
+            value = to.Mul(value, sign / temperature)
+        if length is None:
+            return to.several(onnx, 1, value, axis=axis)[0]
+        inside = _inside(to, data, length, axis)
+        lowest = to.constant(np.finfo(value.dtype).min, value.dtype)
+        made = to.several(onnx, 1, to.Where(inside, value, lowest), axis=axis)[0]
+        # Outside the length both give 0.
+        return to.Where(inside, made, to.constant(0.0, value.dtype))
+
+    return translate
+
+
+def _inside(to: Builder, data: Tensor, length: Tensor, axis: int) -> Value:
+    """Where along ``axis`` the place is before the length of the row."""
+    shape = [1] * len(data.shape)
+    shape[axis] = data.shape[axis]
+    count = to.constant(np.arange(data.shape[axis]).reshape(shape), "int64")
+    return to.Less(count, to.unsqueeze(to.cast(length, "int64"), axis))
+
+
+for _name, _onnx, _sign in (
+    ("softmax", "Softmax", 1.0),
+    ("log_softmax", "LogSoftmax", 1.0),
+    ("softmin", "Softmax", -1.0),
+):
+    operator(_name, inputs=_softmax_inputs, shapes=_softmax_shapes, dtypes=_softmax_dtypes)(_softmax(_onnx, _sign))
+
+
+@operator("SoftmaxActivation", shapes=same, dtypes=one_dtype)
+def _softmax_activation(to: Builder, at: Attributes, data: Tensor) -> Value:
+    return to.Softmax(data, axis=1 if at.choice("mode", ("instance", "channel"), "instance") == "channel" else -1)
+
+
+def _labelled(label: Callable[[Attributes, tuple[int, ...]], tuple[int, ...]]) -> Callable[..., tuple[Shapes, Shapes]]:
+    """The output is as the data; the label, which inference never reads, is what ``label`` says unless it is known."""
+
+    def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        shape = unify(ins[0], outs[0])
+        given: MaybeShape = ins[1]
+        if shape is not None and (given is None or 0 in given):
+            given = label(at, shape)
+        return [shape, given], [shape]
+
+    return rule
+
+
+def _class_label(at: Attributes, data: tuple[int, ...]) -> tuple[int, ...]:
+    if at.flag("multi_output", default=False):
+        return (data[0], *data[2:])
+    return data[:-1] if at.flag("preserve_shape", default=False) else data[:1]
+
+
+def _label_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    return [ins[0], ins[1] or ins[0]], [ins[0]] * count
+
+
+@operator("SoftmaxOutput", "Softmax", inputs=("data", "label"), shapes=_labelled(_class_label), dtypes=_label_dtypes)
+def _softmax_output(to: Builder, at: Attributes, data: Tensor, _label: Tensor) -> Value:
+    if at.flag("multi_output", default=False):
+        return to.Softmax(data, axis=1)
+    if at.flag("preserve_shape", default=False) or len(data.shape) == 2:
+        return to.Softmax(data, axis=-1)
+    return to.reshape(to.Softmax(to.reshape(data, [data.shape[0], -1]), axis=1), data.shape)
+
+
+_regression = _labelled(lambda _at, data: data)
+
+
+@operator("LinearRegressionOutput", "MAERegressionOutput", "_sparse_LinearRegressionOutput",
+          "_sparse_MAERegressionOutput", inputs=("data", "label"), shapes=_regression,
+          dtypes=_label_dtypes)  # fmt: skip
+def _regression_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
+    return data
+
+
+@operator("LogisticRegressionOutput", "_sparse_LogisticRegressionOutput", inputs=("data", "label"), shapes=_regression,
+          dtypes=_label_dtypes)  # fmt: skip
+def _logistic_output(to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
+    return to.Sigmoid(data)
+
+
+@operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:1]), dtypes=_label_dtypes)
+def _svm_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
+    return data
+
+
+@operator("softmax_cross_entropy", inputs=("data", "label"), shapes=forward(lambda _at, _data, _label: (1,)),
+          dtypes=first_dtype)  # fmt: skip
+def _softmax_cross_entropy(to: Builder, _at: Attributes, data: Tensor, label: Tensor) -> Value:
+    column = to.unsqueeze(to.cast(label, "int64"), 1)
+    chosen = to.GatherElements(to.LogSoftmax(data, axis=1), column, axis=1)
+    return to.reshape(to.Neg(to.reduce("ReduceSum", chosen, [0, 1])), [1])

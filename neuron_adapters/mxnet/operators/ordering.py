@@ -1,0 +1,88 @@
+"""Sorting, and the largest or smallest."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Dtypes, Shape, operator
+from neuron_adapters.mxnet.operators._rules import axis_of, forward, one_dtype, to_dtype
+
+_RETURNS = ("indices", "value", "both", "mask")
+
+
+def _order(to: Builder, at: Attributes, data: Tensor, k: int, *, ascending: bool) -> tuple[Value, Value, int]:
+    """Values, their places, and the axis. Without an axis, all of ``data`` in one row. Equal ones come in any order, as
+    they do in MXNet."""
+    axis = _axis(at, len(data.shape))
+    value: Value = to.reshape(data, [-1]) if axis is None else data
+    size = prod(data.shape) if axis is None else data.shape[axis]
+    return *to.top(value, k or size, axis or 0, largest=not ascending), axis or 0
+
+
+def _axis(at: Attributes, rank: int) -> int | None:
+    """-1 where it is not given, None where it is given as None."""
+    return None if at.is_none("axis") else axis_of(at.integer("axis", -1), rank)
+
+
+def _top_shapes(at: Attributes, data: Shape) -> list[Shape]:
+    axis = _axis(at, len(data))
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    size = prod(data) if axis is None else data[axis]
+    k = at.integer("k", 1)
+    if k > size:
+        raise ValueError(f"attribute k must be at most {size}, got {k}")
+    if kind == "mask":
+        return [data]
+    k = k if k > 0 else size
+    made = (k,) if axis is None else (*data[:axis], k, *data[axis + 1 :])
+    return [made] * (2 if kind == "both" else 1)
+
+
+def _top_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    indices = at.dtype("dtype", "float32")
+    if kind == "indices":
+        return ins, [indices]
+    return ins, [ins[0], indices][:count]
+
+
+def _top_outputs(at: Attributes) -> list[str]:
+    """Where only the values are asked for, the indices are there, unseen."""
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    return {"both": ["output0", "output1"], "value": ["output0"]}.get(kind, ["output"])
+
+
+@operator("topk", outputs=_top_outputs, shapes=forward(_top_shapes), dtypes=_top_dtypes)
+def _topk(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    ascending = at.flag("is_ascend", default=False)
+    values, found, axis = _order(to, at, data, max(at.integer("k", 1), 0), ascending=ascending)
+    if kind == "value":
+        return [values]
+    if kind == "mask":
+        flat = _axis(at, len(data.shape)) is None
+        shape = [prod(data.shape)] if flat else list(data.shape)
+        zeros = to.constant(np.zeros(shape), data.dtype)
+        ones = to.Add(to.Mul(to.cast(found, data.dtype), 0.0), 1.0)
+        return [to.reshape(to.ScatterElements(zeros, found, ones, axis=axis), data.shape)]
+    indices = to.cast(found, at.dtype("dtype", "float32"))
+    return [values, indices] if kind == "both" else [indices]
+
+
+def _sorted_shape(at: Attributes, data: Shape) -> Shape:
+    return (prod(data),) if _axis(at, len(data)) is None else data
+
+
+@operator("sort", outputs=("output0",), shapes=forward(_sorted_shape), dtypes=one_dtype)
+def _sort(to: Builder, at: Attributes, data: Tensor) -> Value:
+    return _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[0]
+
+
+@operator("argsort", shapes=forward(_sorted_shape), dtypes=to_dtype())
+def _argsort(to: Builder, at: Attributes, data: Tensor) -> Value:
+    found = _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[1]
+    return to.cast(found, to.outputs[0].dtype)

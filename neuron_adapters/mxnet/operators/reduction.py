@@ -1,0 +1,87 @@
+"""Sums and the like over axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Shape, operator
+from neuron_adapters.mxnet.operators._rules import axis_of, forward, numbered, of_dtype, one_dtype, to_dtype
+
+
+def _axes(at: Attributes, rank: int) -> list[int]:
+    """The axes that go: those named, or with ``exclude`` the others; all where none is named."""
+    named = {axis_of(axis, rank) for axis in at.integers("axis", ())}
+    if not named:
+        return list(range(rank))
+    return [axis for axis in range(rank) if (axis in named) != at.flag("exclude", default=False)]
+
+
+def _reduced(at: Attributes, data: Shape) -> Shape:
+    axes = _axes(at, len(data))
+    if at.flag("keepdims", default=False):
+        return tuple(1 if axis in axes else size for axis, size in enumerate(data))
+    # MXNet has no array without axes: a sum of everything is an array of one.
+    return tuple(size for axis, size in enumerate(data) if axis not in axes) or (1,)
+
+
+def _reduction(onnx: str, before: Callable[[Builder, Value], Value] | None = None) -> Callable[..., Value]:
+    def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
+        value = before(to, data) if before else data
+        return to.reshape(to.reduce(onnx, value, _axes(at, len(data.shape))), to.outputs[0].shape)
+
+    return translate
+
+
+def _without_nan(fill: float) -> Callable[[Builder, Value], Value]:
+    return lambda to, x: to.Where(to.Equal(x, x), x, to.constant(fill, x.dtype))
+
+
+for _names, _translate in (
+    (("sum", "sum_axis", "_sparse_sum"), _reduction("ReduceSum")),
+    (("mean", "_sparse_mean"), _reduction("ReduceMean")),
+    (("prod",), _reduction("ReduceProd")),
+    (("max", "max_axis"), _reduction("ReduceMax")),
+    (("min", "min_axis"), _reduction("ReduceMin")),
+    (("nansum",), _reduction("ReduceSum", _without_nan(0.0))),
+    (("nanprod",), _reduction("ReduceProd", _without_nan(1.0))),
+):
+    operator(*_names, shapes=forward(_reduced), dtypes=one_dtype)(_translate)
+
+
+@operator("norm", "_sparse_norm", shapes=forward(_reduced), dtypes=to_dtype("out_dtype", None))
+def _norm(to: Builder, at: Attributes, data: Tensor) -> Value:
+    order = at.integer("ord", 2)
+    if order not in (1, 2):
+        raise ValueError(f"attribute ord must be 1 or 2, got {order}")
+    made = to.reduce(f"ReduceL{order}", data, _axes(at, len(data.shape)))
+    return to.reshape(made, to.outputs[0].shape)
+
+
+def _arg(onnx: str) -> Callable[..., Value]:
+    def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
+        axis = at.maybe_integer("axis")
+        value = to.reshape(data, [-1]) if axis is None else data
+        made = to.several(onnx, 1, value, axis=0 if axis is None else axis, keepdims=1)[0]
+        return to.cast(to.reshape(made, to.outputs[0].shape), "float32")
+
+    return translate
+
+
+# Indices are float32, as they have been since before MXNet had other dtypes.
+operator("argmax", shapes=forward(_reduced), dtypes=of_dtype("float32"))(_arg("ArgMax"))
+operator("argmin", shapes=forward(_reduced), dtypes=of_dtype("float32"))(_arg("ArgMin"))
+
+
+@operator("argmax_channel", shapes=forward(lambda _at, data: data[:-1]), dtypes=of_dtype("float32"))
+def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.cast(to.ArgMax(data, axis=-1, keepdims=0), "float32")
+
+
+@operator("multi_sum_sq", inputs=lambda at: numbered("array_", at.count("num_arrays")),
+          shapes=forward(lambda _at, *shapes: (len(shapes),)), dtypes=of_dtype("float32"),
+          variadic="num_arrays")  # fmt: skip
+def _multi_sum_sq(to: Builder, _at: Attributes, *tensors: Tensor) -> Value:
+    flat = [to.reduce("ReduceSumSquare", to.reshape(one, [-1]), [0]) for one in tensors]
+    return to.cast(to.Concat(*flat, axis=0), "float32")

@@ -1,0 +1,168 @@
+"""Sampling: resizing, adaptive pooling, regions of interest, and grids of points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Shape, operator
+from neuron_adapters.mxnet.operators._rules import forward, one_dtype, rank_at_least
+
+
+def _weighted(to: Builder, data: Tensor, rows: Array, columns: Array) -> Value:
+    """Height and width mixed by matrices, which say how much of each old place a new one has."""
+    mixed = to.MatMul(data, to.constant(columns.T, data.dtype))
+    return to.MatMul(to.constant(rows, data.dtype), mixed)
+
+
+def _adaptive_shape(at: Attributes, data: Shape) -> Shape:
+    rank_at_least(4, data)
+    size = at.integers("output_size", ()) or (1,)
+    return (*data[:2], *(size * 2 if len(size) == 1 else size))
+
+
+@operator("_contrib_AdaptiveAvgPooling2D", shapes=forward(_adaptive_shape), dtypes=one_dtype)
+def _adaptive_average(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    new = to.outputs[0].shape[2:]
+    if new == (1, 1):
+        return to.reduce("ReduceMean", data, [2, 3])
+    return _weighted(to, data, *(_averages(old, made) for old, made in zip(data.shape[2:], new)))
+
+
+def _averages(old: int, new: int) -> Array:
+    weights = np.zeros((new, old))
+    for place in range(new):
+        start, end = place * old // new, -(-(place + 1) * old // new)
+        weights[place, start:end] = 1.0 / (end - start)
+    return weights
+
+
+def _resized(at: Attributes, *shapes: Shape) -> Shape:
+    data = shapes[0]
+    rank_at_least(4, data)
+    mode = at.choice("mode", _MODES, "size")
+    if mode == "like":
+        return (*data[:2], *shapes[1][2:])
+    made = []
+    for name, size in zip(("height", "width"), data[2:]):
+        scale = at.number(f"scale_{name}", 0.0)
+        if mode == "size":
+            made.append(int(scale * size) if at.has(f"scale_{name}") else at.integer(name, 1))
+        elif mode == "odd_scale":
+            made.append(int(size * scale) if size % 2 == 0 else int((size - 1) * scale) + 1)
+        else:
+            even, step = "even" in mode, 1 if mode.endswith("up") else -1
+            made.append(size if (size % 2 == 0) == even else size + step)
+    return (*data[:2], *made)
+
+
+_MODES = ("size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up")
+
+
+@operator("_contrib_BilinearResize2D", inputs=lambda at: ["data", "like"] if at.has("mode") and
+          at.choice("mode", _MODES) == "like" else ["data"], shapes=forward(_resized), dtypes=one_dtype)  # fmt: skip
+def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | None = None) -> Value:
+    corners = at.flag("align_corners", default=True)
+    new = to.outputs[0].shape[2:]
+    return _weighted(to, data, *(_between(old, made, corners) for old, made in zip(data.shape[2:], new)))
+
+
+def _between(old: int, new: int, corners: bool) -> Array:
+    """Between its two neighbours, a new place has of each what it is near to it."""
+    if corners:
+        at = np.arange(new) * ((old - 1) / (new - 1) if new > 1 else 0.0)
+    else:
+        at = np.maximum((np.arange(new) + 0.5) * (old / new) - 0.5, 0.0)
+    below = np.minimum(at.astype(int), old - 1)
+    above = np.minimum(below + 1, old - 1)
+    weights = np.zeros((new, old))
+    np.add.at(weights, (np.arange(new), below), 1.0 - (at - below))
+    np.add.at(weights, (np.arange(new), above), at - below)
+    return weights
+
+
+def _pooled(at: Attributes, data: Shape, rois: Shape) -> Shape:
+    rank_at_least(4, data)
+    size = at.integers("pooled_size")
+    return (rois[0], data[1], *(size * 2 if len(size) == 1 else size))
+
+
+@operator("_contrib_ROIAlign", inputs=("data", "rois"), shapes=forward(_pooled), dtypes=one_dtype)
+def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
+    at.only("position_sensitive", "False", "position-sensitive regions are not supported")
+    height, width = to.outputs[0].shape[2:]
+    aligned = at.flag("aligned", default=False)
+    return to.RoiAlign(
+        data,
+        to.slice(rois, 1, 1, 5),
+        to.cast(to.at(rois, 1, 0), "int64"),
+        mode="avg",
+        output_height=height,
+        output_width=width,
+        sampling_ratio=max(0, at.integer("sample_ratio", -1)),
+        spatial_scale=at.number("spatial_scale"),
+        coordinate_transformation_mode="half_pixel" if aligned else "output_half_pixel",
+    )
+
+
+@operator("ROIPooling", inputs=("data", "rois"), shapes=forward(_pooled), dtypes=one_dtype)
+def _roi_pooling(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
+    return to.MaxRoiPool(
+        data, rois, pooled_shape=list(to.outputs[0].shape[2:]), spatial_scale=at.number("spatial_scale")
+    )
+
+
+def _sampled(_at: Attributes, data: Shape, grid: Shape) -> Shape:
+    if len(data) != 4 or len(grid) != 4 or grid[1] != 2 or grid[0] != data[0]:
+        raise ValueError(f"data must be (batch, channels, height, width) and grid (batch, 2, ...), got {data}, {grid}")
+    return (*data[:2], *grid[2:])
+
+
+@operator("BilinearSampler", inputs=("data", "grid"), shapes=forward(_sampled), dtypes=one_dtype)
+def _bilinear_sampler(to: Builder, _at: Attributes, data: Tensor, grid: Tensor) -> Value:
+    return _sample(to, data, grid)
+
+
+def _sample(to: Builder, data: Value, grid: Value) -> Value:
+    """The data at the points of a grid (batch, x and y from -1 to 1, height, width); 0 outside."""
+    points = to.transpose(grid, [0, 2, 3, 1])
+    return to.GridSample(data, points, mode="bilinear", padding_mode="zeros", align_corners=1)
+
+
+def _grid_shape(at: Attributes, data: Shape) -> Shape:
+    if at.choice("transform_type", ("affine", "warp")) == "warp":
+        return data
+    return (data[0], 2, *_target(at))
+
+
+def _target(at: Attributes) -> Shape:
+    size = at.integers("target_shape", (0, 0))
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"attribute target_shape must be height and width, got {size}")
+    return size
+
+
+@operator("GridGenerator", shapes=forward(_grid_shape), dtypes=one_dtype)
+def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
+    if at.choice("transform_type", ("affine", "warp")) == "affine":
+        return _affine(to, data, _target(at))
+    height, width = data.shape[2:]
+    moved = to.Add(data, to.constant(np.stack(np.meshgrid(np.arange(width), np.arange(height))), data.dtype))
+    half = np.array([(width - 1) / 2, (height - 1) / 2]).reshape(1, 2, 1, 1)
+    return to.Sub(to.Mul(moved, to.constant(1.0 / half, data.dtype)), 1.0)
+
+
+def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
+    """The points of a grid of that size, turned by the six numbers of each row."""
+    height, width = target
+    across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    points = np.stack([across, down, np.ones(target)]).reshape(3, -1)
+    made = to.MatMul(to.reshape(data, [-1, 2, 3]), to.constant(points, data.dtype))
+    return to.reshape(made, [data.shape[0], 2, height, width])
+
+
+@operator("SpatialTransformer", inputs=("data", "loc"), dtypes=one_dtype,
+          shapes=forward(lambda at, data, _loc: (*data[:2], *_target(at))))  # fmt: skip
+def _spatial_transformer(to: Builder, at: Attributes, data: Tensor, loc: Tensor) -> Value:
+    return _sample(to, data, _affine(to, loc, _target(at)))

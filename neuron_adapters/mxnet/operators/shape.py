@@ -1,0 +1,248 @@
+"""The same values in another shape or order, and copies of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
+from neuron_adapters.mxnet.operators._rules import (
+    axis_of,
+    first_dtype,
+    forward,
+    one_dtype,
+    unify,
+)
+
+
+def reshaped(sizes: Sequence[int], codes: Sequence[int]) -> tuple[int, ...]:
+    """MXNet's special codes: 0 keeps a size, -1 is worked out, -2 keeps all that follow, -3 joins two, -4 splits one
+    into the two numbers after it. Sizes that are not known are 0 and stay so."""
+    made: list[int] = []
+    source = 0
+    place = 0
+    unknown = None
+    while place < len(codes):
+        code = codes[place]
+        place += 1
+        if code > 0:
+            made.append(code)
+            source += 1
+        elif code == 0:
+            made.append(_take(sizes, source, codes))
+            source += 1
+        elif code == -1:
+            if unknown is not None:
+                raise ValueError(f"attribute shape must have at most one -1, got {tuple(codes)}")
+            unknown = len(made)
+            made.append(1)
+            source += 1
+        elif code == -2:
+            made.extend(sizes[source:])
+            source = len(sizes)
+        elif code == -3:
+            made.append(_take(sizes, source, codes) * _take(sizes, source + 1, codes))
+            source += 2
+        elif code == -4:
+            whole = _take(sizes, source, codes)
+            source += 1
+            if place + 2 > len(codes):
+                raise ValueError(f"attribute shape must have two numbers after -4, got {tuple(codes)}")
+            one, two = codes[place : place + 2]
+            place += 2
+            one = whole // two if one == -1 else one
+            two = whole // one if two == -1 else two
+            if whole and whole != one * two:
+                raise ValueError(f"attribute shape splits a size of {whole} into {one} and {two}")
+            made += [one, two]
+        else:
+            raise ValueError(f"attribute shape must have sizes or codes from 0 to -4, got {tuple(codes)}")
+    if unknown is not None:
+        rest = prod(made)
+        whole = prod(sizes)
+        if 0 in (rest, whole):
+            made[unknown] = 0
+            return tuple(made)
+        made[unknown] = whole // rest
+    if 0 not in (*made, *sizes) and prod(made) != prod(sizes):
+        raise ValueError(f"attribute shape {tuple(codes)} cannot hold the {prod(sizes)} values of {tuple(sizes)}")
+    return tuple(made)
+
+
+def _take(sizes: Sequence[int], place: int, codes: Sequence[int]) -> int:
+    if place >= len(sizes):
+        raise ValueError(f"attribute shape {tuple(codes)} asks for more axes than {tuple(sizes)} has")
+    return sizes[place]
+
+
+def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    codes = at.integers("shape", ())
+    data = ins[0]
+    if not codes and at.has("target_shape"):
+        # As it was before 0.9: one size may be 0, which is worked out.
+        target = at.integers("target_shape")
+        codes = tuple(-1 if size == 0 else size for size in target)
+        if at.flag("keep_highest", default=False):
+            codes = (0, *codes[1:])
+    if data is None:
+        return _reshape_back(codes, ins, outs)
+    reverse = at.flag("reverse", default=False)
+    made = reshaped(data[::-1], codes[::-1])[::-1] if reverse else reshaped(data, codes)
+    return ins, [unify(outs[0], made, "output")]
+
+
+def _reshape_back(codes: Shape, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    if codes and min(codes) > 0:
+        return ins, [unify(outs[0], codes, "output")]
+    return ins, outs
+
+
+@operator("Reshape", "reshape", shapes=_reshape_shapes, dtypes=one_dtype)
+def _reshape(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.reshape(data, to.outputs[0].shape)
+
+
+def _span(at: Attributes, side: str, rank: int) -> tuple[int, int]:
+    begin, end = at.maybe_integer(f"{side}_begin"), at.maybe_integer(f"{side}_end")
+    return (begin or 0) % max(rank, 1), rank if end is None else end if end >= 0 else end + rank
+
+
+def _reshape_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
+    one, two = _span(at, "lhs", len(left)), _span(at, "rhs", len(right))
+    made = (*left[: one[0]], *right[two[0] : two[1]], *left[one[1] :])
+    if prod(made) != prod(left):
+        raise ValueError(f"{left} cannot be reshaped to {made}")
+    return made
+
+
+def _like_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    return forward(_reshape_like_shape)(at, ins, outs)
+
+
+@operator("reshape_like", inputs=("lhs", "rhs"), shapes=_like_shapes, dtypes=first_dtype)
+def _reshape_like(to: Builder, _at: Attributes, left: Tensor, _right: Tensor) -> Value:
+    return to.reshape(left, to.outputs[0].shape)
+
+
+def _flat(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    data = ins[0]
+    made: MaybeShape = None if data is None else (data[0], prod(data[1:]))
+    made = unify(outs[0], made, "output")
+    if data is not None and made is not None:
+        ins[0] = (made[0], *data[1:])
+    return ins, [made]
+
+
+@operator("Flatten", "flatten", shapes=_flat, dtypes=one_dtype)
+def _flatten(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.reshape(data, to.outputs[0].shape)
+
+
+def _order(at: Attributes, rank: int) -> list[int]:
+    order = [axis_of(axis, rank, "axes") for axis in at.integers("axes", ())] or list(range(rank))[::-1]
+    if sorted(order) != list(range(rank)):
+        raise ValueError(f"attribute axes must name each of {rank} axes once, got {tuple(order)}")
+    return order
+
+
+def _transposed(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    known = ins[0] or outs[0]
+    if not known:
+        return ins, outs
+    order = _order(at, len(known))
+    made = ins[0] and tuple(ins[0][axis] for axis in order)
+    made = unify(outs[0], made, "output")
+    return [made and tuple(made[order.index(axis)] for axis in range(len(order)))], [made]
+
+
+@operator("transpose", shapes=_transposed, dtypes=one_dtype)
+def _transpose(to: Builder, at: Attributes, data: Tensor) -> Value:
+    return to.transpose(data, _order(at, len(data.shape)))
+
+
+def _swapped(at: Attributes, data: Shape) -> Shape:
+    one, two = (axis_of(at.integer(name, 0), len(data), name) for name in ("dim1", "dim2"))
+    made = list(data)
+    made[one], made[two] = made[two], made[one]
+    return tuple(made)
+
+
+@operator("SwapAxis", "swapaxes", shapes=forward(_swapped), dtypes=one_dtype)
+def _swap(to: Builder, at: Attributes, data: Tensor) -> Value:
+    rank = len(data.shape)
+    return to.swap(data, rank, axis_of(at.integer("dim1", 0), rank), axis_of(at.integer("dim2", 0), rank))
+
+
+def _expanded(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    data = ins[0]
+    if data is None:
+        return ins, outs
+    axis = axis_of(at.integer("axis"), len(data) + 1)
+    return ins, [unify(outs[0], (*data[:axis], 1, *data[axis:]), "output")]
+
+
+@operator("expand_dims", shapes=_expanded, dtypes=one_dtype)
+def _expand_dims(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.reshape(data, to.outputs[0].shape)
+
+
+def _squeezed(at: Attributes, data: Shape) -> Shape:
+    axes = {axis_of(axis, len(data)) for axis in at.integers("axis", ())}
+    axes = axes or {axis for axis, size in enumerate(data) if size == 1}
+    for axis in axes:
+        if data[axis] != 1:
+            raise ValueError(f"attribute axis must name axes of size 1, axis {axis} has {data[axis]}")
+    return tuple(size for axis, size in enumerate(data) if axis not in axes) or (1,)
+
+
+@operator("squeeze", shapes=forward(_squeezed), dtypes=one_dtype)
+def _squeeze(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.reshape(data, to.outputs[0].shape)
+
+
+def _broadcast_shape(at: Attributes, data: Shape) -> Shape:
+    wanted = at.integers("shape", ())
+    if len(wanted) != len(data) or any(new not in (0, old) and old != 1 for old, new in zip(data, wanted)):
+        raise ValueError(f"attribute shape must have the sizes of {data} where they are not 1, got {wanted}")
+    return tuple(new or old for old, new in zip(data, wanted))
+
+
+@operator("broadcast_to", shapes=forward(_broadcast_shape), dtypes=one_dtype)
+def _broadcast_to(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.expand(data, to.outputs[0].shape)
+
+
+def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
+    made = list(data)
+    for axis, size in zip(at.integers("axis", ()), at.integers("size", ())):
+        place = axis_of(axis, len(data))
+        if data[place] != 1:
+            raise ValueError(f"attribute axis must name axes of size 1, axis {axis} has {data[place]}")
+        made[place] = size
+    return tuple(made)
+
+
+@operator("broadcast_axis", "broadcast_axes", shapes=forward(_broadcast_axes), dtypes=one_dtype)
+def _broadcast_axis(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.expand(data, to.outputs[0].shape)
+
+
+def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
+    made = list(left)
+    ones, twos = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
+    if not ones and len(left) != len(right):
+        raise ValueError(f"both inputs must have as many axes, got {left} and {right}")
+    pairs = zip(ones, twos) if ones else zip(range(len(left)), range(len(right)))
+    for one, two in pairs:
+        place, size = axis_of(one, len(left), "lhs_axes"), right[axis_of(two, len(right), "rhs_axes")]
+        if left[place] not in (1, size):
+            raise ValueError(f"{left} cannot be broadcast like {right}")
+        made[place] = size
+    return tuple(made)
+
+
+@operator("broadcast_like", inputs=("lhs", "rhs"), shapes=forward(_broadcast_like_shape), dtypes=first_dtype)
+def _broadcast_like(to: Builder, _at: Attributes, left: Tensor, _right: Tensor) -> Value:
+    return to.expand(left, to.outputs[0].shape)

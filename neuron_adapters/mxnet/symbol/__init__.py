@@ -1,0 +1,182 @@
+"""Graphs, as ``mx.sym``: variables, every operator as a function, files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet import name as names
+from neuron_adapters.mxnet._graph import Entry, Node, loads
+from neuron_adapters.mxnet._operator_lookup import names as operator_names
+from neuron_adapters.mxnet._upgrade_json import hidden
+from neuron_adapters.mxnet.attribute import scoped
+from neuron_adapters.mxnet.base import MXNetValueError, reading
+from neuron_adapters.mxnet.symbol._compose import create
+from neuron_adapters.mxnet.symbol._functions import Namespace, function_of
+from neuron_adapters.mxnet.symbol._symbol import Symbol, load_json
+
+__all__ = [
+    "Group",
+    "Symbol",
+    "Variable",
+    "arange",
+    "contrib",
+    "eye",
+    "fromjson",
+    "full",
+    "hypot",
+    "linalg",
+    "load",
+    "load_json",
+    "maximum",
+    "minimum",
+    "ones",
+    "pow",
+    "power",
+    "var",
+    "zeros",
+]
+
+contrib = Namespace("_contrib_")
+linalg = Namespace("_linalg_")
+
+fromjson = load_json
+
+_DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool")
+_STORAGE = {"default": 0, "row_sparse": 1, "csr": 2}
+
+
+def var(
+    name: str,
+    attr: Mapping[str, str] | None = None,
+    shape: Sequence[int] | int | None = None,
+    lr_mult: float | None = None,
+    wd_mult: float | None = None,
+    dtype: Any = None,
+    init: Any = None,
+    stype: str | None = None,
+    **kwargs: Any,
+) -> Symbol:
+    """A variable: what a graph gets from outside. ``shape`` and ``dtype`` are what is inferred from; the others are
+    kept in its attributes, as are ``kwargs``, whose names begin and end with two underscores.
+
+    Raises TypeError for a name that is no text, MXNetValueError, a ValueError, for other attributes.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a variable's name is a text, got {name!r}")
+    for key, value in (attr or {}).items():
+        if not isinstance(value, str):
+            raise MXNetValueError(f"an attribute is a text, got {key}={value!r}.")
+    attrs = scoped(attr)
+    said = {
+        "__shape__": None if shape is None else str(shape),
+        "__lr_mult__": None if lr_mult is None else str(lr_mult),
+        "__wd_mult__": None if wd_mult is None else str(wd_mult),
+        "__dtype__": None if dtype is None else str(_DTYPES.index(np.dtype(dtype).name)),
+        "__init__": init if init is None or isinstance(init, str) else init.dumps(),
+        "__storage_type__": None if stype is None else str(_STORAGE[stype]),
+    }
+    attrs.update({key: value for key, value in said.items() if value is not None})
+    for key, value in kwargs.items():
+        if not (key.startswith("__") and key.endswith("__")):
+            raise MXNetValueError(f"attributes of your own begin and end with two underscores, got {key}.")
+        attrs[key] = str(value)
+    node = Node("null", names.current().get(name, "var"), {hidden(key): value for key, value in attrs.items()})
+    return Symbol([Entry(node)])
+
+
+Variable = var
+
+
+def Group(symbols: Sequence[Symbol]) -> Symbol:  # noqa: N802 - MXNet's name
+    """All outputs of several symbols as one."""
+    if not symbols or not all(isinstance(one, Symbol) for one in symbols):
+        raise TypeError("Group() takes a list of symbols")
+    return Symbol([entry for one in symbols for entry in one._entries])
+
+
+def load(fname: str | os.PathLike[str]) -> Symbol:
+    """The Symbol in a file. Raises FormatError for a damaged one and UnreadableError, MXNetErrors both."""
+    with reading(fname), open(fname, "rb") as file:
+        return Symbol(loads(file.read()), os.fspath(fname))
+
+
+def zeros(shape: Any, dtype: Any = None, **kwargs: Any) -> Symbol:
+    """Zeros."""
+    return _filled("_zeros", kwargs, shape=shape, dtype=dtype or "float32")
+
+
+def ones(shape: Any, dtype: Any = None, **kwargs: Any) -> Symbol:
+    """Ones."""
+    return _filled("_ones", kwargs, shape=shape, dtype=dtype or "float32")
+
+
+def full(shape: Any, val: float, dtype: Any = None, **kwargs: Any) -> Symbol:
+    """All ``val``."""
+    return _filled("_full", kwargs, shape=shape, dtype=dtype or "float32", value=float(val))
+
+
+def eye(N: int, M: int = 0, k: int = 0, dtype: Any = None, **kwargs: Any) -> Symbol:  # noqa: N803
+    """Ones on a diagonal."""
+    return _filled("_eye", kwargs, N=N, M=M, k=k, dtype=dtype or "float32")
+
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1.0,
+    repeat: int = 1,
+    infer_range: bool = False,
+    name: str | None = None,
+    dtype: Any = None,
+) -> Symbol:
+    """From ``start``, or from 0 to it where it is alone."""
+    said = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
+    return _filled("_arange", {"name": name}, **said, dtype=dtype or "float32")
+
+
+def power(base: Any, exp: Any) -> Symbol:
+    """One to the power of the other; either may be a number."""
+    return base._combined("pow", exp) if isinstance(base, Symbol) else exp._combined("rpow", base)
+
+
+pow = power  # noqa: A001 - MXNet's name
+
+
+def maximum(left: Any, right: Any) -> Symbol:
+    """The larger; either may be a number."""
+    return _either("maximum", left, right)
+
+
+def minimum(left: Any, right: Any) -> Symbol:
+    """The smaller; either may be a number."""
+    return _either("minimum", left, right)
+
+
+def hypot(left: Any, right: Any) -> Symbol:
+    """The root of the sum of squares; either may be a number."""
+    return _either("hypot", left, right)
+
+
+def _either(kind: str, left: Any, right: Any) -> Symbol:
+    first, second = (left, right) if isinstance(left, Symbol) else (right, left)
+    made: Symbol = first._combined(kind, second)
+    return made
+
+
+def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
+    more = {key: value for key, value in keywords.items() if key not in ("name", "attr")}
+    return Symbol(create(operator, [], {}, {**attrs, **more}, keywords.get("name"), keywords.get("attr")))
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return function_of(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in operator_names() if not name.startswith("_"))})

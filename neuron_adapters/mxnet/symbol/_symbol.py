@@ -1,0 +1,381 @@
+"""Symbol: outputs of a graph, made by composing, saved as JSON."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet import _graph
+from neuron_adapters.mxnet._graph import Entry, Node, walk
+from neuron_adapters.mxnet._operator_lookup import find
+from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, input_names, output_names, written_inputs
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.symbol._compose import create
+from neuron_adapters.mxnet.symbol._operators import OPERATORS, SCALAR_OPERATORS, Operators
+
+Shapes = list[tuple[int, ...]]
+
+
+class Symbol(Operators):
+    """One or more outputs of a graph; ``_entries`` are which, ``_source`` is the file that it came from, if any."""
+
+    __slots__ = ("__weakref__", "_entries", "_source")
+
+    #: Leaves ``numpy_array + symbol`` to this class.
+    __array_ufunc__ = None
+
+    def __init__(self, heads: Sequence[Entry], source: str = "") -> None:
+        self._entries = list(heads)
+        self._source = source
+
+    @property
+    def name(self) -> str | None:
+        """The name of its node; None for a group."""
+        node = self._node()
+        return None if node is None else node.name
+
+    def attr(self, key: str) -> str | None:
+        """An attribute of its node, None where it has none such."""
+        return self.list_attr().get(key)
+
+    def list_attr(self, recursive: bool = False) -> dict[str, str]:
+        """All attributes of its node; those that MXNet hides, ``__lr_mult__``, also as ``lr_mult``."""
+        if recursive:
+            raise DeprecationWarning("list_attr(recursive=True) is no more: use attr_dict()")
+        node = self._node()
+        return {} if node is None else _shown(node.attrs)
+
+    def attr_dict(self) -> dict[str, dict[str, str]]:
+        """The attributes of all nodes that have any, by name."""
+        return {node.name: _shown(node.attrs) for node in walk(self._entries) if node.attrs}
+
+    def _set_attr(self, **attributes: str) -> None:
+        node = self._node()
+        for key, value in attributes.items():
+            if not isinstance(value, str):
+                raise MXNetValueError(f"an attribute is a text, got {key}={value!r}.")
+            if node is not None:
+                node.attrs[hidden(key)] = value
+
+    def list_arguments(self) -> list[str]:
+        """The names of the variables, auxiliary states apart, in the order in which they are needed."""
+        return [name for name, auxiliary in self._variables() if not auxiliary]
+
+    def list_auxiliary_states(self) -> list[str]:
+        """The names of the variables that training writes to: means and variances."""
+        return [name for name, auxiliary in self._variables() if auxiliary]
+
+    def list_inputs(self) -> list[str]:
+        """The names of all variables."""
+        return [name for name, _auxiliary in self._variables()]
+
+    def list_outputs(self) -> list[str]:
+        """A name an output: that of its node, and of the output there."""
+        return [_output_name(entry) for entry in self._entries]
+
+    def get_internals(self) -> Symbol:
+        """All outputs of all nodes: ``symbol.get_internals()["fc_output"]``."""
+        return Symbol([Entry(node, index) for node in walk(self._entries) for index in range(_count_shown(node))])
+
+    def get_children(self) -> Symbol | None:
+        """What its nodes take; None for a variable."""
+        nodes = {id(entry.node): entry.node for entry in self._entries}
+        taken = [entry for node in nodes.values() for entry in node.inputs]
+        return Symbol(taken) if taken else None
+
+    def tojson(self, remove_amp_cast: bool = True) -> str:  # noqa: ARG002 - there are no such casts
+        """The text of a symbol file, as MXNet 1.9.1 writes it."""
+        return _graph.dumps(self._entries)
+
+    def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
+        """Write a symbol file."""
+        text = self.tojson(remove_amp_cast)
+        with open(fname, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+    def infer_shape(self, *args: Any, **kwargs: Any) -> tuple[Shapes | None, Shapes | None, Shapes | None]:
+        """The shapes of arguments, outputs and auxiliary states, given some: by name, or in the order of arguments.
+
+        Three times None, and a warning, where they do not follow. Raises MXNetError where they contradict.
+        """
+        found = self._shapes(args, kwargs)
+        unknown = [
+            f"{name}: {shape}" for name, shape in zip(self.list_arguments(), found[0]) if not shape or 0 in shape
+        ]
+        if unknown or any(not shape or 0 in shape for shape in found[1]):
+            warnings.warn(
+                "the shapes of these arguments do not follow (0 is an unknown size); give some of them:\n\t"
+                + "\n\t".join(unknown),
+                stacklevel=2,
+            )
+            return (None, None, None)
+        return found
+
+    def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
+        """The same as far as it is known: ``()``, or zeros."""
+        return self._shapes(args, kwargs)
+
+    def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """The dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
+        otherwise."""
+        given = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
+        found = self._infer({}, given)
+        classes = {name: np.dtype(dtype).type for name, dtype in found.dtypes.items()}
+        return (
+            [classes[name] for name in self.list_arguments()],
+            [np.dtype(dtype).type for _shape, dtype in found.outputs],
+            [classes[name] for name in self.list_auxiliary_states()],
+        )
+
+    infer_type_partial = infer_type
+
+    def debug_str(self) -> str:
+        """The nodes and what they take, to read."""
+        lines = []
+        if len(self._entries) > 1:
+            lines += ["Symbol Outputs:"]
+            lines += [f"\toutput[{at}]={node.name}({index})" for at, (node, index) in enumerate(self._entries)]
+        for node in walk(self._entries):
+            if node.op == "null":
+                lines.append(f"Variable:{node.name}")
+                continue
+            lines += ["-" * 20, f"Op:{node.op}, Name={node.name}", "Inputs:"]
+            lines += [f"\targ[{at}]={one.name}({index})" for at, (one, index) in enumerate(node.inputs)]
+            if node.attrs:
+                lines += ["Attrs:", *(f"\t{key}={value}" for key, value in sorted(node.attrs.items()))]
+        return "\n".join(lines) + "\n"
+
+    def bind(
+        self,
+        ctx: Context,
+        args: Any,
+        args_grad: Any = None,
+        grad_req: Any = "write",
+        aux_states: Any = None,
+        group2ctx: Any = None,
+        shared_exec: Any = None,
+    ) -> Any:
+        """An executor over these arrays; placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
+        return _bind().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+
+    def simple_bind(
+        self,
+        ctx: Context,
+        grad_req: Any = "write",
+        type_dict: Any = None,
+        stype_dict: Any = None,
+        group2ctx: Any = None,
+        shared_arg_names: Any = None,
+        shared_exec: Any = None,
+        shared_buffer: Any = None,
+        **shapes: Any,
+    ) -> Any:
+        """An executor with arrays of its own, in the shapes that follow from ``shapes``."""
+        return _bind().simple_bind(
+            self,
+            ctx,
+            grad_req,
+            type_dict,
+            stype_dict,
+            group2ctx,
+            shared_arg_names,
+            shared_exec,
+            shared_buffer,
+            **shapes,
+        )
+
+    def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
+        """The outputs for these arrays, by the names of the arguments."""
+        return _bind().evaluate(self, ctx, **kwargs)
+
+    def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Symbol:
+        """A copy in which symbols take the place of variables: by name, or in the order of arguments."""
+        if args and kwargs:
+            raise TypeError("compose only accepts symbols either by position or by name, not both")
+        if not all(isinstance(one, Symbol) for one in (*args, *kwargs.values())):
+            raise TypeError("compose takes symbols")
+        arguments = self.list_inputs()
+        if len(args) > len(arguments):
+            raise MXNetValueError(f"{self!r} has {len(arguments)} arguments, got {len(args)}.")
+        given = {**dict(zip(arguments, args)), **kwargs}
+        for key, symbol in given.items():
+            if key not in arguments:
+                raise MXNetValueError(f"{self!r} has no argument {key!r}. It has: {', '.join(arguments)}.")
+            if len(symbol) != 1:
+                raise MXNetValueError(f"{key} takes one output, and {symbol!r} has {len(symbol)}.")
+        made = Symbol(_copy(self._entries, {key: symbol._entries[0] for key, symbol in given.items()}))
+        if name is not None:
+            for entry in made._entries:
+                entry.node.name = name
+        return made
+
+    def __getitem__(self, index: Any) -> Symbol:
+        if isinstance(index, str):
+            places = [at for at, name in enumerate(self.list_outputs()) if name == index]
+            if len(places) != 1:
+                raise MXNetValueError(
+                    f"{len(places) or 'no'} outputs are called {index!r}: {self.list_outputs()[:20]}."
+                )
+            return Symbol([self._entries[places[0]]])
+        if isinstance(index, slice):
+            return Symbol(self._entries[index])
+        if not isinstance(index, (int, np.integer)):
+            raise TypeError(f"outputs are chosen by number, name or slice, got {index!r}")
+        if not 0 <= index < len(self._entries):
+            raise IndexError(f"there are {len(self._entries)} outputs, from 0, got {index}")
+        return Symbol([self._entries[index]])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return (Symbol([entry]) for entry in self._entries)
+
+    def __copy__(self) -> Symbol:
+        return Symbol(_copy(self._entries, {}))
+
+    def __deepcopy__(self, _memo: Any) -> Symbol:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (load_json, (self.tojson(),))
+
+    def __repr__(self) -> str:
+        if self.name is None:
+            names = ", ".join(entry.node.name for entry in self._entries)
+            return f"<{type(self).__name__} group [{names}]>"
+        return f"<{type(self).__name__} {self.name}>"
+
+    def __bool__(self) -> bool:
+        raise MXNetError(
+            "a Symbol is neither true nor false before it is bound; `symbol is None` asks for its presence"
+        )
+
+    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        # ``x.reshape(...)`` is ``mx.sym.reshape(x, ...)``.
+        if name.startswith("_") or find(name) is None:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        from neuron_adapters.mxnet.symbol._functions import function_of
+
+        return functools.partial(function_of(name), self)
+
+    def astype(self, dtype: Any) -> Symbol:
+        """Cast."""
+        return Symbol(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
+
+    def _combined(self, kind: str, other: Any) -> Symbol:
+        if isinstance(other, Symbol):
+            operator, hint = OPERATORS[kind]
+            return Symbol(create(operator, [self, other], {}, {}, hint=hint))
+        if isinstance(other, (int, float, np.number)) and not isinstance(other, bool):
+            operator, hint = SCALAR_OPERATORS[kind]
+            return Symbol(create(operator, [self], {}, {"scalar": other}, hint=hint))
+        raise TypeError(f"a Symbol goes together with a Symbol or a number, got {type(other).__name__}")
+
+    def _absolute(self) -> Symbol:
+        return Symbol(create("abs", [self], {}, {}))
+
+    def _node(self) -> Node | None:
+        nodes = {id(entry.node) for entry in self._entries}
+        return self._entries[0].node if len(nodes) == 1 else None
+
+    def _variables(self) -> list[tuple[str, bool]]:
+        nodes = walk(self._entries)
+        auxiliary = {id(node.inputs[index].node) for node in nodes for index in written_inputs(node)}
+        return [(node.name, id(node) in auxiliary) for node in nodes if node.op == "null"]
+
+    def _given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if args and kwargs:
+            raise MXNetValueError("arguments are given either by position or by name, not both.")
+        inputs = self.list_inputs()
+        for name in kwargs:
+            if name not in inputs:
+                raise MXNetValueError(f"there is no argument {name!r}. These are: {', '.join(inputs)}.")
+        given = {**dict(zip(self.list_arguments(), args)), **kwargs}
+        return {name: one for name, one in given.items() if one is not None}
+
+    def _infer(self, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, str]) -> Any:
+        from neuron_adapters.mxnet._onnx import infer
+        from neuron_adapters.mxnet._subgraphs import inline
+
+        try:
+            # Binaries of compiled parts are variables that the parts themselves do not have.
+            binaries = [Entry(one) for one in walk(self._entries) if one.op == "null"]
+            known = infer(binaries, shapes, dtypes, partial=True)
+            found = infer(inline(self._entries), shapes, dtypes, partial=True)
+        except MXNetError:
+            raise
+        except ValueError as error:
+            raise MXNetValueError(str(error)) from error
+        return replace(found, shapes={**known.shapes, **found.shapes}, dtypes={**known.dtypes, **found.dtypes})
+
+    def _shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Shapes, Shapes, Shapes]:
+        given = self._given(args, kwargs)
+        for name, shape in given.items():
+            if not isinstance(shape, (tuple, list)):
+                raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
+        found = self._infer({name: tuple(map(int, shape)) for name, shape in given.items()}, {})
+        return (
+            [found.shapes[name] or () for name in self.list_arguments()],
+            [shape or () for shape, _dtype in found.outputs],
+            [found.shapes[name] or () for name in self.list_auxiliary_states()],
+        )
+
+
+def load_json(json_str: str) -> Symbol:
+    """The Symbol of a symbol file's text. Raises FormatError, an MXNetError."""
+    if not isinstance(json_str, (str, bytes)):
+        raise TypeError(f"load_json() takes a text, got {type(json_str).__name__}")
+    return Symbol(_graph.loads(json_str))
+
+
+def _bind() -> Any:
+    # Loaded when needed: it is what brings the engine along.
+    return importlib.import_module("neuron_adapters.mxnet._bind")
+
+
+def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
+    """New nodes, but for ``replaced`` variables."""
+    made: dict[int, Node] = {}
+
+    def of(entry: Entry) -> Entry:
+        if entry.node.op == "null" and entry.node.name in replaced:
+            return replaced[entry.node.name]
+        return Entry(made[id(entry.node)], entry.index)
+
+    for node in walk(heads):
+        made[id(node)] = Node(node.op, node.name, dict(node.attrs), [of(one) for one in node.inputs], node.subgraphs)
+    return [of(entry) for entry in heads]
+
+
+def _shown(attrs: Mapping[str, str]) -> dict[str, str]:
+    return {**attrs, **{key: attrs[f"__{key}__"] for key in HIDDEN if f"__{key}__" in attrs}}
+
+
+def _count_shown(node: Node) -> int:
+    return max(1, len(_output_names(node)))
+
+
+def _output_name(entry: Entry) -> str:
+    node, index = entry
+    if node.op == "null":
+        return node.name
+    names = _output_names(node)
+    return f"{node.name}_{names[index] if index < len(names) else f'output{index}'}"
+
+
+def _output_names(node: Node) -> Sequence[str]:
+    operator = find(node.op)
+    if operator is not None:
+        input_names(node)
+        return output_names(node)
+    count = len(node.subgraphs[0]) if node.subgraphs else 1
+    return ["output"] if count == 1 else [f"output{index}" for index in range(count)]
