@@ -82,18 +82,18 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
             )
     _say(f"reading {options.model_dir} (TensorFlow takes a few seconds to start)")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from neuron_adapters.tf import _compile, _saved_model
+    from neuron_adapters.tf import _compile, _open_saved_model
 
-    genuine = _saved_model.genuine(options.model_dir, config)
+    genuine = _open_saved_model.genuine(options.model_dir, config)
     if genuine is None:
-        artifact = _saved_model.read(options.model_dir, config)
+        artifact = _open_saved_model.read(options.model_dir, config)
         _compile.check_single(artifact.record.pipeline_cores, options.model_dir)
         _say(f"writing {options.new_model_dir}")
         artifact.of_replicas(options.num_cores).save(scratch)
     else:
         _compile.check_single(genuine.nc_count, options.model_dir)
         _say(f"writing {options.new_model_dir}")
-        _saved_model.copy_for_replicas(options.model_dir, scratch, options.num_cores)
+        _open_saved_model.copy_for_replicas(options.model_dir, scratch, options.num_cores)
     _replace(options.new_model_dir, scratch)
     _say(f"done: calls of {options.new_model_dir} will run on {options.num_cores} NeuronCore(s) in turn")
 

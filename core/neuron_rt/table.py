@@ -10,13 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuron_rt import placement
-from neuron_rt.config import GROUP_SIZES, VISIBLE_CORES, Config
-from neuron_rt.errors import NeuronConfigError, NotEnoughNeuronCoresError
 from neuron_rt.placement import CoreRange, Group
 from neuron_rt.undo import Undo
-
-#: Replicas of a model of one NC of a framework that replicates by itself (SPEC R3).
-DEFAULT_REPLICAS = 4
 
 
 @dataclass(frozen=True)
@@ -116,57 +111,3 @@ def _counts(places: tuple[set[object], ...], besides: Allocation | None) -> list
     if besides is None:
         return list(map(len, places))
     return [len(models) - len(models.intersection(besides.keys)) for models in places]
-
-
-def by_itself(config: Config, need: int) -> Place:
-    """R3: where a framework that replicates by itself puts a model that nobody replicated: one replica for each group
-    of NEURONCORE_GROUP_SIZES=Nx1, else up to four where there are no groups. A model of several NCs has one."""
-    if need > 1:
-        return ANYWHERE
-    if config.replicas is not None:
-        return Place(starts=tuple(group.start for group in config.groups))
-    return ANYWHERE if config.groups else Place(copies=DEFAULT_REPLICAS)
-
-
-def at_index(config: Config, index: int, need: int, visible: int, call: str) -> Place:
-    """P3, C4: where a context with an index starts a model: at that visible NC or, where NEURONCORE_GROUP_SIZES is
-    set, at the first NC of that group. ``visible``: NCs of the process; ``call``: the context, both for the error.
-
-    Raises NeuronConfigError where the index could mean both, NotEnoughNeuronCoresError where the group is none or too
-    small.
-    """
-    sizes = config.environ.get(GROUP_SIZES)
-    if sizes is None:
-        return Place(index)
-    if VISIBLE_CORES in config.environ:
-        raise NeuronConfigError.of(
-            GROUP_SIZES, sizes, f"is set together with {VISIBLE_CORES}, and {call} cannot mean a group and an NC",
-            "one of the two variables",
-        )  # fmt: skip
-    groups = config.groups
-    if index >= len(groups) or need > groups[index].size:
-        has = (
-            f"group {index} has {groups[index].size}" if index < len(groups)
-            else f"there are {len(groups)} groups, counted from 0"
-        )  # fmt: skip
-        raise NotEnoughNeuronCoresError(
-            f"Not enough NeuronCores (NRT status 9): the model needs {need} consecutive NC(s) in group {index} of "
-            f"{GROUP_SIZES}={sizes}, and {has}. Form larger groups, or unset the variable: {call} is "
-            "the NC at which a model starts then.",
-            need=need, start=index, visible=visible,
-        )  # fmt: skip
-    return Place(groups[index].start)
-
-
-def within(start_nc: int, nc_count: int, visible: int) -> Place:
-    """R1: where a context of a start and a count leads; -1 leaves either to the runtime.
-
-    Raises ValueError for what is not among the ``visible`` NCs.
-    """
-    if start_nc < -1 or start_nc >= visible:
-        raise ValueError(f"start_nc={start_nc} is no visible NeuronCore: 0 to {visible - 1}, or -1 for the least used")
-    if nc_count == 0 or nc_count < -1 or nc_count > visible:
-        raise ValueError(
-            f"nc_count={nc_count} is no number of visible NeuronCores: 1 to {visible}, or -1 for what the model needs"
-        )
-    return Place(None if start_nc < 0 else start_nc, None if nc_count < 0 else nc_count)

@@ -1,25 +1,19 @@
-"""Which engine computes a compiled model, and whether it deserves to: what every adapter's lowering has in common."""
+"""The verdict on a compiled model: an engine computes it or its framework does, and why (SPEC K2, K3)."""
 
 from __future__ import annotations
 
 import logging
-import os
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from neuron_rt import CompileError, Config, EngineError, Model, NeuronConfigError, current
+from neuron_rt import CompileError, Config, NeuronConfigError, current
 from neuron_rt import engine as engines
-from neuron_rt.execution import Slot
+from neuron_rt.engine import Engine
 
 log = logging.getLogger("neuron_adapters")
 
-#: SPEC K3: a compiled model's results against the original's, in float32 and with a cast flag.
-TOLERANCE = {False: {"rtol": 1e-3, "atol": 1e-4}, True: {"rtol": 2e-2, "atol": 2e-2}}
-
-#: The engine is taken from this speed on, the framework's graph being 1: around it, holding the framework's threads
-#: back decides.
-WORTH = 0.9
+F = TypeVar("F")
 
 NOT_INSTALLED = "OpenVINO is not installed: pip install 'neuron-adapters[engine]'"
 
@@ -46,75 +40,49 @@ def find_engine(choice: str) -> engines.Engine | None:
     return engine
 
 
-class Lowered(Protocol):
-    """A lowered model in this process, as an adapter makes it."""
+@dataclass(frozen=True)
+class Verdict(Generic[F]):
+    """``form``: the model's form for ``engine``; None where the framework computes. ``why``: the reason for either.
+    ``bf16``: whether a cast flag asked for bfloat16 and the results agreed."""
 
-    deployment: engines.Deployment
+    form: F | None
+    why: str
+    engine: str = ""
+    bf16: bool = False
 
-    def call(self, station: engines.Station) -> Any:
-        """A new request of ``station`` with its buffers, for its pool."""
 
+def decide(
+    framework: str,
+    lower: Callable[[Engine, bool, bool], tuple[F, str]],
+    *,
+    bf16: bool,
+    refuse: Callable[[], str] = str,
+) -> Verdict[F]:
+    """Decide what computes a model of ``framework``.
 
-def settle(model: Model, slots: Sequence[Slot], lowered: Lowered | None, why: str, framework: str | None) -> bool:
-    """Let the engine run ``model`` on ``slots``, and give each its station; False where ``framework`` has to. Either
-    way ``model`` says so. ``framework`` None: there is no other, so the engine has to. Raises EngineError then."""
-    model.engine, model.why = model.kind, why
-    if lowered is None:
-        return False
-    partly = any(len(slot.cpus) > 1 for slot in slots)
-    if partly:
-        model.why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
-        if framework is not None:
-            return False
-        model.why += ", so one thread computes"
-    everywhere = all_cpus()
-    places = [
-        engines.Place(
-            slot.cpus or ("all" if slot.threads else slot.ncs),
-            slot.cpus,
-            1 if partly else slot.threads or everywhere,
-        )
-        for slot in slots
-    ]
+    ``lower(engine, bf16, compete)`` returns the form and why it was taken, and raises CompileError where the engine
+    cannot run the model, does not agree, or, with ``compete``, is slower. ``refuse``: why no engine may be tried, or
+    "". Raises CompileError where NEURON_ADAPTERS_ENGINE forbids the framework.
+    """
+    choice = engine_choice()
+    if choice == engines.FRAMEWORK:
+        return Verdict(None, "compiled under NEURON_ADAPTERS_ENGINE=framework")
+    engine = find_engine(choice)
+    if engine is None:
+        return Verdict(None, f"when it was compiled, {NOT_INSTALLED}")
+    if refusal := refuse():
+        return Verdict(None, refusal)
+    compete = choice != engines.OPENVINO
+    if bf16:
+        try:
+            return Verdict(*lower(engine, True, compete), engine.name, bf16=True)  # noqa: FBT003
+        except CompileError as error:
+            log.warning("the cast to bfloat16 is left out: %s", error)
     try:
-        stations = lowered.deployment.settle(places)
-        for station in stations:
-            if not station.pool:
-                station.pool.append(lowered.call(station))
-    except EngineError as error:
-        if framework is None:
-            raise
-        log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", model.name, framework, error)
-        model.why = f"the engine cannot load it: {error}"
-        return False
-    for slot, station in zip(slots, stations):
-        slot.station = station
-    model.engine = lowered.deployment.engine.name
-    model.weights = lowered.deployment.program.weights_bytes
-    return True
-
-
-def all_cpus() -> int:
-    """How many CPUs the calling thread may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def race(engine: engines.Engine, rival: str, run_rival: Callable[[], object], run: Callable[[], object]) -> str:
-    """How much faster the engine is, in words. Raises CompileError where it is not."""
-    ratio = _seconds(run_rival) / _seconds(run)
-    if ratio < WORTH:
-        raise CompileError(f"{engine.name} took {1 / ratio:.2f} times as long as {rival} when it was compiled")
-    return f"{ratio:.2f} times as fast as {rival} when it was compiled"
-
-
-def _seconds(function: Callable[[], object], most: float = 0.4) -> float:
-    """The quickest of some runs."""
-    best, end = float("inf"), time.perf_counter() + most
-    for _ in range(200):
-        began = time.perf_counter()
-        function()
-        now = time.perf_counter()
-        best = min(best, now - began)
-        if now > end:
-            break
-    return best
+        return Verdict(*lower(engine, False, compete), engine.name)  # noqa: FBT003
+    except CompileError as error:
+        if not compete:
+            message = f"{error} (NEURON_ADAPTERS_ENGINE={choice} forbids {framework}'s own graph)"
+            raise CompileError(message) from error
+        log.info("%s's own graph runs the compiled model: %s", framework, error)
+        return Verdict(None, str(error))

@@ -1,22 +1,45 @@
-"""Hooks as recorded patches, all or nothing: what an adapter changes in its framework, and the way back (SPEC H1).
+"""The hooks of an adapter: put in once, all or nothing, and taken out again (SPEC H1-H4).
 
->>> patches = Patches()
->>> with patches.recording():
-...     patches.set(torch.jit, "load", hooked)
->>> patches.revert()
+>>> hooks = Hooks("neuron_adapters.torch", ("torch_neuron",))
+>>> load = torch.jit.load
+>>> hooks.install({"torch_neuron": module}, lambda hooks: hooks.rebind({load: hook(load, wrap_load)}))
+>>> hooks.uninstall()
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
+import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+log = logging.getLogger("neuron_adapters")
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _MISSING = object()
+_hooks: dict[Any, Any] = {}
+"""The hook of each function of a framework."""
+_originals: dict[Any, Any] = {}
+"""The function behind each hook."""
+
+
+def hook(function: F, wrap: Callable[[F], Any]) -> Any:
+    """The hook of ``function``, which ``wrap`` makes: it looks like the function, and is the same one each time."""
+    if function not in _hooks:
+        made = _hooks[function] = functools.update_wrapper(wrap(function), function)
+        _originals[made] = function
+    return _hooks[function]
+
+
+def original(function: F) -> F:
+    """The framework's own function behind a hook; ``function`` itself where it is none."""
+    return _originals.get(function, function)  # type: ignore[no-any-return]
 
 
 def is_foreign(name: str, ours: object) -> bool:
@@ -94,3 +117,35 @@ class Patches:
                 else:
                     setattr(owner, name, before)
             self.installed = False
+
+
+class Hooks(Patches):
+    """The hooks of one adapter."""
+
+    def __init__(self, adapter: str, plugins: tuple[str, ...]) -> None:
+        """``adapter``: its name in messages. ``plugins``: import names of AWS's own plug-in for that framework."""
+        super().__init__()
+        self._adapter = adapter
+        self._plugins = plugins
+
+    def install(self, modules: Mapping[str, Any], put_in: Callable[[Hooks], None], *, aside: bool = False) -> bool:
+        """Put the hooks in, once however often it is asked (SPEC H1). ``modules``: import names to provide, parents
+        first. ``put_in``: makes the patches.
+
+        False where the real plug-in is installed, or ``aside`` says so: the adapter steps aside then (SPEC H4).
+        """
+        if self.installed:
+            return True
+        real = [name for name in self._plugins if is_foreign(name, modules.get(name))]
+        if real or aside:
+            names = " and ".join(real or self._plugins)
+            log.warning("%s is installed here: %s steps aside and hooks nothing", names, self._adapter)
+            return False
+        with self.recording():
+            put_in(self)
+            self.provide(modules)
+        return True
+
+    def uninstall(self) -> None:
+        """Put everything back. Models that are placed stay placed (SPEC H1)."""
+        self.revert()

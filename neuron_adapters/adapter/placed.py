@@ -1,4 +1,6 @@
-"""Which framework object is which model of the runtime. Objects are known by identity and kept by nobody here.
+"""Which framework object is which model of the runtime, and models that take their place at their first call.
+
+Objects are known by identity and kept by nobody here.
 
 What forgets an object is a function of C. A ``WeakKeyDictionary`` forgets in Python, where Ctrl-C may come in between:
 Python drops both the exception and the attempt, and the model would keep its NeuronCores for ever.
@@ -6,10 +8,13 @@ Python drops both the exception and the attempt, and the model would keep its Ne
 
 from __future__ import annotations
 
+import threading
 import weakref
+from collections.abc import Callable
 
 from neuron_rt import Model
 
+_placing = threading.RLock()  # a signal handler may call a model, too
 _models: dict[weakref.ref[object], Model] = {}
 
 
@@ -24,3 +29,14 @@ def model_of(framework_object: object) -> Model | None:
         return _models.get(weakref.ref(framework_object))
     except TypeError:  # neither hashable nor weakly referable: nothing an adapter returns
         return None
+
+
+def place_at_first_call(model: Model, place: Callable[[Model], object]) -> None:
+    """Let ``place`` place ``model`` when it is called first: most of what is compiled is saved, and never run here."""
+
+    def place_once(model: Model) -> None:
+        with _placing:
+            if not model.slots:
+                place(model)
+
+    model.lazy = place_once

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters.adapter.compile import TOLERANCE
 from neuron_adapters.adapter.flags import Flags, read_flags, say_once
+from neuron_adapters.adapter.lowering import TOLERANCE
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.mx import _artifact
 from neuron_adapters.mx._structure import Parts

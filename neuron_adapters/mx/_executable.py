@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from neuron_adapters.adapter.compile import NOT_INSTALLED, all_cpus, engine_choice, find_engine, settle
+from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
+from neuron_adapters.adapter.executable import Shared, all_cpus, prepare
 from neuron_adapters.mxnet._backend import Plan
 from neuron_rt import CompileError, Model, NeuronConfigError
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
-_shared: weakref.WeakValueDictionary[Hashable, Executable] = weakref.WeakValueDictionary()
-_guard = threading.RLock()
+_shared: Shared[Executable] = Shared()
 
 
 class Executable:
@@ -29,17 +27,11 @@ class Executable:
     @classmethod
     def of(cls, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> Executable:
         """The one known by ``key`` while somebody has it, or a new one; always a new one where ``key`` is None."""
-        if key is None:
-            return cls(plan, weights, bf16=bf16)
-        with _guard:
-            found = _shared.get(key)
-            if found is None:
-                found = _shared[key] = cls(plan, weights, bf16=bf16)
-            return found
+        return _shared.of(key, lambda: cls(plan, weights, bf16=bf16))
 
     def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare). Raises EngineError."""
-        settle(model, slots, self, "it runs all graphs of MXNet's", None)
+        prepare(model, slots, self, "it runs all graphs of MXNet's", None)
 
     def everywhere(self) -> engines.Station:
         """A station on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""

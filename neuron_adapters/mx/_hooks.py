@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from neuron_adapters.adapter.hooks import Patches, is_foreign
+from neuron_adapters.adapter.hooks import Hooks, is_foreign
 from neuron_adapters.mx import _plugin
 from neuron_adapters.mx._framework import loaded_mxnet
 
-log = logging.getLogger("neuron_adapters")
-
-REAL_PLUGIN = "mx_neuron"
-
-_patches = Patches()
+_hooks = Hooks("neuron_adapters.mx", ("mx_neuron",))
 _waiting = False
 
 
 def install() -> bool:
-    """Put the hooks in, once however often it is asked (SPEC H1).
+    """See ``neuron_adapters.adapter.hooks.Hooks.install``.
 
-    mxnet is not imported: its hooks are put in now where it is there, else when it is imported. False where the real
-    plug-in is installed: then the adapter steps aside (SPEC H4). Raises ImportError where mxnet is installed and wrapt,
-    which tells of its import, is not.
+    mxnet is not imported: its hooks are put in now where it is there, else when it is imported. Raises ImportError
+    where mxnet is installed and wrapt, which tells of its import, is not.
     """
-    if _patches.installed:
-        return True
-    loaded = loaded_mxnet()
-    if is_foreign(REAL_PLUGIN, _plugin) or hasattr(loaded, "neuron"):
-        log.warning("%s is installed here: neuron_adapters.mx steps aside and hooks nothing", REAL_PLUGIN)
-        return False
+    return _hooks.install({"mx_neuron": _plugin}, _put_in, aside=hasattr(loaded_mxnet(), "neuron"))
+
+
+uninstall = _hooks.uninstall
+
+
+def _put_in(hooks: Hooks) -> None:
     if "mxnet" not in sys.modules and is_foreign("mxnet", None):
         _await_mxnet()
-    with _patches.recording():
-        _patches.set(sys.modules, REAL_PLUGIN, _plugin)
-        if loaded is not None:
-            _hook(loaded)
-    return True
-
-
-def uninstall() -> None:
-    """Put everything back. What is bound stays where it is, and runs there (SPEC H1)."""
-    _patches.revert()
+    mxnet = loaded_mxnet()
+    if mxnet is not None:
+        _hook(hooks, mxnet)
 
 
 def _await_mxnet() -> None:
@@ -63,33 +51,33 @@ def _await_mxnet() -> None:
 
 
 def _imported(mxnet: Any) -> None:
-    if _patches.installed:
-        with _patches.recording():
-            _hook(mxnet)
+    if _hooks.installed:
+        with _hooks.recording():
+            _hook(_hooks, mxnet)
 
 
-def _hook(mxnet: Any) -> None:
+def _hook(hooks: Hooks, mxnet: Any) -> None:
     from neuron_adapters.mx._real import block, context, executor, module, symbol
 
     load, load_json = mxnet.symbol.symbol.load, mxnet.symbol.symbol.load_json
-    _patches.rebind({load: symbol.loading(load), load_json: symbol.loading_json(load_json)})
+    hooks.rebind({load: symbol.wrap_load(load), load_json: symbol.wrap_load_json(load_json)})
     makers: list[tuple[Any, str, Callable[[Any], Any]]] = [
-        (mxnet.symbol.Symbol, "bind", executor.binding),
-        (mxnet.symbol.Symbol, "simple_bind", executor.simple_binding),
-        (mxnet.symbol.Symbol, "eval", executor.evaluating),
-        (mxnet.module.Module, "bind", module.binding),
-        (mxnet.module.executor_group.DataParallelExecutorGroup, "forward", module.forwarding),
-        (mxnet.gluon.HybridBlock, "_build_cache", block.building),
-        (mxnet.gluon.HybridBlock, "export", block.exporting),
-        (mxnet.gluon.HybridBlock, "forward", block.going_forward),
-        (mxnet.gluon.Parameter, "set_data", block.counting),
-        (mxnet.gluon.Parameter, "_init_impl", block.counting),
+        (mxnet.symbol.Symbol, "bind", executor.wrap_bind),
+        (mxnet.symbol.Symbol, "simple_bind", executor.wrap_simple_bind),
+        (mxnet.symbol.Symbol, "eval", executor.wrap_eval),
+        (mxnet.module.Module, "bind", module.wrap_bind),
+        (mxnet.module.executor_group.DataParallelExecutorGroup, "forward", module.wrap_forward),
+        (mxnet.gluon.HybridBlock, "_build_cache", block.wrap_build_cache),
+        (mxnet.gluon.HybridBlock, "export", block.wrap_export),
+        (mxnet.gluon.HybridBlock, "forward", block.wrap_forward),
+        (mxnet.gluon.Parameter, "set_data", block.wrap_write),
+        (mxnet.gluon.Parameter, "_init_impl", block.wrap_write),
     ]
     for owner, name, make in makers:
-        _patches.set(owner, name, make(vars(owner)[name]))
+        hooks.set(owner, name, make(vars(owner)[name]))
     imports = mxnet.gluon.SymbolBlock.imports
-    _patches.set(mxnet.gluon.SymbolBlock, "imports", staticmethod(block.importing(imports)))
+    hooks.set(mxnet.gluon.SymbolBlock, "imports", staticmethod(block.wrap_imports(imports)))
     for owner in (mxnet, mxnet.context):
-        _patches.set(owner, "neuron", context.neuron)
-    _patches.set(mxnet.contrib, "neuron", _plugin)
-    _patches.set(sys.modules, "mxnet.contrib.neuron", _plugin)
+        hooks.set(owner, "neuron", context.neuron)
+    hooks.set(mxnet.contrib, "neuron", _plugin)
+    hooks.set(sys.modules, "mxnet.contrib.neuron", _plugin)

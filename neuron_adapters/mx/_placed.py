@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from neuron_adapters.adapter.placement_rules import at_context_index
 from neuron_adapters.mx._framework import FRAMEWORK, KIND
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
 from neuron_rt import Model, NotEnoughNeuronCoresError, Place, Runtime, init
-from neuron_rt.table import at_index
 
 
 class NotEnoughCoresError(NotEnoughNeuronCoresError, MXNetError):
@@ -38,4 +38,4 @@ def _where(runtime: Runtime, context: Context, need: int, beside: Model | None) 
         return Place(beside.placement[0].start_nc)
     if context.device_type != "neuron":
         return Place()
-    return at_index(runtime.config, context.device_id, need, len(runtime.instance_ncs), "mx.neuron(i)")
+    return at_context_index(runtime.config, context.device_id, need, len(runtime.instance_ncs), "mx.neuron(i)")

@@ -17,8 +17,8 @@ import sys
 from neuron_adapters.adapter.versions import TENSORFLOW_NEURON
 from neuron_adapters.tf import _hooks, saved_model
 from neuron_adapters.tf._compile import analyze_model, auto_multicore, trace
-from neuron_adapters.tf._former import fuse, graph_util, predictor
 from neuron_adapters.tf._performance import measure_performance
+from neuron_adapters.tf._tf1_api import fuse, graph_util, predictor
 
 __all__ = [
     "__version__", "analyze_model", "auto_multicore", "fuse", "graph_util", "install", "measure_performance",

@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
+from neuron_adapters.adapter.hooks import original
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.record import Record
 from neuron_adapters.files.savedmodel import OP
@@ -252,8 +253,6 @@ def _checksums(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _original_save() -> Callable[..., Any]:
-    from neuron_adapters.tf._hooks import original
-
     return original(tf.saved_model.save)  # type: ignore[no-any-return]
 
 

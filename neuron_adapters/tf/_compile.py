@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,18 +20,20 @@ import numpy as np
 import tensorflow as tf
 
 from neuron_adapters import __version__
-from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
+from neuron_adapters.adapter.compile import decide, engine_choice
 from neuron_adapters.adapter.flags import Flags, read_flags, say_once, words
+from neuron_adapters.adapter.hooks import original
+from neuron_adapters.adapter.placed import place_at_first_call
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.files.record import Leaf, Record
-from neuron_adapters.tf import _lowering, _models, _placed, _saved_model
+from neuron_adapters.tf import _lowering, _models, _open_saved_model, _placed
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
 from neuron_adapters.tf._errors import MulticoreArgumentError
 from neuron_adapters.tf._executable import Executable, weight_arrays
 from neuron_adapters.tf._graphs import called_nodes, effect_of
 from neuron_adapters.tf._keras import module_of
 from neuron_adapters.tf._structure import plain
-from neuron_rt import CompileError, Model, engine, init
+from neuron_rt import CompileError, engine, init
 
 log = logging.getLogger("neuron_adapters")
 
@@ -43,7 +44,6 @@ _NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN"
 _HONOURED = frozenset({"--dump-prefix", "--dynamic-batch-size", "--must-compile"})
 #: Names that Keras 3 gives to inputs which have none.
 _NUMBERED = re.compile(r"keras_tensor(_\d+)?")
-_lazily = threading.RLock()
 
 
 @shown("compiling")
@@ -168,30 +168,22 @@ def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
     executable = Executable.open(artifact, engine_choice(), name)
     placed = _models.PlacedExecutable(_placed.new_model(name, artifact.record.pipeline_cores, ""), executable)
     placed.model.prepare = executable.prepare
-    placed.model.lazy = lambda one: _place_once(one, artifact.record.replicas)
+    place_at_first_call(placed.model, lambda model: _placed.put(model, artifact.record.replicas))
     _placed.attach(model, placed)
     return model
 
 
 def _genuine_replicas(model: Any, placed: Any, count: int) -> Any:
     """The same for a model that was compiled for the hardware: its file is opened once more."""
-    from neuron_adapters.tf import _hooks
-
     check_single(placed.genuine.nc_count, "The model")
     source = placed.model.file
-    restored = _saved_model.restore(source, _hooks.original(tf.saved_model.load), init().config)
+    restored = _open_saved_model.restore(source, original(tf.saved_model.load), init().config)
     made = _models.classes(keras_of(model)).Loaded(restored, source)
     again = _placed.Placed(_placed.new_model(placed.model.name, 1, source), optimize=True)
     again.genuine, again.model.why = placed.genuine, placed.model.why
-    again.model.lazy = lambda one: _place_once(one, count)
+    place_at_first_call(again.model, lambda model: _placed.put(model, count))
     _placed.attach(made, again)
     return made
-
-
-def _place_once(model: Model, replicas: int | None) -> None:
-    with _lazily:
-        if not model.slots:
-            _placed.put(model, replicas)
 
 
 def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -292,53 +284,29 @@ def _compiled(
         on_neuron_ratio=ratio,
     )
     artifact = Artifact(function, weights, signature, record)
-    choice = engine_choice()
-    if choice == engine.FRAMEWORK:
-        return _because(artifact, "compiled under NEURON_ADAPTERS_ENGINE=framework")
-    found = find_engine(choice)
-    if found is None:
-        return _because(artifact, f"when it was compiled, {NOT_INSTALLED}")
-    inference = Executable(artifact, None, "").inference
-    if isinstance(inference, str):
-        return _because(artifact, inference)
-    if effect := effect_of(function.graph.as_graph_def()):  # lowering runs it, and only a call of the user's may
-        return _because(artifact, f"its operator {effect} is not one that only computes")
-    return _lowered(artifact, found, inputs, inference.run_with(1), choice, bf16=flags.bf16)
+    runs: Callable[..., Any] | None = None
 
+    def refuse() -> str:
+        nonlocal runs
+        inference = Executable(artifact, None, "").inference
+        if isinstance(inference, str):
+            return inference
+        runs = inference.run_with(1)
+        effect = effect_of(function.graph.as_graph_def())  # lowering runs it, and only a call of the user's may
+        return f"its operator {effect} is not one that only computes" if effect else ""
 
-def _lowered(
-    artifact: Artifact, found: Any, inputs: Sequence[Any], run: Callable[..., Any], choice: str, *, bf16: bool
-) -> Artifact:
-    """The artifact with its form for the engine, where there is one that agrees and is faster than TensorFlow's
-    graph; else with the reason why not."""
-
-    def attempt(*, cast: bool) -> tuple[str, list[Any], str]:
+    def lower(found: engine.Engine, cast: bool, compete: bool) -> tuple[_lowering.Form, str]:
         return _lowering.lower(
-            found, artifact.function, weight_arrays(artifact), inputs, lambda arrays: run(*arrays),
-            compete=choice != engine.OPENVINO, bf16=cast,
+            found, function, weight_arrays(artifact), inputs, lambda arrays: runs(*arrays),  # type: ignore[misc]
+            compete=compete, bf16=cast,
         )  # fmt: skip
 
-    verdict = None
-    if bf16:
-        try:
-            verdict = attempt(cast=True)
-        except CompileError as error:
-            log.warning("the cast to bfloat16 is left out: %s", error)
-    cast = verdict is not None
-    try:
-        program, outputs, why = verdict or attempt(cast=False)
-    except CompileError as error:
-        if choice == engine.OPENVINO:
-            raise CompileError(f"{error} (NEURON_ADAPTERS_ENGINE={choice} forbids TensorFlow's own graph)") from error
-        log.info("TensorFlow's own graph runs the compiled model: %s", error)
-        return _because(artifact, str(error))
-    leaves = _leaves(artifact.record.output_names, outputs)
-    record = replace(artifact.record, engine=found.name, why=why, bf16=cast, outputs=leaves)
-    return replace(artifact, record=record, program=program)
-
-
-def _because(artifact: Artifact, why: str) -> Artifact:
-    return replace(artifact, record=replace(artifact.record, why=why))
+    verdict = decide("TensorFlow", lower, bf16=flags.bf16, refuse=refuse)
+    if verdict.form is None:
+        return replace(artifact, record=replace(record, why=verdict.why))
+    leaves = _leaves(record.output_names, verdict.form.outputs)
+    record = replace(record, engine=verdict.engine, why=verdict.why, bf16=verdict.bf16, outputs=leaves)
+    return replace(artifact, record=record, program=verdict.form.text)
 
 
 def _leaves(names: Sequence[str], arrays: Sequence[Any]) -> tuple[Leaf, ...]:

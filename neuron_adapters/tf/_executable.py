@@ -5,7 +5,6 @@ That is the engine where the model could be lowered, else TensorFlow's own graph
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine, settle
+from neuron_adapters.adapter.executable import open_form, prepare, slices
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.tf import _lowering
 from neuron_adapters.tf._artifact import Artifact
@@ -21,11 +20,9 @@ from neuron_adapters.tf._errors import InputArgumentError
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference, Packer
 from neuron_adapters.tf._weights import Weights, size_of, value_of
-from neuron_rt import EngineError, Model
+from neuron_rt import Model
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
-
-log = logging.getLogger("neuron_adapters")
 
 Array = np.ndarray[Any, Any]
 
@@ -53,25 +50,17 @@ class Executable:
         Raises NeuronConfigError where the engine is asked for and not installed.
         """
         record = artifact.record
-        if choice == engines.FRAMEWORK:
-            return cls(artifact, None, "NEURON_ADAPTERS_ENGINE=framework")
-        engine = find_engine(choice)
-        if not record.engine:
-            return cls(artifact, None, record.why)
-        if engine is None:
-            return cls(artifact, None, NOT_INSTALLED)
-        try:
+
+        def open_with(engine: engines.Engine) -> _lowering.Compiled:
             shape = _lowering.Shape.of(record.inputs, record.outputs)
             lowered = Lowered.loads(artifact.program)
-            arrays = weight_arrays(artifact)
-            return cls(artifact, _lowering.open_program(engine, lowered, arrays, shape, bf16=record.bf16), record.why)
-        except (ValueError, EngineError) as error:
-            log.warning("%s: its form for %s cannot be used, so TensorFlow runs it: %s", source, record.engine, error)
-            return cls(artifact, None, f"its form for {record.engine} cannot be used: {error}")
+            return _lowering.open_program(engine, lowered, weight_arrays(artifact), shape, bf16=record.bf16)
+
+        return cls(artifact, *open_form("TensorFlow", choice, (record.engine, record.why), source, open_with))
 
     def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
-        if settle(model, slots, self._compiled, self.why, "TensorFlow"):
+        if prepare(model, slots, self._compiled, self.why, "TensorFlow"):
             return
         model.weights = size_of(self.artifact.weights)
         if isinstance(self.inference, str):
@@ -117,8 +106,7 @@ class Executable:
     def _slices(self, station: engines.Station, arrays: Sequence[Array], batch: int) -> list[Array]:
         """Run on ``batch`` rows in slices of the compiled batch."""
         step, parts = self.artifact.record.batch, []
-        for first in range(0, max(batch, 1), step):
-            rows = max(0, min(step, batch - first))
+        for first, rows in slices(batch, step):
             piece = [_rows(array, first, step) for array in arrays]
             parts.append([array[:rows] for array in self._on_engine(station, piece)])
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]

@@ -11,9 +11,9 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
-from neuron_adapters.tf._embedded import inline
 from neuron_adapters.tf._framework import make_session
 from neuron_adapters.tf._graphs import CannotSeparate, refuse
+from neuron_adapters.tf._neuron_op_graph import inline
 from neuron_adapters.tf._weights import Weights, is_variable, variable_type
 from neuron_rt.execution import Slot
 

@@ -32,7 +32,7 @@ def module_of(model_class: type) -> Any:
     return next((keras for keras in generations() if issubclass(model_class, keras.Model)), None)
 
 
-def called(call: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_call(call: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Model.__call__``: what is placed runs as it is placed."""
 
     @functools.wraps(call)
@@ -42,7 +42,7 @@ def called(call: Callable[..., Any]) -> Callable[..., Any]:
     return __call__
 
 
-def predicting(make: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_make_predict_function(make: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Model.make_predict_function``: a placed model's steps run one by one, so that each calls the model.
     All the rest of ``predict`` (batches, callbacks, the progress bar) is Keras' own."""
 
@@ -57,7 +57,7 @@ def predicting(make: Callable[..., Any]) -> Callable[..., Any]:
     return make_predict_function
 
 
-def predicting_arrays(predict: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_predict(predict: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Model.predict``: arrays without a progress bar or callbacks are cut into batches here. Keras would
     build a pipeline of data for them, at tens of milliseconds a call."""
 
@@ -78,7 +78,7 @@ def predicting_arrays(predict: Callable[..., Any]) -> Callable[..., Any]:
     return predict_
 
 
-def saving(keras: Any, save_model: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_save_model(keras: Any, save_model: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``save_model``: compiled models save themselves. Under Keras 3, which only refuses it, a name without
     an ending becomes a SavedModel, as it did when scripts for the plug-in were written."""
 
@@ -95,7 +95,7 @@ def saving(keras: Any, save_model: Callable[..., Any]) -> Callable[..., Any]:
     return save_model_
 
 
-def input_of_size(make_input: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_input(make_input: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``keras.Input``: ``Input(3)`` means ``Input((3,))``, as it did when scripts for the plug-in were
     written. Keras 3 only refuses it."""
 

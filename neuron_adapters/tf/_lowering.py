@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from neuron_adapters.adapter.compile import TOLERANCE, race
+from neuron_adapters.adapter.lowering import SMALL, converting, race, tolerance, trying
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_rt import CompileError, EngineError
@@ -26,10 +26,6 @@ Array = np.ndarray[Any, Any]
 
 #: Constants from this size on stay out of the conversion: what it would make of them would have to be stored again.
 LARGE = 1 << 10
-#: Bytes up to which an input is copied to a buffer of the request; a larger one is used where it is.
-SMALL = 32 << 10
-#: Types that cannot tell K3's tolerance apart.
-COARSE = {"float16": {"rtol": 4e-3, "atol": 1e-3}, "bfloat16": {"rtol": 2e-2, "atol": 2e-2}}
 
 _CONTROL_FLOW = {
     "While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall",
@@ -94,6 +90,13 @@ class _Call:
         return [buffer.copy() for buffer in self._outputs]
 
 
+class Form(NamedTuple):
+    """A model's form for the engine: its text for the file, and the arrays that come out."""
+
+    text: str
+    outputs: list[Array]
+
+
 def lower(
     engine: Engine,
     function: Any,
@@ -103,37 +106,27 @@ def lower(
     *,
     compete: bool,
     bf16: bool,
-) -> tuple[str, list[Array], str]:
-    """Convert ``function`` and compare with ``reference``, TensorFlow's own graph. ``compete``: only for the quicker.
+) -> tuple[Form, str]:
+    """Convert ``function`` and compare with ``reference``, TensorFlow's own graph; the form, and the comparison in
+    words. ``compete``: only for the quicker.
 
-    Returns the text for the file, the results on ``inputs``, and the comparison in words. Raises CompileError with the
-    reason where the engine can't run it, does not agree, or is slower.
+    Raises CompileError with the reason where the engine can't run it, does not agree, or is slower.
     """
     if any(array.nbytes == 0 for array in inputs):
         raise CompileError("it has an empty input")
     results = list(reference(inputs))
-    try:
-        model = _convert(function, inputs, results)
-        lowered = openvino_ir.lower(model, [_bytes(one) for one in weights])
-    except CompileError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CompileError(f"{engine.name} cannot convert it: {reason[-1][:200]}") from error
-    try:
+    with converting(engine):
+        lowered = openvino_ir.lower(_convert(function, inputs, results), [_bytes(one) for one in weights])
+    with trying(engine):
         shape = Shape(*([(one.shape, one.dtype) for one in arrays] for arrays in (inputs, results)))
         compiled = open_program(engine, lowered, weights, shape, bf16=bf16)
         call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
         for trial in (inputs, [_turned(one) for one in inputs]):
             _compare(engine, reference(trial), reference(trial), call(trial), bf16=bf16)
-    except (EngineError, ValueError) as error:
-        if isinstance(error, CompileError):
-            raise
-        raise CompileError(f"{engine.name} cannot run it: {error}") from error
     why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
     if compete:
         why = race(engine, "TensorFlow's graph", lambda: reference(inputs), lambda: call(inputs))
-    return lowered.dumps(), results, f"bfloat16; {why}" if bf16 else why
+    return Form(lowered.dumps(), results), f"bfloat16; {why}" if bf16 else why
 
 
 def open_program(engine: Engine, lowered: Lowered, weights: Sequence[Array], shape: Shape, *, bf16: bool) -> Compiled:
@@ -229,7 +222,7 @@ def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: boo
     for index, (one, same, two) in enumerate(zip(expected, again, found)):
         if not np.array_equal(one, same, equal_nan=one.dtype.kind == "f"):
             raise CompileError("it answers differently each time")
-        close = TOLERANCE[bf16] if bf16 else COARSE.get(one.dtype.name, TOLERANCE[bf16])
+        close = tolerance(one.dtype.name, bf16=bf16)
         if not np.allclose(one.astype("f8"), two.astype("f8"), equal_nan=True, **close):
             raise CompileError(f"{engine.name} does not agree with TensorFlow on output {index}")
 

@@ -19,9 +19,9 @@ from tensorflow.python.framework import ops
 from neuron_adapters.tf import _placed
 from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._executable import Executable
+from neuron_adapters.tf._loaded_saved_model import CompiledSignature, PlacedFunction, variables
 from neuron_adapters.tf._neuron_op import NeuronFunction
-from neuron_adapters.tf._restored import CompiledSignature, PlacedFunction, variables
-from neuron_adapters.tf._saved_model import Endpoint
+from neuron_adapters.tf._open_saved_model import Endpoint
 from neuron_adapters.tf._structure import bind
 from neuron_rt import CompileError, Model
 

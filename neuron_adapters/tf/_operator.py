@@ -279,10 +279,10 @@ class _Kernel:
         return self._run(*arrays)
 
     def _open(self) -> Callable[..., list[Any]]:
-        from neuron_adapters.tf import _embedded
+        from neuron_adapters.tf import _neuron_op_graph
 
         inputs = [tf.as_dtype(one) for one in self._node.attr["input_dtypes"].list.type]
-        embedded = _embedded.of(self._node)
+        embedded = _neuron_op_graph.of(self._node)
         with context.eager_mode():
             function = tf.function(
                 lambda *tensors: node_of(self._node.attr, tensors, self.dtypes), autograph=False

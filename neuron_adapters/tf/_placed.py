@@ -20,12 +20,12 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
 from neuron_adapters.adapter.placed import remember
+from neuron_adapters.adapter.placement_rules import default_placement
 from neuron_adapters.tf._framework import FRAMEWORK
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights
 from neuron_rt import Config, Model, Place, init
-from neuron_rt.table import by_itself
 
 log = logging.getLogger("neuron_adapters")
 
@@ -205,7 +205,7 @@ def put(model: Model, replicas: int | None = None) -> None:
 def _where(model: Model, config: Config, replicas: int | None) -> Place:
     if replicas is not None:
         return Place(count=replicas)
-    return by_itself(config, model.nc_count)
+    return default_placement(config, model.nc_count)
 
 
 def run(own: Callable[..., Any], thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

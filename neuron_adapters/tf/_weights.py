@@ -114,7 +114,7 @@ def assigning() -> list[Callable[..., Any]]:
     return found + [getattr(tf.raw_ops, name) for name in dir(tf.raw_ops) if _RAW_ASSIGNS.fullmatch(name)]
 
 
-def listening(assign: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_assign(assign: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of an operator that assigns: tells the weights that hold the variable."""
 
     def listen(*args: Any, **kwargs: Any) -> Any:

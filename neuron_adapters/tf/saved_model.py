@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.adapter.flags import say_once, words
+from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.tf import _compile, _saved_model
+from neuron_adapters.tf import _compile, _open_saved_model
 from neuron_adapters.tf._graphs import effect_of
 from neuron_rt import CompileError
 
@@ -62,7 +63,7 @@ def compile(  # noqa: A001 - the documented name
         if _ACCEPTED[name] and value is not None:
             say_once(name, _ACCEPTED[name])
     source = os.path.abspath(os.fspath(model_dir))
-    restored = _saved_model.restore(source, lambda path: _load(path, tags), configuration())
+    restored = _open_saved_model.restore(source, lambda path: _load(path, tags), configuration())
     key, signature = _signature(restored, source, kwargs.get("signature_def_key"))
     examples = _examples(signature, model_feed_dict, kwargs.get("model_shape_feed_dict"), kwargs.get("batch_size") or 1)
     given = words(kwargs.get("compiler_args"))
@@ -81,8 +82,6 @@ def compile(  # noqa: A001 - the documented name
 
 
 def _load(path: str, tags: Any) -> Any:
-    from neuron_adapters.tf._hooks import original
-
     return original(tf.saved_model.load)(path, tags)
 
 
@@ -111,7 +110,7 @@ def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str,
     """The call of the object in the file that is what ``signature`` wraps; None where it has none, or where two outputs
     cannot be told apart: a name is never given by guess. They are told apart by running both, so a file whose graph
     does more than compute has none either (SPEC F1)."""
-    endpoint = _saved_model.Endpoint(restored, source)
+    endpoint = _open_saved_model.Endpoint(restored, source)
     structure = endpoint.structure_of(set(examples))
     if structure is None or any(effect_of(one.as_graph_def()) for one in (signature.graph, *endpoint.graphs)):
         return None

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from neuron_adapters.adapter.placement_rules import at_context_index, default_placement, within_context
 from neuron_adapters.tools._devices import ranges
 from neuron_rt import Config, CoreRange, NeuronError
 from neuron_rt.config import GROUP_SIZES, NUM_CORES, VISIBLE_CORES
 from neuron_rt.instance import cpus_of_process
 from neuron_rt.placement import listed
-from neuron_rt.table import ANYWHERE, Allocation, Place, Table, at_index, by_itself, within
+from neuron_rt.table import ANYWHERE, Allocation, Place, Table
 
 FRAMEWORKS = {"torch": "PyTorch", "tf": "TensorFlow", "mx": "MXNet"}
 MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -155,15 +156,15 @@ def _where(config: Config, framework: str, load: Load, visible: int) -> Place:
     if framework == "mx":
         if load.start is None:
             return ANYWHERE
-        return at_index(config, load.start, load.need, visible, "mx.neuron(i)")
+        return at_context_index(config, load.start, load.need, visible, "mx.neuron(i)")
     if framework == "tf":
         if load.replicas is None:
-            return by_itself(config, load.need)
+            return default_placement(config, load.need)
         return Place(count=visible if load.replicas == "all" else load.replicas)
     if load.replicas == "all":
-        return within(0, visible, visible)
+        return within_context(0, visible, visible)
     count = -1 if load.replicas is None else load.replicas * load.need
-    return within(-1 if load.start is None else load.start, count, visible)
+    return within_context(-1 if load.start is None else load.start, count, visible)
 
 
 def _shared(plan: Plan) -> list[Finding]:

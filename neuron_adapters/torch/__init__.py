@@ -4,7 +4,7 @@ It provides ``torch.neuron`` (the names of torch_neuron) and, as import names, `
 """
 
 try:
-    import torch
+    import torch  # noqa: F401 - the error below says what to install
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -46,7 +46,6 @@ def install() -> bool:
             "torch_neuronx": neuronx,
             "torch_neuronx.experimental": experimental,
         },
-        torch.classes,
         _classes.namespace,
     )
 

@@ -22,15 +22,16 @@ from typing import Any
 import torch
 
 from neuron_adapters import __version__
-from neuron_adapters.adapter.compile import NOT_INSTALLED, TOLERANCE, engine_choice, find_engine
+from neuron_adapters.adapter.compile import decide, engine_choice, find_engine
 from neuron_adapters.adapter.flags import Flags, read_flags, say_once
-from neuron_adapters.adapter.placed import model_of, remember
+from neuron_adapters.adapter.hooks import original
+from neuron_adapters.adapter.lowering import TOLERANCE
+from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.torch import _artifact, _placed, experimental
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
-from neuron_adapters.torch._hooks import original
 from neuron_adapters.torch._structure import flatten, map_tensors
 from neuron_rt import CompileError, Model, Place, engine, init
 
@@ -107,12 +108,12 @@ def trace(
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
     )
-    artifact = _lowered(artifact, frozen, inputs, fast or frozen, choice, bf16=flags.bf16).sealed(frozen)
+    artifact = _lowered(artifact, frozen, inputs, fast or frozen, bf16=flags.bf16).sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
         _write_workdir(Path(compiler_workdir), frozen, artifact)
     name = getattr(model, "__name__", type(model).__name__)
-    _placed.place_at_first_call(frozen, Executable.open(frozen, artifact, choice, name), name)
+    _placed.place_compiled(frozen, Executable.open(frozen, artifact, choice, name), name)
     return frozen
 
 
@@ -335,42 +336,29 @@ def _lowered(
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
     fast: torch.jit.ScriptModule,
-    choice: str,
     *,
     bf16: bool,
 ) -> Artifact:
     """Give ``frozen`` its form for the engine, where there is one that agrees and is faster than ``fast``, PyTorch's
     own; else note why not."""
-    if choice == engine.FRAMEWORK:
-        return replace(artifact, why="compiled under NEURON_ADAPTERS_ENGINE=framework")
-    found = find_engine(choice)
-    if found is None:
-        return replace(artifact, why=f"when it was compiled, {NOT_INSTALLED}")
-    from neuron_adapters.torch import _lowering  # importing the adapter is to be quick
 
-    rival = None if choice == engine.OPENVINO else fast._c._get_method("forward")
-    verdict = None
-    if bf16:
-        try:
-            verdict = _lowering.lower(found, frozen, inputs, rival, bf16=True)
-        except CompileError as error:
-            log.warning("the cast to bfloat16 is left out: %s", error)
-    cast = verdict is not None
-    try:
-        verdict = verdict or _lowering.lower(found, frozen, inputs, rival, bf16=False)
-    except CompileError as error:
-        if choice == engine.OPENVINO:
-            raise CompileError(f"{error} (NEURON_ADAPTERS_ENGINE={choice} forbids PyTorch's own graph)") from error
-        log.info("PyTorch's own graph runs the compiled model: %s", error)
-        return replace(artifact, why=str(error))
-    _artifact.attach(frozen, _artifact.PROGRAM, verdict.text)
+    def lower(found: engine.Engine, cast: bool, compete: bool) -> tuple[Any, str]:
+        from neuron_adapters.torch import _lowering  # importing the adapter is to be quick
+
+        rival = fast._c._get_method("forward") if compete else None
+        return _lowering.lower(found, frozen, inputs, rival, bf16=cast)
+
+    verdict = decide("PyTorch", lower, bf16=bf16)
+    if verdict.form is None:
+        return replace(artifact, why=verdict.why)
+    _artifact.attach(frozen, _artifact.PROGRAM, verdict.form.text)
     return replace(
         artifact,
-        engine=found.name,
+        engine=verdict.engine,
         why=verdict.why,
-        bf16=cast,
-        outputs=tuple(leaf_of(str(index), leaf) for index, leaf in enumerate(verdict.outputs)),
-        structure=verdict.template.spec,
+        bf16=verdict.bf16,
+        outputs=tuple(leaf_of(str(index), leaf) for index, leaf in enumerate(verdict.form.outputs)),
+        structure=verdict.form.template.spec,
     )
 
 
@@ -414,7 +402,7 @@ def _export(
     if where != Place():
         init().place(compiled, where)
     else:
-        compiled.lazy = _placed.place_once
+        place_at_first_call(compiled, lambda model: init().place(model))
     remember(program, compiled)
     return program
 

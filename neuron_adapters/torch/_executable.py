@@ -5,28 +5,25 @@ That is the engine where the model could be lowered, else PyTorch's own inferenc
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine, settle
-from neuron_adapters.files.printable import one_line
+from neuron_adapters.adapter.executable import open_form, prepare, slices
+from neuron_adapters.adapter.hooks import original
 from neuron_adapters.files.record import Leaf
 from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
 from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
-from neuron_rt import EngineError, InputMismatchError, Model
+from neuron_rt import InputMismatchError, Model
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
 if TYPE_CHECKING:
     from neuron_adapters.torch import _lowering
-
-log = logging.getLogger("neuron_adapters")
 
 
 class Executable:
@@ -53,23 +50,13 @@ class Executable:
 
         Raises NeuronConfigError where the engine is asked for and not installed.
         """
-        if choice == engines.FRAMEWORK:
-            return cls(module, artifact, None, "NEURON_ADAPTERS_ENGINE=framework")
-        engine = find_engine(choice)
-        if not artifact.engine:
-            return cls(module, artifact, None, artifact.why)
-        if engine is None:
-            return cls(module, artifact, None, NOT_INSTALLED)
-        try:
-            return cls(module, artifact, _opened(engine, module, artifact), artifact.why)
-        except (ValueError, EngineError) as error:
-            why = one_line(error)
-            log.warning("%s: its form for %s cannot be used, so PyTorch runs it: %s", source, artifact.engine, why)
-            return cls(module, artifact, None, f"its form for {artifact.engine} cannot be used: {why}")
+        recorded = artifact.engine, artifact.why
+        opened, why = open_form("PyTorch", choice, recorded, source, lambda engine: _opened(engine, module, artifact))
+        return cls(module, artifact, opened, why)
 
     def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
         """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
-        if not settle(model, slots, self._compiled, self.why, "PyTorch"):
+        if not prepare(model, slots, self._compiled, self.why, "PyTorch"):
             self._method = self._native.method()
             model.weights = self._native.weights()
 
@@ -146,8 +133,7 @@ class Executable:
         if batch is None:
             return run(*args)
         step, parts = self.artifact.batch, []
-        for first in range(0, max(batch, 1), step):
-            rows = max(0, min(step, batch - first))
+        for first, rows in slices(batch, step):
             piece = [map_tensors(lambda leaf, first=first: _rows(leaf, first, step), arg) for arg in args]  # type: ignore[misc]
             parts.append(map_tensors(lambda leaf, rows=rows: leaf[:rows], run(*piece)))  # type: ignore[misc]
         return parts[0] if len(parts) == 1 else join(parts, 0)
@@ -241,8 +227,6 @@ class _Native:
 
 def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     """A frozen module's form for inference on this CPU: operators fused, weights packed. It can't be saved."""
-    from neuron_adapters.torch._hooks import original
-
     able_to_freeze(module)  # else PyTorch would optimise the module itself, in place
     frozen = original(torch.jit.freeze)(module.eval())  # no hook: nobody saves it, so it needs no record
     return original(torch.jit.optimize_for_inference)(frozen)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from neuron_adapters.adapter.compile import TOLERANCE, race
+from neuron_adapters.adapter.lowering import SMALL, converting, race, tolerance, trying
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.torch._constants import constants
@@ -23,12 +23,6 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, EngineError
 from neuron_rt.engine import Deployment, Engine, Place, Station
-
-#: Types that cannot tell that much apart.
-COARSE = {torch.float16: {"rtol": 4e-3, "atol": 1e-3}, torch.bfloat16: {"rtol": 2e-2, "atol": 2e-2}}
-
-#: Bytes up to which a tensor is copied to and from a buffer of the request; a larger one is used where it is.
-SMALL = 32 << 10
 
 _move = ctypes.PyDLL(None).memmove
 _move.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -158,13 +152,12 @@ def one_thread() -> Iterator[None]:
         del limited
 
 
-class Verdict(NamedTuple):
-    """What ``lower`` found: the text for the file, the tensors that come out, and their comparison in words."""
+class Form(NamedTuple):
+    """A model's form for the engine: its text for the file, the tensors that come out, and their structure."""
 
     text: str
     outputs: list[torch.Tensor]
     template: Template
-    why: str
 
 
 def lower(
@@ -174,8 +167,9 @@ def lower(
     rival: Callable[..., Any] | None,
     *,
     bf16: bool,
-) -> Verdict:
-    """Convert ``frozen`` and compare. ``rival``: what PyTorch would compute with; None where it shall not.
+) -> tuple[Form, str]:
+    """Convert ``frozen`` and compare; the form, and the comparison in words. ``rival``: what PyTorch would compute
+    with; None where it shall not.
 
     Raises CompileError with the reason where the engine can't run it, does not agree, or is slower.
     """
@@ -183,29 +177,20 @@ def lower(
     method = frozen._c._get_method("forward")
     with torch.no_grad(), one_thread():
         method(*inputs)
-        found = Template.of(method(*inputs))
-        if found is None:
+        template = Template.of(method(*inputs))
+        if template is None:
             raise CompileError("it returns something other than tensors in tuples, lists and dictionaries")
-        template, results = found
-        try:
+        structure, results = template
+        with converting(engine):
             lowered = openvino_ir.lower(_convert(frozen, inputs, results), _views(frozen))
-        except CompileError:
-            raise
-        except Exception as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise CompileError(f"{engine.name} cannot convert it: {reason[-1][:200]}") from error
-        try:
-            shape = Shape([Tensor.like(one) for one in inputs], [Tensor.like(one) for one in results], template)
+        with trying(engine):
+            shape = Shape([Tensor.like(one) for one in inputs], [Tensor.like(one) for one in results], structure)
             compiled = open_program(engine, lowered, frozen, shape, bf16=bf16)
             call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
             for trial in (inputs, tuple(_turned(one) for one in inputs)):
                 _compare(engine, method(*trial), method(*trial), call(trial), bf16=bf16)
-        except CompileError:
-            raise
-        except (EngineError, ValueError) as error:
-            raise CompileError(f"{engine.name} cannot run it: {error}") from error
         why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino" if rival is None else _race(engine, call, rival, inputs)
-    return Verdict(lowered.dumps(), results, template, f"bfloat16; {why}" if bf16 else why)
+    return Form(lowered.dumps(), results, structure), f"bfloat16; {why}" if bf16 else why
 
 
 def _race(
@@ -294,8 +279,7 @@ def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: boo
     for (path, one), (_p, same), (_path, two) in zip(flatten(expected), flatten(again), flatten(found)):
         if not torch.allclose(one, same, rtol=0, atol=0, equal_nan=True):
             raise CompileError("it answers differently each time")
-        if not torch.allclose(
-            one, two, equal_nan=True, **(TOLERANCE[bf16] if bf16 else COARSE.get(one.dtype, TOLERANCE[bf16]))
-        ):
+        close = tolerance(str(one.dtype).removeprefix("torch."), bf16=bf16)
+        if not torch.allclose(one, two, equal_nan=True, **close):
             name = f" {path}" if path else ""
             raise CompileError(f"{engine.name} does not agree with PyTorch on output{name}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from neuron_adapters.adapter.placed import model_of, remember
+from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.torch import experimental
 from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable
@@ -18,7 +17,6 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_rt import Model, Place, init
 
 _tracing = torch._C._get_tracing_state
-_lazily = threading.RLock()
 
 
 class PlacedMethod:
@@ -101,7 +99,7 @@ def place(module: torch.jit.ScriptModule, source: str, executable: Executable | 
     wrap(module, model, executable)
 
 
-def place_at_first_call(module: torch.jit.ScriptModule, executable: Executable, name: str) -> None:
+def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name: str) -> None:
     """For what was just compiled: most of it is saved and never run here. A context places it at once."""
     model, _artifact = new_model(module, "")
     model.name = name
@@ -110,14 +108,8 @@ def place_at_first_call(module: torch.jit.ScriptModule, executable: Executable, 
     if where != Place():
         init().place(model, where)
     else:
-        model.lazy = place_once
+        place_at_first_call(model, lambda model: init().place(model))
     wrap(module, model, executable)
-
-
-def place_once(model: Model) -> None:
-    with _lazily:
-        if not model.slots:
-            init().place(model)
 
 
 def follow(source: torch.nn.Module, result: torch.jit.ScriptModule, *, same: bool = False) -> None:

@@ -15,7 +15,7 @@ from neuron_adapters.torch import _untrusted
 _ZIP = b"PK\x03\x04"
 
 
-def loading(original: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_load(original: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``torch.load``."""
 
     def load(f: Any, map_location: Any = None, *args: Any, weights_only: bool | None = None, **kwargs: Any) -> Any:

@@ -12,8 +12,8 @@ from contextvars import ContextVar
 
 import torch
 
+from neuron_adapters.adapter.placement_rules import within_context
 from neuron_rt import Place, init
-from neuron_rt.table import within
 
 __all__ = ["multicore_context", "neuron_cores_context", "set_multicore", "set_neuron_cores"]
 
@@ -98,4 +98,4 @@ def _checked(start_nc: int, nc_count: int) -> Place:
     for name, value in (("start_nc", start_nc), ("nc_count", nc_count)):
         if not isinstance(value, int) or isinstance(value, bool):
             raise TypeError(f"{name} is a number of NeuronCores, got {value!r}")
-    return within(start_nc, nc_count, _visible())
+    return within_context(start_nc, nc_count, _visible())

@@ -12,7 +12,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from neuron_adapters.files.neff import neff
-from neuron_adapters.tf._hooks import original
+from neuron_adapters.adapter.hooks import original
 
 Spec = tf.TensorSpec
 

@@ -27,7 +27,7 @@ def most():
 """
 
 READERS = """
-from neuron_adapters.files import metaneff, mxnet, neff, pickles, savedmodel, torchscript
+from neuron_adapters.files import metaneff as metaneffs, mxnet, neff, pickles, savedmodel, torchscript
 from neuron_adapters.files.inspect import look
 from neuron_adapters.tools.inspect import _lines
 
@@ -57,7 +57,7 @@ def file(name):
 readers = [  # what reads it, its bytes, what it may raise
     (nodes, saved, ValueError), (lambda body: torchscript.load(io.BytesIO(body), 'x'), new, ArtifactError),
     (lambda body: torchscript.load(io.BytesIO(body), 'x'), old, ArtifactError),
-    (pickles.read, new_style()['data.pkl'], ValueError), (metaneff.read, metaneff(2), ValueError),
+    (pickles.read, new_style()['data.pkl'], ValueError), (metaneffs.read, metaneff(2), ValueError),
     (neff.read_header, new_style()["data.pkl"][new_style()["data.pkl"].index(bytes([2, 0, 0, 0, 0, 0, 0, 0, 0, 4])):][:1451], ValueError),
     (file('m/saved_model.pb'), saved, ArtifactError), (file('x.pt'), new, ArtifactError), (file('c-0000.params'), arrays, ArtifactError),
     (file('c-symbol.json'), symbol, ArtifactError),

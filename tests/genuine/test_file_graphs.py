@@ -16,13 +16,14 @@ from tensorflow.core.framework import attr_value_pb2, function_pb2, graph_pb2, o
 from tensorflow.python.client import pywrap_tf_session
 
 import neuron_adapters
+import neuron_rt
 import neuron_adapters.tf as tfn
 from neuron_adapters.files.inspect import look as inspect
 from neuron_adapters.files.savedmodel import refused_operator
 from neuron_adapters.files.pure_operators import PURE_OPERATORS
-from neuron_adapters.tf import _embedded
+from neuron_adapters.tf import _neuron_op_graph
 from neuron_adapters.tf._file_graphs import Refused, restrict
-from neuron_adapters.tf._hooks import original
+from neuron_adapters.adapter.hooks import original
 from neuron_rt import ArtifactError
 
 from saved_models import Spec, edited, neuron_op, save  # isort: skip
@@ -109,7 +110,7 @@ def test_every_operator_that_is_not_on_the_list(depth: int) -> None:
         graph.MergeFrom(plain)
         node.attr["graph_def"].s = graph.SerializeToString()
         with pytest.raises(ArtifactError) as caught:
-            _embedded.of(node)
+            _neuron_op_graph.of(node)
         text = str(caught.value)
         where = f"(node 'hidden' of function 'level{depth - 1}')" if depth else "(node 'hidden')"
         assert f"NeuronOp 'n': its graph may not run: it holds the operator '{operator}' {where}" in text
@@ -473,7 +474,7 @@ def test_the_record_is_read_and_not_run(tmp_path: Path) -> None:
         assert neuron_adapters.placement(model)
         np.testing.assert_allclose(model(tf.ones((1, 3))), 2.0)
         neuron_adapters.unload(model)
-    tfn._saved_model.read(str(path), tfn._hooks.init().config)  # as tf-neuron-auto-multicore does
+    tfn._compile._open_saved_model.read(str(path), neuron_rt.init().config)  # as tf-neuron-auto-multicore does
     assert not target.exists()
     path = compiled_with_record(tmp_path / "c", lambda texts: [tf.strings.join([text, ""]) for text in texts])
     for open_it in (load_keras, load):

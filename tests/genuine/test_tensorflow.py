@@ -18,6 +18,7 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 import neuron_adapters
+import neuron_rt
 import neuron_adapters.tf as tfn
 from neuron_rt import ArtifactError, CompileError, NotEnoughNeuronCoresError
 
@@ -224,7 +225,7 @@ def test_checksum(simple: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     file = edited(simple, tmp_path / "m", flip)
     load(str(file))
-    tfn._hooks.init().close()
+    neuron_rt.init().close()
     monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
     load_keras(simple)
     for open_it in (load_keras, lambda path: load(str(path))):

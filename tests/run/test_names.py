@@ -71,7 +71,7 @@ def test_tracebacks_leave_the_hooks_out(python) -> None:
     )
     plain, served = python.plain("script.py", code=1).stderr, python.served("script.py", code=1).stderr
     assert served == plain and "Exception in thread" in plain and "mat1 and mat2" in plain
-    assert "_hooks.py" in python.served("-c", "import sys; sys.flags.dev_mode or 1/0\nimport torch; torch.jit.load('x')", env={"PYTHONDEVMODE": "1"}, code=1).stderr
+    assert "_load.py" in python.served("-c", "import sys; sys.flags.dev_mode or 1/0\nimport torch; torch.jit.load('x')", env={"PYTHONDEVMODE": "1"}, code=1).stderr
 
 
 def test_the_documented_script(python) -> None:

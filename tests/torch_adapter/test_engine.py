@@ -23,7 +23,7 @@ import torch
 import neuron_adapters
 import neuron_rt
 from neuron_adapters.torch import _artifact, experimental, trace
-from neuron_adapters.torch._hooks import original
+from neuron_adapters.adapter.hooks import original
 from neuron_rt import ArtifactError, CompileError, NeuronConfigError
 from neuron_rt import engine as engines
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from neuron_adapters.torch._hooks import original
+from neuron_adapters.adapter.hooks import original
 
 unhooked_load = original(torch.jit.load)
 Idiom = Callable[[Any, torch.Tensor], Any]

@@ -15,7 +15,7 @@ import torch
 import neuron_adapters
 import neuron_rt
 from neuron_adapters.torch import Optimization, analyze_model, experimental, get_supported_operations, neuronx, trace
-from neuron_adapters.torch._hooks import original
+from neuron_adapters.adapter.hooks import original
 from neuron_rt import ArtifactError, CompileError, InputMismatchError
 
 

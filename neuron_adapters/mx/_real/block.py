@@ -16,7 +16,7 @@ from neuron_adapters.mx._real.symbol import CompiledSymbol, verify
 from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_rt import Model
 
-__all__ = ["PlacedOp", "building", "counting", "exporting", "going_forward", "importing"]
+__all__ = ["PlacedOp", "wrap_build_cache", "wrap_export", "wrap_forward", "wrap_imports", "wrap_write"]
 
 
 class _Changes:
@@ -72,7 +72,7 @@ class PlacedOp:
         return getattr(self._op, name)
 
 
-def building(build: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_build_cache(build: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``HybridBlock._build_cache``, where a block makes its graph ready at its first call."""
 
     @functools.wraps(build)
@@ -97,7 +97,7 @@ def building(build: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def exporting(export: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_export(export: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``HybridBlock.export``: a compiled block is written with all its arrays, whether it ran or not. MXNet
     writes those that its last graph took, which are none before the first call, and never the compiled part's own."""
 
@@ -116,7 +116,7 @@ def exporting(export: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def going_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``HybridBlock.forward``: refuses what nothing can place, one operator after the other."""
 
     @functools.wraps(forward)
@@ -133,7 +133,7 @@ def going_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def importing(imports: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_imports(imports: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``SymbolBlock.imports``: what is imported is placed (SPEC P3)."""
 
     @functools.wraps(imports)
@@ -153,7 +153,7 @@ def importing(imports: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def counting(change: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_write(change: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of what gives parameters their values."""
 
     @functools.wraps(change)

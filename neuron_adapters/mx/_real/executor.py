@@ -21,7 +21,7 @@ from neuron_adapters.mxnet._subgraphs import inline, pipeline_cores
 from neuron_adapters.mxnet._variables import weights
 from neuron_rt import Model
 
-__all__ = ["NeuronExecutor", "binding", "evaluating", "name_of", "refuse_training", "simple_binding"]
+__all__ = ["NeuronExecutor", "name_of", "refuse_training", "wrap_bind", "wrap_eval", "wrap_simple_bind"]
 
 _INFERENCE_ONLY = "NeuronCores infer only. Train on mx.cpu()."
 
@@ -129,7 +129,7 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
         return self._inner.get_optimized_symbol()
 
 
-def binding(bind: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Symbol.bind``."""
 
     @functools.wraps(bind)
@@ -175,7 +175,7 @@ def binding(bind: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def simple_binding(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Symbol.simple_bind``."""
 
     @functools.wraps(simple_bind)
@@ -217,7 +217,7 @@ def simple_binding(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def evaluating(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_eval(evaluate: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Symbol.eval``, which asks for gradients that NeuronCores do not have."""
 
     @functools.wraps(evaluate)

@@ -11,10 +11,10 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx._real.executor import NeuronExecutor
 from neuron_rt import Model
 
-__all__ = ["binding", "forwarding"]
+__all__ = ["wrap_bind", "wrap_forward"]
 
 
-def binding(bind: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Module.bind``, so that the module is known to be where its executors are (SPEC P7)."""
 
     @functools.wraps(bind)
@@ -28,7 +28,7 @@ def binding(bind: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def forwarding(forward: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``DataParallelExecutorGroup.forward``: executors on NeuronCores wait for their results, so each of
     several has a thread (SPEC P5)."""
 

@@ -18,7 +18,7 @@ from neuron_adapters.mxnet._subgraphs import OP, compiled, inline
 from neuron_adapters.mxnet.ndarray import array
 from neuron_adapters.mxnet.symbol import Symbol
 
-__all__ = ["CompiledSymbol", "entries_of", "loading", "loading_json", "of_own", "own_of", "verify"]
+__all__ = ["CompiledSymbol", "entries_of", "of_own", "own_of", "verify", "wrap_load", "wrap_load_json"]
 
 
 class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no types
@@ -191,7 +191,7 @@ def entries_of(symbol: Any) -> Sequence[Entry]:
     return own_of(symbol)._entries
 
 
-def loading(load: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``mx.sym.load``: compiled graphs load too."""
 
     @functools.wraps(load)
@@ -207,7 +207,7 @@ def loading(load: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def loading_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_load_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``mx.sym.load_json``: compiled graphs load too."""
 
     @functools.wraps(load_json)

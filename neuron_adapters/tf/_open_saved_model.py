@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import threading
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +13,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from neuron_adapters.adapter.executable import identity
+from neuron_adapters.adapter.hooks import original
 from neuron_adapters.files import savedmodel
 from neuron_adapters.files.printable import one_line
-from neuron_adapters.tf import _artifact, _embedded
+from neuron_adapters.tf import _artifact, _neuron_op_graph
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._file_graphs import quoted
 from neuron_rt import ArtifactError, Config
 
 #: Names that TensorFlow gives to outputs which have none.
 _UNNAMED = re.compile(r"output_\d+")
-
-_executables: weakref.WeakValueDictionary[tuple[object, ...], Executable] = weakref.WeakValueDictionary()
-_guard = threading.RLock()
 
 
 def is_saved_model(path: Any) -> bool:
@@ -102,7 +99,7 @@ def genuine(path: str, config: Config) -> Genuine | None:
                 "copy it again from where it came, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
             )
     try:
-        graphs = [_embedded.of_bytes(node.definition) for node in found.nodes]
+        graphs = [_neuron_op_graph.of_bytes(node.definition) for node in found.nodes]
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
     return Genuine(found.nc_count, found.replicas, graphs)
@@ -135,8 +132,6 @@ def executable_of(restored: Any, path: str, config: Config) -> Executable | None
 
 def read(path: str, config: Config) -> _artifact.Artifact:
     """The compiled model in a directory. Takes no NeuronCores. Raises ArtifactError, also where nobody compiled it."""
-    from neuron_adapters.tf._hooks import original
-
     if not os.path.isdir(path):
         raise ArtifactError(f"{path} is no directory, and a SavedModel is one.")
     artifact = _artifact.read(restore(path, original(tf.saved_model.load), config), path)
@@ -145,30 +140,14 @@ def read(path: str, config: Config) -> _artifact.Artifact:
     return artifact
 
 
-def known(path: str, config: Config) -> tuple[tuple[object, ...] | None, Executable | None]:
-    """The key of these files, and their executable where it is loaded."""
-    key = _identity(path)
-    if key is None:
-        return None, None
-    key = (*key, config.engine, config.validate_hash)
-    return key, _executables.get(key)
-
-
-def keep(key: tuple[object, ...] | None, executable: Executable | None) -> None:
-    """Let later loads of the same files find ``executable`` while somebody has it."""
-    if key is not None and executable is not None:
-        with _guard:
-            _executables.setdefault(key, executable)
-
-
-def _identity(path: str) -> tuple[object, ...] | None:
-    """What tells one state of a directory from another."""
+def key_of(path: str, config: Config) -> tuple[object, ...] | None:
+    """What tells this state of a directory from another."""
     try:
-        files = sorted([os.path.join(path, "saved_model.pb"), *map(str, Path(path, "variables").iterdir())])
-        found = [os.stat(file) for file in files]
+        names = sorted(Path(path, "variables").iterdir())
     except OSError:
         return None
-    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found)
+    state = identity(os.path.join(path, "saved_model.pb"), *names)
+    return state and (*state, config.engine, config.validate_hash)
 
 
 class Endpoint:

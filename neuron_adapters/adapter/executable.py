@@ -1,0 +1,150 @@
+"""A compiled model as something to run: what the executables of all adapters have in common.
+
+An executable opens the form for the engine that travels in a file, runs it by a pool of requests, and is shared by all
+loads of that file (SPEC K5). Where no engine computes, the framework does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine
+from neuron_adapters.files.printable import one_line
+from neuron_rt import EngineError, Model
+from neuron_rt import engine as engines
+from neuron_rt.execution import Slot
+
+log = logging.getLogger("neuron_adapters")
+
+E = TypeVar("E")
+
+
+class Shared(Generic[E]):
+    """Executables by the state of their file, while somebody has them (SPEC K5)."""
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakValueDictionary[Hashable, E] = weakref.WeakValueDictionary()
+        self._guard = threading.RLock()  # a signal handler may load, too
+
+    def get(self, key: Hashable | None) -> E | None:
+        """The executable of ``key``; None where nobody has it, or nothing may be shared."""
+        return None if key is None else self._known.get(key)
+
+    def keep(self, key: Hashable | None, executable: E) -> None:
+        """Let later loads find ``executable``."""
+        if key is not None:
+            with self._guard:
+                self._known.setdefault(key, executable)
+
+    def of(self, key: Hashable | None, make: Callable[[], E]) -> E:
+        """The executable of ``key``, or what ``make`` makes."""
+        if key is None:
+            return make()
+        with self._guard:
+            executable = self._known.get(key)
+            if executable is None:
+                executable = self._known[key] = make()
+            return executable
+
+
+def identity(*paths: str | os.PathLike[str]) -> tuple[object, ...] | None:
+    """What tells this state of some files from another; None where one of them cannot be looked at."""
+    try:
+        states = [os.stat(path) for path in paths]
+    except OSError:
+        return None
+    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in states)
+
+
+def slices(batch: int, step: int) -> Iterator[tuple[int, int]]:
+    """The first row of each slice of a batch, and how many of its ``step`` rows are the batch's. An empty batch has one
+    slice, of no rows."""
+    for first in range(0, max(batch, 1), step):
+        yield first, max(0, min(step, batch - first))
+
+
+class Opened(Protocol):
+    """A form for an engine, opened in this process, as an adapter makes it."""
+
+    deployment: engines.Deployment
+
+    def call(self, station: engines.Station) -> Any:
+        """A new request of ``station`` with its buffers, for its pool."""
+
+
+P = TypeVar("P", bound=Opened)
+
+
+def open_form(
+    framework: str, choice: str, recorded: tuple[str, str], source: str, open_with: Callable[[engines.Engine], P]
+) -> tuple[P | None, str]:
+    """The form of a compiled model that travels in its file, None where ``framework`` computes, and the reason for
+    either.
+
+    ``choice``: NEURON_ADAPTERS_ENGINE. ``recorded``: engine and reason in the model's record. ``open_with``: opens the
+    form, and raises ValueError or EngineError where it makes no sense. Raises NeuronConfigError where the engine is
+    asked for and not installed.
+    """
+    if choice == engines.FRAMEWORK:
+        return None, "NEURON_ADAPTERS_ENGINE=framework"
+    engine = find_engine(choice)
+    name, why = recorded
+    if not name:
+        return None, why
+    if engine is None:
+        return None, NOT_INSTALLED
+    try:
+        return open_with(engine), why
+    except (ValueError, EngineError) as error:
+        reason = one_line(error)
+        log.warning("%s: its form for %s cannot be used, so %s runs it: %s", source, name, framework, reason)
+        return None, f"its form for {name} cannot be used: {reason}"
+
+
+def prepare(model: Model, slots: Sequence[Slot], opened: Opened | None, why: str, framework: str | None) -> bool:
+    """Let the engine run ``model`` on ``slots``, and give each its station; False where ``framework`` has to. Either
+    way ``model`` says so. ``framework`` None: there is no other, so the engine has to. Raises EngineError then."""
+    model.engine, model.why = model.kind, why
+    if opened is None:
+        return False
+    partly = any(len(slot.cpus) > 1 for slot in slots)
+    if partly:
+        model.why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
+        if framework is not None:
+            return False
+        model.why += ", so one thread computes"
+    everywhere = all_cpus()
+    places = [
+        engines.Place(
+            slot.cpus or ("all" if slot.threads else slot.ncs),
+            slot.cpus,
+            1 if partly else slot.threads or everywhere,
+        )
+        for slot in slots
+    ]
+    try:
+        stations = opened.deployment.settle(places)
+        for station in stations:
+            if not station.pool:
+                station.pool.append(opened.call(station))
+    except EngineError as error:
+        if framework is None:
+            raise
+        log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", model.name, framework, error)
+        model.why = f"the engine cannot load it: {error}"
+        return False
+    for slot, station in zip(slots, stations):
+        slot.station = station
+    model.engine = opened.deployment.engine.name
+    model.weights = opened.deployment.program.weights_bytes
+    return True
+
+
+def all_cpus() -> int:
+    """How many CPUs the calling thread may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

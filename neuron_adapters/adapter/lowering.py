@@ -1,0 +1,72 @@
+"""Lowering a model to an engine: what its results are compared with, and by how much it must be faster (SPEC K3)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from neuron_rt import CompileError, EngineError
+from neuron_rt.engine import Engine
+
+#: SPEC K3: a compiled model's results against the original's, in float32 and with a cast flag.
+TOLERANCE = {False: {"rtol": 1e-3, "atol": 1e-4}, True: {"rtol": 2e-2, "atol": 2e-2}}
+
+#: The same for types whose numbers lie further apart than that.
+COARSE = {"float16": {"rtol": 4e-3, "atol": 1e-3}, "bfloat16": {"rtol": 2e-2, "atol": 2e-2}}
+
+#: Bytes up to which a tensor is copied to a buffer of the request; a larger one is used where it is.
+SMALL = 32 << 10
+
+#: The engine is taken from this speed on, the framework's graph being 1: around it, holding the framework's threads
+#: back decides.
+WORTH = 0.9
+
+
+def tolerance(dtype: str, *, bf16: bool) -> dict[str, float]:
+    """How far results of ``dtype`` may differ: ``rtol`` and ``atol`` of ``allclose``. ``bf16``: with a cast flag."""
+    return TOLERANCE[True] if bf16 else COARSE.get(dtype, TOLERANCE[False])
+
+
+@contextlib.contextmanager
+def converting(engine: Engine) -> Iterator[None]:
+    """Around a conversion for ``engine``: whatever it raises becomes a CompileError."""
+    try:
+        yield
+    except CompileError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompileError(f"{engine.name} cannot convert it: {reason[-1][:200]}") from error
+
+
+@contextlib.contextmanager
+def trying(engine: Engine) -> Iterator[None]:
+    """Around a trial run of a converted model: an engine that cannot run it raises a CompileError."""
+    try:
+        yield
+    except CompileError:
+        raise
+    except (EngineError, ValueError) as error:
+        raise CompileError(f"{engine.name} cannot run it: {error}") from error
+
+
+def race(engine: Engine, rival: str, run_rival: Callable[[], object], run: Callable[[], object]) -> str:
+    """How much faster the engine is, in words. Raises CompileError where it is not."""
+    ratio = _seconds(run_rival) / _seconds(run)
+    if ratio < WORTH:
+        raise CompileError(f"{engine.name} took {1 / ratio:.2f} times as long as {rival} when it was compiled")
+    return f"{ratio:.2f} times as fast as {rival} when it was compiled"
+
+
+def _seconds(function: Callable[[], object], most: float = 0.4) -> float:
+    """The quickest of some runs."""
+    best, end = float("inf"), time.perf_counter() + most
+    for _ in range(200):
+        began = time.perf_counter()
+        function()
+        now = time.perf_counter()
+        best = min(best, now - began)
+        if now > end:
+            break
+    return best
