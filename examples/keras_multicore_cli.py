@@ -29,7 +29,7 @@ CALLS = 40
 
 def auto_multicore(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run ``tf-neuron-auto-multicore``. It may stand elsewhere than on the PATH: this is the same program."""
-    command = [sys.executable, "-m", "neuron_adapters._auto_multicore", *map(str, arguments)]
+    command = [sys.executable, "-m", "neuron_adapters.tools.auto_multicore", *map(str, arguments)]
     return subprocess.run(command, text=True, capture_output=True, check=False)
 
 

@@ -2,8 +2,9 @@
 
 A NeuronCore (NC) is emulated by a fixed set of CPUs. This package knows no framework: an adapter hands it a callable
 and what the model needs. Reading order: ``config`` (the environment), ``instance`` (NCs and CPUs), ``locks`` and
-``ownership`` (which process has which NC), ``placement`` and ``table`` (where models go), ``execution`` (running them),
-``telemetry`` (counting), ``runtime`` (all together); ``observer`` and ``snapshot`` read what other processes publish.
+``ownership`` (which process has which NC), ``placement`` (arithmetic) and ``usage`` (what is loaded where),
+``execution`` (running models), ``telemetry`` (counting), ``runtime`` (all together), ``lifecycle`` (what a fork and the
+end do); ``observer`` and ``snapshot`` read what other processes publish.
 """
 
 import typing
@@ -27,7 +28,10 @@ from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.placement import CoreRange
 from neuron_rt.recording import timeline
 from neuron_rt.runtime import Model, Runtime, current, init
-from neuron_rt.table import Place
+from neuron_rt.usage import PlacementRequest
+
+#: The name that scripts of earlier releases know.
+Place = PlacementRequest
 
 if typing.TYPE_CHECKING:
     from neuron_rt.report import Layout, ModelReport
@@ -52,6 +56,7 @@ __all__ = [
     "Observer",
     "Owner",
     "Place",
+    "PlacementRequest",
     "PlainFramework",
     "Runtime",
     "StateDirectoryError",

@@ -27,7 +27,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from neuron_rt import lifecycle
 from neuron_rt.errors import StateDirectoryError
+from neuron_rt.lifecycle import Step
 from neuron_rt.undo import Undo, made
 
 LOCK_NAME = "ncs.lock"
@@ -300,7 +302,7 @@ def _close_copies(directory: Path) -> None:
         pass
 
 
-os.register_at_fork(after_in_child=_in_child)
+lifecycle.in_child(Step.LOCKS, _in_child)
 
 
 def _unusable(path: Path, why: str, remedy: str = "Remove or repair it") -> StateDirectoryError:

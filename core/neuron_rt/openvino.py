@@ -18,8 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from neuron_rt import lifecycle
 from neuron_rt.engine import Program
 from neuron_rt.errors import EngineError
+from neuron_rt.lifecycle import Step
 from neuron_rt.undo import Mutex, Undo
 
 log = logging.getLogger("neuron_rt")
@@ -392,4 +394,4 @@ def _forget() -> None:
     OpenVINO._guard = Mutex()
 
 
-os.register_at_fork(after_in_child=_forget)
+lifecycle.in_child(Step.ENGINE, _forget)

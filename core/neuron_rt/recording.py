@@ -10,7 +10,6 @@ one file; whoever finds it with no other writer begins it anew. It is whole JSON
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import fcntl
@@ -24,6 +23,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from neuron_rt import lifecycle
+from neuron_rt.lifecycle import Step
 from neuron_rt.undo import Mutex, Undo, made
 
 if TYPE_CHECKING:
@@ -222,5 +223,5 @@ def _in_child() -> None:
         one.forget()
 
 
-atexit.register(_at_exit)
-os.register_at_fork(after_in_child=_in_child)
+lifecycle.at_exit(Step.TIMELINES, _at_exit)
+lifecycle.in_child(Step.TIMELINES, _in_child)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import itertools
 import logging
@@ -20,18 +19,19 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from neuron_rt import placement, recording
+from neuron_rt import lifecycle, placement, recording
 from neuron_rt.config import Config
 from neuron_rt.core_locks import CoreLocks
 from neuron_rt.errors import ModelNotLoadedError, NeuronConfigError
 from neuron_rt.execution import Framework, Slot
 from neuron_rt.instance import cpus_of_process
+from neuron_rt.lifecycle import Step
 from neuron_rt.locks import LOCK_NAME, LockFileClosedError
 from neuron_rt.ownership import Ownership, acquire, command_line
 from neuron_rt.placement import CoreRange
-from neuron_rt.table import ANYWHERE, Allocation, Place, Table
 from neuron_rt.telemetry import Board
 from neuron_rt.undo import Mutex, Undo, dropped
+from neuron_rt.usage import ANYWHERE, Allocation, PlacementRequest, Usage
 from neuron_rt.version import __version__
 
 log = logging.getLogger("neuron_rt")
@@ -156,7 +156,7 @@ class Runtime:
         self._lock = Mutex()  # a signal handler may load a model
         self._lanes = CoreLocks(len(ownership.ncs))
         self._board = Board(len(ownership.ncs), ownership.board_file())
-        self._table = Table(ownership.ncs, config.groups)
+        self._usage = Usage(ownership.ncs, config.groups)
         self._models: dict[int, weakref.ref[Model]] = {}
         """Placed models in order of placing. Each leaves with its place."""
         self._places = itertools.count()
@@ -175,7 +175,7 @@ class Runtime:
 
     # -- placement ----------------------------------------------------------------------------------------------
 
-    def place(self, model: Model, where: Place = ANYWHERE) -> tuple[CoreRange, ...]:
+    def place(self, model: Model, where: PlacementRequest = ANYWHERE) -> tuple[CoreRange, ...]:
         """Give ``model`` its NCs (SPEC P1-P4, R1); a model that has some moves.
 
         Raises NotEnoughNeuronCoresError where it does not fit (then it keeps what it had), ModelNotLoadedError where
@@ -186,10 +186,10 @@ class Runtime:
         self._warn_of_changes()
         return (self._lock.hold(), self._place(model, where))[1]
 
-    def _place(self, model: Model, where: Place) -> tuple[CoreRange, ...]:
+    def _place(self, model: Model, where: PlacementRequest) -> tuple[CoreRange, ...]:
         """With the lock held. All that is taken hangs on what is made here, and is the model's with the last step."""
         before = model.placed  # its own weight must not drive it away
-        allocation, said = self._table.choose(model.nc_count, where, before and before.allocation)
+        allocation, said = self._usage.choose(model.nc_count, where, before and before.allocation)
         if said:
             warnings.warn(said, UserWarning, stacklevel=4)
         model.number = model.number or next(self._numbers)
@@ -212,7 +212,7 @@ class Runtime:
         place = next(self._places)
         listed = Undo(self._models.pop, place, None)
         self._models[place] = weakref.ref(model)
-        self._table.add(allocation)
+        self._usage.add(allocation)
         model.settle(Placed(slots, allocation, listed))
         return allocation.ranges
 
@@ -222,7 +222,7 @@ class Runtime:
 
     def use(self) -> tuple[int, ...]:
         """Models on each visible NC."""
-        return tuple(self._table.use)
+        return tuple(self._usage.use)
 
     def cpus(self, nc: int) -> frozenset[int]:
         """The CPUs behind a visible NC; empty where nothing is pinned (SPEC I3, I4)."""
@@ -423,5 +423,5 @@ def _in_child() -> None:
         runtime._close("it was loaded in the parent process; load it again in this one, after the fork")  # noqa: SLF001
 
 
-atexit.register(_at_exit)
-os.register_at_fork(after_in_child=_in_child)
+lifecycle.at_exit(Step.RUNTIME, _at_exit)
+lifecycle.in_child(Step.RUNTIME, _in_child)

@@ -18,7 +18,9 @@ from itertools import repeat
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from neuron_rt import lifecycle
 from neuron_rt.errors import EngineError, ExecutionTimeoutError
+from neuron_rt.lifecycle import Step
 from neuron_rt.placement import CoreRange
 from neuron_rt.telemetry import TIMEOUTS, clock
 from neuron_rt.undo import Mutex, Undo
@@ -32,7 +34,7 @@ _threads: set[int] = set()
 """Threads that serve jobs now: what they call runs in them."""
 
 _NOTHING = object()
-os.register_at_fork(after_in_child=_threads.clear)  # they are the parent's; a new thread may get the number of one
+lifecycle.in_child(Step.WORKERS, _threads.clear)  # a new thread may get the number of one of the parent's
 
 
 class _LateError(Exception):

@@ -1,1 +1,1 @@
-"""The commands that show what runs on the NeuronCores (SPEC T1). They read what processes publish, and disturb none."""
+"""The commands, a folder each (SPEC T1). They read what processes publish, or files, and disturb no process."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from neuron_adapters import __version__
-from neuron_adapters.tools._terminal import ending, say
+from neuron_adapters.tools.shared.terminal import ending, say
 
 PROGRAM = "neuron-adapters"
 #: Name of the command, its module, and what it is for.
@@ -39,7 +39,7 @@ What runs at this moment: neuron-ls.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command; its exit code."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
@@ -51,14 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-h", "--help", action="store_true", help="show this text")
     parser.add_argument("--version", action="store_true", help="show the version")
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0] in COMMANDS:
-        return int(importlib.import_module(COMMANDS[given[0]][0]).main(given[1:]))
-    if given and not given[0].startswith("-"):
-        near = difflib.get_close_matches(given[0], COMMANDS, n=1)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = words[0] if words else "-"
+    if command in COMMANDS:
+        return int(importlib.import_module(COMMANDS[command][0]).main(words[1:]))
+    if not command.startswith("-"):
+        near = difflib.get_close_matches(command, COMMANDS, n=1)
         meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(COMMANDS)}."
-        parser.error(f"there is no command {given[0]!r}.{meant}")
-    options = parser.parse_args(given)
+        parser.error(f"there is no command {command!r}.{meant}")
+    options = parser.parse_args(words)
     if options.version:
         return ending(PROGRAM, lambda: _say(f"{PROGRAM} {__version__}"))
     if options.help:

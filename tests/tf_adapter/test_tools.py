@@ -32,7 +32,7 @@ load = tf.keras.models.load_model
 
 def command(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "neuron_adapters._auto_multicore", *map(str, words)],
+        [sys.executable, "-m", "neuron_adapters.tools.auto_multicore", *map(str, words)],
         capture_output=True, text=True, timeout=120, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def test_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 def test_command_is_interrupted(models: Path, tmp_path: Path, delay: float) -> None:
     """Ctrl-C: exit code 130, one line and no file, from the first moment of the import of TensorFlow on."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "neuron_adapters._auto_multicore", str(models / "k1"), "--new_model_dir", str(tmp_path / "m")],
+        [sys.executable, "-m", "neuron_adapters.tools.auto_multicore", str(models / "k1"), "--new_model_dir", str(tmp_path / "m")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from neuron_adapters.tools import _host, _installed, cli, doctor
-from neuron_adapters.tools._variables import conflicts_of, variables_of
+from neuron_adapters.tools import cli, doctor
+from neuron_adapters.tools.doctor import _examination, _host, _installed
+from neuron_adapters.tools.doctor._variables import conflicts_of, variables_of
 from neuron_rt import Config
 from neuron_rt.config import VARIABLES
 from neuron_rt.instance import INSTANCE_TYPES, Cpu
@@ -73,7 +74,7 @@ def run_doctor(environment: dict[str, str]) -> Doctor:
     return run
 
 
-def lines_of(found: doctor._Findings, level: str) -> list[str]:
+def lines_of(found: _examination.Findings, level: str) -> list[str]:
     return [f"{line.name}: {line.text}" for _title, lines in found.sections for line in lines if line.level == level]
 
 
@@ -155,11 +156,11 @@ def test_missing() -> None:
     )  # fmt: skip
     assert (two.state, two.mend) == ("broken", "pip install --force-reinstall 'neuron-adapters[mx]'")
     assert two.text.startswith("ModuleNotFoundError: No module named 'no_such_library' (json is ")
-    found = doctor.examine([one, WELL[1]])
+    found = _examination.examine([one, WELL[1]])
     assert found.problems == []
     assert "torch: no_such_framework not installed: pip install 'neuron-adapters[torch]'" in lines_of(found, "note")
-    assert [line.partition(":")[0] for line in doctor.examine([two, WELL[1]]).problems] == ["mx"]
-    assert doctor.examine([one]).problems == ["no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"]
+    assert [line.partition(":")[0] for line in _examination.examine([two, WELL[1]]).problems] == ["mx"]
+    assert _examination.examine([one]).problems == ["no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"]
 
 
 def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
     (trial,) = _installed.try_all([part for part in _installed.PARTS if part.name == "mx"], PATIENCE)
     assert (trial.state, trial.text) == ("aside", "mx_neuron is installed here: neuron_adapters.mx steps aside and hooks nothing")
-    assert doctor.examine([trial]).problems == []
+    assert _examination.examine([trial]).problems == []
 
 
 def test_interrupted(environment: dict[str, str], fakes: Callable[..., None], tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ print(neuron_rt.current())
 def test_shadows(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("")
     (tmp_path / "numpy").mkdir()  # holds nothing that would be imported
-    assert doctor.examine(WELL).problems == [
+    assert _examination.examine(WELL).problems == [
         "shadow: ./torch.py hides the installed package from scripts in this directory: rename it"
     ]
 
@@ -280,13 +281,13 @@ def test_limits(tmp_path: Path, files: dict[str, str], cpus: float | None, memor
 
 
 def test_quota_and_mask() -> None:
-    assert doctor._quota(_host.Limits(1.5, None), 4)[0] == "note"
-    assert "1.5 of 4 CPUs" in doctor._quota(_host.Limits(1.5, None), 4)[1]
-    assert doctor._quota(_host.Limits(4.0, None), 4)[0] == "ok"
+    assert _examination._quota(_host.Limits(1.5, None), 4)[0] == "note"
+    assert "1.5 of 4 CPUs" in _examination._quota(_host.Limits(1.5, None), 4)[1]
+    assert _examination._quota(_host.Limits(4.0, None), 4)[0] == "ok"
     mask = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(mask)})
     try:
-        found = doctor.examine(WELL)
+        found = _examination.examine(WELL)
     finally:
         os.sched_setaffinity(0, mask)
     if len(mask) > 1:
@@ -323,7 +324,7 @@ def test_owners(serve: Callable[..., int], tmp_path: Path) -> None:
     lock = LockFile(tmp_path / "state", shared=True)
     try:
         assert lock.take(9)  # an owner that has not published
-        found = doctor.examine(WELL)
+        found = _examination.examine(WELL)
     finally:
         lock.close()
     (owner,) = found.data["owners"]
@@ -337,18 +338,18 @@ def test_owners(serve: Callable[..., int], tmp_path: Path) -> None:
 
 def test_processes_of_another_instance(serve: Callable[..., int]) -> None:
     serve(NEURON_ADAPTERS_INSTANCE="inf2.xlarge")
-    (problem,) = doctor.examine(WELL).problems
+    (problem,) = _examination.examine(WELL).problems
     assert problem == (
         "instance: processes run on inf2.xlarge, and this environment says inf1.6xlarge: "
         "all should have the same NEURON_ADAPTERS_INSTANCE"
     )
     for lie in ("\x1b[2J", "x" * 1000, ["inf1.xlarge"], None):
-        assert doctor._plain(lie) == "what is no instance"
+        assert _examination._plain(lie) == "what is no instance"
 
 
 def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def state() -> str:
-        return next(line for level in ("ok", "problem") for line in lines_of(doctor.examine(WELL), level) if line.startswith("state: "))
+        return next(line for level in ("ok", "problem") for line in lines_of(_examination.examine(WELL), level) if line.startswith("state: "))
 
     folder = tmp_path / "state"
     assert state() == f"state: {folder} (drwx------, user {os.geteuid()}); its file system takes locks"
@@ -470,7 +471,7 @@ def test_wrong_variables_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "inf9")
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "4")
     monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "0-1")
-    found = doctor.examine(WELL)
+    found = _examination.examine(WELL)
     assert [problem.partition(":")[0] for problem in found.problems] == ["NEURON_ADAPTERS_INSTANCE=inf9", "together"]
     text = doctor._text(found)
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80, "but paths stay whole"

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import neuron_adapters
-from neuron_adapters.tools import _devices, ls
+from neuron_adapters.tools.ls import _text, _view
+from neuron_adapters.tools.shared.devices import devices_of, machine_memory
 from neuron_rt import Owner
 from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance
 from neuron_rt.locks import MUTEX, LockFile
@@ -133,7 +134,7 @@ def test_json_has_the_documented_fields(serve: Serve, run_ls: Ls) -> None:
         assert re.fullmatch(r"0000:[0-9a-f]{2}:[01][0-9a-f]\.0", device["bdf"])
         assert re.fullmatch(r"[0-9]+([,-][0-9]+)*", device["cpu_affinity"])
         assert re.fullmatch(r"-1|[0-9]+", device["numa_node"])
-        assert 0 < device["memory_size"] <= _devices.machine_memory() // 4
+        assert 0 < device["memory_size"] <= machine_memory() // 4
     assert len({device["bdf"] for device in devices}) == 4
     assert json.loads(run_ls("-j", "-w", "-t").stdout) == devices
 
@@ -288,16 +289,16 @@ def test_show_all_procs(serve: Serve, run_ls: Ls) -> None:
 MACHINE = tuple(Cpu(index, node=9999, core=index // 2) for index in range(8))
 
 
-def view_of(instance: str, **owned: tuple[int, ...]) -> ls._View:
+def view_of(instance: str, **owned: tuple[int, ...]) -> _view.View:
     """A view of a machine of 8 CPUs and 32 GB, with processes of these tags."""
     named = Instance.named(instance, host_cpus=8)
     living = [
         Owner(f"{n}", 4101 + n, f"/opt/bin/python serve.py --port 800{n}", tag, ncs, {"runtime_version": "1.2.3"})
         for n, (tag, ncs) in enumerate(owned.items())
     ]
-    devices = _devices.devices_of(named, MACHINE, 32 << 30)
-    on = [tuple(ls._process(one) for one in living if set(device.ncs) & set(one.ncs)) for device in devices]
-    return ls._View(named, named, (), 8, devices, tuple(on), ())
+    devices = devices_of(named, MACHINE, 32 << 30)
+    on = [tuple(_view.process_of(one) for one in living if set(device.ncs) & set(one.ncs)) for device in devices]
+    return _view.View(named, named, (), 8, devices, tuple(on), ())
 
 
 @pytest.fixture
@@ -326,14 +327,14 @@ instance-id: none (emulated on 8 CPUs)
 @pytest.mark.usefixtures("at_80_columns")
 def test_table() -> None:
     view = view_of("inf1.6xlarge", blue=(0, 1), green=(2, 3, 4))
-    assert ls._text(view, wide=False, topology=False) == TABLE
+    assert _text.text_of(view, wide=False, topology=False) == TABLE
 
 
 @pytest.mark.usefixtures("at_80_columns")
 def test_wide_table() -> None:
     """Every column, whole commands, however wide the terminal is."""
     view = view_of("inf1.2xlarge", blue=(0, 2), green=(3,))
-    assert ls._text(view, wide=True, topology=False) == """\
+    assert _text.text_of(view, wide=True, topology=False) == """\
 instance-type: inf1.2xlarge
 instance-id: none (emulated on 8 CPUs)
 +--------+--------+----------+--------+-----------+--------------+----------+------+------+----------------------------------------------+---------+----------+
@@ -363,7 +364,7 @@ instance-id: none (emulated on 8 CPUs)
 def test_topology(instance: str, drawing: str) -> None:
     """The links that the table states, as a picture that fits."""
     pretty = drawing.replace("<", "◄").replace(">", "►").replace("--", "──")
-    text = ls._text(view_of(instance, blue=(0,)), wide=False, topology=True)
+    text = _text.text_of(view_of(instance, blue=(0,)), wide=False, topology=True)
     head, _, below = text.partition("\n\nNeuron Device Topology\n\n")
     assert below == pretty
     assert "PID" not in head
@@ -375,7 +376,7 @@ def test_topology(instance: str, drawing: str) -> None:
 def test_topology_of_a_torus(instance: str) -> None:
     view = view_of(instance)
     assert [view.devices[index].connected_to for index in (0, 4, 15)] == [(12, 3, 4, 1), (0, 7, 8, 5), (11, 14, 3, 12)]
-    text = ls._text(view, wide=False, topology=True)
+    text = _text.text_of(view, wide=False, topology=True)
     assert max(map(len, text.splitlines())) <= 80
     assert text.splitlines()[-8:] == [
         "      │        │        │        │",
@@ -396,7 +397,7 @@ def test_every_instance_fits() -> None:
     for instance in [*INSTANCE_TYPES, "host", "1", "4096"]:
         view = view_of(instance, blue=(0,))
         for topology in (False, True):
-            assert max(map(len, ls._text(view, wide=False, topology=topology).splitlines())) <= 80
+            assert max(map(len, _text.text_of(view, wide=False, topology=topology).splitlines())) <= 80
         for device in view.devices:
             assert device.index not in device.connected_to
             assert all(device.index in view.devices[other].connected_to for other in device.connected_to)

@@ -19,11 +19,11 @@ from typing import Any
 import psutil
 import pytest
 
-from neuron_adapters.tools import _monitor_report, _monitor_system
-from neuron_adapters.tools._devices import devices_of, machine_memory
-from neuron_adapters.tools._monitor import Timetable
-from neuron_adapters.tools._monitor_config import RUNTIME_GROUPS, SYSTEM_GROUPS, MonitorConfig
-from neuron_adapters.tools._samples import ModelChange, ProcessChange, Replica
+from neuron_adapters.tools.monitor import _groups, _system
+from neuron_adapters.tools.shared.devices import devices_of, machine_memory
+from neuron_adapters.tools.monitor._reports import Timetable
+from neuron_adapters.tools.monitor._config import RUNTIME_GROUPS, SYSTEM_GROUPS, MonitorConfig
+from neuron_adapters.tools.shared.samples import ModelChange, ProcessChange, Replica
 from neuron_rt import NeuronConfigError, Owner
 from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance
 from neuron_rt.telemetry import H_VERSION, VERSION, WORD
@@ -296,7 +296,7 @@ def test_an_error_is_counted_before_its_call() -> None:
     """A look between the two must not make a completed call of it in the next report."""
     owed, completed = 0, []
     for change in (change_of(3, 0), change_of(0, 2), change_of(1, 0), change_of(4, 1)):
-        data, owed = _monitor_report.execution_stats(change, owed)
+        data, owed = _groups.execution_stats(change, owed)
         completed.append(data["execution_summary"]["completed"])
     assert completed == [3, 0, 0, 2]
     assert sum(completed) == 8 - 3
@@ -744,20 +744,20 @@ ctxt {1}
 def test_vcpu_usage_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "one").write_text(STAT.format(30, 1000))
     (tmp_path / "two").write_text(STAT.format(80, 1234).replace("cpu3 30 2 20 450", "cpu3 60 4 30 500"))
-    before = _monitor_system.CpuTimes.read(path=str(tmp_path / "one"))
-    after = _monitor_system.CpuTimes.read(path=str(tmp_path / "two"))
-    usage = _monitor_system.vcpu_usage(before, after)
+    before = _system.CpuTimes.read(path=str(tmp_path / "one"))
+    after = _system.CpuTimes.read(path=str(tmp_path / "two"))
+    usage = _system.vcpu_usage(before, after)
     assert usage["context_switch_count"] == 234
     assert usage["usage_data"]["0"]["user"] == 100.0
     assert usage["usage_data"]["3"] == {
         "user": 32.61, "nice": 2.17, "system": 10.87, "idle": 54.35, "io_wait": 0, "irq": 0, "soft_irq": 0
     }  # fmt: skip
     assert usage["average_usage"]["user"] == round(100 * 80 / 142, 2)
-    still = _monitor_system.vcpu_usage(after, after)
+    still = _system.vcpu_usage(after, after)
     assert set(still["average_usage"].values()) == {0}
-    only = _monitor_system.CpuTimes.read({3, 7}, str(tmp_path / "one"))
+    only = _system.CpuTimes.read({3, 7}, str(tmp_path / "one"))
     assert set(only.cpus) == {3}
-    assert set(_monitor_system.CpuTimes.read({7}, str(tmp_path / "one")).cpus) == {0, 3}
+    assert set(_system.CpuTimes.read({7}, str(tmp_path / "one")).cpus) == {0, 3}
 
 
 def test_machine(monitor: Monitor) -> None:
@@ -778,14 +778,14 @@ def test_machine(monitor: Monitor) -> None:
 def test_hardware(name: str) -> None:
     instance = Instance.named(name, host_cpus=8)
     devices = devices_of(instance, [Cpu(index) for index in range(8)], 64 << 30)
-    info = _monitor_report.neuron_hardware_info(instance, devices)
+    info = _groups.neuron_hardware_info(instance, devices)
     assert info["neuron_device_count"] == len(devices)
     assert info["neuron_device_memory_size"] == (64 << 30) // len(devices)
     assert info["neuroncore_per_device_count"] == instance.ncs_per_device
     assert info["logical_neuroncore_config"] == (2 if name.startswith("trn2") else 1)
     documented = {"inf1": "inferentia", "inf2": "inferentia2", "trn1": "trainium", "trn2": "trainium2"}
     assert info["neuron_device_type"] == documented.get(name[:4], "emulated")
-    assert _monitor_report.instance_info(instance)["instance_type"] == name
+    assert _groups.instance_info(instance)["instance_type"] == name
 
 
 def test_instance_of_the_processes(load: Load, monitor: Monitor) -> None:
@@ -927,7 +927,7 @@ def test_verbose(load: Load, monitor: Monitor) -> None:
 
 def test_no_framework_is_imported(tool_environment: Callable[..., dict[str, str]]) -> None:
     code = (
-        "import sys; from neuron_adapters.tools import monitor, _monitor; "
+        "import sys; from neuron_adapters.tools.monitor import _reports; "
         "print(*sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)))"
     )
     done = subprocess.run([sys.executable, "-S", "-c", f"import sys; sys.path += {sys.path!r}; {code}"],

@@ -453,9 +453,9 @@ def test_svg_of_any_name(run: Run, tmp_path: Path) -> None:
     [
         ("0", "'0' is no model"), ("4097", "is no model"), ("two", "'two' is no model"), ("2,,3", "'' is no model"),
         ("0x2", "is no model"), ("-1", "'-1' is no model"), ("5000x1", "more than 4096 models"), ("\x1b[2J:1", "is no name"),
-        ("2 --start 1,2", "2 for 1 model"), ("2 --start one", "'one' is no NeuronCore index"),
+        ("2 --start 1,2", "2 for 1 model"), ("2 --start one", "'one' is neither a NeuronCore index nor '.'"),
         ("2 --start 1 -f tf", "TensorFlow has no call"), ("1 --replicas 2 -f mx", "MXNet has no call"),
-        ("2 --replicas 2 -f tf", "models of one NeuronCore"), ("1 --replicas 0", "'0' is no number from 1"),
+        ("2 --replicas 2 -f tf", "models of one NeuronCore"), ("1 --replicas 0", "'0' is neither a number from 1 nor 'all'"),
         ("1,1,1 --replicas 1,2", "2 for 3 models"), ("1 --start 0 --replicas all", "says another start"),
         ("1 --cores 9", "--cores='9': asks for more NeuronCores"), ("1 --visible 0,0", "--visible='0,0': names a"),
         ("1 --groups 9x1", "--groups='9x1': asks for 9 groups"), ("1 --instance inf9", "--instance='inf9': is not"),

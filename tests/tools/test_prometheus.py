@@ -20,7 +20,7 @@ import prometheus_client
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from neuron_adapters.tools import _exposition
+from neuron_adapters.tools.prometheus import _exposition
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from neuron_adapters.tools._samples import Look, Usage
+from neuron_adapters.tools.shared.samples import Look, Usage
 from neuron_adapters.tools.top import _cores, _frame, _json, _table, _text
 from neuron_adapters.tools.top._app import TopApp
 from neuron_adapters.tools.top._model import History, Picture

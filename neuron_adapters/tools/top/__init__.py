@@ -1,7 +1,7 @@
-"""``neuron-top``: which NeuronCore is busy with which model of which process, live (SPEC T1).
+"""``neuron-top``: shows live which NeuronCore is busy with which model of which process (SPEC T1).
 
-It reads what running processes publish, waits for nobody and takes no NeuronCores. Which instance is shown is decided
-as by ``neuron-ls``. ``_reading`` reads, ``_nodes`` and ``_model`` make numbers of two readings, ``_cores``, ``_table``,
+It reads what running processes publish, waits for none of them and takes no NeuronCores. It chooses the instance as
+``neuron-ls`` does. ``_reading`` reads, ``_nodes`` and ``_model`` make numbers of two readings, ``_cores``, ``_table``,
 ``_tabs`` and ``_frame`` make lines of numbers, ``_app`` and ``_widgets`` show lines, ``_web`` shows them in a browser.
 """
 
@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from neuron_adapters.tools._devices import read_environment
-from neuron_adapters.tools._terminal import drop_output, is_utf8, say, terminal_width
+from neuron_adapters.tools.shared.devices import read_environment
+from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width
 from neuron_adapters.tools.top._text import ASCII, UNICODE, Glyphs
-from neuron_rt import Config, NeuronError, StateDirectoryError
+from neuron_rt import Config, StateDirectoryError
 
 PROGRAM = "neuron-top"
 EPILOG = """\
@@ -45,8 +45,12 @@ _NO_SCREEN = ("", "dumb", "unknown")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command; its exit code."""
     options = _parser().parse_args(arguments)
+    return ending(PROGRAM, lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     web_child = bool(os.environ.get("TEXTUAL_DRIVER"))
     try:
         config = read_environment()
@@ -57,30 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if web_child or _is_terminal():
             return _live(config, options, web=web_child)
         return _follow(config, options) if sys.stdout.isatty() else _say_once(config, options)
-    except BrokenPipeError:  # "| head" has read enough
-        drop_output()
-    except KeyboardInterrupt:
-        return 130
-    except (NeuronError, OSError) as error:
-        if not isinstance(error, NeuronError):  # a full disk, a port that is taken
-            drop_output()
-        return _fail(error)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _PACKAGES:
             raise
-        return _fail(f"it needs the package {package}, which is not installed: {_EXTRA}")
-    return 0
+        return fail(PROGRAM, f"it needs the package {package}, which is not installed: {_EXTRA}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Show live which NeuronCore is busy with which model of which process.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of(PROGRAM, "Show live which NeuronCore is busy with which model of which process.", EPILOG)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("-o", "--once", action="store_true", help="print one frame as text and end")
     way.add_argument("-j", "--json", action="store_true", help="print one frame as JSON and end")
@@ -113,7 +102,7 @@ def _say_once(config: Config, options: argparse.Namespace) -> int:
 
 
 def _follow(config: Config, options: argparse.Namespace) -> int:
-    """On a terminal that cannot move its cursor, one frame after the other."""
+    """Print one frame after the other, on a terminal that cannot move its cursor."""
     while True:
         _say_once(config, options)
         say("")
@@ -143,14 +132,13 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _is_terminal() -> bool:
-    """Whether there is a screen to draw on and a keyboard to listen to."""
+    """Tell whether there is a screen to draw on and a keyboard to listen to."""
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     return os.environ.get("TERM", "") not in _NO_SCREEN and all(stream and stream.isatty() for stream in streams)
 
 
 def _has_colours() -> bool:
-    """Whether the terminal's description speaks of colours; one that is not described has some, unless its name says
-    otherwise."""
+    """Tell whether the terminal's description has colours; without a description, whether its name rules them out."""
     import curses
 
     name = os.environ.get("TERM", "")
@@ -183,8 +171,3 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text[:6]) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
     return int(text)
-
-
-def _fail(error: object) -> int:
-    sys.stderr.write(f"{PROGRAM}: {' '.join(str(error).split())}\n")
-    return 1

@@ -1,8 +1,5 @@
-"""``python -m neuron_adapters.tools.top``: what the command does."""
-
-import sys
+"""``python -m neuron_adapters.tools.top``."""
 
 from neuron_adapters.tools.top import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""The live screen. A thread reads, the screen shows what has changed; nothing here waits for the processes."""
+"""Shows the live screen. A thread reads, the screen draws what has changed; nothing here waits for the processes."""
 
 from __future__ import annotations
 
@@ -30,15 +30,7 @@ from neuron_adapters.tools.top._text import Glyphs, Line, cells
 from neuron_adapters.tools.top._widgets import COLOURED, PLAIN, Lines
 from neuron_rt import Config
 
-_HINTS = (
-    ("q", "quit"),
-    ("?", "help"),
-    ("a d", "tab"),
-    ("x", "all"),
-    ("/", "find"),
-    ("c", "cores"),
-    ("space", "hold"),
-)
+_HINTS = (("q", "quit"), ("?", "help"), ("a d", "tab"), ("x", "all"), ("/", "find"), ("c", "cores"), ("space", "hold"))
 _QUICK = 0.3  # seconds to the second reading, which is the first to have rates
 _PATIENCE = 2.0  # seconds that a terminal that has gone may take to say so
 
@@ -83,14 +75,9 @@ class TopApp(App[None]):
             self.sight = sight
 
     def __init__(
-        self,
-        config: Config,
-        read: Callable[[], Sight] | None,
-        *,
-        interval: float = 1.0,
-        glyphs: Glyphs,
+        self, config: Config, read: Callable[[], Sight] | None, *, interval: float = 1.0, glyphs: Glyphs,
         coloured: bool = True,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """``read`` is called every ``interval`` seconds in a thread of its own; without it, ``take`` is given what to
         show."""
         super().__init__(ansi_color=None if coloured else True)
@@ -118,14 +105,14 @@ class TopApp(App[None]):
     # -- the screen ---------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """From top to bottom."""
+        """Yield the parts from top to bottom."""
         for name in ("title", "cores", "usage", "head", "tree", "tabs", "hints"):
             yield Lines(self._styles, id=name)
         yield Input(id="words", placeholder="text in a name, file, command or process number", compact=True)
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self._parts = {str(one.id): one for one in self.screen.query(Lines)}
+        self._parts = {str(part.id): part for part in self.screen.query(Lines)}
         for part in self._parts.values():
             part.can_focus = part.id == "tree"
         self.screen.set_class(not self._coloured, "-plain")
@@ -153,10 +140,10 @@ class TopApp(App[None]):
     def _arrived(self, message: Arrived) -> None:
         self.take(message.sight)
         if not self.is_headless and not self._is_seen():
-            os._exit(1)  # nobody is there to say goodbye to, and there is nothing to put back
+            os._exit(1)  # there is no terminal to write to, and nothing to put back
 
     def on_resize(self) -> None:
-        """Everything finds its place anew."""
+        """Lay everything out again."""
         self.call_after_refresh(self._redraw)
 
     def draw(self) -> None:
@@ -252,10 +239,10 @@ class TopApp(App[None]):
             self._show(only=picture.processes[number - 2].key)
 
     def action_turn_tab(self, step: int) -> None:
-        """Go to the tab beside this one, or to the other end."""
+        """Go to the tab beside it, or to the other end."""
         if self._picture is None:
             return
-        keys = ["", *(one.key for one in self._picture.processes)]
+        keys = ["", *(process.key for process in self._picture.processes)]
         here = keys.index(self._view.only) if self._view.only in keys else 0
         self._show(only=keys[(here + step) % len(keys)])
 
@@ -366,7 +353,7 @@ class TopApp(App[None]):
         self._parts["tree"].reveal(self._place())
 
     def _place(self) -> int:
-        """The line that is chosen, or the first one."""
+        """Find the chosen line, or take the first."""
         return next((y for y, row in enumerate(self._rows) if row.node.key == self._chosen), 0)
 
     def _choose(self, y: int) -> None:
@@ -375,8 +362,7 @@ class TopApp(App[None]):
         self.draw()
 
     def _is_seen(self) -> bool:
-        """Whether the terminal is still open, which answers nothing once it was closed; or the server of the page is
-        still there."""
+        """Tell whether the terminal, or the server of the page, is still there."""
         if self.is_web:
             return os.getppid() == self._server
         with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -411,11 +397,11 @@ def _line(picture: Picture, row: Row, width: int, glyphs: Glyphs, *, chosen: boo
 
 
 def _wrapped(text: str, width: int, glyphs: Glyphs) -> list[Line]:
-    """A sentence in lines."""
+    """Fold a sentence into lines."""
     lines, line = [], ""
     for word in glyphs.text(text).split():
         if line and len(line) + 1 + len(word) > max(10, width - 2):
             lines.append(line)
             line = ""
         line += f" {word}" if line else word
-    return [[(f" {one}", "")] for one in [*lines, line]]
+    return [[(f" {text}", "")] for text in [*lines, line]]

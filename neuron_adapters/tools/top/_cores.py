@@ -1,4 +1,4 @@
-"""The NeuronCores as lines: as much of each as there is room for.
+"""Draws the NeuronCores as lines: as much of each as there is room for.
 
 ``full``: a line for each NC, its bar and the model that keeps it busy, in blocks of a device. ``dense``: a small bar
 for each NC, devices side by side. ``mini``: one character for each.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neuron_adapters.tools._devices import ranges
+from neuron_adapters.tools.shared.text import ranges
 from neuron_adapters.tools.top._model import Picture
 from neuron_adapters.tools.top._nodes import Core, Process
 from neuron_adapters.tools.top._text import Glyphs, Line, bar, cells, fit, percent, spark
@@ -30,17 +30,8 @@ class Plan:
     height: int
 
 
-@dataclass(frozen=True)
-class Spot:
-    """Where NCs were drawn: from ``left`` to before ``right`` of a line."""
-
-    left: int
-    right: int
-    process: str
-
-
 def plan(device_count: int, per_device: int, width: int, height: int, level: str = "") -> Plan:
-    """The largest level that fits ``height`` lines, or the one that is asked for, with as few columns as fit."""
+    """Choose the largest level that fits ``height`` lines, or take ``level``; with as few columns as fit."""
     for chosen in [level] if level else LEVELS:
         columns = _columns(chosen, device_count, per_device, width, height)
         if columns:
@@ -51,7 +42,7 @@ def plan(device_count: int, per_device: int, width: int, height: int, level: str
 
 
 def draw(picture: Picture, layout: Plan, width: int, glyphs: Glyphs, only: str = "") -> list[Line]:
-    """The lines. ``only``: the key of the one process whose NCs are shown with what runs on them."""
+    """Draw the lines. ``only``: the key of the only process whose NCs are shown with what runs on them."""
     per_device = picture.instance.ncs_per_device
     devices = [picture.cores[first : first + per_device] for first in range(0, len(picture.cores), per_device)]
     blocks = [_DRAW[layout.level](picture, cores, layout, width, glyphs, only) for cores in devices]
@@ -68,7 +59,7 @@ def draw(picture: Picture, layout: Plan, width: int, glyphs: Glyphs, only: str =
 
 
 def owner_at(picture: Picture, layout: Plan, width: int, x: int, y: int) -> Process | None:
-    """Whose NC was drawn there; None where it is nobody's."""
+    """Find the process whose NC was drawn there, or None."""
     per_device = picture.instance.ncs_per_device
     height = 1 + per_device if layout.level == "full" else 1
     if layout.level == "mini":
@@ -92,7 +83,7 @@ def _margin(layout: Plan, nc: int) -> tuple[str, str]:
 
 
 def _columns(level: str, device_count: int, per_device: int, width: int, height: int) -> int:
-    """Devices side by side; 0 where there is no room for one."""
+    """Count the devices that fit side by side; 0 where not even one does."""
     if level == "mini":
         return max(1, min(device_count, (width - _MARGIN) // (per_device + 1)))
     narrowest = _NARROWEST if level == "full" else _label(device_count * per_device) + per_device * _CELL
@@ -100,8 +91,8 @@ def _columns(level: str, device_count: int, per_device: int, width: int, height:
     if most < 1 or level == "dense":
         return max(0, most)
     least = min(most, -(-(width - 1) // (_WIDEST + _GAP)))
-    fits = [one for one in range(least, most + 1) if -(-device_count // one) * (1 + per_device) <= height]
-    even = [one for one in fits if device_count % one == 0]
+    fits = [count for count in range(least, most + 1) if -(-device_count // count) * (1 + per_device) <= height]
+    even = [count for count in fits if device_count % count == 0]
     return (even or fits or [most])[0]
 
 
@@ -110,7 +101,7 @@ def _block(columns: int, width: int) -> int:
 
 
 def _label(nc_count: int) -> int:
-    """Cells of ``60-63``, and a space."""
+    """Count the cells of ``60-63``, and a space."""
     return 2 * len(str(nc_count - 1)) + 2
 
 
@@ -126,7 +117,7 @@ def _full(picture: Picture, cores: Sequence[Core], layout: Plan, width: int, gly
 
 
 def _core(picture: Picture, core: Core, width: int, glyphs: Glyphs, only: str) -> Line:
-    """One NC: number, bar, percentage, history where there is room, who."""
+    """Draw an NC: number, bar, percentage, history where there is room, its process and model."""
     trend = 16 if width >= 64 and picture.history else 0
     room = width - 4 - 6 - (trend + 1 if trend else 0)
     length = max(6, int(room * 0.45))
@@ -144,7 +135,7 @@ def _core(picture: Picture, core: Core, width: int, glyphs: Glyphs, only: str) -
 
 
 def _who(core: Core, width: int, glyphs: Glyphs, style: str, *, alone: bool) -> Line:
-    """``3 resnet50.pt +1``: the tab of its process, its busiest model, how many others took turns with it."""
+    """Write ``3 resnet50.pt +1``: the tab of the process, its busiest model, how many models took turns with it."""
     process = core.process
     tab = "" if alone or process is None else f"{process.number} "
     others = (core.active or len(core.models)) - 1

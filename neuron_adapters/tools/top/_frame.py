@@ -1,4 +1,4 @@
-"""The lines above and below the two large parts, and a whole frame as text for logs."""
+"""Draws the lines above and below the two large parts, and a whole frame as text for logs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from neuron_adapters.tools.top._model import Picture
 from neuron_adapters.tools.top._table import View
 from neuron_adapters.tools.top._text import Glyphs, Line, bar, fit, number, percent, plain, size
 
-_DETAILED = 36  # cells of a half of the two lines, from which on there is room for details
+_DETAILED = 36  # smallest half of the two lines that has room for details, in cells
 _TALLEST = 20  # lines of NCs in a frame for logs
 
 
 def title(picture: Picture, width: int, glyphs: Glyphs, state: str = "") -> Line:
-    """What is looked at, and when. ``state``: a word for the right side, such as "paused"."""
+    """Say what is looked at, and when. ``state``: a word for the right side, such as "paused"."""
     count = len(picture.processes)
     right = f"{count} process{'' if count == 1 else 'es'}  {time.strftime('%H:%M:%S', time.localtime(picture.time))} "
     state = f"{state}  " if state else ""
@@ -36,15 +36,15 @@ def title(picture: Picture, width: int, glyphs: Glyphs, state: str = "") -> Line
 
 
 def usage(picture: Picture, width: int, glyphs: Glyphs, only: str = "") -> list[Line]:
-    """CPU and memory: two lines, the machine's to the left, that of the processes, or of one, to the right."""
-    shown = [one for one in picture.processes if only in ("", one.key)]
+    """Draw CPU and memory in two lines: of the machine to the left, of all processes or of ``only`` to the right."""
+    shown = [process for process in picture.processes if only in ("", process.key)]
     left = width // 2
     length = max(4, left - 34)
-    user, system = (sum(getattr(one.change, what) for one in shown) for what in ("user", "system"))
+    user, system = (sum(getattr(process.change, what) for process in shown) for what in ("user", "system"))
     busy = picture.user + picture.system
     used = picture.memory_used / picture.memory_total if picture.memory_total else 0.0
-    resident = sum(one.change.resident for one in shown)
-    weights = sum(model.memory for one in shown for model in one.node.children)
+    resident = sum(process.change.resident for process in shown)
+    weights = sum(model.memory for process in shown for model in process.node.children)
     who = "process" if only else "processes"
     rows = (
         (
@@ -67,12 +67,12 @@ def usage(picture: Picture, width: int, glyphs: Glyphs, only: str = "") -> list[
 
 
 def nothing(where: str) -> str:
-    """What to say where there are no rows."""
+    """Say why there are no rows."""
     return f"No process has loaded a model. Those that publish in {where} appear here at once."
 
 
 def text(picture: Picture, width: int, glyphs: Glyphs, where: str, view: View | None = None) -> str:
-    """A whole frame, everything opened, as lines without colour."""
+    """Write a whole frame, everything opened, without colour."""
     view = view or replace(View(), whole=True)
     instance = picture.instance
     picture = replace(picture, history={})  # of two looks, there is none
@@ -92,5 +92,5 @@ def text(picture: Picture, width: int, glyphs: Glyphs, where: str, view: View | 
 
 
 def _cpus(share: float) -> str:
-    """CPUs' worth as per cent of one CPU, as other tools say it."""
+    """Write a number of CPUs in per cent of a CPU, as other tools do."""
     return f"{number(round(100 * share))}%"

@@ -1,4 +1,4 @@
-"""The keys of the screen, said in a box."""
+"""Explains the keys of the screen in a box."""
 
 from __future__ import annotations
 

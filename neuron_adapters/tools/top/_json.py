@@ -1,11 +1,11 @@
-"""A frame as one JSON record, for programs. ``docs/tools.md`` says what each field means."""
+"""Writes a frame as one JSON record, for programs. ``docs/tools.md`` says what each field means."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from neuron_adapters.tools._samples import ModelChange, Replica
+from neuron_adapters.tools.shared.samples import ModelChange, Replica
 from neuron_adapters.tools.top._model import Picture
 from neuron_adapters.tools.top._nodes import Core, Key, Process
 
@@ -13,12 +13,12 @@ VERSION = 1
 
 
 def text(picture: Picture) -> str:
-    """The record on one line."""
+    """Write the record on one line."""
     return json.dumps(record(picture))
 
 
 def record(picture: Picture) -> dict[str, Any]:
-    """The record. Times are seconds, memory is bytes, shares are from 0 to 1."""
+    """Make the record. Times are seconds, memory is bytes, shares are from 0 to 1."""
     instance = picture.instance
     return {
         "version": VERSION,
@@ -67,7 +67,10 @@ def _process(picture: Picture, process: Process) -> dict[str, Any]:
 
 def _model(picture: Picture, process: str, model: ModelChange, seconds: float) -> dict[str, Any]:
     latency = picture.latency(Key(process, model.number))
-    replicas = model.replicas
+
+    def total(what: str) -> Any:
+        return sum(getattr(replica, what) for replica in model.replicas)
+
     return {
         "model_id": model.number,
         "name": model.name,
@@ -76,28 +79,28 @@ def _model(picture: Picture, process: str, model: ModelChange, seconds: float) -
         "engine": model.engine,
         "nc_count": model.nc_count,
         "weights_bytes": model.weights,
-        "calls": sum(one.total_calls for one in replicas),
-        "errors": sum(one.total_errors for one in replicas),
-        "timeouts": sum(one.total_timeouts for one in replicas),
-        "switches": sum(one.total_switches for one in replicas),
-        "calls_per_second": round(sum(one.calls for one in replicas) / seconds, 3),
-        "switches_per_second": round(sum(one.switches for one in replicas) / seconds, 3),
-        "waiting": _share(sum(one.waited for one in replicas) / seconds),
+        "calls": total("total_calls"),
+        "errors": total("total_errors"),
+        "timeouts": total("total_timeouts"),
+        "switches": total("total_switches"),
+        "calls_per_second": round(total("calls") / seconds, 3),
+        "switches_per_second": round(total("switches") / seconds, 3),
+        "waiting": _share(total("waited") / seconds),
         "latency_seconds": {"p50": latency[0], "p99": latency[1]} if latency else None,
-        "replicas": [_replica(one) for one in replicas],
+        "replicas": [_replica(replica) for replica in model.replicas],
     }
 
 
-def _replica(one: Replica) -> dict[str, Any]:
+def _replica(replica: Replica) -> dict[str, Any]:
     return {
-        "replica": one.index,
-        "neuroncores": list(one.ncs),
-        "running": one.running,
-        "utilization": _share(one.busy),
-        "calls": one.total_calls,
-        "errors": one.total_errors,
-        "timeouts": one.total_timeouts,
-        "switches": one.total_switches,
+        "replica": replica.index,
+        "neuroncores": list(replica.ncs),
+        "running": replica.running,
+        "utilization": _share(replica.busy),
+        "calls": replica.total_calls,
+        "errors": replica.total_errors,
+        "timeouts": replica.total_timeouts,
+        "switches": replica.total_switches,
     }
 
 

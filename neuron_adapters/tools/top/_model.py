@@ -1,4 +1,4 @@
-"""What a frame says, in numbers: two readings compared, and the history of those before (SPEC T1)."""
+"""Makes the numbers of a frame: compares two readings, and keeps the history of those before (SPEC T1)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from neuron_adapters.tools._devices import instance_of
-from neuron_adapters.tools._samples import Look, ProcessChange, changes
+from neuron_adapters.tools.shared.devices import instance_of
+from neuron_adapters.tools.shared.samples import Look, ProcessChange, changes
 from neuron_adapters.tools.top._nodes import Core, Key, Process, cores_of, label_of, process_node
 from neuron_adapters.tools.top._reading import Sight, System
 from neuron_rt import Config
@@ -48,17 +48,19 @@ class Picture:
     """Utilisation by NC and by ``(device,)``, calls a second by Key; the last value is this frame's."""
     past: Look = field(repr=False)
     """What latencies are counted from."""
+    _latencies: dict[Key, tuple[float, float] | None] = field(default_factory=dict, init=False, repr=False)
+    _earlier_rows: dict[str, dict[tuple[int, int], Counters]] = field(default_factory=dict, init=False, repr=False)
 
     def process(self, key: str) -> Process | None:
-        """The process of that key."""
-        return next((one for one in self.processes if one.key == key), None)
+        """Find the process of that key."""
+        return next((process for process in self.processes if process.key == key), None)
 
     def series(self, key: object) -> list[float]:
-        """The history of an NC, a device or a row."""
+        """Take the history of an NC, a device or a row."""
         return list(self.history.get(key, ()))
 
     def latency(self, key: Key) -> tuple[float, float] | None:
-        """p50 and p99 in seconds, the wait for the NCs included; None where nothing was called lately."""
+        """Compute p50 and p99 in seconds, the wait for the NCs included; None where nothing was called lately."""
         if key not in self._latencies:
             self._latencies[key] = self._latency(key)
         return self._latencies[key]
@@ -82,19 +84,11 @@ class Picture:
 
     @functools.cached_property
     def _snapshots(self) -> dict[str, Snapshot | None]:
-        return {one.key: one.change.owner.snapshot for one in self.processes}
+        return {process.key: process.change.owner.snapshot for process in self.processes}
 
     @functools.cached_property
     def _past_snapshots(self) -> dict[str, Snapshot | None]:
         return {owner.key: owner.snapshot for owner in self.past.owners}
-
-    @functools.cached_property
-    def _latencies(self) -> dict[Key, tuple[float, float] | None]:
-        return {}
-
-    @functools.cached_property
-    def _earlier_rows(self) -> dict[str, dict[tuple[int, int], Counters]]:
-        return {}
 
     def _earlier(self, process: str) -> dict[tuple[int, int], Counters]:
         known = self._earlier_rows.get(process)
@@ -117,7 +111,7 @@ class History:
         self._next_colour = itertools.count()
 
     def add(self, sight: Sight) -> Picture:
-        """The frame that ``sight`` makes with the one before it; the first says what was counted since loading."""
+        """Compare ``sight`` with the reading before it; the first frame says what was counted since loading."""
         before, self._last, look = self._last, sight, sight.look
         if not self._looks or look.at >= self._looks[-1].at + _STEP:
             self._looks.append(look)
@@ -146,14 +140,14 @@ class History:
             past=self._looks[0] if before else Look(look.at, (), {}),
         )
 
-    def _processes(self, found: Iterable[ProcessChange]) -> tuple[Process, ...]:
-        """Those with NCs first, by their first NC."""
-        ordered = sorted(found, key=lambda one: (not one.owner.ncs, one.owner.ncs, one.owner.key))
-        keys = {one.owner.key for one in ordered}
+    def _processes(self, compared: Iterable[ProcessChange]) -> tuple[Process, ...]:
+        """Number the processes: those with NCs first, by their first NC."""
+        ordered = sorted(compared, key=lambda change: (not change.owner.ncs, change.owner.ncs, change.owner.key))
+        keys = {change.owner.key for change in ordered}
         self._colours = {key: colour for key, colour in self._colours.items() if key in keys}
         return tuple(
-            Process(one, label_of(one), number, self._colour(one.owner.key), process_node(one))
-            for number, one in enumerate(ordered, 2)
+            Process(change, label_of(change), number, self._colour(change.owner.key), process_node(change))
+            for number, change in enumerate(ordered, 2)
         )
 
     def _colour(self, key: str) -> int:

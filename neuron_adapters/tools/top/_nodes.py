@@ -1,14 +1,17 @@
-"""What a frame is made of: NCs, processes, models and replicas, with the numbers of one interval."""
+"""Makes what a frame consists of: NCs, processes, models and replicas, with the numbers of one interval."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from neuron_adapters.tools._samples import ModelChange, ProcessChange, Replica
+from neuron_adapters.tools.shared.samples import ModelChange, ProcessChange, Replica
 from neuron_rt.instance import Instance
+
+#: Numbers of a node that are the sums of its children's.
+_SUMMED = ("calls", "total_calls", "errors", "fresh_errors", "switches", "total_switches", "waiting")
 
 
 class Key(NamedTuple):
@@ -56,7 +59,7 @@ class Process:
 
     @property
     def key(self) -> str:
-        """Tells it from all others, past ones too."""
+        """Differs from those of all other processes, past ones too."""
         return self.change.owner.key
 
 
@@ -75,9 +78,9 @@ class Core:
 
 
 def cores_of(instance: Instance, processes: Iterable[Process]) -> tuple[Core, ...]:
-    """The NCs of the instance, with what is on them."""
+    """Make the NCs of the instance, with what is on them."""
     cores = tuple(Core(nc) for nc in range(instance.nc_count))
-    on: dict[int, list[tuple[float, str]]] = {}
+    models: dict[int, list[tuple[float, str]]] = {}
     for process in processes:
         utilization = process.change.utilization
         for nc in process.change.owner.ncs:
@@ -87,31 +90,25 @@ def cores_of(instance: Instance, processes: Iterable[Process]) -> tuple[Core, ..
             for replica in model.replicas:
                 for nc in replica.ncs:
                     if 0 <= nc < len(cores):
-                        on.setdefault(nc, []).append((replica.busy, model.name))
+                        models.setdefault(nc, []).append((replica.busy, model.name))
                         cores[nc].switching |= replica.switches > 0
-    for nc, found in on.items():
-        found.sort(key=lambda one: -one[0])
-        cores[nc].models = [name for _busy, name in found]
-        cores[nc].active = sum(busy > 0 for busy, _name in found)
+    for nc, named in models.items():
+        named.sort(key=lambda model: -model[0])
+        cores[nc].models = [name for _busy, name in named]
+        cores[nc].active = sum(busy > 0 for busy, _name in named)
     return cores
 
 
 def process_node(change: ProcessChange) -> Node:
-    """A process with its models."""
+    """Make the node of a process, with its models."""
     owner = change.owner
     models = [_model_node(owner.key, model, change.seconds) for model in change.models]
     return Node(
         key=Key(owner.key),
         name=f"{label_of(change)} {owner.pid}",
         ncs=owner.ncs,
-        calls=sum(one.calls for one in models),
-        total_calls=sum(one.total_calls for one in models),
-        errors=sum(one.errors for one in models),
-        fresh_errors=sum(one.fresh_errors for one in models),
-        switches=sum(one.switches for one in models),
-        total_switches=sum(one.total_switches for one in models),
+        **_sums(models),
         busy=sum(change.utilization.values()) / len(owner.ncs) if owner.ncs else 0.0,
-        waiting=sum(one.waiting for one in models),
         memory=change.resident,
         note=owner.command if change.counted else "(its counters cannot be read)",
         children=models,
@@ -124,21 +121,15 @@ def _model_node(process: str, model: ModelChange, seconds: float) -> Node:
         node = _replica_node(Key(process, model.number), model.name, replicas[0], seconds)
     else:
         children = [
-            _replica_node(Key(process, model.number, one.index), f"replica {one.index}", one, seconds)
-            for one in replicas
+            _replica_node(Key(process, model.number, replica.index), f"replica {replica.index}", replica, seconds)
+            for replica in replicas
         ]
         node = Node(
             key=Key(process, model.number),
             name=model.name,
-            ncs=tuple(sorted({nc for one in children for nc in one.ncs})),
-            calls=sum(one.calls for one in children),
-            total_calls=sum(one.total_calls for one in children),
-            errors=sum(one.errors for one in children),
-            fresh_errors=sum(one.fresh_errors for one in children),
-            switches=sum(one.switches for one in children),
-            total_switches=sum(one.total_switches for one in children),
-            busy=sum(one.busy for one in children) / len(children) if children else 0.0,
-            waiting=sum(one.waiting for one in children),
+            ncs=tuple(sorted({nc for replica in replicas for nc in replica.ncs})),
+            **_sums(children),
+            busy=sum(child.busy for child in children) / len(children) if children else 0.0,
             children=children,
         )
     node.memory = model.weights
@@ -147,31 +138,35 @@ def _model_node(process: str, model: ModelChange, seconds: float) -> Node:
     return node
 
 
-def _replica_node(key: Key, name: str, one: Replica, seconds: float) -> Node:
+def _sums(nodes: Iterable[Node]) -> dict[str, Any]:
+    return {name: sum(getattr(node, name) for node in nodes) for name in _SUMMED}
+
+
+def _replica_node(key: Key, name: str, replica: Replica, seconds: float) -> Node:
     return Node(
         key=key,
         name=name,
-        ncs=one.ncs,
-        calls=one.calls / seconds,
-        total_calls=one.total_calls,
-        errors=one.total_errors + one.total_timeouts,
-        fresh_errors=one.errors + one.timeouts,
-        switches=one.switches / seconds,
-        total_switches=one.total_switches,
-        busy=one.busy,
-        waiting=one.waited / seconds,
+        ncs=replica.ncs,
+        calls=replica.calls / seconds,
+        total_calls=replica.total_calls,
+        errors=replica.total_errors + replica.total_timeouts,
+        fresh_errors=replica.errors + replica.timeouts,
+        switches=replica.switches / seconds,
+        total_switches=replica.total_switches,
+        busy=replica.busy,
+        waiting=replica.waited / seconds,
     )
 
 
 def label_of(change: ProcessChange) -> str:
-    """The tag, else the script of the command, else the program."""
+    """Name a process: its tag, else the script of its command, else the program."""
     owner = change.owner
     return owner.tag or program_of(owner.command) or str(owner.pid)
 
 
 @functools.lru_cache(maxsize=1024)
 def program_of(command: str) -> str:
-    """The name of a Python's script, or of the program."""
+    """Take the name of a Python's script, or of the program, from a command."""
     words = iter(command.split())
     program = next(words, "").rpartition("/")[2]
     if program.startswith("python"):
@@ -180,7 +175,7 @@ def program_of(command: str) -> str:
 
 
 def _script(words: Iterator[str]) -> str:
-    """The script among a Python's arguments: ``-c`` has none, and ``-m`` names a module."""
+    """Find the script among a Python's arguments: ``-c`` has none, and ``-m`` names a module."""
     for word in words:
         if word == "-m":
             return next(words, "")

@@ -1,4 +1,4 @@
-"""Everything that one frame is made from, read at one time. It waits for nobody and takes nothing."""
+"""Reads, at one time, all that a frame is made from. It waits for no process and takes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from neuron_adapters.tools._samples import Look, Sampler
+from neuron_adapters.tools.shared.samples import Look, Sampler
+from neuron_adapters.tools.shared.text import one_line
 from neuron_rt import Config, NeuronError
 
 
@@ -23,7 +24,7 @@ class System:
 
     @classmethod
     def now(cls) -> System:
-        """As it is."""
+        """Read the state of the machine."""
         times, memory = psutil.cpu_times(), psutil.virtual_memory()
         system = times.system + getattr(times, "irq", 0.0) + getattr(times, "softirq", 0.0)
         # The time of guests is in that of the user already.
@@ -39,8 +40,7 @@ class System:
 
 @dataclass(frozen=True)
 class Sight:
-    """One reading. ``time``: seconds since the epoch. ``error``: why the processes cannot be seen; empty where they
-    can."""
+    """One reading. ``time``: seconds since the epoch. ``error``: why the processes cannot be seen, or empty."""
 
     time: float
     look: Look
@@ -55,12 +55,12 @@ class Reader:
         self._sampler = Sampler(config.state_dir, shared=config.shared_state)
 
     def read(self) -> Sight:
-        """Never raises for what is wrong outside: the next reading may find it repaired."""
+        """Read once. Errors of the state directory are in the result: the next reading may find it repaired."""
         error = ""
         try:
             look = self._sampler.look()
         except (NeuronError, OSError) as problem:
-            look, error = Look(time.monotonic(), (), {}), " ".join(str(problem).split())
+            look, error = Look(time.monotonic(), (), {}), one_line(problem)
         return Sight(time.time(), look, System.now(), error)
 
     def close(self) -> None:

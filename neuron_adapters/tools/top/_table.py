@@ -1,4 +1,4 @@
-"""The tree of processes, models and replicas: which rows there are, in which order, and a row as a line."""
+"""Draws the tree of processes, models and replicas: which rows there are, in which order, and each as a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from neuron_adapters.tools._devices import ranges
+from neuron_adapters.tools.shared.text import ranges
 from neuron_adapters.tools.top._model import Picture
 from neuron_adapters.tools.top._nodes import Key, Node, Process
 from neuron_adapters.tools.top._text import Glyphs, Line, cells, duration, fit, number, percent, size, spark
@@ -33,7 +33,7 @@ CHOICES = ("ncs", "busy", "calls/s", "p99", "sw/s", "err", "mem", "name")
 
 @dataclass(frozen=True)
 class View:
-    """What somebody chose to see."""
+    """The user's choice of what to see."""
 
     only: str = ""
     """The key of a process; empty for all."""
@@ -78,32 +78,32 @@ class Column:
 
 
 def rows(picture: Picture, view: View) -> list[Row]:
-    """What is shown of the tree, from top to bottom."""
+    """List the rows that are shown, from top to bottom."""
     words = view.words.lower()
-    found: list[Row] = []
-    for process in _sorted(picture, view, picture.processes, lambda one: one.node):
+    shown: list[Row] = []
+    for process in _sorted(picture, view, picture.processes, lambda process: process.node):
         if view.only not in ("", process.key):
             continue
         models = process.node.children
         if words and words not in f"{process.label} {process.change.owner.pid} {process.change.owner.command}".lower():
-            models = [one for one in models if words in f"{one.name} {one.note}".lower()]
+            models = [model for model in models if words in f"{model.name} {model.note}".lower()]
             if not models:
                 continue
         opened = view.is_open(process.node) if models else None
-        found.append(Row(process, process.node, 0, opened))
+        shown.append(Row(process, process.node, 0, opened))
         if not opened:
             continue
-        for model in _sorted(picture, view, models, lambda one: one):
+        for model in _sorted(picture, view, models, lambda model: model):
             opened = view.is_open(model) if model.children else None
-            found.append(Row(process, model, 1, opened))
+            shown.append(Row(process, model, 1, opened))
             if opened:
-                found += [Row(process, one, 2, None) for one in model.children]
-    return found
+                shown += [Row(process, replica, 2, None) for replica in model.children]
+    return shown
 
 
 @functools.lru_cache(maxsize=16)
 def columns(width: int, trend: bool = True) -> tuple[int, tuple[Column, ...]]:
-    """Cells of the name, and the columns there is room for beside it. ``trend``: whether there is a history."""
+    """Choose the columns that have room beside the name; its width, and they. ``trend``: whether to show a history."""
     room = width - 1 - _NAME
     if width < 60:
         room = width - 1 - 14
@@ -126,7 +126,7 @@ def columns(width: int, trend: bool = True) -> tuple[int, tuple[Column, ...]]:
 
 
 def head(picture: Picture, width: int, view: View, glyphs: Glyphs) -> Line:
-    """The heads of the columns; the one that rows are sorted by is marked."""
+    """Draw the heads of the columns, with a mark on the column that rows are sorted by."""
     name, shown = columns(width, bool(picture.history))
     arrow = ("^" if view.reverse else "v") if glyphs.ascii_only else ("▴" if view.reverse else "▾")
     line: Line = [_head("name", " PROCESS / MODEL", name + 1, view, arrow, glyphs, right=False)]
@@ -137,7 +137,7 @@ def head(picture: Picture, width: int, view: View, glyphs: Glyphs) -> Line:
 
 
 def head_at(width: int, x: int) -> str:
-    """The order that a click on the heads asks for; empty where there is none."""
+    """Find the order that a click on the heads asks for; empty where there is none."""
     name, shown = columns(width)
     at = name + 1
     if x <= at:
@@ -151,7 +151,7 @@ def head_at(width: int, x: int) -> str:
 
 
 def draw(picture: Picture, row: Row, width: int, glyphs: Glyphs, *, chosen: bool = False) -> Line:
-    """A row as a line."""
+    """Draw a row as a line."""
     name, shown = columns(width, bool(picture.history))
     sign = glyphs.leaf if row.opened is None else glyphs.opened if row.opened else glyphs.closed
     style = f"p{row.process.colour}"
@@ -168,13 +168,13 @@ def draw(picture: Picture, row: Row, width: int, glyphs: Glyphs, *, chosen: bool
     return line
 
 
-def _sorted(picture: Picture, view: View, found: Sequence[_T], node: Callable[[_T], Node]) -> list[_T]:
+def _sorted(picture: Picture, view: View, items: Sequence[_T], node: Callable[[_T], Node]) -> list[_T]:
     key = ORDERS.get(view.order)
     if key is not None:
-        return sorted(found, key=lambda one: key(picture, node(one)), reverse=view.reverse)
+        return sorted(items, key=lambda item: key(picture, node(item)), reverse=view.reverse)
     if view.order == "name":
-        return sorted(found, key=lambda one: node(one).name.lower(), reverse=view.reverse)
-    return list(reversed(found)) if view.reverse else list(found)
+        return sorted(items, key=lambda item: node(item).name.lower(), reverse=view.reverse)
+    return list(reversed(items)) if view.reverse else list(items)
 
 
 def _head(order: str, text: str, width: int, view: View, arrow: str, glyphs: Glyphs, *, right: bool) -> tuple[str, str]:
@@ -190,14 +190,14 @@ def _rate(value: float, glyphs: Glyphs, style: str = "") -> tuple[str, str]:
 
 def _latency(place: int) -> Callable[[Picture, Row, Glyphs], tuple[str, str]]:
     def text(picture: Picture, row: Row, glyphs: Glyphs) -> tuple[str, str]:
-        found = picture.latency(row.node.key)
-        return (duration(found[place]), "") if found else (glyphs.nothing, "dim")
+        latency = picture.latency(row.node.key)
+        return (duration(latency[place]), "") if latency else (glyphs.nothing, "dim")
 
     return text
 
 
 def _errors(picture: Picture, row: Row, glyphs: Glyphs) -> tuple[str, str]:
-    """``3!`` where some are new."""
+    """Write ``3!`` where some are new."""
     node = row.node
     if node.fresh_errors and picture.seconds:
         return f"{number(node.errors)}!", "bad"

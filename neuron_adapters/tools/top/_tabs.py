@@ -1,4 +1,4 @@
-"""The bar of tabs: ``all``, and a tab for each process."""
+"""Draws the bar of tabs: ``all``, and a tab for each process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _LONGEST = 20  # cells of a name
 
 
 def tabs(picture: Picture, only: str, width: int, glyphs: Glyphs) -> tuple[Line, list[tuple[int, int, str]]]:
-    """The bar with the chosen tab in it, marked as documented: ``>1:all<``; and where each tab is on it: first cell,
-    the one after the last, the key of its process."""
+    """Draw the bar, with the chosen tab marked as documented: ``>1:all<``; and say where each tab is: its first cell,
+    the cell after its last, the key of its process."""
     entries = [("", "1:all", "dim")]
-    for one in picture.processes:
-        label = glyphs.text(one.label)
-        entries.append((one.key, f"{one.number}:{fit(label, min(_LONGEST, cells(label)), glyphs)}", f"p{one.colour}"))
+    for process in picture.processes:
+        label = fit(process.label, min(_LONGEST, cells(glyphs.text(process.label))), glyphs)
+        entries.append((process.key, f"{process.number}:{label}", f"p{process.colour}"))
     chosen = next((place for place, entry in enumerate(entries) if entry[0] == only), 0)
     first, last = _window([cells(text) + 2 for _key, text, _style in entries], chosen, width - 4)
     line: Line = [(glyphs.ellipsis if first else " ", "dim")]
@@ -32,12 +32,12 @@ def tabs(picture: Picture, only: str, width: int, glyphs: Glyphs) -> tuple[Line,
 
 
 def tab_at(picture: Picture, only: str, width: int, glyphs: Glyphs, x: int) -> str | None:
-    """The key of the tab at a cell, empty for all processes; None where there is none."""
+    """Find the tab at a cell: the key of its process, empty for all processes; None where there is no tab."""
     return next((key for first, end, key in tabs(picture, only, width, glyphs)[1] if first <= x < end), None)
 
 
 def _window(widths: list[int], chosen: int, room: int) -> tuple[int, int]:
-    """Which tabs to show: from the first on, moved along no further than the chosen one needs."""
+    """Choose the tabs to show: from the first on, moved along no further than the chosen tab needs."""
     first, used = 0, sum(widths[: chosen + 1])
     while used > room and first < chosen:
         used -= widths[first]

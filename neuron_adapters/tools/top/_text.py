@@ -1,7 +1,7 @@
 """Pieces of a line: what fits in so many cells of a terminal, numbers, bars and sparklines.
 
-A line is a list of spans, a span a text and the name of its style. The styles are the business of whoever shows the
-line; plain text has none. Nothing here tells by colour alone.
+A line is a list of spans, a span a text and the name of its style. What shows a line knows the styles; plain text has
+none. No information is in the colour alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import functools
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from neuron_adapters.tools.shared.text import in_units
 
 Span = tuple[str, str]
 Line = list[Span]
@@ -38,7 +40,7 @@ class Glyphs:
     ascii_only: bool = False
 
     def text(self, text: str) -> str:
-        """``text`` as far as these characters go."""
+        """Replace what these characters do not include."""
         return text.encode("ascii", "replace").decode() if self.ascii_only and not text.isascii() else text
 
 
@@ -47,7 +49,7 @@ ASCII = Glyphs("=", "-", ".", "_.:-=+#", "-", "+", " ", "-", "~", "*", ">", ".",
 
 
 def fit(text: str, width: int, glyphs: Glyphs, *, right: bool = False) -> str:
-    """``text`` in exactly ``width`` cells, cut where it is longer."""
+    """Fit ``text`` into exactly ``width`` cells; cut it where it is longer."""
     text = glyphs.text(text)
     have = cells(text)
     if have > width:
@@ -57,17 +59,17 @@ def fit(text: str, width: int, glyphs: Glyphs, *, right: bool = False) -> str:
 
 
 def cells(text: str) -> int:
-    """Cells of a terminal that ``text`` takes."""
+    """Count the cells of a terminal that ``text`` takes."""
     return len(text) if text.isascii() else _wide_cells(text)
 
 
 def plain(line: Iterable[Span]) -> str:
-    """The line as text."""
+    """Take the text of a line."""
     return "".join(text for text, _style in line).rstrip()
 
 
 def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
-    """A bar for 0 to 1; anything above nothing shows."""
+    """Draw a bar for 0 to 1; whatever is above 0.4% shows."""
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     if not halves and share > 0.004:
         halves = 1
@@ -77,7 +79,7 @@ def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
 
 
 def spark(values: Sequence[float], width: int, glyphs: Glyphs, top: float = 0.0) -> str:
-    """The last ``width`` values as a line of little columns. ``top``: what the highest stands for, at least."""
+    """Draw the last ``width`` values as little columns. ``top``: what the highest column stands for, at least."""
     values = values[-width:]
     top = max(top, *values) if values else top
     last = len(glyphs.spark) - 1
@@ -86,41 +88,38 @@ def spark(values: Sequence[float], width: int, glyphs: Glyphs, top: float = 0.0)
 
 
 def percent(share: float) -> str:
-    """``87%``, in four cells."""
+    """Write ``87%``, in four cells."""
     return f"{min(999.0, 100 * share):3.0f}%"
 
 
 def number(value: float) -> str:
-    """A count or a rate in six cells at most."""
+    """Write a count or a rate in six cells at most."""
     if value < 9.95 and value % 1:
         return f"{value:.1f}"
     if value < 99_999.5:
         return f"{value:,.0f}"
-    for unit in "KMGTPE":
-        value /= 1000
-        if value < 999.5:
-            return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
-    return "lots"
+    return _short(*in_units(value / 1000, 1000, "KMGTPE", 999.5), 99.95)
 
 
 def size(count: float) -> str:
-    """Bytes in six cells at most: ``845M`` are 845 MiB."""
+    """Write a number of bytes in six cells at most: ``845M`` are 845 MiB."""
     if count < 1024:
         return f"{count:.0f}B" if count else "0"
-    for unit in "KMGTPE":
-        count /= 1024
-        if count < 999.5:
-            return f"{count:.1f}{unit}" if count < 9.95 else f"{count:.0f}{unit}"
-    return "lots"
+    return _short(*in_units(count / 1024, 1024, "KMGTPE", 999.5), 9.95)
 
 
 def duration(seconds: float) -> str:
-    """A time in six cells at most."""
+    """Write a time in six cells at most."""
     for factor, unit in ((1e6, "us"), (1e3, "ms"), (1, "s")):
         value = seconds * factor
         if value < 999.5:
             return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
     return f"{seconds:.0f}s" if seconds < 99_999 else "ages"
+
+
+def _short(value: float, unit: str, exact: float) -> str:
+    """Write a decimal below ``exact``, and no number where it is too large for any unit."""
+    return "lots" if value >= 999.5 else f"{value:.1f}{unit}" if value < exact else f"{value:.0f}{unit}"
 
 
 def _cut(text: str, width: int) -> str:
@@ -134,4 +133,5 @@ def _cut(text: str, width: int) -> str:
 @functools.lru_cache(maxsize=4096)
 def _wide_cells(text: str) -> int:
     none = {"Mn", "Me", "Cf"}
-    return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text if unicodedata.category(one) not in none)
+    seen = (char for char in text if unicodedata.category(char) not in none)
+    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in seen)

@@ -1,7 +1,7 @@
-"""The screen in a browser: textual-serve starts a neuron-top for each page, and passes on what it draws.
+"""Serves the screen to browsers: textual-serve starts a neuron-top for each page, and passes on what it draws.
 
-Everything comes from this machine, letters too, and goes to it alone: another site that a browser has open cannot
-reach in here, though the port is open to it.
+Everything, fonts too, comes from this machine and goes to it alone: other sites that a browser has open can reach the
+port, and are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from textual_serve.server import Server
 HOST = "127.0.0.1"
 _NAMES = {"127.0.0.1", "localhost", "::1"}
 _TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "web")
-#: What the terminal that serves is like is nothing to the pages.
+#: Describe the terminal of the server, not the pages.
 _NOT_OURS = ("NO_COLOR", "TERM", "COLORTERM", "COLUMNS", "LINES", "PYTHONIOENCODING")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,7 +54,7 @@ def _listener(port: int) -> socket.socket:
 
 class _Server(Server):
     async def application(self) -> web.Application:
-        """The application, which only this machine's pages may use."""
+        """Make the application, which only this machine's pages may use."""
         application = await self._make_app()
         application.middlewares.append(_only_here)
         return application
@@ -66,7 +66,7 @@ class _Server(Server):
 
 @web.middleware
 async def _only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a name that leads here by a trick of DNS, and a page of another site."""
+    """Refuse other host names, which DNS rebinding could lead here, and pages of other sites."""
     host = request.headers.get("Host", "")
     origin = request.headers.get("Origin")
     if urlsplit(f"//{host}").hostname not in _NAMES or (origin is not None and urlsplit(origin).netloc != host):

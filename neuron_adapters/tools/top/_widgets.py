@@ -1,4 +1,4 @@
-"""Lines on the screen. A line is drawn again only where it has changed."""
+"""Puts lines on the screen. A line is drawn again only where it has changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLOURED = {
     "bad": "bold #f7768e", "warn": "#f7768e", "switch": "bold #ff9e64", "mark": "bold #7aa2f7",
     "sorted": "bold #e6e9f2", "chosen": "on #232b3d", "tab": "bold #9ece6a", "key": "bold #c0c8e0",
 }  # fmt: skip
-#: The same for a terminal without colours, or somebody who wants none.
+#: The same for terminals without colours, and users who want none.
 PLAIN = {
     "strong": "bold", "title": "bold reverse", "bad": "bold", "switch": "bold", "mark": "bold", "head": "underline",
     "sorted": "bold underline", "chosen": "reverse", "tab": "bold", "key": "bold",
@@ -29,7 +29,7 @@ PLAIN = {
 
 
 class Lines(ScrollView, inherit_bindings=False):  # the keys choose lines
-    """Lines of spans, made when they are seen."""
+    """Shows lines of spans, which are made when they are seen."""
 
     def __init__(self, styles: dict[str, str], *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -40,7 +40,7 @@ class Lines(ScrollView, inherit_bindings=False):  # the keys choose lines
         self._count = 0
 
     def show(self, count: int, make: Callable[[int], Line]) -> None:
-        """Show ``count`` lines from now on; ``make`` makes one of them."""
+        """Show ``count`` lines from now on; ``make`` makes a line."""
         self._make = make
         if count != self._count:
             self._count = count
@@ -63,7 +63,7 @@ class Lines(ScrollView, inherit_bindings=False):  # the keys choose lines
         self._shown = {}
 
     def render_line(self, y: int) -> Strip:
-        """One line as Textual wants it."""
+        """Make a line as Textual wants it."""
         y += round(self.scroll_y)
         width = self.scrollable_content_region.width
         if y >= self._count:
@@ -79,12 +79,12 @@ class Lines(ScrollView, inherit_bindings=False):  # the keys choose lines
         return Strip(segments).adjust_cell_length(width, self._style("", chosen=chosen))
 
     def notify_style_update(self) -> None:
-        """The sheet's colours have changed."""
+        """Forget the styles: the sheet's colours have changed."""
         self._combined.clear()
         super().notify_style_update()
 
     def _style(self, name: str, *, chosen: bool) -> Style:
-        """A style on the widget's own colours."""
+        """Put a style on the widget's own colours."""
         style = self._combined.get((name, chosen))
         if style is None:
             style = self.rich_style + self._palette.get(name, Style.null())

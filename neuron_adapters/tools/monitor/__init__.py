@@ -1,0 +1,91 @@
+"""``neuron-monitor``: writes the documented stream of JSON, one report a line (SPEC T1).
+
+It reads what running processes publish, waits for none of them and takes no NeuronCores. Where the program that reads
+its output is slow, there are fewer reports, and the processes notice nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import sys
+from collections.abc import Sequence
+
+from neuron_adapters.tools.shared.devices import read_environment
+from neuron_adapters.tools.shared.terminal import fail, parser_of, stop_on_signals
+from neuron_rt import NeuronConfigError, NeuronError
+
+PROGRAM = "neuron-monitor"
+EPILOG = """\
+exit codes:
+  0 it was told to stop (Ctrl-C, SIGINT, SIGTERM), or nobody reads any more,
+  1 the instance, the state directory or the output cannot be used,
+  2 the arguments or the configuration file are wrong
+
+examples:
+  neuron-monitor                       everything, every five seconds
+  neuron-monitor -c monitor.conf       what the file asks for
+  neuron-monitor | head -1 | jq        one report, to look at
+  neuron-monitor | neuron-monitor-prometheus --port 8000
+
+NEURON_ADAPTERS_INSTANCE says which instance it is while no process runs, and
+NEURON_ADAPTERS_STATE_DIR where processes publish. Nothing is started or taken.
+"""
+#: What --verbose shows.
+_LEVELS = (logging.CRITICAL + 1, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    stop_on_signals()
+    parser = parser_of(
+        PROGRAM, "Tell what the processes on the emulated Neuron instance do, as JSON, one report a line.", EPILOG
+    )
+    parser.add_argument("-c", "--config-file", metavar="FILE", help="what to tell, of which processes, how often")
+    parser.add_argument(
+        "-v", "--verbose", type=int, choices=range(len(_LEVELS)), default=0, metavar="0..4",
+        help="how much to say about the work on standard error: 0, the default, is nothing",
+    )  # fmt: skip
+    try:
+        options = parser.parse_args(arguments)
+        logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=_LEVELS[options.verbose])
+        return _run(options.config_file)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(config_file: str | None) -> int:
+    try:
+        from neuron_adapters.tools.monitor._config import MonitorConfig
+        from neuron_adapters.tools.monitor._reports import monitoring
+    except ImportError as error:
+        return fail(PROGRAM, f"needs psutil: pip install 'neuron-adapters[tools]' ({error})")
+    try:
+        config = MonitorConfig.of(config_file)
+    except NeuronConfigError as error:
+        return fail(PROGRAM, error, code=2)
+    if sys.stdout is None:
+        return fail(PROGRAM, "standard output is closed, and there is nowhere else to write to")
+    try:
+        output = sys.stdout.fileno()
+        with monitoring(config, read_environment()) as reports:
+            for report in reports:
+                line = json.dumps(report, separators=(",", ":"), allow_nan=False)
+                _write(output, line.encode() + b"\n")
+    except BrokenPipeError:  # "| head -1" has read enough
+        return 0
+    except (NeuronError, OSError) as error:  # OSError: a full disk
+        return fail(PROGRAM, error)
+    return 0
+
+
+def _write(output: int, line: bytes) -> None:
+    """Write ``line`` at once: what a buffer holds would be written again when Python ends."""
+    rest = memoryview(line)
+    while rest:
+        try:
+            rest = rest[os.write(output, rest) :]
+        except BlockingIOError:  # noqa: PERF203 - another program that shares the output made it so
+            select.select([], [output], [])

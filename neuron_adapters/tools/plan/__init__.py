@@ -1,0 +1,133 @@
+"""``neuron-adapters plan``: draws where models would land, before anything is loaded (SPEC P, R).
+
+It starts no runtime and takes no NeuronCores. Placements are the runtime's own, of :mod:`neuron_rt.usage`: ``_planner``
+asks for them, ``_findings`` sees what they cost, ``_layout`` arranges them for the painters ``_text`` and ``_svg``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+from neuron_adapters.tools.plan._arguments import cpu_count, loads_of
+from neuron_adapters.tools.plan._plan import FRAMEWORKS, Load
+from neuron_adapters.tools.plan._planner import make_plan
+from neuron_adapters.tools.plan._text import text_of
+from neuron_adapters.tools.shared.devices import allowed_cpus
+from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width
+from neuron_rt import Config, NeuronConfigError
+from neuron_rt.config import AFFINITY, GROUP_SIZES, INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES
+from neuron_rt.instance import Cpu
+from neuron_rt.ownership import choice, foresee
+
+PROGRAM = "neuron-adapters plan"
+EPILOG = """\
+models:
+  2,4,3,4         four models of so many NeuronCores, in order of loading
+  encoder:2,4     a model may have a name
+  16x1            sixteen models of one NeuronCore each
+
+exit codes:
+  0 everything fits (warnings or not), 1 a model does not fit or the environment
+  is wrong, 2 the arguments are wrong
+
+examples:
+  neuron-adapters plan 2,4,3,4 --cores 13
+  neuron-adapters plan 2,4,3,4 --cores 13 --framework mx --start 0,2,6,9
+  neuron-adapters plan 2 --cores 8 --start 2 --replicas 2
+  neuron-adapters plan 4x2 --groups 2,2,2,2 --svg plan.svg
+
+What an option does not say, the environment does: NEURON_ADAPTERS_INSTANCE,
+NEURON_RT_NUM_CORES, NEURON_RT_VISIBLE_CORES, NEURONCORE_GROUP_SIZES.
+Nothing is started or taken.
+"""
+
+#: The option that stands for a variable.
+_OPTIONS = {INSTANCE: "instance", NUM_CORES: "cores", VISIBLE_CORES: "visible", GROUP_SIZES: "groups"}
+_READ = (*_OPTIONS, AFFINITY)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        loads = loads_of(options)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+    return ending(PROGRAM, lambda: _show(parser, options, loads))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = parser_of(
+        PROGRAM, "Draw where models would land on the NeuronCores, and say what is wrong with it.", EPILOG
+    )
+    add = parser.add_argument
+    add("models", nargs="+", metavar="MODELS", help="NeuronCores that each model needs: 2,4,3,4")
+    add(
+        "-f", "--framework", choices=[*FRAMEWORKS], default="torch", help="whose rules load the models (default: torch)"
+    )
+    add(
+        "-c", "--cores", metavar="N", help="NeuronCores of the process, as NEURON_RT_NUM_CORES has them: 13, or 2,4,3,4"
+    )
+    add("-v", "--visible", metavar="LIST", help="exactly which, as NEURON_RT_VISIBLE_CORES has them: 0-12")
+    add("-g", "--groups", metavar="SIZES", help="groups, as NEURONCORE_GROUP_SIZES has them: 2,4,3,4 or 4x1")
+    add("-i", "--instance", metavar="NAME", help="as NEURON_ADAPTERS_INSTANCE has it: inf1.xlarge, host, 8")
+    start = "the NeuronCore at which each model starts: 0,2,6,9 (. for no say); torch, mx"
+    add("-s", "--start", metavar="LIST", help=start)
+    add("-r", "--replicas", metavar="LIST", help="replicas of each model: 2, or 1,4,all; torch, tf")
+    add("--cpus", type=cpu_count, metavar="N", help="plan for a machine of N CPUs instead of this one")
+    add("--now", action="store_true", help="NeuronCores that processes own at this moment are taken")
+    add("-j", "--json", action="store_true", help="JSON for scripts")
+    add("--svg", metavar="FILE", help="also write a drawing")
+    return parser
+
+
+def _show(parser: argparse.ArgumentParser, options: argparse.Namespace, loads: Sequence[Load]) -> int:
+    environ = _environ(options, os.environ)
+    machine = None if options.cpus is None else tuple(Cpu(index, core=index) for index in range(options.cpus))
+    try:
+        config = Config.read(environ, machine)
+    except NeuronConfigError as error:
+        option = _OPTIONS.get(error.variable, "")
+        if not option or getattr(options, option) is None:
+            raise
+        parser.error(str(error).replace(f"{error.variable}=", f"--{option}=", 1))
+    mask = allowed_cpus() if machine is None else frozenset(range(options.cpus))
+    visible = foresee(config) if options.now else choice(config) or ()
+    plan = make_plan(config, options.framework, loads, visible, mask)
+    if options.svg is not None:
+        from neuron_adapters.tools.plan._svg import svg_of
+
+        drawing = svg_of(plan)
+        try:
+            with open(options.svg, "w", encoding="utf-8") as file:
+                file.write(drawing)
+        except OSError as error:
+            return fail(PROGRAM, f"cannot write {options.svg!r}: {error.strerror}")
+    if options.json:
+        say(json.dumps(plan.as_json(), indent=4))
+    else:
+        say(text_of(plan, width=terminal_width(), pretty=is_utf8()))
+    return 0 if plan.fits else 1
+
+
+def _environ(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
+    """Make the environment of the planned process: an option wins over the variables that it makes meaningless."""
+    read = (*_READ, STATE_DIR) if options.now else _READ
+    planned = {name: environ[name] for name in read if name in environ}
+    if options.cores is not None:
+        planned.pop(VISIBLE_CORES, None)
+    if options.visible is not None:
+        planned.pop(NUM_CORES, None)
+    if "," in (options.cores or ""):  # forms groups itself
+        planned.pop(GROUP_SIZES, None)
+    if options.groups is not None and "," in planned.get(NUM_CORES, ""):
+        planned.pop(NUM_CORES)
+    for variable, option in _OPTIONS.items():
+        value = getattr(options, option)
+        if value is not None:
+            planned[variable] = value
+    return planned

@@ -1,0 +1,81 @@
+"""Reads the arguments of ``neuron-adapters plan`` that argparse does not understand by itself."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentTypeError, Namespace
+from typing import Any
+
+from neuron_adapters.tools.plan._plan import Load
+from neuron_rt.instance import MOST_NCS
+
+_MODEL = re.compile(r"(?:(?P<name>[^:,]{1,64}):|(?P<copies>[0-9]{1,4})x)?(?P<need>[0-9]{1,4})")
+_MOST_MODELS = 4096
+
+
+def cpu_count(text: str) -> int:
+    """Read the option ``--cpus``."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST_NCS:
+        raise ArgumentTypeError(f"{text!r} is no number of CPUs from 1 to {MOST_NCS}")
+    return int(text)
+
+
+def loads_of(options: Namespace) -> list[Load]:
+    """Read the models of the command line. Raises ArgumentTypeError."""
+    needs: list[tuple[str, int]] = []
+    for text in ",".join(options.models).split(","):
+        match = _MODEL.fullmatch(text.strip())
+        if not match or not 1 <= int(match["need"]) <= MOST_NCS or match["copies"] == "0":
+            raise ArgumentTypeError(
+                f"{text!r} is no model: give a number of NeuronCores from 1 to {MOST_NCS}, 'NAME:2' with a name, "
+                "or '16x1' for sixteen models of one"
+            )
+        if match["name"] and not match["name"].isprintable():
+            raise ArgumentTypeError(f"{match['name']!r} is no name: it holds what cannot be printed")
+        needs += [(match["name"] or "", int(match["need"]))] * int(match["copies"] or 1)
+        if len(needs) > _MOST_MODELS:
+            raise ArgumentTypeError(f"more than {_MOST_MODELS} models")
+    starts = _starts(options, len(needs))
+    replicas = _replicas(options, len(needs))
+    loads = [Load(need, name, start, many) for (name, need), start, many in zip(needs, starts, replicas)]
+    for load in loads:
+        if load.need > 1 and load.replicas is not None and options.framework == "tf":
+            raise ArgumentTypeError(
+                f"--replicas: TensorFlow's auto_multicore takes models of one NeuronCore, and one needs {load.need}"
+            )
+        if load.start is not None and load.replicas == "all":
+            raise ArgumentTypeError(
+                "--replicas: 'all' is a replica on every NeuronCore, and --start says another start"
+            )
+    return loads
+
+
+def _starts(options: Namespace, count: int) -> list[int | None]:
+    if options.start is None:
+        return [None] * count
+    if options.framework == "tf":
+        raise ArgumentTypeError("--start: TensorFlow has no call that says where a model starts; torch and mx have")
+    texts = [text.strip() for text in options.start.split(",")]
+    for text in texts:
+        if not re.fullmatch(r"[.]|[0-9]{1,4}", text):
+            raise ArgumentTypeError(f"--start: {text!r} is neither a NeuronCore index nor '.' for no say")
+    if len(texts) != count:
+        raise ArgumentTypeError(
+            f"--start: {len(texts)} for {count} model{'s' * (count != 1)}: give one for each, '.' for no say"
+        )
+    return [None if text == "." else int(text) for text in texts]
+
+
+def _replicas(options: Namespace, count: int) -> list[Any]:
+    if options.replicas is None:
+        return [None] * count
+    if options.framework == "mx":
+        raise ArgumentTypeError("--replicas: MXNet has no call that replicates a model; torch and tf have")
+    texts = [text.strip() for text in options.replicas.split(",")]
+    for text in texts:
+        if text != "all" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+            raise ArgumentTypeError(f"--replicas: {text!r} is neither a number from 1 nor 'all'")
+    if len(texts) not in {1, count}:
+        raise ArgumentTypeError(f"--replicas: {len(texts)} for {count} models: give one for each, or one for all")
+    many = ["all" if text == "all" else int(text) for text in texts]
+    return many * count if len(many) == 1 else many

@@ -1,0 +1,106 @@
+"""Looks at a plan for what costs: turns on a NeuronCore, idle NeuronCores, shared CPUs; and for what surprises."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+
+from neuron_adapters.tools.plan._plan import FRAMEWORKS, Finding, Landed, Plan
+from neuron_adapters.tools.shared.text import ranges
+from neuron_rt import Config
+from neuron_rt.config import GROUP_SIZES, NUM_CORES, VISIBLE_CORES
+from neuron_rt.placement import listed
+
+_MOST_NAMED = 8
+
+
+def findings_of(plan: Plan) -> tuple[Finding, ...]:
+    """Find all there is to know of a plan, apart from loads that failed."""
+    return (*_shared(plan), *_idle(plan), *_same_cpus(plan), *_replicated(plan), *_deprecated(plan.config))
+
+
+def _shared(plan: Plan) -> list[Finding]:
+    """Find models that share NCs (P5), once for each set of models."""
+    sets: dict[tuple[Landed, ...], list[int]] = {}
+    for nc, on in enumerate(plan.on):
+        if len(on) > 1:
+            sets.setdefault(on, []).append(nc)
+    findings = []
+    for on, ncs in sets.items():
+        marks = tuple(model.mark for model in on)
+        text = (
+            f"{_named(marks)} share {listed(tuple(ncs))}: they never run at the same moment, and "
+            "each change from one to another is a model switch."
+        )
+        findings.append(Finding("warning", "shared", text, marks, tuple(ncs)))
+    return findings
+
+
+def _idle(plan: Plan) -> list[Finding]:
+    ncs = tuple(nc for nc, on in enumerate(plan.on) if not on)
+    used = len(plan.visible) - len(ncs)
+    if not ncs or not used:
+        return []
+    text = (
+        f"{listed(ncs)} {'is' if len(ncs) == 1 else 'are'} taken and idle: no other process can use what this one owns."
+    )
+    if ncs[0] == used and not plan.config.groups:  # the idle ones are the last
+        fewer = (
+            f"{NUM_CORES}={used}" if plan.config.visible is None else f"{VISIBLE_CORES}={ranges(plan.visible[:used])}"
+        )
+        text += f" {fewer} leaves {'it' if len(ncs) == 1 else 'them'} to others."
+    return [Finding("warning", "idle", text, (), ncs)]
+
+
+def _same_cpus(plan: Plan) -> list[Finding]:
+    """Find models on disjoint NCs that compute on the same CPUs (I3)."""
+    behind: dict[int, list[Landed]] = {}
+    for model in plan.models:
+        for cpu in plan.cpus_of(model.ncs):
+            behind.setdefault(cpu, []).append(model)
+    marks: set[str] = set()
+    cpus = []
+    for cpu, models in sorted(behind.items()):
+        # Models that share NCs take turns anyway: then nothing is lost here.
+        if any(a.isdisjoint(b) for a, b in itertools.combinations({model.ncs for model in models}, 2)):
+            marks.update(model.mark for model in models)
+            cpus.append(cpu)
+    if not cpus:
+        return []
+    count = len(frozenset[int]().union(*plan.cpus))
+    concerned = tuple(model.mark for model in plan.models if model.mark in marks)
+    text = (
+        f"{_named(concerned)} compute on the same CPUs ({ranges(cpus)}) though their NeuronCores are "
+        f"disjoint, and slow each other: {len(plan.visible)} NeuronCores stand on {count} CPU{'s' * (count > 1)}. "
+        "NEURON_ADAPTERS_INSTANCE=host makes one NeuronCore a CPU."
+    )
+    return [Finding("warning", "same_cpus", text, concerned)]
+
+
+def _replicated(plan: Plan) -> list[Finding]:
+    """Find replicas that the script does not ask for (R3)."""
+    models = [model for model in plan.models if model.load.replicas is None and len(model.ranges) > 1]
+    if not models:
+        return []
+    marks = tuple(model.mark for model in models)
+    counts = ", ".join(str(count) for count in sorted({len(model.ranges) for model in models}, reverse=True))
+    text = (
+        f"{_named(marks)} {'has' if len(marks) == 1 else 'have'} {counts} replicas, as {FRAMEWORKS[plan.framework]} "
+        f"loads models of one NeuronCore. {GROUP_SIZES}=Nx1 makes that N, a list of groups one."
+    )
+    return [Finding("note", "replicated", text, marks)]
+
+
+def _deprecated(config: Config) -> list[Finding]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        config.warn_of_use()
+    return [Finding("note", "deprecated", f"{warning.message}.") for warning in caught]
+
+
+def _named(marks: Sequence[str]) -> str:
+    """Write ``A, B and C``; of many, how many there are."""
+    if len(marks) > _MOST_NAMED:
+        return f"{', '.join(marks[: _MOST_NAMED - 2])} and {len(marks) - _MOST_NAMED + 2} more"
+    return " and ".join(filter(None, [", ".join(marks[:-1]), *marks[-1:]]))

@@ -1,0 +1,127 @@
+"""``neuron-monitor-prometheus``: serves the reports of ``neuron-monitor`` to Prometheus (SPEC T1).
+
+It reads them from its standard input, as documented, or runs the monitor itself. Without ``--address`` it serves this
+machine alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from neuron_adapters.tools.shared.devices import read_environment
+from neuron_adapters.tools.shared.terminal import complain, fail, parser_of, stop_on_signals
+from neuron_rt import NeuronConfigError, NeuronError
+
+PROGRAM = "neuron-monitor-prometheus"
+EPILOG = """\
+exit codes:
+  0 it was told to stop (Ctrl-C, SIGINT, SIGTERM), or its input has ended,
+  1 it cannot serve, cannot monitor, or its input had no report in it,
+  2 the arguments or the configuration file are wrong
+
+examples:
+  neuron-monitor | neuron-monitor-prometheus --port 8000
+  neuron-monitor-prometheus            runs the monitor itself
+  neuron-monitor-prometheus --run-monitor </dev/null    the same as a service
+  curl http://127.0.0.1:8000/metrics
+"""
+_LONGEST_LINE = 64 << 20  # bytes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    stop_on_signals()
+    parser = parser_of(PROGRAM, "Serve what neuron-monitor tells as metrics for Prometheus.", EPILOG)
+    parser.add_argument("-p", "--port", type=_port, default=8000, help="port to serve on, 8000 if not given; 0: any")
+    parser.add_argument(
+        "-a", "--address", default="127.0.0.1",
+        help="address to serve on: this machine alone if not given, 0.0.0.0: all",
+    )  # fmt: skip
+    parser.add_argument(
+        "-m", "--run-monitor", action="store_true",
+        help="run the monitor instead of reading its output; done anyway where the input is a terminal",
+    )  # fmt: skip
+    parser.add_argument("-c", "--config-file", metavar="FILE", help="run the monitor, with this configuration file")
+    parser.add_argument("--enable-k8s-info", action="store_true", help=argparse.SUPPRESS)
+    try:
+        options = parser.parse_args(arguments)
+        if options.enable_k8s_info:
+            parser.error("--enable-k8s-info: no Kubernetes device plug-in gives out emulated NeuronCores")
+        return _run(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 1 << 16:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port; accepted: 0 to 65535")
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        import prometheus_client
+
+        from neuron_adapters.tools.monitor._config import MonitorConfig
+        from neuron_adapters.tools.monitor._reports import monitoring
+        from neuron_adapters.tools.prometheus._exposition import Exposition
+    except ImportError as error:
+        return fail(PROGRAM, f"needs prometheus-client and psutil: pip install 'neuron-adapters[tools]' ({error})")
+    own = options.run_monitor or options.config_file is not None or sys.stdin is None or sys.stdin.isatty()
+    try:
+        config = MonitorConfig.of(options.config_file)
+    except NeuronConfigError as error:
+        return fail(PROGRAM, error, code=2)
+    exposition = Exposition(_say)
+    prometheus_client.REGISTRY.register(exposition)
+    try:
+        server, thread = prometheus_client.start_http_server(options.port, options.address)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no machine can have that name
+        why = getattr(error, "strerror", None) or error
+        where = f"{options.address}:{options.port}"
+        return fail(PROGRAM, f"cannot serve on {where}: {why}. Choose another --port or --address.")
+    empty = True
+    try:
+        host = f"[{options.address}]" if ":" in options.address else options.address
+        _say(f"serving http://{host}:{server.server_port}/metrics")
+        with contextlib.ExitStack() as stack:
+            reports = stack.enter_context(monitoring(config, read_environment())) if own else _reports(sys.stdin.buffer)
+            for report in reports:
+                exposition.update(report)
+                empty = False
+    except (NeuronError, OSError) as error:
+        return fail(PROGRAM, error)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    if empty:
+        return fail(
+            PROGRAM, f"there was no report on standard input. Try neuron-monitor | {PROGRAM}, or --run-monitor."
+        )
+    return 0
+
+
+def _reports(file: BinaryIO) -> Iterator[object]:
+    """Yield the reports in ``file``; say which lines are not reports, and skip them."""
+    while line := file.readline(_LONGEST_LINE):
+        if not line.strip():
+            continue
+        try:
+            report = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            _say(f"a line of the input is no JSON: {error}")
+            continue
+        if isinstance(report, dict):
+            yield report
+        else:
+            _say("a line of the input is no report: it is no JSON object")
+
+
+def _say(text: str) -> None:
+    complain(PROGRAM, text)

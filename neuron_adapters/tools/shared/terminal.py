@@ -1,0 +1,103 @@
+"""The frame of a command: its arguments, output for any terminal and any pipe, an end in one line (SPEC T1)."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from neuron_adapters.tools.shared.text import one_line
+from neuron_rt import NeuronError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+INTERRUPTED = 130  # as a shell counts Ctrl-C
+
+
+def parser_of(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """Make the parser of a command. ``epilog``: what follows the options in its help, line by line."""
+    return argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def ending(program: str, run: Callable[[], int]) -> int:
+    """Run a command; its exit code. 0 where the reader has left, 1 and one line on stderr for an error, 130 for
+    Ctrl-C."""
+    if sys.stdout is None:  # closed by who called
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for good
+    try:
+        return run()
+    except BrokenPipeError:  # "| head" has read enough
+        drop_output()
+        return 0
+    except KeyboardInterrupt:
+        drop_output()
+        return INTERRUPTED
+    except NeuronError as error:
+        return fail(program, error)
+    except OSError as error:  # a full disk
+        drop_output()
+        return fail(program, error)
+
+
+def stop_on_signals() -> None:
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt, even where a shell started the command in the background."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is stopping already
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def fail(program: str, error: object, code: int = 1) -> int:
+    """Write ``error`` to stderr in one line; the exit code for it."""
+    complain(program, error)
+    return code
+
+
+def complain(program: str, text: object) -> None:
+    """Write one line to standard error, where that is open."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{program}: {one_line(text)}\n")
+
+
+def drop_output() -> None:
+    """Discard what is written from now on: Python's last flush would fail once again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    """Print ``text`` at once, with question marks for what the locale cannot say."""
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def is_utf8() -> bool:
+    """Tell whether the output takes any character."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def terminal_width() -> int:
+    """Count the columns of the terminal: as COLUMNS says, else as the terminal says, else 80."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns[:6]) > 0:
+        return int(columns[:6])
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80

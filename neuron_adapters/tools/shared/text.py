@@ -1,0 +1,51 @@
+"""Texts that several commands write alike: ranges of numbers, units, and what is cut or masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write ``0-3,8`` for 0, 1, 2, 3, 8."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def in_units(value: float, base: int, units: Sequence[str], most: float) -> tuple[float, str]:
+    """Divide ``value`` by ``base`` until it is below ``most``, or in the last of ``units``; it and its unit."""
+    for unit in units[:-1]:
+        if value < most:
+            return value, unit
+        value /= base
+    return value, units[-1]
+
+
+def cut(text: str, longest: int) -> str:
+    """Leave out the end of ``text`` where it is longer than ``longest`` characters."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def one_line(text: object) -> str:
+    """Join the lines of ``text``."""
+    return " ".join(str(text).split())
+
+
+def mask_unprintable(text: str) -> str:
+    """Put a question mark for each character that could move a terminal's cursor."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+
+
+def text_or_empty(value: object, longest: int) -> str:
+    """``value``, cut and printable, if it is a text; whatever else another program says is empty."""
+    return mask_unprintable(value[:longest]) if isinstance(value, str) else ""
+
+
+def list_or_empty(value: object) -> list[Any]:
+    """``value`` if it is a list; whatever else another program says is an empty one."""
+    return value if isinstance(value, list) else []
