@@ -9,10 +9,11 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from neuron_rt import engine
 from neuron_rt.errors import NeuronConfigError
@@ -108,44 +109,19 @@ class Config:
         cpus = machine_cpus() if cpus is None else cpus
         name = raw.get(INSTANCE, DEFAULT_TYPE).strip()
         instance = Instance.named(name, host_cpus=len(cpus) or os.cpu_count() or 1)
-        visible = _visible(raw[VISIBLE_CORES], instance) if VISIBLE_CORES in raw else None
-        sizes, replicas = _group_sizes(raw[GROUP_SIZES], instance) if GROUP_SIZES in raw else ((), None)
-        counted, listed = _num_cores(raw[NUM_CORES], instance) if NUM_CORES in raw else (0, ())
-        if visible is not None:
-            listed = ()  # C2 wins over C3, its groups included
-        if listed and sizes and listed != sizes:
-            raise NeuronConfigError.of(
-                GROUP_SIZES, raw[GROUP_SIZES], f"forms other groups than {NUM_CORES}={raw[NUM_CORES]!r}",
-                f"one of the two variables; {NUM_CORES} is the current one",
-            )  # fmt: skip
-        sizes = listed or sizes
-        total = len(visible) if visible is not None else counted or sum(sizes) or instance.nc_count
-        if sum(sizes) > total:
-            raise NeuronConfigError.of(
-                GROUP_SIZES, raw[GROUP_SIZES],
-                f"forms groups of {sum(sizes)} NeuronCores in all where the process has {total}",
-                f"sizes that sum to {total} at most",
-            )  # fmt: skip
+        visible, count, sizes, replicas = _allocation(raw, instance)
         return cls(
             instance=instance,
             cpus=cpus,
             visible=visible,
-            count=total,
+            count=count,
             groups=form_groups(sizes),
             replicas=replicas,
-            timeout=_seconds(raw[EXEC_TIMEOUT], EXEC_TIMEOUT, least=1e-3) if EXEC_TIMEOUT in raw else None,
-            affinity=_switch(raw.get(AFFINITY, "on"), AFFINITY),
-            wait=_seconds(raw[WAIT], WAIT, least=0.0) if WAIT in raw else 0.0,
             state_dir=_state_dir(raw.get(STATE_DIR)),
             shared_state=STATE_DIR in raw,
-            tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
-            validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
-            engine=_engine(raw.get(ENGINE, engine.AUTO)),
-            trace=_trace(raw[TRACE]) if TRACE in raw else None,
-            log_level=_log_level(raw[LOG_LEVEL]) if LOG_LEVEL in raw else None,
-            log_location=_log_location(raw[LOG_LOCATION]) if LOG_LOCATION in raw else None,
             environ=MappingProxyType(given),
             sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
+            **{name: reading.of(raw) for name, reading in _READINGS.items()},
         )
 
     def warn_of_use(self) -> None:
@@ -192,7 +168,7 @@ def _visible(value: str, instance: Instance) -> tuple[int, ...]:
         low = _number(low_text.strip())
         high = _number(high_text.strip()) if dash else low
         if low is None or high is None:
-            why = "has a part that is no NeuronCore index and no range"
+            why = "has a part that is neither a NeuronCore index nor a range"
         elif high < low:
             why = "has a range that runs backwards"
         elif high > last:
@@ -204,6 +180,31 @@ def _visible(value: str, instance: Instance) -> tuple[int, ...]:
             continue
         raise NeuronConfigError.of(VISIBLE_CORES, value, why, accepted, part)
     return tuple(found)
+
+
+def _allocation(
+    raw: Mapping[str, str], instance: Instance
+) -> tuple[tuple[int, ...] | None, int, tuple[int, ...], int | None]:
+    """C2-C4 together: the NCs that are named, their number, the sizes of groups, and N of Nx1."""
+    visible = _visible(raw[VISIBLE_CORES], instance) if VISIBLE_CORES in raw else None
+    sizes, replicas = _group_sizes(raw[GROUP_SIZES], instance) if GROUP_SIZES in raw else ((), None)
+    counted, listed = _num_cores(raw[NUM_CORES], instance) if NUM_CORES in raw else (0, ())
+    if visible is not None:
+        listed = ()  # C2 wins over C3, its groups included
+    if listed and sizes and listed != sizes:
+        raise NeuronConfigError.of(
+            GROUP_SIZES, raw[GROUP_SIZES], f"forms other groups than {NUM_CORES}={raw[NUM_CORES]!r}",
+            f"one of the two variables; {NUM_CORES} is the current one",
+        )  # fmt: skip
+    sizes = listed or sizes
+    count = len(visible) if visible is not None else counted or sum(sizes) or instance.nc_count
+    if sum(sizes) > count:
+        raise NeuronConfigError.of(
+            GROUP_SIZES, raw[GROUP_SIZES],
+            f"forms groups of {sum(sizes)} NeuronCores in all where the process has {count}",
+            f"sizes that sum to {count} at most",
+        )  # fmt: skip
+    return visible, count, sizes, replicas
 
 
 def _num_cores(value: str, instance: Instance) -> tuple[int, tuple[int, ...]]:
@@ -316,3 +317,31 @@ def _state_dir(value: str | None) -> Path:
     if not value or "\0" in value or not path.is_absolute():
         raise NeuronConfigError.of(STATE_DIR, value, "is not an absolute path", "an absolute path of a directory")
     return path
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a variable that stands for itself is read. ``default``: what it is taken to say where it is not set; None
+    where that means no value."""
+
+    variable: str
+    parse: Callable[[str], Any]
+    default: str | None = None
+
+    def of(self, raw: Mapping[str, str]) -> Any:
+        text = raw.get(self.variable, self.default)
+        return None if text is None else self.parse(text)
+
+
+#: By the field of :class:`Config`, in the order in which wrong values are told.
+_READINGS = {
+    "timeout": _Reading(EXEC_TIMEOUT, lambda text: _seconds(text, EXEC_TIMEOUT, least=1e-3)),
+    "affinity": _Reading(AFFINITY, lambda text: _switch(text, AFFINITY), "on"),
+    "wait": _Reading(WAIT, lambda text: _seconds(text, WAIT, least=0.0), "0"),
+    "tag": _Reading(PROCESS_TAG, lambda text: text[:_LONGEST], ""),
+    "validate_hash": _Reading(VALIDATE_HASH, lambda text: _switch(text, VALIDATE_HASH), "false"),
+    "engine": _Reading(ENGINE, _engine, engine.AUTO),
+    "trace": _Reading(TRACE, _trace),
+    "log_level": _Reading(LOG_LEVEL, _log_level),
+    "log_location": _Reading(LOG_LOCATION, _log_location),
+}
