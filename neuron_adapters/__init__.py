@@ -70,5 +70,5 @@ def __getattr__(name: str) -> Any:
     import neuron_rt
     import neuron_rt.version
 
-    found = globals()[name] = getattr(neuron_rt.version if name == "__version__" else neuron_rt, name)
-    return found
+    value = globals()[name] = getattr(neuron_rt.version if name == "__version__" else neuron_rt, name)
+    return value

@@ -72,5 +72,5 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from neuron_rt import report  # for people: importing the runtime is to be quick
 
-    found = globals()[name] = getattr(report, name)
-    return found
+    value = globals()[name] = getattr(report, name)
+    return value

@@ -104,8 +104,8 @@ class Config:
     def read(cls, environ: Mapping[str, str] | None = None, cpus: tuple[Cpu, ...] | None = None) -> Config:
         """Read the environment (SPEC C1-C5). Raises NeuronConfigError; takes nothing."""
         env = os.environ if environ is None else environ
-        given = {name: env[name] for name in VARIABLES if name in env}
-        raw = {name: _unquoted(value) for name, value in given.items()}
+        values = {name: env[name] for name in VARIABLES if name in env}
+        raw = {name: _unquoted(value) for name, value in values.items()}
         cpus = machine_cpus() if cpus is None else cpus
         name = raw.get(INSTANCE, DEFAULT_TYPE).strip()
         instance = Instance.named(name, host_cpus=len(cpus) or os.cpu_count() or 1)
@@ -119,7 +119,7 @@ class Config:
             replicas=replicas,
             state_dir=_state_dir(raw.get(STATE_DIR)),
             shared_state=STATE_DIR in raw,
-            environ=MappingProxyType(given),
+            environ=MappingProxyType(values),
             sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
             **{name: reading.of(raw) for name, reading in _READINGS.items()},
         )
@@ -161,7 +161,7 @@ def _visible(value: str, instance: Instance) -> tuple[int, ...]:
     )
     if not value.strip():
         return ()
-    found: dict[int, None] = {}
+    ncs: dict[int, None] = {}
     for part in value[: 8 * _LONGEST].split(","):
         text = part.strip()
         low_text, dash, high_text = text.partition("-")
@@ -173,13 +173,13 @@ def _visible(value: str, instance: Instance) -> tuple[int, ...]:
             why = "has a range that runs backwards"
         elif high > last:
             why = f"names a NeuronCore beyond the last one, {last}"
-        elif any(nc in found for nc in range(low, high + 1)):
+        elif any(nc in ncs for nc in range(low, high + 1)):
             why = "names a NeuronCore twice"
         else:
-            found.update(dict.fromkeys(range(low, high + 1)))
+            ncs.update(dict.fromkeys(range(low, high + 1)))
             continue
         raise NeuronConfigError.of(VISIBLE_CORES, value, why, accepted, part)
-    return tuple(found)
+    return tuple(ncs)
 
 
 def _allocation(
@@ -235,10 +235,10 @@ def _group_sizes(value: str, instance: Instance) -> tuple[tuple[int, ...], int |
     text = value.strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
-    copies, times, one = text.partition("x")
+    copies, times, size = text.partition("x")
     if times:
         count = _number(copies.strip())
-        if count is None or one.strip() != "1":
+        if count is None or size.strip() != "1":
             raise NeuronConfigError.of(GROUP_SIZES, value, "is not of the form Nx1", accepted)
         if not 1 <= count <= instance.nc_count:
             why = f"asks for {count} groups on {instance.nc_count} NeuronCores"

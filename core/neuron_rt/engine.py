@@ -151,8 +151,8 @@ class Deployment:
         if not new:
             pass
         elif (len(self._stations) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
-            made = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
-            self._stations.update(made)
+            stations = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
+            self._stations.update(stations)
             self._places.update(new)
         else:
             self._share(new)

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from neuron_rt import lifecycle
 from neuron_rt.errors import StateDirectoryError
 from neuron_rt.lifecycle import Step
-from neuron_rt.undo import Undo, made
+from neuron_rt.undo import Undo, guarded
 
 LOCK_NAME = "ncs.lock"
 
@@ -129,10 +129,10 @@ class LockFile:
         pending = [(start, start + length)]
         while pending:
             low, high = pending.pop()
-            found = self.holder(low, high - low) if low < high else None
-            if found is None:
+            held = self.holder(low, high - low) if low < high else None
+            if held is None:
                 continue
-            first, end = max(found[0], low), min(found[0] + found[1], high)
+            first, end = max(held[0], low), min(held[0] + held[1], high)
             seen.update(range(first, end))
             pending += [(low, first), (end, high)]
         yield from sorted(seen)
@@ -188,7 +188,7 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
         except OSError as error:
             raise _unusable(path, f"cannot be made ({error.strerror})") from error
     try:
-        opened = made(os.close, partial(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+        opened = guarded(os.close, partial(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
     except FileNotFoundError:
         if create:
             raise _unusable(path, "was removed while it was being opened") from None
@@ -217,7 +217,7 @@ def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
     writable_by = stat.S_IMODE(there.st_mode) & 0o022
     for _attempt in range(100):
         try:
-            opened = made(os.close, partial(os.open, LOCK_NAME, flags, dir_fd=dir_fd))
+            opened = guarded(os.close, partial(os.open, LOCK_NAME, flags, dir_fd=dir_fd))
         except FileNotFoundError:
             if not create:
                 raise
@@ -226,7 +226,7 @@ def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
                 raise _unusable(directory, why, _SHARE.format(directory)) from None
             new = flags | os.O_CREAT | os.O_EXCL
             try:
-                opened = made(os.close, partial(os.open, LOCK_NAME, new, 0o600, dir_fd=dir_fd))
+                opened = guarded(os.close, partial(os.open, LOCK_NAME, new, 0o600, dir_fd=dir_fd))
             except FileExistsError:
                 continue
             except OSError as error:
@@ -262,12 +262,12 @@ def share(directory: Path, group: int | None = None) -> None:
     """
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
-    opened = made(os.close, partial(os.open, directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    opened = guarded(os.close, partial(os.open, directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
     dir_fd = opened.args[0]
     os.fchown(dir_fd, os.geteuid(), -1 if group is None else group)
     os.fchmod(dir_fd, 0o1777 if group is None else 0o1770)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    lock = made(os.close, partial(os.open, LOCK_NAME, flags, 0o600, dir_fd=dir_fd))
+    lock = guarded(os.close, partial(os.open, LOCK_NAME, flags, 0o600, dir_fd=dir_fd))
     info = os.fstat(lock.args[0])
     if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
         raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")

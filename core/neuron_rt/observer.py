@@ -84,7 +84,7 @@ class Observer:
 
     def read_through(self, lock: LockFile, *, counters: bool) -> tuple[Owner, ...]:
         """The same through a lock file that is open already. NCs that no process has locked are left out."""
-        found, seen = [], {}
+        owners, seen = [], {}
         locked = set(lock.held_by_others(0, _MOST_NCS))
         for name in file_names(lock.dir_fd):
             if not name.endswith(".json") or name.startswith("."):
@@ -97,9 +97,9 @@ class Observer:
                 continue
             if not locked.issuperset(owner.ncs):
                 owner = replace(owner, ncs=tuple(nc for nc in owner.ncs if nc in locked))
-            found.append(replace(owner, snapshot=_read_board(lock.dir_fd, owner.key)) if counters else owner)
+            owners.append(replace(owner, snapshot=_read_board(lock.dir_fd, owner.key)) if counters else owner)
         self._records = seen
-        return tuple(sorted(found, key=lambda owner: (owner.ncs, owner.key)))
+        return tuple(sorted(owners, key=lambda owner: (owner.ncs, owner.key)))
 
     def _record(self, dir_fd: int, name: str) -> tuple[object, Owner | None]:
         """A record, read anew only where it has been replaced, and what tells that."""

@@ -116,9 +116,9 @@ class OpenVINO:
 
     def handle(self, function: str, *args: Any) -> Any:
         """What a function of the library makes: its last argument."""
-        made = _Handle()
-        self.check(getattr(self.lib, function)(*args, _REF(made)), function)
-        return made
+        handle = _Handle()
+        self.check(getattr(self.lib, function)(*args, _REF(handle)), function)
+        return handle
 
     def tensor(self, element_type: int, shape: Sequence[int], address: int) -> Any:
         """A tensor over memory that somebody else owns."""
@@ -127,18 +127,18 @@ class OpenVINO:
 
     def size(self, tensor: Any) -> int:
         """A tensor's size in bytes."""
-        found = ctypes.c_size_t()
-        self.check(self.lib.ov_tensor_get_byte_size(tensor, _REF(found)), "ov_tensor_get_byte_size")
-        return found.value
+        size = ctypes.c_size_t()
+        self.check(self.lib.ov_tensor_get_byte_size(tensor, _REF(size)), "ov_tensor_get_byte_size")
+        return size.value
 
     def _placed(self, program: Program) -> tuple[bytes, Any]:
         """The text with its constants' places, and one tensor that spans all of them. Nobody reads the gaps."""
         constants = program.constants
-        base = min((one.address for one in constants), default=0)
-        end = max((one.address + one.size for one in constants), default=0)
+        base = min((constant.address for constant in constants), default=0)
+        end = max((constant.address + constant.size for constant in constants), default=0)
         text = program.text[0]
-        for one, piece in zip(constants, program.text[1:]):
-            text += f' offset="{one.address - base}" size="{one.size}"{piece}'
+        for constant, piece in zip(constants, program.text[1:]):
+            text += f' offset="{constant.address - base}" size="{constant.size}"{piece}'
         return text.encode(), self.tensor(self._bytes(), (end - base,), base) if constants else None
 
     def _bytes(self) -> int:
@@ -148,9 +148,9 @@ class OpenVINO:
             for number in range(1, 32):
                 with contextlib.suppress(EngineError):  # not every number is a type
                     tensor = self.tensor(number, (64,), ctypes.addressof(buffer))
-                    found = self.size(tensor)
+                    size = self.size(tensor)
                     self.lib.ov_tensor_free(tensor)
-                    if found == len(buffer):
+                    if size == len(buffer):
                         self._byte_type = number
                         break
             else:
@@ -181,7 +181,7 @@ class Compiled:
         lib, library = self._library.lib, self._library
         count = ctypes.c_size_t()
         library.check(getattr(lib, f"ov_compiled_model_{kind}s_size")(self.handle, _REF(count)), f"{kind}s_size")
-        found = []
+        ports = []
         for index in range(count.value):
             port = library.handle(f"ov_compiled_model_{kind}_by_index", self.handle, ctypes.c_size_t(index))
             try:
@@ -193,9 +193,9 @@ class Compiled:
             finally:
                 lib.ov_output_const_port_free(port)
             scratch = library.tensor(number.value, dims, 64)  # it is measured and never read
-            found.append((number.value, dims, library.size(scratch)))
+            ports.append((number.value, dims, library.size(scratch)))
             lib.ov_tensor_free(scratch)
-        return tuple(found)
+        return tuple(ports)
 
 
 class Request:
@@ -313,10 +313,10 @@ class _Streams:
 
     def _busy(self) -> set[int]:
         """Threads that run a request."""
-        found: set[int] = set()
+        taken: set[int] = set()
         for request in list(self._running):
-            found.update(self._taker(request, found))
-        return found
+            taken.update(self._taker(request, taken))
+        return taken
 
     def _taker(self, request: Request, others: set[int]) -> Collection[int]:
         """The thread that runs ``request``; none where it has ended or does not show."""
@@ -360,13 +360,13 @@ def _tasks() -> set[int]:
 def _library() -> Any:
     spec = importlib.util.find_spec("openvino")
     folders = [Path(place) / "libs" for place in (spec.submodule_search_locations or ())] if spec is not None else []
-    found = sorted(file for folder in folders for file in folder.glob("libopenvino_c.so*"))
-    if not found:
+    libraries = sorted(file for folder in folders for file in folder.glob("libopenvino_c.so*"))
+    if not libraries:
         raise EngineError("the openvino package has no C library")
     try:
-        return _typed(ctypes.CDLL(str(found[0])))
+        return _typed(ctypes.CDLL(str(libraries[0])))
     except (OSError, AttributeError) as error:
-        raise EngineError(f"{found[0].name}: {error}") from error
+        raise EngineError(f"{libraries[0].name}: {error}") from error
 
 
 def _typed(lib: Any) -> Any:

@@ -20,7 +20,7 @@ from neuron_rt.errors import NeuronCoresNotAvailableError, StateDirectoryError
 from neuron_rt.locks import ALIVE, KEY_BITS, TICKETS, TICKETS_END, LockFile, LockFileClosedError
 from neuron_rt.observer import RECORD_VERSION, Observer, file_names, key_of
 from neuron_rt.placement import first_fit, listed
-from neuron_rt.undo import Undo, made
+from neuron_rt.undo import Undo, guarded
 
 log = logging.getLogger("neuron_rt")
 
@@ -57,7 +57,7 @@ class Ownership:
         try:
             dir_fd = self._lock.dir_fd
             try:
-                file = made(os.close, partial(os.open, fresh, flags, 0o644, dir_fd=dir_fd))
+                file = guarded(os.close, partial(os.open, fresh, flags, 0o644, dir_fd=dir_fd))
                 while body:
                     body = body[os.write(file.args[0], body) :]
                 os.replace(fresh, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
@@ -72,7 +72,7 @@ class Ownership:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         name = f"{self._key:015x}.board"
         try:
-            return made(os.close, partial(os.open, name, flags, 0o644, dir_fd=self._lock.dir_fd))
+            return guarded(os.close, partial(os.open, name, flags, 0o644, dir_fd=self._lock.dir_fd))
         except OSError as error:
             log.debug("cannot count for the tools: %s", error)
             return None

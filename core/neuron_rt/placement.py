@@ -54,12 +54,12 @@ def first_fit(total: int, count: int, have: Callable[[int, int], bool]) -> tuple
 @lru_cache(maxsize=1024)
 def starts(visible: tuple[int, ...], need: int) -> tuple[int, ...]:
     """Every start from which ``need`` visible NCs are neighbours in the instance (SPEC C2), ascending."""
-    found = []
+    starting = []
     for start in range(len(visible) - need + 1):
         run = visible[start : start + need]
         if max(run) - min(run) == need - 1:
-            found.append(start)
-    return tuple(found)
+            starting.append(start)
+    return tuple(starting)
 
 
 def core_range(visible: tuple[int, ...], start: int, need: int) -> CoreRange:

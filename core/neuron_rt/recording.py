@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuron_rt import lifecycle
 from neuron_rt.lifecycle import Step
-from neuron_rt.undo import Mutex, Undo, made
+from neuron_rt.undo import Mutex, Undo, guarded
 
 if TYPE_CHECKING:
     from neuron_rt.execution import Slot
@@ -54,7 +54,7 @@ class Timeline:
         self._timer: threading.Timer | None = None
         self._last = False
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        self._file: Undo | None = made(os.close, partial(os.open, path, flags, 0o644))
+        self._file: Undo | None = guarded(os.close, partial(os.open, path, flags, 0o644))
         self._open(self._file.args[0])
 
     def add(self, slot: Slot, asked: int, began: int, ended: int, switched: bool, failed: bool) -> None:
@@ -160,7 +160,7 @@ def start(path: str) -> Timeline:
 def stop(opened: Timeline) -> None:
     """Record no more; the file is whole."""
     global timelines
-    timelines = tuple(one for one in timelines if one is not opened)
+    timelines = tuple(timeline for timeline in timelines if timeline is not opened)
     opened.close()
 
 
@@ -212,15 +212,15 @@ def _write(file: int, body: bytes) -> None:
 
 
 def _at_exit() -> None:
-    for one in timelines:
-        one.at_exit()
+    for timeline in timelines:
+        timeline.at_exit()
 
 
 def _in_child() -> None:
     global timelines
     mine, timelines = timelines, ()
-    for one in mine:
-        one.forget()
+    for timeline in mine:
+        timeline.forget()
 
 
 lifecycle.at_exit(Step.TIMELINES, _at_exit)

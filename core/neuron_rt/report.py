@@ -54,7 +54,7 @@ class Layout:
         reports = []
         for model in runtime.models():
             slots = model.slots
-            cpus = {cpu for one in model.placement for nc in _ncs(one) for cpu in runtime.cpus(nc)}
+            cpus = {cpu for core_range in model.placement for nc in _ncs(core_range) for cpu in runtime.cpus(nc)}
             reports.append(
                 ModelReport(
                     name=model.name,
@@ -85,8 +85,8 @@ class Layout:
         """The NCs side by side, each with the models on it: a letter a model, ``.`` where there is none."""
         on: list[str] = ["" for _ in self.instance_ncs]
         for index, model in enumerate(self.models):
-            for one in model.placement:
-                for nc in _ncs(one):
+            for core_range in model.placement:
+                for nc in _ncs(core_range):
                     on[nc] += _MARKS[index % len(_MARKS)]
         most = 8
         cells = [text if len(text) <= most else f"{text[: most - 1]}+" for text in (text or "." for text in on)]
@@ -110,8 +110,8 @@ class Layout:
                     _MARKS[index % len(_MARKS)],
                     model.name,
                     model.kind,
-                    _few([str(one) for one in model.placement]),
-                    listed(tuple(nc for one in model.placement for nc in one.instance_ncs)),
+                    _few([str(core_range) for core_range in model.placement]),
+                    listed(tuple(nc for core_range in model.placement for nc in core_range.instance_ncs)),
                     str(len(model.placement)),
                     ",".join(map(str, model.cpus)) or "any",
                     model.engine,
@@ -132,8 +132,8 @@ class Layout:
         return "\n\n".join(parts)
 
 
-def _ncs(one: CoreRange) -> range:
-    return range(one.start_nc, one.start_nc + one.nc_count)
+def _ncs(core_range: CoreRange) -> range:
+    return range(core_range.start_nc, core_range.start_nc + core_range.nc_count)
 
 
 def _few(texts: list[str], most: int = 4) -> str:

@@ -247,8 +247,8 @@ class Runtime:
         mask = frozenset(os.sched_getaffinity(os.getpid()))
         return mask, cpus_of_process(self.instance_ncs, self.config.instance.nc_count, self.config.cpus, mask)
 
-    def _cpus_of(self, one: CoreRange) -> frozenset[int]:
-        return frozenset().union(*self._cpus[one.start_nc : one.start_nc + one.nc_count])
+    def _cpus_of(self, core_range: CoreRange) -> frozenset[int]:
+        return frozenset().union(*self._cpus[core_range.start_nc : core_range.start_nc + core_range.nc_count])
 
     def _warn_of_changes(self) -> None:
         """C1: a later change has no effect; say so once a variable."""
@@ -302,7 +302,7 @@ class Runtime:
                         "engine": model.engine,
                         "nc_count": model.nc_count,
                         "weights": model.weights,
-                        "replicas": [list(one.instance_ncs) for one in model.placement],
+                        "replicas": [list(core_range.instance_ncs) for core_range in model.placement],
                     }
                     for model in itertools.islice(self._placed_models(), _MOST_PUBLISHED)
                 ],

@@ -91,7 +91,7 @@ class Snapshot:
         at = clock()
         starts = range(HEADER + words[H_NCS], len(words), ROW_WORDS)
         busy = words[HEADER : HEADER + words[H_NCS]].tolist()
-        found = []
+        rows = []
         for start in starts:
             row = _whole(file, words, start)
             first, size = row[START_NC], row[NC_COUNT]
@@ -104,7 +104,7 @@ class Snapshot:
             if row[GONE]:
                 continue
             counted = tuple([max(0, calls) for calls in row[BUCKETS:WAITS]])
-            found.append(
+            rows.append(
                 Counters(
                     number=row[NUMBER],
                     replica=row[REPLICA],
@@ -121,7 +121,7 @@ class Snapshot:
                     totals=_with_waits(counted, row[WAITS:STARTED]) if row[WAITED] else counted,
                 )
             )
-        return cls(words[H_PID], words[H_BEGAN], at, tuple(busy), tuple(found))
+        return cls(words[H_PID], words[H_BEGAN], at, tuple(busy), tuple(rows))
 
 
 def bucket_limit(place: int) -> float:
@@ -151,7 +151,7 @@ def percentile(buckets: Sequence[int], percent: float) -> float:
 
 
 def _with_waits(counted: Sequence[int], waits: Sequence[int]) -> tuple[int, ...]:
-    return tuple([both if (both := one + two) > 0 else 0 for one, two in zip(counted, waits)])
+    return tuple([both if (both := call + wait) > 0 else 0 for call, wait in zip(counted, waits)])
 
 
 def _copy(file: int) -> array[int] | None:

@@ -52,7 +52,7 @@ class Lock(Protocol):
         """Give it back."""
 
 
-def made(undo: Callable[[Any], object], make: Callable[[], Any]) -> Undo:
+def guarded(undo: Callable[[Any], object], make: Callable[[], Any]) -> Undo:
     """Call ``make``, a function of C, and return what undoes that: ``Undo(undo, make())``."""
     return next(map(Undo, (undo,), iter(make, Undo)))
 

@@ -111,22 +111,22 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
     ``honoured``: further flags that the adapter does something about; it finds them among those given.
     Raises CompileError for an unknown flag, a missing value, or pipeline cores that are no positive number.
     """
-    given = words(args)
+    flags = words(args)
     cores, index = 1, 0
     casts: dict[str, bool | None] = {}
-    while index < len(given):
-        name, equals, value = given[index].partition("=")
+    while index < len(flags):
+        name, equals, value = flags[index].partition("=")
         index += 1
         takes = name in PIPELINE or name in _CASTS or name in _PERHAPS or _ACCEPTED.get(name)
         if takes is None and name.startswith("--internal-"):  # the compilers' own, in numbers; values as --flag=value
             takes = False
         if takes is None:
             known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED, *_PERHAPS}))
-            raise CompileError(f"Unknown compiler flag {given[index - 1]!r}. Known: {known}.")
+            raise CompileError(f"Unknown compiler flag {flags[index - 1]!r}. Known: {known}.")
         values: list[str] = [value] if equals else []
         if takes and (name in _SEVERAL or not equals):
-            while index < len(given) and not given[index].startswith("-") and (not values or name in _SEVERAL):
-                values.append(given[index])
+            while index < len(flags) and not flags[index].startswith("-") and (not values or name in _SEVERAL):
+                values.append(flags[index])
                 index += 1
             if not values and name not in _PERHAPS:
                 raise CompileError(f"The compiler flag {name} needs a value: ['{name}', 'VALUE'] or ['{name}=VALUE'].")
@@ -136,14 +136,14 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
             casts[name] = _cast(name, values)
         elif name not in _SILENT and name not in honoured:
             say_once(name, "there is no such choice on a CPU")
-    return Flags(cores, bf16=_bf16(casts), given=tuple(given))
+    return Flags(cores, bf16=_bf16(casts), given=tuple(flags))
 
 
 def _cast(name: str, values: Sequence[str]) -> bool | None:
     """Whether a cast flag means bfloat16. Raises CompileError."""
     known = _CASTS[name]
-    given = [value for one in values for value in one.replace(",", " ").split()]
-    meant = [value for value in given if name != "--fast-math" or value not in _RELAYOUT]
+    casts = [cast for value in values for cast in value.replace(",", " ").split()]
+    meant = [cast for cast in casts if name != "--fast-math" or cast not in _RELAYOUT]
     for value in meant:
         if value not in known:
             raise CompileError(f"{name} takes {', '.join(known)}; got {value!r}.")

@@ -32,8 +32,8 @@ _originals: dict[Any, Any] = {}
 def hook(function: F, wrap: Callable[[F], Any]) -> Any:
     """The hook of ``function``, which ``wrap`` makes: it looks like the function, and is the same one each time."""
     if function not in _hooks:
-        made = _hooks[function] = functools.update_wrapper(wrap(function), function)
-        _originals[made] = function
+        wrapper = _hooks[function] = functools.update_wrapper(wrap(function), function)
+        _originals[wrapper] = function
     return _hooks[function]
 
 

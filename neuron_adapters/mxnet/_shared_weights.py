@@ -19,7 +19,7 @@ import numpy as np
 from neuron_adapters.mxnet import _params
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import Counter
-from neuron_rt.undo import made
+from neuron_rt.undo import guarded
 
 Array = np.ndarray[Any, Any]
 
@@ -41,7 +41,7 @@ class Source:
         for array in arrays:
             self._places.append((end, array.shape, array.dtype))
             end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-        self._file = made(os.close, partial(os.memfd_create, "neuron_adapters.mx", os.MFD_CLOEXEC))
+        self._file = guarded(os.close, partial(os.memfd_create, "neuron_adapters.mx", os.MFD_CLOEXEC))
         os.ftruncate(self._file.args[0], max(end, 1))
         self._map = mmap.mmap(self._file.args[0], max(end, 1), mmap.MAP_SHARED)
         for (start, _shape, _dtype), array in zip(self._places, arrays):

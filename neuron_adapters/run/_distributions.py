@@ -27,4 +27,4 @@ class Emulated(Distribution):
 def distributions(name: str | None, known: Mapping[str, str]) -> Iterator[Emulated]:
     """Those of that name, in whatever spelling, or all."""
     wanted = None if name is None else re.sub(r"[-_.]+", "-", name).lower()
-    return (Emulated(one, version) for one, version in known.items() if wanted in (None, one))
+    return (Emulated(name, version) for name, version in known.items() if wanted in (None, name))

@@ -184,10 +184,10 @@ def _provided(name: str) -> Any:
         raise ImportError(
             f"{name} is provided by neuron-adapters. {_reason(PROVIDED[name], error)}", name=name
         ) from None
-    found = adapter if name in TWINS else sys.modules.get(name)
-    if found is None:  # it has stepped aside
+    module = adapter if name in TWINS else sys.modules.get(name)
+    if module is None:  # it has stepped aside
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    return found
+    return module
 
 
 _provided.__code__ = _provided.__code__.replace(co_filename="<frozen importlib._bootstrap>")
@@ -204,8 +204,8 @@ def _twin(name: str, own: str) -> ModuleSpec | None:
     if importlib.util.find_spec(own) is not None:
         return _spec(name, lambda _name: importlib.import_module(own))
     parent, _dot, child = own.rpartition(".")
-    found = vars(sys.modules[parent]).get(child)
-    return _spec(name, lambda _name: found) if isinstance(found, type(sys)) else None
+    attribute = vars(sys.modules[parent]).get(child)
+    return _spec(name, lambda _name: attribute) if isinstance(attribute, type(sys)) else None
 
 
 FIRST, LAST = First(), Last()

@@ -11,7 +11,9 @@ from typing import Any
 import neuron_adapters
 import neuron_rt
 
-_OURS = tuple(os.path.dirname(os.path.abspath(str(one.__file__))) + os.sep for one in (neuron_adapters, neuron_rt))
+_OURS = tuple(
+    os.path.dirname(os.path.abspath(str(module.__file__))) + os.sep for module in (neuron_adapters, neuron_rt)
+)
 
 
 def shorten() -> None:
@@ -37,11 +39,11 @@ def _thread_excepthook(args: Any) -> None:
 
 def _shorten(error: BaseException) -> None:
     """Do so with an exception and all that it hangs together with."""
-    found: list[BaseException] = [error]
-    for one in found:
-        one.__traceback__ = _without_ours(one.__traceback__)
-        more = (one.__cause__, one.__context__, *getattr(one, "exceptions", ()))
-        found += [other for other in more if isinstance(other, BaseException) and all(other is not o for o in found)]
+    errors: list[BaseException] = [error]
+    for entry in errors:
+        entry.__traceback__ = _without_ours(entry.__traceback__)
+        more = (entry.__cause__, entry.__context__, *getattr(entry, "exceptions", ()))
+        errors += [other for other in more if isinstance(other, BaseException) and all(other is not o for o in errors)]
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
@@ -51,6 +53,6 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
             kept.append(traceback)
         traceback = traceback.tb_next
     shown: TracebackType | None = None
-    for one in reversed(kept):
-        shown = TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    for entry in reversed(kept):
+        shown = TracebackType(shown, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return shown
