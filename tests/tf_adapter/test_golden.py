@@ -1,4 +1,4 @@
-"""SPEC P8, R3: where loads land. The rows of the table of golden placements that TensorFlow can express."""
+"""SPEC R3: where TensorFlow replicates by itself. The golden placements of all frameworks are in tests/contract."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ import neuron_adapters
 
 TABLE = [
     # variables, NCs of the models, instance NCs of each
-    ({"NEURON_RT_NUM_CORES": "13"}, (2, 4, 3, 4), ["0-1", "2-5", "6-8", "9-12"]),
-    ({"NEURON_RT_NUM_CORES": "13"}, (2, 4, 3, 4, 2), ["0-1", "2-5", "6-8", "9-12", "0-1"]),
-    ({"NEURON_RT_NUM_CORES": "2"}, (2, 2), ["0-1", "0-1"]),
-    ({"NEURON_RT_NUM_CORES": "2,4,3,4"}, (2, 4, 3, 4), ["0-1", "2-5", "6-8", "9-12"]),
-    ({"NEURON_RT_NUM_CORES": "1,1"}, (1, 1, 1), ["0", "1", "0"]),
-    ({"NEURONCORE_GROUP_SIZES": "3,4,1"}, (3, 4, 1), ["0-2", "3-6", "7"]),
-    ({"NEURONCORE_GROUP_SIZES": "2,2"}, (2, 2, 1, 1, 1), ["0-1", "2-3", "0", "2", "0"]),
-    ({"NEURON_RT_VISIBLE_CORES": "4-5"}, (2,), ["4-5"]),
     ({}, (1,), ["0,1,2,3"]),
     ({}, (1, 1), ["0,1,2,3", "4,5,6,7"]),
     ({"NEURON_RT_NUM_CORES": "3"}, (1,), ["0,1,2"]),
