@@ -22,7 +22,7 @@ from neuron_adapters.files import torchscript
 from neuron_adapters.files.pickles import Made
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.torchscript import CLASSES, Archive
-from neuron_adapters.torch import experimental
+from neuron_adapters.torch import _context
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._placed import PlacedMethod
 from neuron_rt import ArtifactError, Model, init
@@ -83,7 +83,7 @@ def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named:
         os.path.basename(source) or str(module.original_name), archive.nc_count, FRAMEWORK, kind="torch", file=source
     )
     model.why = "compiled for the hardware: it can be looked at, not run"
-    init().place(model, experimental.current_place())
+    init().place(model, _context.current_place())
     refusal = _Refusal(_why(named))
     for one in _callers(module):
         if isinstance(one, torch.jit.ScriptModule):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from neuron_adapters.torch import experimental
+from neuron_adapters.torch import _context
 from neuron_rt import init
 
 
@@ -21,15 +21,15 @@ class Runtime:
 
     def set_default_neuron_cores(self, start_nc: int, nc_count: int) -> None:
         """Where models go that are loaded outside any context; -1 for the runtime's choice."""
-        experimental.set_default_neuron_cores(start_nc, nc_count)
+        _context.set_default_neuron_cores(start_nc, nc_count)
 
     def get_default_start_nc(self) -> int:
         """Start of the innermost context, or the default."""
-        return experimental.default_neuron_cores()[0]
+        return _context.default_neuron_cores()[0]
 
     def get_default_nc_count(self) -> int:
         """Count of the innermost context, or the default."""
-        return experimental.default_neuron_cores()[1]
+        return _context.default_neuron_cores()[1]
 
 
 namespace = SimpleNamespace(Runtime=Runtime)

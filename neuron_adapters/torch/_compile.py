@@ -28,7 +28,7 @@ from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.lowering import TOLERANCE
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.torch import _artifact, _placed, experimental
+from neuron_adapters.torch import _artifact, _context, _lowering, _placed
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -343,8 +343,6 @@ def _lowered(
     own; else note why not."""
 
     def lower(found: engine.Engine, cast: bool, compete: bool) -> tuple[Any, str]:
-        from neuron_adapters.torch import _lowering  # importing the adapter is to be quick
-
         rival = fast._c._get_method("forward") if compete else None
         return _lowering.lower(found, frozen, inputs, rival, bf16=cast)
 
@@ -398,7 +396,7 @@ def _export(
         for part, training in modes.items():
             part.training = training
     compiled = Model(name, flags.pipeline_cores, FRAMEWORK, kind="torch")
-    where = experimental.current_place()
+    where = _context.current_place()
     if where != Place():
         init().place(compiled, where)
     else:

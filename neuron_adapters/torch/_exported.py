@@ -14,7 +14,7 @@ from neuron_adapters.adapter.placed import model_of, remember
 from neuron_adapters.files import bounded_json
 from neuron_adapters.files.printable import damaged, one_line
 from neuron_adapters.files.record import cores
-from neuron_adapters.torch import _artifact, _untrusted, experimental
+from neuron_adapters.torch import _artifact, _context, _untrusted
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_rt import Model, init
 
@@ -59,7 +59,7 @@ def _load(
     if checksum is not None and runtime.config.validate_hash:
         _artifact.compare(checksum, lambda: _artifact.program_checksum(program, bounded=True), source or repr(f))
     model = Model(os.path.basename(source) or "exported", nc_count, FRAMEWORK, kind="torch", file=source)
-    runtime.place(model, experimental.current_place())
+    runtime.place(model, _context.current_place())
     remember(program, model)
     return program
 

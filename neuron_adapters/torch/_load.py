@@ -16,7 +16,7 @@ from neuron_adapters.adapter.executable import Shared, identity
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.files import torchscript
 from neuron_adapters.files.printable import damaged, one_line
-from neuron_adapters.torch import _artifact, _constants, _placed
+from neuron_adapters.torch import _artifact, _aws_compiled, _constants, _placed
 from neuron_adapters.torch._executable import Executable
 from neuron_rt import Config, init
 
@@ -78,8 +78,6 @@ class _File:
 
     def loaded_as_compiled_by_aws(self) -> Any:
         """What the reader of torch-neuron's files makes of it."""
-        from neuron_adapters.torch import _aws_compiled
-
         return _aws_compiled.load(self.rewound(), self.source, self._load, *self._options)
 
 
@@ -95,15 +93,11 @@ def _loaded_before(file: _File) -> Any:
 
 def _compiled_by_aws(file: _File) -> Any:
     """A file of torch-neuron's that PyTorch would read, since the plug-in's operators are known by now."""
-    from neuron_adapters.torch import _aws_compiled  # not before a file is read: importing the adapter is to be quick
-
     return file.loaded_as_compiled_by_aws() if file.readable and _aws_compiled.is_one(file.f) else None
 
 
 def _torchscript(file: _File) -> Any:
     """Any other file, and one of torch-neuron's that shows only now what it is."""
-    from neuron_adapters.torch import _aws_compiled
-
     try:
         module = file.loaded()
     except _UNREADABLE as error:

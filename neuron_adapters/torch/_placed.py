@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
-from neuron_adapters.torch import experimental
+from neuron_adapters.torch import _context
 from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -95,7 +95,7 @@ def place(module: torch.jit.ScriptModule, source: str, executable: Executable | 
     if artifact is not None and executable is None:
         executable = Executable.open(module, artifact, runtime.config.engine, source or model.name)
     model.prepare = executable.prepare if executable is not None else None
-    runtime.place(model, experimental.current_place())
+    runtime.place(model, _context.current_place())
     wrap(module, model, executable)
 
 
@@ -104,7 +104,7 @@ def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name:
     model, _artifact = new_model(module, "")
     model.name = name
     model.prepare = executable.prepare
-    where = experimental.current_place()
+    where = _context.current_place()
     if where != Place():
         init().place(model, where)
     else:
