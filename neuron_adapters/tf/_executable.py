@@ -1,4 +1,4 @@
-"""A compiled model as something to run: checked inputs, slices of a batch, and behind them what computes.
+"""Runs a compiled model: checks the inputs, slices a batch, and calls what computes.
 
 That is the engine where the model could be lowered, else TensorFlow's own graph in a session.
 """
@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from neuron_adapters.adapter.executable import open_form, prepare, slices
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.tf import _lowering
 from neuron_adapters.tf._artifact import Artifact
-from neuron_adapters.tf._errors import InputArgumentError
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference, Packer
+from neuron_adapters.tf._inputs import Inputs
 from neuron_adapters.tf._weights import Weights, size_of, value_of
 from neuron_rt import Model
 from neuron_rt import engine as engines
@@ -39,9 +38,8 @@ class Executable:
         self._weights = Weights()
         self._inference: Inference | str | None = None
         self._guard = threading.RLock()
-        self._wanted = [
-            (tf.as_dtype(dtype).as_datatype_enum, shape) for _path, shape, dtype in artifact.record.inputs
-        ]  # fmt: skip
+        self._inputs = Inputs(artifact.record)
+        self._kinds = self._inputs.kinds  # looked up at each call
 
     @classmethod
     def open(cls, artifact: Artifact, choice: str, source: str) -> Executable:
@@ -80,11 +78,11 @@ class Executable:
     def __call__(self, slot: Slot, tensors: Sequence[Any]) -> Any:
         """Run on ``slot`` on tensors or arrays of the compiled shapes and dtypes, or with dynamic batching of the
         compiled shapes but for dimension 0. Raises InputArgumentError (SPEC K1)."""
-        kinds = [(one._datatype_enum(), one._shape_tuple()) for one in tensors]
-        batch = None if kinds == self._wanted else self._check(tensors)
+        kinds = [(tensor._datatype_enum(), tensor._shape_tuple()) for tensor in tensors]
+        batch = None if kinds == self._kinds else self._inputs.batch_of(tensors)
         if slot.station is None and isinstance(self.inference, str):
             return slot.run(self.artifact.function, tensors, {})
-        arrays = [one._numpy() for one in tensors]
+        arrays = [tensor._numpy() for tensor in tensors]
         if slot.station is None:
             results = slot.run(self.inference.run(slot), arrays, {}, False)  # type: ignore[union-attr] # noqa: FBT003
         elif batch is None:
@@ -107,35 +105,9 @@ class Executable:
         """Run on ``batch`` rows in slices of the compiled batch."""
         step, parts = self.artifact.record.batch, []
         for first, rows in slices(batch, step):
-            piece = [_rows(array, first, step) for array in arrays]
-            parts.append([array[:rows] for array in self._on_engine(station, piece)])
+            slice_ = [_rows(array, first, step) for array in arrays]
+            parts.append([array[:rows] for array in self._on_engine(station, slice_)])
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
-
-    def _check(self, tensors: Sequence[Any]) -> int:
-        """Compare with what was compiled; the size of the batch."""
-        record = self.artifact.record
-        if len(tensors) != len(record.inputs):
-            raise InputArgumentError(
-                f"The model was compiled for {len(record.inputs)} input tensor(s), and was called with {len(tensors)}."
-            )
-        batches = set()
-        for (path, shape, dtype), tensor in zip(record.inputs, tensors):
-            found = tuple(tensor.shape)
-            loose = record.dynamic_batch and len(shape) == len(found) and shape[1:] == found[1:]
-            if tensor.dtype.name != dtype or not (found == shape or loose):
-                free = " (dimension 0 may vary)" if record.dynamic_batch else ""
-                hint = (
-                    "" if record.dynamic_batch or found[1:] != shape[1:]
-                    else " NEURON_CC_FLAGS=--dynamic-batch-size at compile time lets dimension 0 vary."
-                )  # fmt: skip
-                raise InputArgumentError(
-                    f"Input {path} of the compiled model is {dtype} of shape {list(shape)}{free}, "
-                    f"got {tensor.dtype.name} of shape {list(found)}.{hint}"
-                )
-            batches.add(found[0] if found else 0)
-        if len(batches) > 1:
-            raise InputArgumentError(f"The inputs of one call need one batch, got {sorted(batches)} as dimension 0.")
-        return batches.pop()
 
 
 def weight_arrays(artifact: Artifact) -> list[Array]:
