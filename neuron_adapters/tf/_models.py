@@ -1,6 +1,7 @@
 """Keras models round what TensorFlow restores: one that was compiled, and a SavedModel that nobody compiled.
 
-Keras has two generations, and a model must be of the one that the script uses: the classes are made for each.
+Keras has two generations, and a model must be of the one that the script uses. So what such a model does is a class
+without a base, and ``classes`` joins it with the ``Model`` of either.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class PlacedExecutable:
         self.executable = executable
 
     def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run on the NCs, but in a larger function: there it is TensorFlow's graph."""
+        """Run on the NCs. Inside a larger function, TensorFlow's graph of the model runs instead."""
         if not _executing_eagerly():
             return own(owner, *args, **kwargs)
         model = self.model
@@ -45,7 +46,7 @@ class PlacedExecutable:
             return self.executable(model.slot or model.pick(), args)
         kwargs.pop("training", None)
         tensors = as_tensors(self.executable.artifact, args, kwargs)
-        if any(not isinstance(one, _Tensor) for one in tensors):  # symbolic
+        if any(not isinstance(tensor, _Tensor) for tensor in tensors):  # symbolic
             return own(owner, *args, **kwargs)
         return self.executable(model.slot or model.pick(), tensors)
 
@@ -61,8 +62,10 @@ def as_tensors(artifact: Artifact, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 def _cast(artifact: Artifact, leaves: Sequence[Any]) -> list[Any]:
     return [
-        one if tf.is_tensor(one) or not isinstance(one, (np.ndarray, np.generic, float, int)) else _tensor(one, spec)
-        for one, spec in zip(leaves, artifact.specs)
+        leaf
+        if tf.is_tensor(leaf) or not isinstance(leaf, (np.ndarray, np.generic, float, int))
+        else _tensor(leaf, spec)
+        for leaf, spec in zip(leaves, artifact.specs)
     ]
 
 
@@ -73,123 +76,136 @@ def _tensor(value: Any, spec: tf.TensorSpec) -> Any:
     return tf.convert_to_tensor(array)
 
 
+class _Compiled:
+    """What a compiled model of either Keras has besides ``keras.Model``."""
+
+    def __init__(self, artifact: Artifact, name: str | None = None) -> None:
+        super().__init__(name=name, trainable=False)  # type: ignore[call-arg]
+        self.__dict__["_neuron_artifact"] = artifact
+        self.__dict__["aws_neuron_function"] = NeuronFunction(artifact, self)
+        self.__dict__["on_neuron_ratio"] = artifact.record.on_neuron_ratio
+        self.built = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _placed.run(type(self)._own, self, args, kwargs)
+
+    def _own(self, *args: Any, **kwargs: Any) -> Any:
+        if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):
+            return super().__call__(*args, **kwargs)  # type: ignore[misc]
+        kwargs.pop("training", None)
+        artifact = self.__dict__["_neuron_artifact"]
+        return artifact.function(*as_tensors(artifact, args, kwargs))
+
+    def call(self, inputs: Any, *args: Any) -> Any:
+        """What Keras calls for symbolic inputs."""
+        artifact = self.__dict__["_neuron_artifact"]
+        return artifact.function(*as_tensors(artifact, (inputs, *args), {}))
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """The signature for servers, by name, as ``tf.saved_model.load`` has it; it runs where the model does."""
+        signatures: dict[str, Any] = self.__dict__.setdefault("_signatures", {})
+        if not signatures:
+            artifact, placed = self.__dict__["_neuron_artifact"], _placed.placed_of(self)
+            signatures[artifact.key] = PlacedFunction(artifact.root().serving(), CompiledSignature(placed))
+        return signatures
+
+    def _trackable_children(self, save_type: str = "checkpoint", **_options: Any) -> dict[str, Any]:
+        """What goes into the file of something that holds this model."""
+        if save_type != "savedmodel":
+            return {}
+        return {"neuron_root": self.__dict__.setdefault("_root", self.__dict__["_neuron_artifact"].root())}
+
+    def train_step(self, *_args: Any) -> Any:
+        """Refused."""
+        raise CompileError("A compiled model infers only. Train the original model, and compile it again.")
+
+    def save(self, filepath: Any, *_args: Any, options: Any = None, **_kwargs: Any) -> None:
+        """Write a SavedModel directory. TensorFlow and its servers open it without this package, too."""
+        self.__dict__["_neuron_artifact"].save(directory(filepath, "A compiled model"), options)
+
+    export = save
+
+    def get_config(self) -> dict[str, Any]:
+        """Refused: the model is a graph, not a list of layers."""
+        raise NotImplementedError("A compiled model has no configuration: save() it as a SavedModel directory.")
+
+
+class _Loaded:
+    """What the model of a SavedModel that nobody compiled has, of either Keras, besides ``keras.Model``."""
+
+    _keras: Any
+    _track_variable: Callable[[Any], None]
+
+    def __init__(self, restored: Any, source: str) -> None:
+        super().__init__()
+        self.__dict__["_restored"] = restored
+        self.__dict__["_endpoint"] = endpoint = Endpoint(restored, source)
+        for variable in _variables(restored, endpoint.captured):
+            self._track_variable(_as_keras(self._keras, variable))
+        self.built = True
+        if hasattr(restored, "aws_neuron_function"):
+            self.__dict__["aws_neuron_function"] = PlacedFunction(restored.aws_neuron_function, self._on_ncs)
+
+    def _on_ncs(self, *call: Any) -> Any:
+        """Make a call of a function of the object's where the model is."""
+        placed = _placed.placed_of(self)
+        if placed is None:
+            return call[0](*call[1:])
+        calls = self.__dict__.setdefault("_own_calls", {})
+        if id(call[1]) not in calls:
+            calls[id(call[1])] = _placed.Placed(placed.model, optimize=placed.optimize)
+        return calls[id(call[1])](*call)
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """The object's signatures, by name; they run where the model does."""
+        signatures: dict[str, Any] = self.__dict__.setdefault("_signatures", {})
+        placed, restored = _placed.placed_of(self), self.__dict__["_restored"]
+        if placed is None:
+            return dict(restored.signatures)
+        if not signatures:
+            for name, function in restored.signatures.items():
+                own = _placed.Placed(placed.model, variables(restored), optimize=placed.optimize)
+                signatures[name] = PlacedFunction(function, own)
+        return signatures
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Call the object."""
+        return self.__dict__["_endpoint"]((inputs,), {}, training)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _placed.run(type(self)._own, self, args, kwargs)
+
+    def _own(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):
+            return super().__call__(*args, training=training, **kwargs)  # type: ignore[misc]
+        return self.__dict__["_endpoint"](args, kwargs, training)
+
+    def save(self, filepath: Any, *_args: Any, options: Any = None, **_kwargs: Any) -> None:
+        """Write a SavedModel directory."""
+        restored = self.__dict__["_restored"]
+        path = directory(filepath, "A model that was loaded from a SavedModel")
+        tf.saved_model.save(restored, path, signatures=dict(restored.signatures) or None, options=options)
+
+    export = save
+
+
 @functools.cache
 def classes(keras: Any) -> SimpleNamespace:
     """``Neuron``, for compiled models, and ``Loaded``, for SavedModels, of one generation of Keras."""
 
-    class AwsNeuronModel(keras.Model):  # type: ignore[misc]
+    class AwsNeuronModel(_Compiled, keras.Model):  # type: ignore[misc]
         """A compiled model: inference only. ``aws_neuron_function`` shows it as one NeuronOp; ``on_neuron_ratio`` is
         the share of its operators that run on NeuronCores."""
 
-        def __init__(self, artifact: Artifact, name: str | None = None) -> None:
-            super().__init__(name=name, trainable=False)
-            self.__dict__["_neuron_artifact"] = artifact
-            self.__dict__["aws_neuron_function"] = NeuronFunction(artifact, self)
-            self.__dict__["on_neuron_ratio"] = artifact.record.on_neuron_ratio
-            self.built = True
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return _placed.run(type(self)._own, self, args, kwargs)
-
-        def _own(self, *args: Any, **kwargs: Any) -> Any:
-            if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):
-                return super().__call__(*args, **kwargs)
-            kwargs.pop("training", None)
-            artifact = self.__dict__["_neuron_artifact"]
-            return artifact.function(*as_tensors(artifact, args, kwargs))
-
-        def call(self, inputs: Any, *args: Any) -> Any:
-            """What Keras calls for symbolic inputs."""
-            artifact = self.__dict__["_neuron_artifact"]
-            return artifact.function(*as_tensors(artifact, (inputs, *args), {}))
-
-        @property
-        def signatures(self) -> dict[str, Any]:
-            """The signature for servers, by name, as ``tf.saved_model.load`` has it; it runs where the model does."""
-            made: dict[str, Any] = self.__dict__.setdefault("_signatures", {})
-            if not made:
-                artifact, placed = self.__dict__["_neuron_artifact"], _placed.placed_of(self)
-                made[artifact.key] = PlacedFunction(artifact.root().serving(), CompiledSignature(placed))
-            return made
-
-        def _trackable_children(self, save_type: str = "checkpoint", **_given: Any) -> dict[str, Any]:
-            """What goes into the file of something that holds this model."""
-            if save_type != "savedmodel":
-                return {}
-            return {"neuron_root": self.__dict__.setdefault("_root", self.__dict__["_neuron_artifact"].root())}
-
-        def train_step(self, *_args: Any) -> Any:
-            """Refused."""
-            raise CompileError("A compiled model infers only. Train the original model, and compile it again.")
-
-        def save(self, filepath: Any, *_args: Any, options: Any = None, **_kwargs: Any) -> None:
-            """Write a SavedModel directory. TensorFlow and its servers open it without this package, too."""
-            self.__dict__["_neuron_artifact"].save(directory(filepath, "A compiled model"), options)
-
-        export = save
-
-        def get_config(self) -> dict[str, Any]:
-            """Refused: the model is a graph, not a list of layers."""
-            raise NotImplementedError("A compiled model has no configuration: save() it as a SavedModel directory.")
-
-    class SavedModel(keras.Model):  # type: ignore[misc]
+    class SavedModel(_Loaded, keras.Model):  # type: ignore[misc]
         """A SavedModel: its calls are those of the object in it, its weights are that object's variables."""
 
-        def __init__(self, restored: Any, source: str) -> None:
-            super().__init__()
-            self.__dict__["_restored"] = restored
-            self.__dict__["_endpoint"] = called = Endpoint(restored, source)
-            for variable in _variables(restored, called.captured):
-                self._track_variable(_as_keras(keras, variable))
-            self.built = True
-            if hasattr(restored, "aws_neuron_function"):
-                self.__dict__["aws_neuron_function"] = PlacedFunction(restored.aws_neuron_function, self._on_ncs)
+        _keras = keras
 
-        def _on_ncs(self, *call: Any) -> Any:
-            """Make a call of a function of the object's where the model is."""
-            placed = _placed.placed_of(self)
-            if placed is None:
-                return call[0](*call[1:])
-            made = self.__dict__.setdefault("_own_calls", {})
-            if id(call[1]) not in made:
-                made[id(call[1])] = _placed.Placed(placed.model, optimize=placed.optimize)
-            return made[id(call[1])](*call)
-
-        @property
-        def signatures(self) -> dict[str, Any]:
-            """The object's signatures, by name; they run where the model does."""
-            made: dict[str, Any] = self.__dict__.setdefault("_signatures", {})
-            placed, restored = _placed.placed_of(self), self.__dict__["_restored"]
-            if placed is None:
-                return dict(restored.signatures)
-            for name, function in () if made else restored.signatures.items():
-                made[name] = PlacedFunction(
-                    function, _placed.Placed(placed.model, variables(restored), optimize=placed.optimize)
-                )
-            return made
-
-        def call(self, inputs: Any, training: bool | None = None) -> Any:
-            """Call the object."""
-            return self.__dict__["_endpoint"]((inputs,), {}, training)
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return _placed.run(type(self)._own, self, args, kwargs)
-
-        def _own(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
-            if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):
-                return super().__call__(*args, training=training, **kwargs)
-            return self.__dict__["_endpoint"](args, kwargs, training)
-
-        def save(self, filepath: Any, *_args: Any, options: Any = None, **_kwargs: Any) -> None:
-            """Write a SavedModel directory."""
-            restored = self.__dict__["_restored"]
-            path = directory(filepath, "A model that was loaded from a SavedModel")
-            tf.saved_model.save(restored, path, signatures=dict(restored.signatures) or None, options=options)
-
-        export = save
-
-    for made in (AwsNeuronModel, SavedModel):
-        made.__qualname__, made.__module__ = made.__name__, "neuron_adapters.tf"
+    for model_class in (AwsNeuronModel, SavedModel):
+        model_class.__qualname__, model_class.__module__ = model_class.__name__, "neuron_adapters.tf"
     return SimpleNamespace(Neuron=AwsNeuronModel, Loaded=SavedModel)
 
 
@@ -206,17 +222,20 @@ def directory(filepath: Any, what: str) -> str:
 
 def _variables(restored: Any, captured: set[int]) -> list[Any]:
     """The variables of a restored object that are read when it is called. Keras 3 exports each another time."""
-    return [one for one in variables(restored) if id(one.handle) in captured]
+    return [variable for variable in variables(restored) if id(variable.handle) in captured]
 
 
 def _as_keras(keras: Any, variable: Any) -> Any:
     """A variable of TensorFlow's as one of Keras', in the same memory."""
-    made = keras.Variable(
-        tf.zeros([], variable.dtype), trainable=variable.trainable, dtype=variable.dtype.name,
-        name=variable.name.partition(":")[0].replace("/", "_"), autocast=False,
-    )  # fmt: skip
-    made._value, made._shape = variable, tuple(variable.shape)
-    return made
+    keras_variable = keras.Variable(
+        tf.zeros([], variable.dtype),
+        trainable=variable.trainable,
+        dtype=variable.dtype.name,
+        name=variable.name.partition(":")[0].replace("/", "_"),
+        autocast=False,
+    )
+    keras_variable._value, keras_variable._shape = variable, tuple(variable.shape)
+    return keras_variable
 
 
 def _is_symbolic(leaf: Any) -> bool:
