@@ -1,8 +1,8 @@
-"""The graph in a ``NeuronOp``: the part of the original model that it was compiled from, as a function (SPEC K6).
+"""Runs the graph in a ``NeuronOp``: the part of the original model that it was compiled from, as a function (SPEC K6).
 
 The graph does not use the operator's names: its i-th placeholder is the i-th input, its i-th sink the i-th output.
-Where dimension 0 was left open, the hardware ran as many pieces of the compiled batch as it took, the last one filled
-up with zeros; so does the function here, since the graph may hold that batch anywhere.
+Where dimension 0 was left open, the hardware ran as many slices of the compiled batch as it took, the last one filled
+up with zeros. The function here does the same, since the graph may hold that batch anywhere.
 """
 
 from __future__ import annotations
@@ -30,6 +30,43 @@ _known: weakref.WeakValueDictionary[str, Embedded] = weakref.WeakValueDictionary
 _guard = threading.RLock()
 
 
+class _Side:
+    """The inputs or the outputs of a NeuronOp, as the operator describes them."""
+
+    def __init__(self, node: Any, kind: str) -> None:
+        """``kind``: input or output."""
+        described = {what: node.attr[f"{kind}_{what}"].list for what in ("names", "shapes", "dtypes", "batch_axis")}
+        self._kind = kind
+        self.names = [name.decode() for name in described["names"].s]
+        self.shapes = [tf.TensorShape(shape) for shape in described["shapes"].shape]
+        self.dtypes = [tf.as_dtype(dtype) for dtype in described["dtypes"].type]
+        self.axes = list(described["batch_axis"].i)
+        self.batched = [False] * len(self.shapes)
+        """Of each tensor, whether it has the batch as dimension 0."""
+
+    def tensors(self, nodes: dict[str, Any], others: Sequence[str]) -> list[str]:
+        """The tensors in the graph: those of the operator's names, as older compilers wrote them, else the first
+        output of each of the nodes ``others``. Raises ValueError where they are not as many as the operator says."""
+        named = all(":" in name and name.partition(":")[0] in nodes for name in self.names)
+        tensors = list(self.names) if named and self.names else [f"{name}:0" for name in others]
+        if not tensors or any(len(tensors) != len(each) for each in (self.names, self.shapes, self.dtypes)):
+            raise ValueError(f"it has {len(tensors)} {self._kind}s, and the operator {len(self.names)}")
+        return tensors
+
+
+def _batch(inputs: _Side, outputs: _Side) -> int:
+    """The compiled batch, 0 where there is none; notes which tensors have it. Raises ValueError where the operator
+    names several, or outputs with a batch and no input with one."""
+    sides = inputs, outputs
+    if all(len(side.axes) == len(side.shapes) for side in sides):  # else the operator does not say
+        for side in sides:
+            side.batched = [axis == 0 for axis in side.axes]
+    sizes = {shape[0] for side in sides for shape, batched in zip(side.shapes, side.batched) if batched}
+    if len(sizes) > 1 or None in sizes or 0 in sizes or (any(outputs.batched) and not any(inputs.batched)):
+        raise ValueError(f"its batch is {sorted(map(str, sizes))} at once")
+    return sizes.pop() if sizes else 0
+
+
 class Embedded:
     """The graph of one NeuronOp. ``function``: a ConcreteFunction; ``constants``: what it reads as variables of these
     names, so that all sessions share them (SPEC K5)."""
@@ -49,7 +86,7 @@ class Embedded:
             restrict(definition)
             self._lift(definition, key)
             self._definition = definition
-            self._ends(node)
+            self._find_ends(node)
             with context.eager_mode():  # also where the caller builds a graph
                 self.function = tf.function(self._call, autograph=False).get_concrete_function(*self._specs)
         except ArtifactError:
@@ -83,108 +120,84 @@ class Embedded:
                 node.attr["dtype"].type = value.dtype.as_datatype_enum
                 node.input.insert(0, handle.name)
 
-    def _ends(self, node: Any) -> None:
+    def _find_ends(self, node: Any) -> None:
         """Find inputs and outputs in the graph."""
-        attr = {name: node.attr[name].list for name in _DESCRIBED[1:]}
-        nodes = {one.name: one for one in self._definition.node}
+        nodes = {inner.name: inner for inner in self._definition.node}
         if len(nodes) != len(self._definition.node):
             raise ValueError("two of its nodes have one name")
-        named_inputs = [name.decode() for name in attr["input_names"].s]
-        named_outputs = [name.decode() for name in attr["output_names"].s]
-        self._inputs = _found(named_inputs, nodes) or [
-            f"{one.name}:0" for one in self._definition.node if one.op == "Placeholder"
-        ]
-        self._outputs = _found(named_outputs, nodes) or [f"{one}:0" for one in _sinks(self._definition)]
-        shapes = [tf.TensorShape(one) for one in attr["input_shapes"].shape]
-        self._shapes = [tf.TensorShape(one) for one in attr["output_shapes"].shape]
-        dtypes = [tf.as_dtype(one) for one in attr["input_dtypes"].type]
-        self._dtypes = [tf.as_dtype(one) for one in attr["output_dtypes"].type]
-        for what, found, described in (
-            ("inputs", self._inputs, (named_inputs, shapes, dtypes)),
-            ("outputs", self._outputs, (named_outputs, self._shapes, self._dtypes)),
-        ):
-            if any(len(found) != len(one) for one in described) or not found:
-                raise ValueError(f"it has {len(found)} {what}, and the operator {len(described[0])}")
-        axes = list(attr["input_batch_axis"].i), list(attr["output_batch_axis"].i)
-        whole = len(axes[0]) == len(shapes) and len(axes[1]) == len(self._shapes)
-        self._batched = [whole and axis == 0 for axis in axes[0]] if whole else [False] * len(shapes)
-        self._joined = [whole and axis == 0 for axis in axes[1]] if whole else [False] * len(self._shapes)
-        sizes = {shape[0] for shape, batched in zip(shapes, self._batched) if batched}
-        sizes |= {shape[0] for shape, joined in zip(self._shapes, self._joined) if joined}
-        if len(sizes) > 1 or None in sizes or 0 in sizes or (any(self._joined) and not any(self._batched)):
-            raise ValueError(f"its batch is {sorted(map(str, sizes))} at once")
-        self._step = sizes.pop() if sizes else 0
-        self._wanted = shapes
+        self._inputs, self._outputs = _Side(node, "input"), _Side(node, "output")
+        placeholders = [name for name, inner in nodes.items() if inner.op == "Placeholder"]
+        self._input_tensors = self._inputs.tensors(nodes, placeholders)
+        self._output_tensors = self._outputs.tensors(nodes, list(_sinks(self._definition)))
+        self._step = _batch(self._inputs, self._outputs)
         self._specs = [
             tf.TensorSpec([None, *shape[1:]] if batched else shape, dtype)
-            for shape, dtype, batched in zip(shapes, dtypes, self._batched)
+            for shape, dtype, batched in zip(self._inputs.shapes, self._inputs.dtypes, self._inputs.batched)
         ]
 
     def _call(self, *tensors: Any) -> list[Any]:
-        checked = [tf.ensure_shape(one, spec.shape) for one, spec in zip(tensors, self._specs)]
-        results = self._any_batch(checked) if any(self._batched) else self._once(checked)
-        for result, dtype in zip(results, self._dtypes):
+        checked = [tf.ensure_shape(tensor, spec.shape) for tensor, spec in zip(tensors, self._specs)]
+        results = self._any_batch(checked) if any(self._inputs.batched) else self._once(checked)
+        for result, dtype in zip(results, self._outputs.dtypes):
             if result.dtype != dtype:
                 raise ValueError(f"it returns {result.dtype.name}, and the operator {dtype.name}")
         return results
 
     def _once(self, tensors: Sequence[Any]) -> list[Any]:
+        inputs = dict(zip(self._input_tensors, tensors))
         return list(
             tf.graph_util.import_graph_def(
-                self._definition, input_map=dict(zip(self._inputs, tensors)), return_elements=self._outputs, name=""
+                self._definition, input_map=inputs, return_elements=self._output_tensors, name=""
             )
         )
 
     def _any_batch(self, tensors: Sequence[Any]) -> list[Any]:
-        counts = [tf.shape(one)[0] for one, batched in zip(tensors, self._batched) if batched]
-        with tf.control_dependencies([tf.debugging.assert_equal(one, counts[0]) for one in counts[1:]]):
+        counts = [tf.shape(tensor)[0] for tensor, batched in zip(tensors, self._inputs.batched) if batched]
+        with tf.control_dependencies([tf.debugging.assert_equal(count, counts[0]) for count in counts[1:]]):
             rows = tf.identity(counts[0])
-        results = self._pieces(
-            tensors, rows
-        )  # no branch for the usual batch: TensorFlow looks into both, and refuses one
-        for result, joined, shape in zip(results, self._joined, self._shapes):
-            result.set_shape([None, *shape[1:]] if joined else shape)
-        return list(results)
+        # No branch for the usual batch: TensorFlow looks into both, and refuses one.
+        results = self._slices(tensors, rows)
+        for result, batched, shape in zip(results, self._outputs.batched, self._outputs.shapes):
+            result.set_shape([None, *shape[1:]] if batched else shape)
+        return results
 
-    def _compiled(self, tensors: Sequence[Any]) -> list[Any]:
-        return [tf.ensure_shape(one, shape) for one, shape in zip(tensors, self._wanted)]
-
-    def _pieces(self, tensors: Sequence[Any], rows: Any) -> list[Any]:
-        """Run on pieces of the compiled batch. What has no batch is the last piece's."""
-        step = self._step
-        pieces = tf.maximum((rows + step - 1) // step, 1)
+    def _slices(self, tensors: Sequence[Any], rows: Any) -> list[Any]:
+        """Run on slices of the compiled batch. An output without a batch is the last slice's."""
+        step, batched_inputs = self._step, self._inputs.batched
+        count = tf.maximum((rows + step - 1) // step, 1)
         filled = [
-            tf.pad(one, [[0, pieces * step - rows], *[[0, 0]] * (len(one.shape) - 1)]) if batched else one
-            for one, batched in zip(tensors, self._batched)
+            tf.pad(tensor, [[0, count * step - rows], *[[0, 0]] * (len(tensor.shape) - 1)]) if batched else tensor
+            for tensor, batched in zip(tensors, batched_inputs)
         ]
-        arrays = [tf.TensorArray(dtype, pieces, infer_shape=False) for dtype in self._dtypes]
+        arrays = [tf.TensorArray(dtype, count, infer_shape=False) for dtype in self._outputs.dtypes]
 
         def run(index: Any, arrays: Any) -> Any:
-            given = [
-                one[index * step : (index + 1) * step] if batched else one
-                for one, batched in zip(filled, self._batched)
+            slice_ = [
+                tf.ensure_shape(tensor[index * step : (index + 1) * step] if batched else tensor, shape)
+                for tensor, batched, shape in zip(filled, batched_inputs, self._inputs.shapes)
             ]
-            return index + 1, [array.write(index, one) for array, one in zip(arrays, self._once(self._compiled(given)))]
+            return index + 1, [array.write(index, result) for array, result in zip(arrays, self._once(slice_))]
 
         _index, arrays = tf.while_loop(
-            lambda index, _arrays: index < pieces, run, (tf.constant(0), arrays), parallel_iterations=1
+            lambda index, _arrays: index < count, run, (tf.constant(0), arrays), parallel_iterations=1
         )
         return [
-            array.concat()[:rows] if joined else array.read(pieces - 1) for array, joined in zip(arrays, self._joined)
+            array.concat()[:rows] if batched else array.read(count - 1)
+            for array, batched in zip(arrays, self._outputs.batched)
         ]
 
 
 def of(node: Any) -> Embedded:
-    """The graph of a NeuronOp, the same for the same graph while somebody has it. Raises ArtifactError."""
+    """The graph of a NeuronOp; equal graphs share one while it is in use. Raises ArtifactError."""
     digest = hashlib.sha256()
     for name in _DESCRIBED:
         digest.update(node.attr[name].SerializeToString(deterministic=True))
     key = digest.hexdigest()[:32]
     with _guard:
-        found = _known.get(key)
-        if found is None:
-            found = _known[key] = Embedded(node, key)
-        return found
+        embedded = _known.get(key)
+        if embedded is None:
+            embedded = _known[key] = Embedded(node, key)
+        return embedded
 
 
 def of_bytes(node: bytes | memoryview) -> Embedded:
@@ -196,8 +209,8 @@ def of_bytes(node: bytes | memoryview) -> Embedded:
 
 
 def inline(definition: Any) -> list[Embedded]:
-    """Replace the NeuronOps of a GraphDef, and of the functions in it, by calls of their graphs; what was called.
-    They read large constants as variables of the session. Raises ArtifactError."""
+    """Replace the NeuronOps of a GraphDef, and of the functions in it, by calls of their graphs, and return these. They
+    read large constants as variables of the session. Raises ArtifactError."""
     called: dict[str, Embedded] = {}
     for node in _neuron_ops(definition.node):
         _call_instead(node, called)
@@ -207,12 +220,12 @@ def inline(definition: Any) -> list[Embedded]:
             _call_instead(node, called)
         for name in names:
             for node in function.node_def:
-                for index, given in enumerate(node.input):
-                    if given.startswith(f"{name}:output_tensors:"):
-                        node.input[index] = given.replace(":output_tensors:", ":output:")
-            for key, given in list(function.ret.items()):
-                if given.startswith(f"{name}:output_tensors:"):
-                    function.ret[key] = given.replace(":output_tensors:", ":output:")
+                for index, tensor in enumerate(node.input):
+                    if tensor.startswith(f"{name}:output_tensors:"):
+                        node.input[index] = tensor.replace(":output_tensors:", ":output:")
+            for key, tensor in list(function.ret.items()):
+                if tensor.startswith(f"{name}:output_tensors:"):
+                    function.ret[key] = tensor.replace(":output_tensors:", ":output:")
     for embedded in called.values():
         definition.library.function.extend(embedded.function.graph.as_graph_def().library.function)
         definition.library.function.append(embedded.function.function_def)
@@ -233,13 +246,8 @@ def _call_instead(node: Any, called: dict[str, Embedded]) -> None:
     node.attr["Tin"].list.type.extend(inputs)
     node.attr["Tout"].list.type.extend(outputs)
     node.attr["f"].func.name = name
-    for empty in ("config", "config_proto", "executor_type"):
-        node.attr[empty].s = b""
-
-
-def _found(names: Sequence[str], nodes: dict[str, Any]) -> list[str]:
-    """Tensors of these names, as older compilers wrote them; empty where they are other names."""
-    return list(names) if all(":" in name and name.partition(":")[0] in nodes for name in names) else []
+    for setting in ("config", "config_proto", "executor_type"):
+        node.attr[setting].s = b""
 
 
 def _is_whole(tensor: Any, written: int) -> bool:
@@ -249,8 +257,8 @@ def _is_whole(tensor: Any, written: int) -> bool:
 
 
 def _sinks(definition: Any) -> Iterator[str]:
-    """Nodes whose output nobody takes."""
-    taken = {given.lstrip("^").partition(":")[0] for node in definition.node for given in node.input}
+    """Nodes whose output no node takes."""
+    taken = {name.lstrip("^").partition(":")[0] for node in definition.node for name in node.input}
     for node in definition.node:
         if node.name not in taken and node.op not in ("Placeholder", "NoOp", "Const"):
             yield node.name

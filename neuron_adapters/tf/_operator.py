@@ -24,6 +24,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry, ops
 
 from neuron_adapters.files.savedmodel import OP
+from neuron_adapters.tf import _neuron_op_graph
 from neuron_adapters.tf._file_graphs import is_plain, quoted
 from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights
@@ -279,8 +280,6 @@ class _Kernel:
         return self._run(*arrays)
 
     def _open(self) -> Callable[..., list[Any]]:
-        from neuron_adapters.tf import _neuron_op_graph
-
         inputs = [tf.as_dtype(one) for one in self._node.attr["input_dtypes"].list.type]
         embedded = _neuron_op_graph.of(self._node)
         with context.eager_mode():
