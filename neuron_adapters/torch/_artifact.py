@@ -1,7 +1,7 @@
 """What a compiled module carries: its pipeline cores, inputs and checksum, as attributes of the module itself.
 
 They survive save and load in TorchScript's own format, also inside a larger module, and plain PyTorch opens the file as
-any other (SPEC K1). The record is JSON in an attribute; it is another program's word and is read as such.
+any other (SPEC K1). The record is JSON in an attribute. It comes out of a file, so it is not trusted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ ATTRIBUTE = "_neuron_artifact"
 #: The engine's form of the model, beside the record.
 PROGRAM = "_neuron_program"
 _MOST_TEXT = 64 << 20
-#: Bytes that are hashed for a byte of memory (tensors may share it, or repeat it by a stride of 0), and beside them.
+#: Most bytes to hash for each byte of memory, which tensors may share or repeat by a stride of 0; bytes that may be
+#: hashed besides; bytes that are copied at once.
 _MOST_TIMES, _SLACK, _PIECE = 16, 256 << 20, 16 << 20
 
 
@@ -40,7 +41,7 @@ class Artifact(Record):
         return replace(self, checksum=checksum(module))
 
     def verify(self, module: torch.jit.ScriptModule, source: str) -> None:
-        """K4. Raises ArtifactError where the content is not what was compiled."""
+        """Compare the content with what was compiled (SPEC K4). Raises ArtifactError where they differ."""
         compare(self.checksum, lambda: checksum(module, bounded=True), source)
 
 
@@ -54,15 +55,16 @@ def attach(module: torch.jit.ScriptModule, name: str, text: str) -> None:
 
 
 def compare(recorded: str, content: Callable[[], str], source: str) -> None:
-    """K4. Raises ArtifactError where a checksum is not the one that was recorded, or cannot be computed."""
+    """Compare the checksum of ``content`` with the recorded one (SPEC K4). Raises ArtifactError where they differ, or
+    where it cannot be computed."""
     try:
-        found = content()
+        actual = content()
     except Exception as error:
         raise damaged(f"{source}: what was compiled cannot be checked: {one_line(error)}.") from error
-    if found != recorded:
+    if actual != recorded:
         raise damaged(
             f"{source}: the checksum of the compiled model does not match its content "
-            f"(recorded {printable(recorded[:12]) or 'none'}, found {found[:12]}). The file is damaged or was changed "
+            f"(recorded {printable(recorded[:12]) or 'none'}, found {actual[:12]}). The file is damaged or was changed "
             "after compilation: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
         )
 
@@ -81,7 +83,7 @@ def _text(module: torch.jit.ScriptModule, source: str) -> str | None:
         return None
     try:
         return str(module._c.getattr(ATTRIBUTE))
-    except (ValueError, RuntimeError) as error:  # it is no UTF-8
+    except (ValueError, RuntimeError) as error:  # not UTF-8
         raise _unreadable(source, error) from None
 
 
@@ -97,13 +99,13 @@ def _unreadable(source: str, error: Exception) -> ArtifactError:
 
 
 def embedded(module: torch.jit.ScriptModule, source: str = "the model") -> list[Artifact]:
-    """The records of all compiled modules in ``module``, itself included. Modules may share a text: it is parsed once,
-    and copied out of PyTorch as often as there are modules, up to _MOST_TEXT bytes (SPEC F2)."""
-    found: list[Artifact] = []
+    """The records of all compiled modules in ``module``, itself included. A text that modules share is parsed once, and
+    copied out of PyTorch once for each of them, up to _MOST_TEXT bytes (SPEC F2)."""
+    artifacts: list[Artifact] = []
     known: dict[str, Artifact] = {}
     left = _MOST_TEXT
-    for one in module.modules():
-        text = _text(one, source) if isinstance(one, torch.jit.ScriptModule) else None
+    for inner in module.modules():
+        text = _text(inner, source) if isinstance(inner, torch.jit.ScriptModule) else None
         if text is None:
             continue
         left -= len(text)
@@ -111,8 +113,8 @@ def embedded(module: torch.jit.ScriptModule, source: str = "the model") -> list[
             raise damaged(f"{source}: the records of the compilations in it have more than {_MOST_TEXT} bytes.")
         if text not in known:
             known[text] = _parsed(text, source)
-        found.append(known[text])
-    return found
+        artifacts.append(known[text])
+    return artifacts
 
 
 def _is_dtype(name: str) -> bool:
@@ -121,19 +123,19 @@ def _is_dtype(name: str) -> bool:
 
 @functools.cache
 def _dtypes() -> frozenset[str]:
-    """Not by asking PyTorch for an attribute of that name: it imports modules for some (SPEC F1)."""
+    """The names of PyTorch's dtypes. Asking PyTorch for an attribute of a name instead may import modules (SPEC F1)."""
     return frozenset(name for name, value in vars(torch).items() if isinstance(value, torch.dtype))
 
 
 def able_to_freeze(module: torch.jit.ScriptModule) -> None:
-    """Frozen modules have lost ``training``, which freeze, train and eval want to see."""
+    """Give a frozen module ``training`` back: freeze, train and eval read it, and freezing takes it out."""
     if not module._c.hasattr("training"):
         module._c._register_attribute("training", torch._C.BoolType.get(), False)  # noqa: FBT003
 
 
 def checksum(module: torch.jit.ScriptModule, *, bounded: bool = False) -> str:
-    """SHA-256 over code, constants, state and the engine's form: what the module computes, not how the file is laid
-    out. ``bounded``: for a module out of a file, see ``_digest``."""
+    """The SHA-256 of code, constants, state and the engine's form: it depends on what the module computes, not on how
+    the file is laid out. ``bounded``: for a module out of a file, see ``_digest``."""
     code, constants = module.code_with_constants
     if module._c.hasattr(PROGRAM):
         code += str(module._c.getattr(PROGRAM))
@@ -147,13 +149,15 @@ def program_checksum(program: torch.export.ExportedProgram, *, bounded: bool = F
 
 
 def _digest(code: str, tensors: Mapping[str, Any], bounded: bool) -> str:
-    """``bounded``: raise ValueError where tensors share one memory, or repeat it by a stride of 0, so that there is
-    much more to hash than the file holds (SPEC F2)."""
+    """The SHA-256 of code and tensors. ``bounded``: raise ValueError where tensors share memory, or repeat it by a
+    stride of 0, so that there is much more to hash than the file holds (SPEC F2)."""
     digest = hashlib.sha256(code.encode())
     if bounded:
-        own = [one for one in tensors.values() if isinstance(one, torch.Tensor)]
-        memory = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in own}
-        if sum(one.numel() * one.element_size() for one in own) > _SLACK + _MOST_TIMES * sum(memory.values()):
+        own_tensors = [tensor for tensor in tensors.values() if isinstance(tensor, torch.Tensor)]
+        memory = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in own_tensors}
+        if sum(tensor.numel() * tensor.element_size() for tensor in own_tensors) > _SLACK + _MOST_TIMES * sum(
+            memory.values()
+        ):
             raise ValueError(f"its tensors are more than {_MOST_TIMES} times as large as the memory that they share")
     for name in sorted(tensors):
         if not isinstance(tensors[name], torch.Tensor):
@@ -167,7 +171,7 @@ def _digest(code: str, tensors: Mapping[str, Any], bounded: bool) -> str:
 
 
 def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The bytes of ``tensor`` in their order; where they do not lie in it, copied piece by piece."""
+    """Yield the bytes of ``tensor`` in order. Where they do not lie in that order, they are copied piece by piece."""
     if not tensor.numel():
         return
     if tensor.is_contiguous() or tensor.numel() * tensor.element_size() <= _PIECE:
@@ -176,5 +180,5 @@ def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         yield from _pieces(tensor[0])
     else:
         rows = max(1, tensor.shape[0] * _PIECE // (tensor.numel() * tensor.element_size()))
-        for one in tensor.split(rows):
-            yield from _pieces(one)
+        for part in tensor.split(rows):
+            yield from _pieces(part)

@@ -1,7 +1,8 @@
-"""Files that the real torch-neuron compiled: they open, show their graph, take their place, and cannot run (SPEC K6).
+"""Opens files that the real torch-neuron compiled: they show their graph and are placed, and cannot run (SPEC K6).
 
-PyTorch cannot read such a file, since the plug-in registers a class and operators of its own. The operators are made
-known from Python; the class becomes one of TorchScript's, beside the file's own code, that holds the same state.
+PyTorch cannot read such a file, since the plug-in registers a class and operators of its own. The operators are
+registered from Python. The class is replaced by a TorchScript class with the same state, which is put beside the file's
+own code.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._placed import PlacedMethod
 from neuron_rt import ArtifactError, Model, init
 
-#: The plug-in's prefix under which TorchScript looks up its own classes; no longer than it, so nothing else moves.
+#: Replaces the plug-in's prefix in the files. Both have one length, so nothing else moves.
 _OURS = "__torch__.torch.classes_neuron."
 _RENAMED = [
     (CLASSES.encode(), _OURS.encode()),
@@ -38,7 +39,8 @@ _COUNTED = re.compile(r"forward(_v2)?(?:_([1-9]\d{0,2}))?", re.ASCII)
 _MOST_OUTPUTS = 256
 _AGAIN = "Compile the original model again, with torch.neuron.trace of neuron_adapters."
 _MOST_NESTED, _MOST_TYPES = 16, 1 << 10
-#: The plug-in has one class, and each of ours is as long as the type of its state.
+#: Classes of the plug-in's that a file mentions. The plug-in has one; its replacement is as long as the type of its
+#: state.
 _MOST_CLASSES = 16
 
 _library: Any = None
@@ -47,24 +49,24 @@ _guard = threading.RLock()
 
 
 def is_meant(error: RuntimeError) -> bool:
-    """Whether PyTorch could not read a file because of what only the plug-in knows."""
+    """Whether PyTorch failed to read a file because only the plug-in knows its class or operators."""
     return "torch.classes.neuron" in str(error) or "neuron::forward" in str(error)
 
 
-def is_one(f: Any) -> bool:
-    """Whether a file is the plug-in's, where PyTorch would not notice any more, since the operators are known by now.
-    It would read what is damaged, too."""
+def is_known(f: Any) -> bool:
+    """Whether a file is the plug-in's although PyTorch would read it, damaged or not, since the operators are registered
+    by now."""
     return bool(_defined) and torchscript.mentions_operators(f)
 
 
 def came_through(module: torch.jit.ScriptModule) -> bool:
-    """Whether PyTorch has read such a file all the same, since it reads more than an archive's directory says."""
+    """Whether PyTorch has read such a file nevertheless, since it reads more than an archive's directory says."""
     return bool(_defined) and any(map(_is_compiled, module.modules()))
 
 
 def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.jit.ScriptModule:
-    """Open a file of the plug-in's, and give it its place. ``read``: PyTorch's own ``torch.jit.load``, ``options`` for
-    it. Raises ArtifactError for what cannot be opened so either."""
+    """Open a file of the plug-in's, and place it. ``read``: PyTorch's own ``torch.jit.load``, ``options`` for it.
+    Raises ArtifactError for a file that cannot be opened."""
     named = source or "the file"
     archive = torchscript.load(f, named)
     try:
@@ -85,10 +87,10 @@ def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named:
     model.why = "compiled for the hardware: it can be looked at, not run"
     init().place(model, _context.current_place())
     refusal = _Refusal(_why(named))
-    for one in _callers(module):
-        if isinstance(one, torch.jit.ScriptModule):
-            for name in one._c._method_names():
-                one.__dict__[name] = PlacedMethod(model, one._c._get_method(name), refusal)
+    for inner in _callers(module):
+        if isinstance(inner, torch.jit.ScriptModule):
+            for name in inner._c._method_names():
+                inner.__dict__[name] = PlacedMethod(model, inner._c._get_method(name), refusal)
     for name in ("save", "save_to_buffer"):
         module.__dict__[name] = _Refusal(
             f"{named} was compiled for the hardware, which would not read what is saved here: copy the file itself."
@@ -97,21 +99,21 @@ def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named:
 
 
 def _callers(module: torch.jit.ScriptModule) -> list[torch.nn.Module]:
-    """The module and those in it that are compiled, or hold one that is."""
-    named = dict(module.named_modules())
-    found = {""}
-    for name, one in named.items():
-        if _is_compiled(one):
+    """The module and those in it that are compiled, or hold a compiled module."""
+    modules = dict(module.named_modules())
+    callers = {""}
+    for name, inner in modules.items():
+        if _is_compiled(inner):
             parts = name.split(".")
-            found.update(".".join(parts[: index + 1]) for index in range(len(parts)))
-    return [one for name, one in named.items() if name in found]
+            callers.update(".".join(parts[: index + 1]) for index in range(len(parts)))
+    return [inner for name, inner in modules.items() if name in callers]
 
 
 def _is_compiled(module: torch.nn.Module) -> bool:
     """Whether methods of the module itself call the plug-in's operators.
 
-    Its graphs are searched as they are: inlining multiplies what a small file says, and their text holds the places in
-    the source, for which PyTorch reads debug information that it else never looks at, damaged or not."""
+    Its graphs are searched without inlining, which multiplies what a small file says, and without printing, for which
+    PyTorch reads debug information that it otherwise never looks at and that may be damaged."""
     if not isinstance(module, torch.jit.ScriptModule):
         return False
     graphs = (module._c._get_method(name).graph for name in module._c._method_names())
@@ -119,7 +121,7 @@ def _is_compiled(module: torch.nn.Module) -> bool:
 
 
 class _Refusal:
-    """What is called in the place of something that cannot be done."""
+    """Refuses a call that cannot be made."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -136,22 +138,22 @@ def _why(named: str) -> str:
 
 
 def _define(operators: tuple[str, ...]) -> None:
-    """Make the plug-in's operators known to PyTorch. They stay, as operators do."""
+    """Register the plug-in's operators with PyTorch, which cannot remove them again."""
     global _library
     with _guard:
         for name in operators:
             if name in _defined:
                 continue
-            found = _COUNTED.fullmatch(name)
-            count = int(found[2]) if found and found[2] else None
-            if found is None or (count is not None and not 1 <= count <= _MOST_OUTPUTS):
+            match = _COUNTED.fullmatch(name)
+            count = int(match[2]) if match and match[2] else None
+            if match is None or (count is not None and not 1 <= count <= _MOST_OUTPUTS):
                 raise ValueError(
                     f"its code calls neuron::{printable(name, 80)}, which no known release of the plug-in has"
                 )
             result = "Tensor[]" if count is None else "Tensor" if count == 1 else f"({', '.join(['Tensor'] * count)})"
             if _library is None:
                 _library = torch.library.Library("neuron", "FRAGMENT")
-            for overload, extra in (("", 1),) if found[1] else (("", 3), (".aliased", 5)):
+            for overload, extra in (("", 1),) if match[1] else (("", 3), (".aliased", 5)):
                 rest = "".join(f", Any _{index + 1}" for index in range(extra))
                 _library.define(f"{name}{overload}(Tensor[] _0{rest}) -> {result}")
                 _library.impl(f"{name}{overload}", _refuse, "CompositeExplicitAutograd")
@@ -164,7 +166,7 @@ def _refuse(*_args: Any) -> NoReturn:
 
 def _rewritten(archive: Archive) -> bytes:
     """The archive with TorchScript's own class for each of the plug-in's."""
-    states = {one.class_name: one.state for one in archive.compiled if one.class_name}
+    states = {part.class_name: part.state for part in archive.compiled if part.class_name}
     mentioned = {name for text in archive.code.values() for name in _CLASS.findall(text)}
     if len(mentioned) > _MOST_CLASSES:
         raise ValueError(f"its code has {len(mentioned)} classes of the plug-in's")
@@ -198,7 +200,7 @@ def _class(name: str, state: str) -> str:
 
 def _type_of(state: Any) -> str:
     """TorchScript's type of a state. Raises ValueError, also for one that takes more than _MOST_TYPES words: tuples may
-    hold one tuple many times, and that one another, and each time it is spelt out (SPEC F2)."""
+    hold one tuple many times, which holds another many times, and each is spelt out each time (SPEC F2)."""
     return _spelt(state, itertools.count(), 0)
 
 
@@ -211,7 +213,7 @@ def _spelt(value: Any, words: Iterator[int], depth: int) -> str:
         if isinstance(value, kind):
             return name
     if isinstance(value, tuple):
-        return f"Tuple[{', '.join(_spelt(one, words, depth + 1) for one in value) or '()'}]"
+        return f"Tuple[{', '.join(_spelt(item, words, depth + 1) for item in value) or '()'}]"
     if isinstance(value, list):
         return f"List[{_spelt(value[0], words, depth + 1) if value else 'int'}]"
     if isinstance(value, dict):

@@ -33,7 +33,8 @@ from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import flatten, map_tensors
-from neuron_rt import CompileError, Model, Place, engine, init
+from neuron_rt import CompileError, Model, Place, init
+from neuron_rt.engine import Engine
 
 log = logging.getLogger("neuron_adapters")
 
@@ -128,22 +129,22 @@ def analyze_model(
     ``supported_operators``, ``unsupported_operators``, ``operators``, ``operator_count``.
     """
     frozen = _frozen(model, _arguments(example_inputs), {"strict": False})
-    found = Counter(node.kind() for node in frozen.inlined_graph.nodes() if node.kind().startswith("aten::"))
-    total = sum(found.values())
+    operators = Counter(node.kind() for node in frozen.inlined_graph.nodes() if node.kind().startswith("aten::"))
+    total = sum(operators.values())
     report: dict[str, Any] = {
         "percent_supported": 100.0,
         "supported_count": total,
         "total_count": total,
-        "supported_operators": set(found),
+        "supported_operators": set(operators),
         "unsupported_operators": [],
-        "operators": sorted(found),
-        "operator_count": dict(found),
+        "operators": sorted(operators),
+        "operator_count": dict(operators),
     }
     print(f"The following operations are supported: {', '.join(report['operators']) or 'none needed'}")  # noqa: T201
     print(f"100.00% of all operations ({total} of {total}) are supported")  # noqa: T201
     if compiler_workdir is not None:
         folder = _folder(Path(compiler_workdir))
-        text = json.dumps({**report, "supported_operators": sorted(found)}, indent=2)
+        text = json.dumps({**report, "supported_operators": sorted(operators)}, indent=2)
         (folder / "analysis.json").write_text(text)
     return report
 
@@ -183,7 +184,7 @@ def _arguments(example_inputs: Any) -> tuple[Any, ...]:
 
 def _wants_half(optimizations: Sequence[Optimization] | None) -> bool:
     chosen = list(optimizations or ())
-    unknown = [one for one in chosen if not isinstance(one, Optimization)]
+    unknown = [option for option in chosen if not isinstance(option, Optimization)]
     if unknown:
         raise CompileError(f"optimizations takes members of torch.neuron.Optimization, got {unknown[0]!r}.")
     return Optimization.FLOAT32_TO_FLOAT16 in chosen
@@ -216,11 +217,11 @@ class _Function(torch.nn.Module):
 
 def _modules_of(function: Callable[..., Any]) -> list[torch.nn.Module]:
     """Modules that a function reaches by its closure, its globals or its object."""
-    found = list(vars(getattr(function, "__self__", None) or object).values())
-    with contextlib.suppress(TypeError, ValueError):  # builtins and callable objects tell nothing
+    values = list(vars(getattr(function, "__self__", None) or object).values())
+    with contextlib.suppress(TypeError, ValueError):  # builtins and callable objects have no variables to look at
         used = inspect.getclosurevars(getattr(function, "__func__", function))
-        found += [*used.nonlocals.values(), *used.globals.values()]
-    return [one for one in found if isinstance(one, torch.nn.Module)]
+        values += [*used.nonlocals.values(), *used.globals.values()]
+    return [value for value in values if isinstance(value, torch.nn.Module)]
 
 
 class _HalfModule(torch.nn.Module):
@@ -274,8 +275,8 @@ def _frozen(
 
 
 def _without_gradients(frozen: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-    """The same by way of a file in memory, with constants that want no gradient. The model's own tensors, which the
-    frozen graph shares, are as before afterwards."""
+    """The module that a file in memory gives, with constants that need no gradient. The model's own tensors, which the
+    frozen graph shares, need theirs again afterwards."""
     constants = frozen.code_with_constants[1].const_mapping.values()
     learning = [c for c in constants if isinstance(c, torch.Tensor) and c.requires_grad and c.is_leaf]
     buffer = io.BytesIO()
@@ -303,22 +304,22 @@ def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> torch
         with torch.no_grad():
             expected = list(flatten(_run_twice(frozen, inputs)))
             fast = optimized(frozen)
-            found = list(flatten(_run_twice(fast, inputs)))
+            actual = list(flatten(_run_twice(fast, inputs)))
     except RuntimeError:  # an operator that the optimised form does not know
         return None
-    same = len(expected) == len(found) and all(
-        path == other
-        and one.dtype == two.dtype
-        and one.shape == two.shape
-        and torch.allclose(one, two, equal_nan=True, **TOLERANCE[False])
-        for (path, one), (other, two) in zip(expected, found)
+    same = len(expected) == len(actual) and all(
+        path == actual_path
+        and wanted.dtype == tensor.dtype
+        and wanted.shape == tensor.shape
+        and torch.allclose(wanted, tensor, equal_nan=True, **TOLERANCE[False])
+        for (path, wanted), (actual_path, tensor) in zip(expected, actual)
     )
     return fast if same else None
 
 
 @contextlib.contextmanager
 def _fused_attention(*, allowed: bool) -> Iterator[None]:
-    """Whether torch.nn's transformer layers may be traced as one operator, which engines do not know."""
+    """Let torch.nn's transformer layers be traced as one operator or, since no engine has that operator, as several."""
     backend = getattr(torch.backends, "mha", None)
     if allowed or backend is None:
         yield
@@ -339,12 +340,12 @@ def _lowered(
     *,
     bf16: bool,
 ) -> Artifact:
-    """Give ``frozen`` its form for the engine, where there is one that agrees and is faster than ``fast``, PyTorch's
-    own; else note why not."""
+    """Give ``frozen`` its form for the engine where the engine agrees and is faster than ``fast``, PyTorch's own; else
+    note why not."""
 
-    def lower(found: engine.Engine, cast: bool, compete: bool) -> tuple[Any, str]:
+    def lower(engine: Engine, cast: bool, compete: bool) -> tuple[Any, str]:
         rival = fast._c._get_method("forward") if compete else None
-        return _lowering.lower(found, frozen, inputs, rival, bf16=cast)
+        return _lowering.lower(engine, frozen, inputs, rival, bf16=cast)
 
     verdict = decide("PyTorch", lower, bf16=bf16)
     if verdict.form is None:
@@ -374,7 +375,7 @@ def _export(
     dynamic: bool,
     half: bool,
 ) -> Any:
-    """The same as a torch.export program: K1 in the format that replaces TorchScript."""
+    """Compile ``model`` to a torch.export program: K1 in the format that replaces TorchScript."""
     name = getattr(model, "__name__", type(model).__name__)
     if half:
         model = _half(model)
@@ -386,7 +387,7 @@ def _export(
         if any(leaf.dim() == 0 for _path, leaf in flatten(inputs)):
             raise CompileError("dynamic_batch_size=True needs every input to have the batch as dimension 0.")
         batch = torch.export.Dim("batch", min=1)
-        shapes = tuple(map_tensors(lambda _leaf: {0: batch}, one) for one in inputs)
+        shapes = tuple(map_tensors(lambda _leaf: {0: batch}, argument) for argument in inputs)
         if isinstance(model, _HalfModule | _Function):
             shapes = (shapes,)  # their forward takes *args
     modes = {part: part.training for part in model.modules()}

@@ -1,7 +1,7 @@
-"""The constants of a frozen module in the order of PyTorch's own list, which files number them by.
+"""Lists the constants of a frozen module in the order of PyTorch's own list, by which files number them.
 
-PyTorch lists them when it prints the code. For that it reads debug information, which it else never looks at and which
-may be damaged, and compares each constant with each other (SPEC F2, F3).
+PyTorch lists them when it prints the code. For that it reads debug information, which it otherwise never looks at and
+which may be damaged, and compares each constant with every other (SPEC F2, F3).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-#: Constants of one dtype, shape, beginning and end that are compared; there are no more in a model of anybody's.
+#: Most constants of one dtype, shape, beginning and end that are compared. No real model has more.
 _MOST_ALIKE = 8
 _EDGE = 64
 
@@ -19,7 +19,7 @@ _EDGE = 64
 def constants(module: torch.jit.ScriptModule) -> list[Any]:
     """Those of ``forward``, as ``code_with_constants`` has them: equal tensors once, ``c0`` the first that is used, and
     ``c10`` before ``c2``."""
-    found: list[Any] = []
+    values: list[Any] = []
     known: set[tuple[Any, ...]] = set()
     alike: dict[tuple[Any, ...], list[torch.Tensor]] = {}
     for value in _values(module):
@@ -34,18 +34,18 @@ def constants(module: torch.jit.ScriptModule) -> list[Any]:
             if (type(value), value) in known:
                 continue
             known.add((type(value), value))
-        found.append(value)
-    return [found[number] for number in sorted(range(len(found)), key=str)]
+        values.append(value)
+    return [values[number] for number in sorted(range(len(values)), key=str)]
 
 
 def check(module: torch.jit.ScriptModule) -> None:
     """Raise ValueError where a tensor in ``module`` is longer than its memory, as a damaged file may say. PyTorch loads
-    it, and crashes or reads what lies behind when it computes, or prepares to."""
-    for one in (*_values(module), *module.parameters(), *module.buffers()):
-        if isinstance(one, torch.Tensor) and one.layout is torch.strided and one.numel():
-            last = one.storage_offset() + sum((size - 1) * step for size, step in zip(one.shape, one.stride()))
-            if (last + 1) * one.element_size() > one.untyped_storage().nbytes() or not one.data_ptr():
-                raise ValueError(f"a tensor of shape {list(one.shape)} is longer than its memory")
+    such a tensor, and later crashes or reads past its end."""
+    for tensor in (*_values(module), *module.parameters(), *module.buffers()):
+        if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided and tensor.numel():
+            last = tensor.storage_offset() + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride()))
+            if (last + 1) * tensor.element_size() > tensor.untyped_storage().nbytes() or not tensor.data_ptr():
+                raise ValueError(f"a tensor of shape {list(tensor.shape)} is longer than its memory")
 
 
 def _values(module: torch.jit.ScriptModule) -> Iterator[Any]:
@@ -62,22 +62,22 @@ def _values(module: torch.jit.ScriptModule) -> Iterator[Any]:
 
 def _nodes(graph: Any) -> Iterator[Any]:
     """All nodes, each before those of its blocks."""
-    left = [graph.return_node(), *reversed(list(graph.nodes()))]
-    while left:
-        node = left.pop()
+    pending = [graph.return_node(), *reversed(list(graph.nodes()))]
+    while pending:
+        node = pending.pop()
         yield node
         for block in reversed(list(node.blocks())):
-            left += [block.returnNode(), *reversed(list(block.nodes()))]
+            pending += [block.returnNode(), *reversed(list(block.nodes()))]
 
 
 def _leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _leaves(one)
+        for item in value:
+            yield from _leaves(item)
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             yield from _leaves(key)
-            yield from _leaves(one)
+            yield from _leaves(item)
     elif not isinstance(value, (int, float, complex, str, bytes, type(None), torch.device, torch.dtype)):
         yield value
 

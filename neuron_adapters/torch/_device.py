@@ -1,5 +1,5 @@
-"""Newer releases of torch_neuronx have a torch device, ``torch.device("neuron")``, and libraries probe for it by
-``torch.neuron.device_count()``. There is none here: models are compiled and loaded."""
+"""Answers libraries that look for ``torch.device("neuron")``, which newer releases of torch_neuronx have, by
+``torch.neuron.device_count()``. There is no such device here: models are compiled and loaded."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def is_bf16_supported() -> bool:
 
 
 def synchronize() -> None:
-    """Nothing to wait for: a model's call returns when its results are there."""
+    """Return at once: a model's call returns when its results are there."""

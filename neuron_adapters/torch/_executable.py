@@ -49,7 +49,7 @@ class Executable:
 
     @classmethod
     def open(cls, module: torch.jit.ScriptModule, artifact: Artifact, choice: str, source: str) -> Executable:
-        """Of a module that was compiled, maybe elsewhere. ``choice``: NEURON_ADAPTERS_ENGINE.
+        """The executable of a module that was compiled, maybe elsewhere. ``choice``: NEURON_ADAPTERS_ENGINE.
 
         Raises NeuronConfigError where the engine is asked for and not installed.
         """
@@ -78,7 +78,7 @@ class Executable:
         except IndexError:
             call = self._compiled.call(station)  # type: ignore[union-attr]
         result = call(args)
-        pool.append(call)  # not one that an exception left: where it reads and writes may be half set
+        pool.append(call)  # not after an exception: where it reads and writes may be half set
         return result
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
@@ -120,8 +120,8 @@ def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Ar
 
 
 class _Native:
-    """What PyTorch computes with, made when it is needed: the form optimised for this CPU where it agreed with the
-    frozen graph, else that graph. It holds the weights another time."""
+    """What PyTorch computes with: the form optimised for this CPU where it agreed with the frozen graph, else that
+    graph. It is made when it is needed, since it holds the weights another time."""
 
     def __init__(self, c_module: Any, artifact: Artifact) -> None:
         self._c_module = c_module
@@ -146,7 +146,9 @@ class _Native:
 def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     """A frozen module's form for inference on this CPU: operators fused, weights packed. It can't be saved."""
     able_to_freeze(module)  # else PyTorch would optimise the module itself, in place
-    frozen = original(torch.jit.freeze)(module.eval())  # no hook: nobody saves it, so it needs no record
+    frozen = original(torch.jit.freeze)(
+        module.eval()
+    )  # not the hook: this module is never saved, so it needs no record
     return original(torch.jit.optimize_for_inference)(frozen)
 
 

@@ -19,9 +19,9 @@ log = logging.getLogger("neuron_adapters")
 class TorchFramework:
     """How many threads an operator uses in this thread, and gradient, inference and autocast modes.
 
-    ``torch.set_num_threads`` is no use here: it also decides for every thread that has not used torch yet, and resizes
-    MKL for all threads at once. OpenMP has a setting of the thread. MKL follows it until somebody calls
-    ``torch.set_num_threads``; from then on it needs its own.
+    ``torch.set_num_threads`` does not help: it also decides for every thread that has not used torch yet, and resizes
+    MKL for all threads at once. OpenMP has a setting for each thread. MKL follows it until ``torch.set_num_threads`` is
+    called; from then on it needs its own.
     """
 
     def __init__(self) -> None:
@@ -76,8 +76,8 @@ def _thread_local_setters() -> tuple[Callable[[int], object], Callable[[int], ob
 
 
 def _function(path: Path | None, name: str) -> Any:
-    """A C function of ints of a library that is loaded already. PyDLL: for so short a call, letting go of the
-    interpreter lock would cost more than the call."""
+    """A C function of ints in a library that is loaded already. PyDLL keeps the interpreter lock: releasing it would
+    cost more than so short a call."""
     try:
         return getattr(ctypes.PyDLL(None if path is None else str(path)), name)
     except (OSError, AttributeError):

@@ -27,7 +27,7 @@ class Inputs:
         self.fit = self._comparison()
 
     def _comparison(self) -> Callable[[Sequence[Any]], bool]:
-        if not self._specs:  # somebody else froze the module: nothing is known of its inputs
+        if not self._specs:  # frozen by another program: nothing is known of its inputs
             return lambda _args: True
         if not self._in_a_row:
             return lambda _args: False

@@ -1,4 +1,4 @@
-"""``torch.jit.load``: the readers of a file in the order in which they are asked, and where what they read is placed.
+"""``torch.jit.load``: asks the readers of a file in order, and places what they read.
 
 A file that is loaded already gives its executable (SPEC K5). One that torch-neuron compiled for the hardware PyTorch
 cannot read, and any other it can.
@@ -20,7 +20,7 @@ from neuron_adapters.torch import _artifact, _aws_compiled, _constants, _placed
 from neuron_adapters.torch._executable import Executable
 from neuron_rt import Config, init
 
-#: What PyTorch raises for damaged archives: a message may be no UTF-8, and a size more than there is memory.
+#: What PyTorch raises for damaged archives, whose messages may not be UTF-8 and whose sizes may exceed the memory.
 _UNREADABLE = (RuntimeError, UnicodeError, MemoryError, EOFError, IndexError, OverflowError)
 
 _executables: Shared[Executable] = Shared()
@@ -59,7 +59,7 @@ class _File:
         plain = map_location is None and not extra_files and not restore_shapes
         state = identity(self.source) if self.source and plain else None
         self.key = None if state is None else (*state, config.engine, config.validate_hash)
-        """What tells this state of the file from another, as it was before reading; None where loads share nothing."""
+        """Identifies the state of the file before it is read; None where loads share nothing."""
 
     @property
     def readable(self) -> bool:
@@ -67,7 +67,7 @@ class _File:
         return bool(self.source) or self._begin is not None
 
     def rewound(self) -> Any:
-        """The file, from where it was handed over."""
+        """The file, at the position where the caller handed it over."""
         if self._begin is not None:
             self.f.seek(self._begin)
         return self.f
@@ -82,7 +82,7 @@ class _File:
 
 
 def _loaded_before(file: _File) -> Any:
-    """K5: the same compiled file again, so the same weights."""
+    """The module of a compiled file that is loaded already: both share their weights (SPEC K5)."""
     executable = _executables.get(file.key)
     if executable is None:
         return None
@@ -92,12 +92,12 @@ def _loaded_before(file: _File) -> Any:
 
 
 def _compiled_by_aws(file: _File) -> Any:
-    """A file of torch-neuron's that PyTorch would read, since the plug-in's operators are known by now."""
-    return file.loaded_as_compiled_by_aws() if file.readable and _aws_compiled.is_one(file.f) else None
+    """A file of torch-neuron's that PyTorch would read, since the plug-in's operators are registered by now."""
+    return file.loaded_as_compiled_by_aws() if file.readable and _aws_compiled.is_known(file.f) else None
 
 
 def _torchscript(file: _File) -> Any:
-    """Any other file, and one of torch-neuron's that shows only now what it is."""
+    """The module of any other file; of one of torch-neuron's, where PyTorch finds out only now."""
     try:
         module = file.loaded()
     except _UNREADABLE as error:
@@ -117,7 +117,8 @@ def _torchscript(file: _File) -> Any:
 
 
 def _executable(file: _File, module: torch.jit.ScriptModule) -> Executable | None:
-    """The executable of a compiled module; None where nobody compiled it. Raises ArtifactError where it is damaged."""
+    """The executable of a compiled module; None where it was never compiled. Raises ArtifactError where it is
+    damaged."""
     artifact = _artifact.read(module, file.name)
     if artifact is None:
         return None
@@ -132,6 +133,6 @@ def _executable(file: _File, module: torch.jit.ScriptModule) -> Executable | Non
         artifact.verify(module, file.name)
     executable = Executable.open(module, artifact, file.config.engine, file.name)
     if file.key is not None:
-        # The registered copy is nobody's: what the user sets on the module stays there.
+        # Later loads copy this module, so what the user sets on theirs stays theirs.
         executable.c_module = module._c.__copy__()
     return executable

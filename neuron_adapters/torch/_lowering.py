@@ -1,7 +1,7 @@
-"""From a frozen TorchScript module to the engine, and a call of it there.
+"""Lowers a frozen TorchScript module to the engine, and calls it there.
 
-``lower`` runs when a model is compiled: it converts, and believes nothing that it has not compared (SPEC K3). ``open``
-runs at every load. ``Lowered.call`` is what a station's pool keeps: a request with its buffers.
+``lower`` runs when a model is compiled: it converts, and compares all results with PyTorch's (SPEC K3).
+``open_program`` runs at every load. ``Compiled.call`` makes what a station's pool keeps: a request with its buffers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Compiled:
     def __init__(self, deployment: Deployment, shape: Shape) -> None:
         self.deployment = deployment
         self.inputs, self.outputs, self.template = shape
-        self.sizes = tuple(one.size for one in shape.inputs), tuple(one.size for one in shape.outputs)
+        self.sizes = tuple(tensor.size for tensor in shape.inputs), tuple(tensor.size for tensor in shape.outputs)
 
     def call(self, station: Station) -> Callable[[Sequence[torch.Tensor]], Any]:
         """A new request of ``station`` with its buffers: a function of the input tensors."""
@@ -85,7 +85,7 @@ class _Call:
         with torch.inference_mode(mode=False), torch.no_grad():
             self._inputs = [_buffer(spec) for spec in compiled.inputs]
             self._outputs = [_buffer(spec) for spec in compiled.outputs]
-        self._at = [0 if one is None else one.data_ptr() for one in self._inputs]
+        self._at = [0 if buffer is None else buffer.data_ptr() for buffer in self._inputs]
         self._sizes = [spec.size for spec in compiled.inputs]
         for index, buffer in enumerate(self._inputs):
             if buffer is not None:
@@ -107,9 +107,9 @@ class _Call:
         if self._only is not None:
             self._run()
             return self._only.clone()
-        made = [self._result(index) for index in range(len(self._outputs))]
+        targets = [self._result(index) for index in range(len(self._outputs))]
         self._run()
-        results = [one.clone() if one is buffer else one for one, buffer in zip(made, self._outputs)]
+        results = [target.clone() if target is buffer else target for target, buffer in zip(targets, self._outputs)]
         return self._template.fill(results)
 
     def _place(self, index: int, leaf: torch.Tensor) -> torch.Tensor:
@@ -133,9 +133,9 @@ class _Call:
         if buffer is not None:
             return buffer
         spec = self._specs[index]
-        made = torch.empty(spec.shape, dtype=spec.dtype)
-        self._request.set_output(index, made.data_ptr())
-        return made
+        tensor = torch.empty(spec.shape, dtype=spec.dtype)
+        self._request.set_output(index, tensor.data_ptr())
+        return tensor
 
 
 def _buffer(spec: Tensor) -> torch.Tensor | None:
@@ -184,10 +184,12 @@ def lower(
         with converting(engine):
             lowered = openvino_ir.lower(_convert(frozen, inputs, results), _views(frozen))
         with trying(engine):
-            shape = Shape([Tensor.like(one) for one in inputs], [Tensor.like(one) for one in results], structure)
+            shape = Shape(
+                [Tensor.like(tensor) for tensor in inputs], [Tensor.like(tensor) for tensor in results], structure
+            )
             compiled = open_program(engine, lowered, frozen, shape, bf16=bf16)
             call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
-            for trial in (inputs, tuple(_turned(one) for one in inputs)):
+            for trial in (inputs, tuple(_turned(tensor) for tensor in inputs)):
                 _compare(engine, method(*trial), method(*trial), call(trial), bf16=bf16)
         why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino" if rival is None else _race(engine, call, rival, inputs)
     return Form(lowered.dumps(), results, structure), f"bfloat16; {why}" if bf16 else why
@@ -215,14 +217,14 @@ def open_program(
 
 
 def _refuse(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> None:
-    """What one comparison could not vouch for. Raises CompileError."""
+    """Refuse models for which a comparison on one example proves too little. Raises CompileError."""
     graph = frozen.inlined_graph
     kinds = {node.kind() for node in graph.nodes()}
     if kinds & {"prim::If", "prim::Loop"}:
         raise CompileError("it has control flow, and one example does not go every way")
     if any(True for _ in frozen.parameters()) or any(True for _ in frozen.buffers()):
         raise CompileError("it keeps state between calls")
-    if any(not isinstance(one, torch.Tensor) for one in inputs):
+    if any(not isinstance(argument, torch.Tensor) for argument in inputs):
         raise CompileError("its inputs are nested")
     if any(leaf.numel() == 0 for _path, leaf in flatten(inputs)):
         raise CompileError("it has an empty input")
@@ -260,26 +262,26 @@ def _convert(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: S
 
 def _views(module: torch.jit.ScriptModule) -> list[memoryview]:
     """The module's own constants as bytes, in the order in which its code names them. Nothing is copied."""
-    found = []
+    views = []
     for value in constants(module):
         if isinstance(value, torch.Tensor) and value.is_contiguous() and value.numel() and not value.is_quantized:
-            found.append(value.detach().reshape(-1).view(torch.uint8).numpy().data)
+            views.append(value.detach().reshape(-1).view(torch.uint8).numpy().data)
         else:
-            found.append(memoryview(b""))
-    return found
+            views.append(memoryview(b""))
+    return views
 
 
 def _turned(leaf: torch.Tensor) -> torch.Tensor:
-    """Another input of the same kind: whatever values the example has, in another order."""
+    """Another input of the same kind: the example's values in another order."""
     return leaf.flip(list(range(leaf.dim()))) if leaf.dim() else leaf
 
 
-def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: bool) -> None:
-    """SPEC K3. Raises CompileError."""
-    for (path, one), (_p, same), (_path, two) in zip(flatten(expected), flatten(again), flatten(found)):
-        if not torch.allclose(one, same, rtol=0, atol=0, equal_nan=True):
+def _compare(engine: Engine, expected: Any, again: Any, actual: Any, *, bf16: bool) -> None:
+    """Compare two results of PyTorch's with each other and with the engine's (SPEC K3). Raises CompileError."""
+    for (path, wanted), (_p, repeated), (_path, tensor) in zip(flatten(expected), flatten(again), flatten(actual)):
+        if not torch.allclose(wanted, repeated, rtol=0, atol=0, equal_nan=True):
             raise CompileError("it answers differently each time")
-        close = tolerance(str(one.dtype).removeprefix("torch."), bf16=bf16)
-        if not torch.allclose(one, two, equal_nan=True, **close):
+        close = tolerance(str(wanted.dtype).removeprefix("torch."), bf16=bf16)
+        if not torch.allclose(wanted, tensor, equal_nan=True, **close):
             name = f" {path}" if path else ""
             raise CompileError(f"{engine.name} does not agree with PyTorch on output{name}")

@@ -72,7 +72,7 @@ class DataParallel(torch.nn.Module):
             self._executable = self._executable.with_dynamic_batch(dynamic=False)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        """Split, run, join. Structures of inputs and outputs stay; what is no tensor goes to every part."""
+        """Split, run, join. Structures of inputs and outputs stay; what is not a tensor goes to every part."""
         parts = self._split(inputs, kwargs)
         model, target, executable = self._model, self._target, self._executable
 

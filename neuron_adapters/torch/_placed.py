@@ -1,4 +1,4 @@
-"""A ScriptModule on its NeuronCores: the object stays the one PyTorch made, its methods run where it is placed."""
+"""Places a ScriptModule: the object stays PyTorch's own, and its methods run on its NeuronCores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PlacedMethod:
         self._target = target
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if _tracing() is not None:  # somebody traces a larger module: the graph must see the method itself
+        if _tracing() is not None:  # a larger module is traced: the graph must see the method itself
             return self._method(*args, **kwargs)
         model = self._model
         return (model.slot or model.pick()).run(self._target, args, kwargs)
@@ -50,7 +50,7 @@ class PlacedMethod:
 
 
 class CompiledMethod(PlacedMethod):
-    """``forward`` of a compiled module: its executable runs, at the replica's station of the engine if there is one."""
+    """``forward`` of a compiled module: runs its executable, at the replica's station of the engine if it has one."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ class CompiledMethod(PlacedMethod):
 
 
 def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | None = None) -> None:
-    """Let every method of ``module`` run as ``model``; ``executable`` stands in for ``forward`` where there is one."""
+    """Let every method of ``module`` run as ``model``; ``executable``, if any, replaces ``forward``."""
     c_module = module._c
     for name in c_module._method_names():
         method = c_module._get_method(name)
@@ -80,8 +80,8 @@ def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | 
 def new_model(module: torch.jit.ScriptModule, source: str) -> tuple[Model, Artifact | None]:
     """The runtime's model for ``module``: NCs from its own record, from those of compiled modules inside it, else 1."""
     artifact = read(module, source)
-    within = [artifact] if artifact is not None else embedded(module, source)
-    cores = max((one.pipeline_cores for one in within), default=1)
+    records = [artifact] if artifact is not None else embedded(module, source)
+    cores = max((record.pipeline_cores for record in records), default=1)
     name = Path(source).name if source else str(module.original_name)
     model = Model(name, cores, FRAMEWORK, kind="torch", file=source)
     model.weights = sum(weight.nbytes for weight in (*module.parameters(), *module.buffers()))
@@ -100,7 +100,8 @@ def place(module: torch.jit.ScriptModule, source: str, executable: Executable | 
 
 
 def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name: str) -> None:
-    """For what was just compiled: most of it is saved and never run here. A context places it at once."""
+    """Place a module that was just compiled: in a context at once, else at its first call, since most modules are saved
+    and never run here."""
     model, _artifact = new_model(module, "")
     model.name = name
     model.prepare = executable.prepare
@@ -113,13 +114,13 @@ def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name:
 
 
 def follow(source: torch.nn.Module, result: torch.jit.ScriptModule, *, same: bool = False) -> None:
-    """``result`` was made from ``source`` (copied, frozen, optimised): it stays on the NCs of ``source``, shares its
-    place and, once saved, needs as many. ``same``: it computes the very same graph."""
+    """Let ``result``, which was made from ``source`` (copied, frozen, optimised), share the NCs of ``source`` and, once
+    saved, need as many. ``same``: it computes the very same graph."""
     if not isinstance(source, torch.jit.ScriptModule):
         return
     records = embedded(source)
     if records and not result._c.hasattr(ATTRIBUTE):
-        artifact = Artifact(max(one.pipeline_cores for one in records))
+        artifact = Artifact(max(record.pipeline_cores for record in records))
         with contextlib.suppress(RuntimeError):  # PyTorch cannot print its code, nor save it: no file needs a checksum
             artifact = artifact.sealed(result)
         artifact.attach(result)

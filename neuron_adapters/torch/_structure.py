@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-#: What is nested deeper is no structure of a model's outputs.
+#: No model's outputs are nested deeper.
 _MOST_NESTED = 64
 
 
@@ -55,7 +55,7 @@ def _spec(value: Any, leaves: list[torch.Tensor]) -> Any:
 
 
 def _numbers(spec: Any, depth: int = 0) -> Iterator[int]:
-    """The tensors of a structure. Raises ValueError for what is none, or is nested more than _MOST_NESTED deep."""
+    """The numbers of a structure's tensors. Raises ValueError for anything else, and beyond _MOST_NESTED levels."""
     if type(spec) is int:
         yield spec
         return

@@ -1,5 +1,5 @@
-"""``torch.load`` of a TorchScript archive, as scripts of the plug-in's time have it: today's refuses unless it is asked
-twice. Under neuron-run it is ``torch.jit.load``; everything else is PyTorch's own (SPEC H2)."""
+"""``torch.load`` of a TorchScript archive, which scripts of the plug-in's time call. Today's PyTorch refuses it unless
+``weights_only=False`` is passed, and then warns. Under neuron-run it is ``torch.jit.load`` (SPEC H2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ZIP = b"PK\x03\x04"
 
 
 def wrap_load(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``torch.load``."""
+    """A hook of ``torch.load``: TorchScript archives are loaded by ``torch.jit.load``."""
 
     def load(f: Any, map_location: Any = None, *args: Any, weights_only: bool | None = None, **kwargs: Any) -> Any:
         unsaid = weights_only is None and not _untrusted.asked()
