@@ -1,4 +1,4 @@
-"""JSON out of files of strangers: numbers that are numbers, and a bound on what it becomes in memory (SPEC F2, F3)."""
+"""Reads JSON out of untrusted files: numbers are finite, and the memory that it takes is bounded (SPEC F2, F3)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 import math
 from typing import Any, NoReturn
 
-#: More digits than a number has that means something here. Converting n digits takes n * n steps.
+#: No meaningful number has more digits. Converting n digits takes n * n steps.
 _MOST_DIGITS = 32
-#: Of lists, objects and commas together. An empty list takes 3 bytes of text and 64 of memory: this keeps what one text
-#: becomes below 256 MiB beside its strings.
+#: Most lists, objects and commas together. An empty list takes 3 bytes of text and 64 of memory: this keeps the value
+#: of a text below 256 MiB, its strings aside.
 MOST_VALUES = 1 << 20
 
 
 def loads(text: object, *, strict: bool = True, most: int = MOST_VALUES) -> Any:
-    """The value of a JSON text. Raises ValueError for what is none, is nested without end, has more than ``most``
-    values, or holds a number that is not finite."""
+    """The value of a JSON text. Raises ValueError for anything else, for endless nesting, for more than ``most``
+    values, and for a number that is not finite."""
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
     if not isinstance(text, str):

@@ -1,5 +1,5 @@
-"""What is in a model file, of whatever framework and compiler: one report for all (SPEC K6). No framework is needed;
-nothing is run, unpickled or extracted."""
+"""Reports what is in a model file of any framework and compiler (SPEC K6). It needs no framework, and runs, unpickles
+and extracts nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OURS = re.compile(r"neuron_adapters \d+(\.\w+)*")
 _RECORD = '{"version": '
 _LONGEST_RECORD = _PIECE = 1 << 20
 _MOST_TRIED = 64
-#: Finds the end of a record; what its numbers are is the record's question.
+#: Finds the end of a record. Its numbers stay texts: Record.loads checks them.
 _ANY = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 #: Where a .pt2 archive keeps its record.
 _EXTRA = "neuron_artifact.json"
@@ -48,7 +48,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Contents:
-    """The report. ``runs_here``: whether a NeuronCore of this package runs it; ``how`` and ``advice`` say the rest."""
+    """The report on a file. ``runs_here``: whether an emulated NeuronCore runs it; ``how``: what runs it, or why
+    nothing does; ``advice``: what to do then."""
 
     file: str
     kind: str
@@ -64,15 +65,17 @@ class Contents:
     advice: str = ""
 
     def as_json(self) -> dict[str, object]:
-        """For scripts: tensors as objects, everything else as it is."""
-        made = asdict(self)
-        for one in (made, *made["parts"]):
+        """The report for scripts: tensors become objects."""
+        report = asdict(self)
+        for tensors in (report, *report["parts"]):
             for side in ("inputs", "outputs"):
-                one[side] = [{"name": name, "shape": list(shape), "dtype": dtype} for name, shape, dtype in one[side]]
-        for part in made["parts"]:
+                tensors[side] = [
+                    {"name": name, "shape": list(shape), "dtype": dtype} for name, shape, dtype in tensors[side]
+                ]
+        for part in report["parts"]:
             if part["neff"] is not None:
                 part["neff"]["ncs_per_node"] = list(part["neff"]["ncs_per_node"])
-        return made
+        return report
 
 
 def look(path: str) -> Contents:
@@ -83,7 +86,7 @@ def look(path: str) -> Contents:
         return _look(path)
     except (ArtifactError, OSError):
         raise
-    except Exception as error:  # whatever else a damaged file makes of a reader
+    except Exception as error:  # whatever a reader raises about a damaged file
         raise damaged(f"{path} is damaged: {one_line(error)}") from error
 
 
@@ -93,7 +96,7 @@ def _look(path: str) -> Contents:
         return _checkpoint(path, prefix)
     if os.path.isdir(path):
         return _saved_model(path)
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for whoever writes to it
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
         raise damaged(f"{path} is neither a file nor a directory.")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -114,12 +117,12 @@ def _look(path: str) -> Contents:
 
 
 def compiler_of(header: Header | None) -> str:
-    """Who wrote a NEFF, as far as its name says; empty where it does not."""
+    """The compiler that wrote a NEFF; empty where its name does not say."""
     name = header.name if header else ""
     if ours := _OURS.match(name):
         return f"{ours[0]}, for emulated NeuronCores"
-    found = _COMPILER.match(name)
-    return f"neuron-cc {found[0]}, for the hardware" if found else ""
+    version = _COMPILER.match(name)
+    return f"neuron-cc {version[0]}, for the hardware" if version else ""
 
 
 def _neff(path: str, data: bytes) -> Contents:
@@ -129,60 +132,77 @@ def _neff(path: str, data: bytes) -> Contents:
         raise damaged(f"{path} is damaged, or no NEFF: {error}.") from error
     part = Part(os.path.basename(path), header.nc_count, len(data), neff=header)
     return Contents(
-        path, "NEFF", len(data), compiler_of(header), header.nc_count, parts=(part,), runs_here=False,
-        how="a NEFF alone holds instructions for the hardware, and no graph", advice=_AGAIN,
-    )  # fmt: skip
+        path,
+        "NEFF",
+        len(data),
+        compiler_of(header),
+        header.nc_count,
+        parts=(part,),
+        runs_here=False,
+        how="a NEFF alone holds instructions for the hardware, and no graph",
+        advice=_AGAIN,
+    )
 
 
 def _saved_model(path: str) -> Contents:
-    found = savedmodel.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
-    if found is None:
+    model = savedmodel.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
+    if model is None:
         raise damaged(f"{path} is no SavedModel: it has no saved_model.pb.")
     size = sum(
         os.lstat(os.path.join(folder, name)).st_size for folder, _names, files in os.walk(path) for name in files
-    )  # fmt: skip
-    kind = f"TensorFlow SavedModel (TensorFlow {found.tensorflow})" if found.tensorflow else "TensorFlow SavedModel"
-    name = "serving_default" if "serving_default" in found.signatures else next(iter(sorted(found.signatures)), "")
-    inputs, outputs = found.signatures.get(name, ((), ()))
+    )
+    kind = f"TensorFlow SavedModel (TensorFlow {model.tensorflow})" if model.tensorflow else "TensorFlow SavedModel"
+    name = "serving_default" if "serving_default" in model.signatures else next(iter(sorted(model.signatures)), "")
+    inputs, outputs = model.signatures.get(name, ((), ()))
     parts, erased, refused = [], "", ""
-    for node in found.nodes:
+    for node in model.nodes:
         batch = "any" if node.batched else "fixed"
-        parts.append(Part(
-            node.name, node.nc_count, len(node.binary), node.inputs, node.outputs, batch, node.header,
-            savedmodel.operators(node.graph),
-        ))  # fmt: skip
+        parts.append(
+            Part(
+                node.name,
+                node.nc_count,
+                len(node.binary),
+                node.inputs,
+                node.outputs,
+                batch,
+                node.header,
+                savedmodel.operators(node.graph),
+            )
+        )
         erased = erased or node.erased
         refused = refused or savedmodel.refused_operator(node.graph)
-    made = Contents(path, kind, size, inputs=inputs, outputs=outputs, parts=tuple(parts))
+    contents = Contents(path, kind, size, inputs=inputs, outputs=outputs, parts=tuple(parts))
     if not parts:
-        return _with_record(made, os.path.join(path, "saved_model.pb"))
-    made = replace(
-        made, compiled_by=_first(parts) or "tensorflow-neuron", nc_count=found.nc_count, replicas=found.replicas
+        return _with_record(contents, os.path.join(path, "saved_model.pb"))
+    contents = replace(
+        contents, compiled_by=_first(parts) or "tensorflow-neuron", nc_count=model.nc_count, replicas=model.replicas
     )
     if erased:
         why = f"the compiler took large constants, such as {erased!r}, out of the graph that it embedded"
-        return replace(made, runs_here=False, how=why, advice=_AGAIN)
+        return replace(contents, runs_here=False, how=why, advice=_AGAIN)
     if refused:
         why = (
             f"the graph that it embeds holds the operator {refused!r}, which does more than compute, or is not known to"
         )
-        return replace(made, runs_here=False, how=why, advice=_AGAIN)
-    return replace(made, how=_RUNS)
+        return replace(contents, runs_here=False, how=why, advice=_AGAIN)
+    return replace(contents, how=_RUNS)
 
 
 def _checkpoint(path: str, prefix: str) -> Contents:
-    found = mxnet.load(prefix)
-    kind = f"MXNet checkpoint (MXNet {found.mxnet})" if found.mxnet else "MXNet checkpoint"
+    checkpoint = mxnet.load(prefix)
+    kind = f"MXNet checkpoint (MXNet {checkpoint.mxnet})" if checkpoint.mxnet else "MXNet checkpoint"
     parts = [
-        Part(one.name, one.nc_count, one.size, one.inputs, (), "fixed", one.header, dict(Counter(one.operators)))
-        for one in found.parts
+        Part(part.name, part.nc_count, part.size, part.inputs, (), "fixed", part.header, dict(Counter(part.operators)))
+        for part in checkpoint.parts
     ]
     inputs = {leaf[0]: leaf for part in parts for leaf in part.inputs}
-    made = Contents(path, kind, found.size, inputs=tuple(inputs.values()), outputs=found.outputs, parts=tuple(parts))
+    contents = Contents(
+        path, kind, checkpoint.size, inputs=tuple(inputs.values()), outputs=checkpoint.outputs, parts=tuple(parts)
+    )
     if not parts:
-        return made
+        return contents
     count = max(part.nc_count for part in parts)
-    return replace(made, compiled_by=_first(parts) or "mx_neuron.compile", nc_count=count, how=_RUNS)
+    return replace(contents, compiled_by=_first(parts) or "mx_neuron.compile", nc_count=count, how=_RUNS)
 
 
 def _archive(path: str, size: int) -> Contents:
@@ -195,66 +215,80 @@ def _archive(path: str, size: int) -> Contents:
         return Contents(path, "Keras file", size)
     if any(name.endswith("/archive_format") for name in names):
         return _exported(Contents(path, "PyTorch exported program", size), path)
-    found = torchscript.load(path, path)
-    made = Contents(path, "TorchScript archive", size)
-    if not found.compiled:
-        if found.operators:
+    archive = torchscript.load(path, path)
+    contents = Contents(path, "TorchScript archive", size)
+    if not archive.compiled:
+        if archive.operators:
             return replace(
-                made, compiled_by="torch-neuron", runs_here=False, how="its binary is missing", advice=_AGAIN
+                contents, compiled_by="torch-neuron", runs_here=False, how="its binary is missing", advice=_AGAIN
             )
-        return _with_record(made, path)
+        return _with_record(contents, path)
     parts = [
         Part(
-            one.class_name or f"binary {index}", one.nc_count, one.size, one.inputs, one.outputs,
-            "any" if one.batched else "fixed", one.header,
+            part.class_name or f"binary {index}",
+            part.nc_count,
+            part.size,
+            part.inputs,
+            part.outputs,
+            "any" if part.batched else "fixed",
+            part.header,
         )
-        for index, one in enumerate(found.compiled)
-    ]  # fmt: skip
+        for index, part in enumerate(archive.compiled)
+    ]
     single = parts[0] if len(parts) == 1 else Part("", 1, 0)
     return replace(
-        made, compiled_by=_first(parts) or "torch-neuron", nc_count=found.nc_count, inputs=single.inputs,
-        outputs=single.outputs, parts=tuple(parts), runs_here=False,
+        contents,
+        compiled_by=_first(parts) or "torch-neuron",
+        nc_count=archive.nc_count,
+        inputs=single.inputs,
+        outputs=single.outputs,
+        parts=tuple(parts),
+        runs_here=False,
         how="its weights exist only in the hardware's own layout: it loads, shows its graph and is placed, no more",
         advice=_AGAIN,
-    )  # fmt: skip
+    )
 
 
-def _exported(made: Contents, path: str) -> Contents:
-    """The same with the record of an exported program, where it has one."""
+def _exported(contents: Contents, path: str) -> Contents:
+    """Add what the record of an exported program says, where it has one."""
     try:
         with zips.opened(path) as packed:
-            entry = next((one for one in packed.infolist() if one.filename.endswith(f"/{_EXTRA}")), None)
+            entry = next((member for member in packed.infolist() if member.filename.endswith(f"/{_EXTRA}")), None)
             if entry is None:
-                return made
+                return contents
             count = cores(bounded_json.loads(zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
     except (*zips.DAMAGED, TypeError) as error:
         raise damaged(f"{path}: the record of the compilation cannot be read ({one_line(error)}).") from error
     how = "runs on PyTorch"
-    return replace(made, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)
+    return replace(contents, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)
 
 
-def _with_record(made: Contents, file: str) -> Contents:
-    """The same with what this package wrote when it compiled, where it did."""
+def _with_record(contents: Contents, file: str) -> Contents:
+    """Add what the record of this package says, where the file has one."""
     record = _record(file)
     if record is None:
-        return made
+        return contents
     return replace(
-        made, compiled_by=f"{record.compiler or 'neuron_adapters'}, for emulated NeuronCores", replicas=record.replicas,
-        nc_count=record.pipeline_cores, inputs=record.inputs or made.inputs, outputs=record.outputs or made.outputs,
+        contents,
+        compiled_by=f"{record.compiler or 'neuron_adapters'}, for emulated NeuronCores",
+        replicas=record.replicas,
+        nc_count=record.pipeline_cores,
+        inputs=record.inputs or contents.inputs,
+        outputs=record.outputs or contents.outputs,
         how=f"runs on {record.engine or 'its framework'}",
-    )  # fmt: skip
+    )
 
 
 def _record(file: str) -> Record | None:
-    """The first record in a file, wherever it is: it is JSON, in ASCII. The file is read once, and at most _MOST_TRIED
-    MiB of it are parsed: what looks like a record so often and is none hides what follows (SPEC F2)."""
+    """The first record in a file, at any position: it is JSON, in ASCII. The file is read once, and at most _MOST_TRIED
+    MiB of it are parsed. So a record is not found after _MOST_TRIED texts that only look like one (SPEC F2)."""
     tried = 0
     with open(file, "rb") as opened:
         text, at = "", 0
         while tried < _MOST_TRIED:
             at = text.find(_RECORD, at)
             if at < 0:
-                text, at = text[1 - len(_RECORD) :], 0  # it may lie across two pieces
+                text, at = text[1 - len(_RECORD) :], 0  # a record may lie across two pieces
             if len(text) - at < _LONGEST_RECORD and (piece := opened.read(_PIECE)):
                 text, at = text[at:] + piece.decode("latin-1"), 0
                 continue

@@ -9,7 +9,7 @@ from neuron_adapters.files.printable import printable
 from neuron_adapters.files.protobuf import fields, integer, integers, text, view
 from neuron_adapters.files.record import MOST_CORES, MOST_DIMENSIONS, MOST_TENSORS, Leaf
 
-#: What is longer is none, and need not be looked at.
+#: No metaneff is longer.
 _LONGEST = 16 << 20
 
 _DTYPES = {
@@ -27,12 +27,12 @@ class Metaneff:
     batched: bool
     """Whether dimension 0 of its inputs may vary."""
     nc_count: int
-    """NCs it is best run on, 0 where it says none."""
+    """NCs it is best run on, 0 where it does not say."""
 
 
 def read(data: bytes | memoryview) -> Metaneff:
-    """The metaneff in ``data``. Its bytes are read once for each level they are in, of which there are two. Raises
-    ValueError for what is none."""
+    """The metaneff in ``data``. Its bytes are read once for each level of messages, of which there are two. Raises
+    ValueError for anything else."""
     if len(data) > _LONGEST:
         raise ValueError(f"it has {len(data)} bytes")
     sides: dict[int, list[Leaf]] = {1: [], 2: []}
@@ -45,7 +45,7 @@ def read(data: bytes | memoryview) -> Metaneff:
             sides[number].append(leaf)
             batched = batched or dynamic
         elif number == 3:
-            nc_count = next((integer(one) for inner, one in fields(view(value)) if inner == 3), nc_count)
+            nc_count = next((integer(count) for inner, count in fields(view(value)) if inner == 3), nc_count)
     if not sides[1] or not sides[2]:
         raise ValueError("it names no inputs or no outputs")
     return Metaneff(tuple(sides[1]), tuple(sides[2]), batched, nc_count if 0 < nc_count <= MOST_CORES else 0)

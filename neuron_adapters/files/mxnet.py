@@ -1,7 +1,7 @@
-"""MXNet checkpoints, looked at without MXNet and without reading their weights: compiled nodes and their binaries.
+"""Reads the compiled nodes and their binaries in MXNet checkpoints, without MXNet and without reading the weights.
 
-The symbol file is parsed once, and each binary hashed once, however many nodes name it. What one text in it says of
-shapes is parsed once as well (SPEC F2).
+The symbol file is parsed once, and each binary is hashed once, however many nodes name it. Each text about shapes is
+parsed once as well (SPEC F2).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _LARGEST_SYMBOL, _LARGEST_MAP, _LARGEST_NAME = 64 << 20, 1 << 16, 1 << 16
 _MOST_DIMENSIONS = 32
 #: Arrays of a params file: one without data takes 4 bytes there and 300 in memory.
 MOST_ARRAYS = 1 << 18
-#: Python's literals without those that are long, nested by signs, or warned of. Each character begins one alternative
-#: at most, so that matching takes linear time.
+#: Python's literals except long ones, repeated signs, and those that Python warns of. Each character begins at most one
+#: alternative, so matching takes linear time.
 _LITERAL = re.compile(r"""(?:[][{}(),:\s]|-?[0-9]{1,18}(?![\w.])|'[^'"\\\n]*'|"[^'"\\\n]*")*""")
 
 
@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def prefix_of(path: str) -> str | None:
-    """The prefix of the checkpoint that a path names, None where it names none."""
+    """The prefix of the checkpoint that a path names, None where it does not name one."""
     prefix = path.removesuffix(SYMBOL) if path.endswith(SYMBOL) else PARAMS.sub("", path)
     return prefix if os.path.isfile(prefix + SYMBOL) else None
 
@@ -82,10 +82,12 @@ def load(prefix: str) -> Checkpoint:
         text = opened.read(size)
     folder, name = os.path.split(prefix)
     weights = sorted(
-        one for one in os.listdir(folder or ".") if one.startswith(f"{name}-") and PARAMS.fullmatch(one[len(name) :])
+        file_name
+        for file_name in os.listdir(folder or ".")
+        if file_name.startswith(f"{name}-") and PARAMS.fullmatch(file_name[len(name) :])
     )
     params = os.path.join(folder, weights[-1]) if weights else ""
-    if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for whoever writes to it
+    if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for its writer
         raise damaged(f"{params} is no file.")
     try:
         graph = bounded_json.loads(text, strict=False)
@@ -105,23 +107,23 @@ def load(prefix: str) -> Checkpoint:
 
 
 def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
-    """Of each array in a params file its shape, dtype, place and bytes, by name. Its data are stepped over. Raises
+    """The shape, dtype, offset and size in bytes of each array in a params file, by name. The data are skipped. Raises
     ValueError, struct.error."""
     size = os.fstat(file.fileno()).st_size
     magic, _reserved, count = _unpack(file, "<3Q")
     if magic != 0x112 or count > min(size // 4, MOST_ARRAYS):
         raise ValueError("the params file does not begin as one")
-    found = []
+    arrays = []
     for _index in range(count):
         shape, number = _head(file)
         length = _SIZES[number]
-        for one in shape:
-            length *= one
+        for axis in shape:
+            length *= axis
         at = file.tell()
         if min(shape, default=0) < 0 or length > size - at:
             raise ValueError(f"an array at byte {at} is longer than the file")
         file.seek(length, os.SEEK_CUR)
-        found.append((shape, _DTYPES[number], at, length))
+        arrays.append((shape, _DTYPES[number], at, length))
     (named,) = _unpack(file, "<Q")
     if named not in (0, count):
         raise ValueError(f"the params file has {count} arrays and {named} names")
@@ -131,11 +133,11 @@ def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, in
         if length > _LARGEST_NAME:
             raise ValueError(f"a name has {length} bytes")
         names.append(file.read(length).decode(errors="backslashreplace"))
-    return dict(zip(names or map(str, range(count)), found))
+    return dict(zip(names or map(str, range(count)), arrays))
 
 
 def _head(file: BinaryIO) -> tuple[tuple[int, ...], int]:
-    """Shape and dtype of the array that begins here, in one of the four forms of the years."""
+    """Shape and dtype of the array that begins here, in any of the four forms that MXNet has written."""
     (first,) = _unpack(file, "<I")
     if first in (0xF993FAC9, 0xF993FACA):
         storage, dimensions = _unpack(file, "<2i")
@@ -164,7 +166,7 @@ def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
 
 def _parts(graph: Any, arrays: dict[str, Any], file: BinaryIO | None) -> tuple[Part, ...]:
     headers: dict[str, Header | None] = {}
-    found = []
+    parts = []
     for node in graph["nodes"]:
         if node["op"] != OP:
             continue
@@ -172,15 +174,18 @@ def _parts(graph: Any, arrays: dict[str, Any], file: BinaryIO | None) -> tuple[P
         _shape, _dtype, at, size = arrays.get(binary, ((), "", 0, 0))
         if file is not None and size and binary not in headers:
             headers[binary] = _header(file, at, size)
-        counts = [cores(bounded_json.whole(attrs[one])) for one in _CORES if one in attrs]
+        counts = [cores(bounded_json.whole(attrs[key])) for key in _CORES if key in attrs]
         operators = sorted(
-            printable(one["op"]) for part in node.get("subgraphs", ()) for one in part["nodes"] if one["op"] != "null"
+            printable(inner["op"])
+            for part in node.get("subgraphs", ())
+            for inner in part["nodes"]
+            if inner["op"] != "null"
         )
-        inputs = tuple((printable(name), *one) for name, one in input_map(str(attrs.get(INPUTS, ""))).items())
-        found.append(
+        inputs = tuple((printable(name), *tensor) for name, tensor in input_map(str(attrs.get(INPUTS, ""))).items())
+        parts.append(
             Part(printable(node["name"]), max(counts, default=1), inputs, tuple(operators), headers.get(binary), size)
         )
-    return tuple(found)
+    return tuple(parts)
 
 
 def _header(file: BinaryIO, at: int, size: int) -> Header | None:
@@ -193,17 +198,16 @@ def _header(file: BinaryIO, at: int, size: int) -> Header | None:
 
 @functools.lru_cache(maxsize=16)
 def input_map(text: str) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and dtype by name, of ``{'data':[[[1,28,28]],'float32','data0']}``; empty where it says nothing of the
-    kind."""
+    """Shape and dtype by name, of ``{'data':[[[1,28,28]],'float32','data0']}``; empty for any other text."""
     try:
-        return {str(name): (_sizes(one[0][0]), printable(one[1])) for name, one in literal(text).items()}
+        return {str(name): (_sizes(tensor[0][0]), printable(tensor[1])) for name, tensor in literal(text).items()}
     except (ValueError, TypeError, AttributeError, IndexError, KeyError):
         return {}
 
 
 def literal(text: str) -> Any:
-    """The value of a literal of Python's that is made of lists, tuples, dicts, whole numbers and plain texts. Raises
-    ValueError for any other, and for more than 64 KiB, since each character becomes some hundred bytes for a time."""
+    """The value of a Python literal of lists, tuples, dicts, whole numbers and plain texts. Raises ValueError for any
+    other, and for more than 64 KiB, since each character takes some hundred bytes while it is parsed."""
     if len(text) > _LARGEST_MAP or not _LITERAL.fullmatch(text):
         raise ValueError("it is no plain literal")
     try:
@@ -213,15 +217,15 @@ def literal(text: str) -> Any:
 
 
 def _sizes(raw: Any) -> tuple[int, ...]:
-    """Raises ValueError for what is no shape."""
+    """``raw`` as a shape. Raises ValueError where it is not one."""
     if not isinstance(raw, (list, tuple)) or len(raw) > _MOST_DIMENSIONS:
         raise ValueError("it is no shape")
     return tuple(map(bounded_json.whole, raw))
 
 
 def _outputs(graph: Any) -> tuple[Leaf, ...]:
-    """Of the heads. Several may be of one node, whose shapes are parsed once."""
-    heads, shapes, found = graph["heads"], {}, []
+    """The outputs. The shapes of a node with several outputs are parsed once."""
+    heads, shapes, outputs = graph["heads"], {}, []
     if len(heads) > MOST_TENSORS:
         raise ValueError(f"it has {len(heads)} outputs")
     for head in heads:
@@ -236,8 +240,8 @@ def _outputs(graph: Any) -> tuple[Leaf, ...]:
             shape = _sizes(shapes[number][head[1]])
         except (ValueError, TypeError, KeyError, IndexError):
             shape = ()
-        found.append((printable(f"{printable(node['name'])}_output", 2 * LONGEST), shape, ""))
-    return tuple(found)
+        outputs.append((printable(f"{printable(node['name'])}_output", 2 * LONGEST), shape, ""))
+    return tuple(outputs)
 
 
 def _version(graph: Any) -> str:

@@ -1,8 +1,7 @@
-"""NEFF, the container that the Neuron compilers write: its header is read, and written, so that scripts which read it
-find their fields.
+"""Reads and writes the header of NEFFs, the container of the Neuron compilers: scripts look for its fields.
 
-The layout is that of files in the wild: a header of 1024 bytes, then a gzipped tar archive. Nothing on an emulated
-NeuronCore runs by it.
+The layout is that of files in the wild: a header of 1024 bytes, then a gzipped tar archive. An emulated NeuronCore runs
+nothing of it.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def is_neff(data: bytes | memoryview) -> bool:
 
 def read_header(data: bytes | memoryview) -> Header:
     """The header of the NEFF in ``data``, of which every byte is hashed: callers ask once for each binary (SPEC F2).
-    Raises ValueError for what is none."""
+    Raises ValueError for anything else."""
     if len(data) < HEADER:
         raise ValueError(f"it has {len(data)} bytes, and the header alone of a NEFF has {HEADER}")
     version, size, data_size, _one = struct.unpack_from("<4Q", data)

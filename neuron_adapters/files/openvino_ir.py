@@ -1,6 +1,7 @@
-"""An OpenVINO model as text and a table of constants, for a framework's own file format to carry.
+"""Stores an OpenVINO model as text and a table of constants, which a framework's own file format can carry.
 
-The weights are in that file already. So the lowered form names them, and holds only what the conversion made anew.
+The weights are in that file already. So the lowered form refers to them, and holds only the constants that the
+conversion created.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ log = logging.getLogger("neuron_adapters")
 VERSION = 1
 _MOST_NEW = 64 << 20
 _MOST_TEXT = 256 << 20
-#: Deflate unpacks to up to a thousand times what it packed; the text of a deep network, to thirty.
+#: Deflate can unpack to a thousand times the packed size; the text of a deep network unpacks to thirty times.
 _MOST_TIMES, _SLACK = 100, 1 << 20
 _NEW = -1
 
@@ -62,7 +63,7 @@ class Lowered:
 
     @classmethod
     def loads(cls, record: object) -> Lowered:
-        """Read what ``dumps`` wrote; another program's word. It unpacks to at most _MOST_TIMES its size and a MiB
+        """Read what ``dumps`` wrote. The record is not trusted: it unpacks to at most _MOST_TIMES its size and a MiB
         (SPEC F2). Raises ValueError."""
         try:
             raw = bounded_json.loads(record) if isinstance(record, str) else None
@@ -80,34 +81,34 @@ class Lowered:
         return cls(text, constants, new, prints, packed)
 
     def refreshed(self, own: Sequence[memoryview]) -> Lowered:
-        """The same for constants whose content may be another by now, as the process knows that has them."""
+        """The same with the fingerprints of ``own``, whose content may have changed in this process."""
         return replace(self, prints={number: fingerprint(own[number]) for number in self.prints})
 
     def program(self, own: Sequence[memoryview]) -> Program:
-        """The program, its constants found among ``own``, those of the file in their order, which it keeps alive.
+        """The program. Its constants lie in ``own``, the constants of the file in their order, which it keeps alive.
 
-        Raises ValueError where one is not what it was when the model was lowered.
+        Raises ValueError where a constant has changed since the model was lowered.
         """
         new = memoryview(self.new)
         for number, mark in self.prints.items():
             if not 0 <= number < len(own) or fingerprint(own[number]) != mark:
                 raise ValueError(f"constant {number} of the file is not the one that was lowered")
-        found = []
+        constants = []
         for number, start, size in self.constants:
             if number != _NEW and number not in self.prints:
                 raise ValueError(f"constant {number} has no fingerprint")
             source = new if number == _NEW else own[number]
             if start < 0 or size < 1 or start + size > source.nbytes:
                 raise ValueError(f"constant {number} is shorter than {start + size} bytes")
-            found.append(Constant(_address(source) + start, size))
-        return Program(self.text, tuple(found), self.packed, (self.new, own))
+            constants.append(Constant(_address(source) + start, size))
+        return Program(self.text, tuple(constants), self.packed, (self.new, own))
 
 
 def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None = None) -> Lowered:
-    """An openvino.Model in text. Constants that are byte for byte among ``own`` are named, others are taken along.
+    """Store an openvino.Model as text. Constants that are byte for byte among ``own`` are referred to, others stored.
 
-    ``held``: inputs of the model that are constants in truth, by name, each with its number in ``own``. Nothing of
-    their content is looked at. Raises CompileError where it cannot be put that way.
+    ``held``: inputs of the model that stand for constants, by name, each with its number in ``own``. Their content is
+    not compared. Raises CompileError where the model cannot be stored.
     """
     import tempfile
     from xml.etree import ElementTree as ET
@@ -169,8 +170,8 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
 
 
 def fingerprint(value: memoryview) -> int:
-    """Tells constants of one file from each other, and a changed one from the one that was lowered, without reading
-    all of it. Whether the file is whole is the checksum's question (SPEC K4)."""
+    """A checksum of a constant's size, beginning and end. It tells the constants of a file apart, and detects most
+    changes, without reading everything. The checksum of the file detects all (SPEC K4)."""
     edge = 4096
     return zlib.crc32(value[-edge:], zlib.crc32(value[:edge], value.nbytes))
 
@@ -182,7 +183,7 @@ def _stand_ins(tree: ET.Element, held: Mapping[str, int]) -> dict[ET.Element, in
 
 
 def _tables(tree: ET.Element) -> set[ET.Element]:
-    """Constants that are only looked up in, as embeddings are: the engine reads them where they are."""
+    """Constants that only Gather reads, such as embeddings: the engine reads them where they are."""
     layers = {layer.get("id"): layer for layer in tree.findall("layers/layer")}
     used: dict[str | None, set[str | None]] = {}
     for edge in tree.findall("edges/edge"):
@@ -191,7 +192,7 @@ def _tables(tree: ET.Element) -> set[ET.Element]:
 
 
 def _strip(tree: ET.Element) -> None:
-    """Take out names and notes: they are the user's, and nothing runs by them."""
+    """Remove names and notes, which are the user's and do not affect the result."""
     for element in tree.iter():
         for note in element.findall("rt_info"):
             element.remove(note)
@@ -209,7 +210,7 @@ def _address(view: memoryview) -> int:
 
 
 def _pack(data: bytes) -> str:
-    """Text that ``_unpack`` takes: what packs too well is left as it is."""
+    """Text that ``_unpack`` accepts: data that compress too well are stored uncompressed."""
     text = base64.b64encode(zlib.compress(data, 6))
     if len(data) > _bound(len(text)):
         text = base64.b64encode(zlib.compress(data, 0))
@@ -221,7 +222,7 @@ def _bound(size: int) -> int:
 
 
 def _unpack(text: str, most: int) -> bytes:
-    """Raises ValueError beyond ``most`` bytes, or _MOST_TIMES the text: what a few bytes unfold to is not believed."""
+    """The data that ``_pack`` packed. Raises ValueError beyond ``most`` bytes, or _MOST_TIMES the text."""
     unpacker = zlib.decompressobj()
     data = unpacker.decompress(base64.b64decode(text, validate=True), min(most, _bound(len(text))))
     if not unpacker.eof:

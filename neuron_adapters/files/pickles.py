@@ -1,7 +1,7 @@
-"""What a pickle in a TorchScript archive says, without unpickling it: nothing is imported, called or made.
+"""Reads a pickle in a TorchScript archive without unpickling it: nothing is imported or called.
 
-Objects come as ``Made``, with the name of their class and what they would be made of. Only the opcodes that PyTorch
-writes are known. Each byte is read once, and becomes a small object at most; objects, lists, dicts and tuples, which
+An object becomes a ``PickledObject``: the name of its class, its arguments and its state. Only the opcodes that PyTorch
+writes are accepted. Each byte is read once, and becomes at most a small object. Objects, lists, dicts and tuples, which
 are larger, are counted (SPEC F2).
 """
 
@@ -16,12 +16,12 @@ Item = TypeVar("Item")
 
 
 class PickleError(ValueError):
-    """The bytes are no pickle as PyTorch writes them."""
+    """The bytes are not a pickle as PyTorch writes them."""
 
 
 @dataclass(eq=False, slots=True)
-class Made:
-    """An object: its class or function by name, its arguments, and its state."""
+class PickledObject:
+    """An object that is not made: its class or function by name, its arguments, and its state."""
 
     name: str
     arguments: Any = ()
@@ -33,7 +33,7 @@ class _Mark:
 
 
 _MARK = _Mark()
-#: Objects, lists, dicts, tuples, and what is stored for later. An opcode of a byte makes one of 60 to 250 bytes.
+#: Objects, lists, dicts, tuples, and entries of the memo. An opcode of a byte makes one of 60 to 250 bytes.
 _MOST_OBJECTS = 1 << 20
 #: TorchScript's numbers have 8 bytes. Longer ones could be chosen to collide in a dict, which takes quadratic time.
 _LONGEST_NUMBER = 8
@@ -41,8 +41,8 @@ _LONGEST_NAME = 1 << 10
 
 
 def read(data: bytes | memoryview) -> Any:
-    """The value of a pickle: texts as bytes, objects as Made. Its size is bounded by that of ``data``, but its parts
-    may be shared, and hold each other. Raises PickleError."""
+    """The value of a pickle: texts as bytes, objects as PickledObject. Its size is bounded by that of ``data``, but its
+    parts may be shared, and hold each other. Raises PickleError."""
     try:
         return _Reader(bytes(data)).run()
     except (IndexError, struct.error, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
@@ -96,7 +96,7 @@ class _Reader:
 
     def push_class(self, _operand: None) -> None:
         """Put a class or function on the stack, by name."""
-        self._stack.append(self._counted(Made(f"{self._line()}.{self._line()}")))
+        self._stack.append(self._counted(PickledObject(f"{self._line()}.{self._line()}")))
 
     def tuple_of(self, size: int) -> None:
         """Make a tuple of the topmost items."""
@@ -111,7 +111,7 @@ class _Reader:
     def call(self, _operand: None) -> None:
         """Note a call of a class or function with a tuple of arguments."""
         arguments = self._stack.pop()
-        self._stack.append(self._counted(Made(self._stack.pop().name, arguments)))
+        self._stack.append(self._counted(PickledObject(self._stack.pop().name, arguments)))
 
     def set_state(self, _operand: None) -> None:
         """Note the state of an object."""
@@ -120,7 +120,7 @@ class _Reader:
 
     def persistent(self, _operand: None) -> None:
         """Note an object that lies in another member of the archive."""
-        self._stack.append(self._counted(Made("persistent", self._stack.pop())))
+        self._stack.append(self._counted(PickledObject("persistent", self._stack.pop())))
 
     def append(self, _operand: None) -> None:
         """Append the topmost item to the list below it."""

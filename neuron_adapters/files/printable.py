@@ -1,4 +1,4 @@
-"""Words out of a file, made fit for an error or a terminal: printable, of one line, of a bounded length (SPEC F3)."""
+"""Makes text out of a file fit for an error or a terminal: printable, on one line, of bounded length (SPEC F3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ def printable(text: object, longest: int = LONGEST) -> str:
     said = text if isinstance(text, str) else str(text)
     head = said[: longest + 1]
     if not head.isprintable():
-        head = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in head)
+        head = "".join(
+            character if character.isprintable() else character.encode("unicode_escape").decode() for character in head
+        )
     return head if len(said) <= longest and len(head) <= longest else f"{head[:longest]}..."
 
 
@@ -22,7 +24,7 @@ def one_line(error: object, longest: int = LONGEST) -> str:
     """What an exception says, on one printable line and without a full stop; its class where it says nothing."""
     try:
         said = " ".join(str(error)[: 16 * longest].split())
-    except UnicodeError:  # a framework's message that is no UTF-8
+    except UnicodeError:  # a framework's message that is not UTF-8
         said = ""
     if isinstance(error, BaseException):
         said = said.rstrip(".") or type(error).__name__

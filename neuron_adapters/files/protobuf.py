@@ -1,25 +1,26 @@
-"""Protocol buffers, read where they lie: no framework, no copies, and nothing believed that the bytes do not hold.
+"""Reads protocol buffers in place: without a framework, without copies, and with every length checked.
 
-A reader asks for the fields of a message, and for those of the messages in it: what it does not ask for is stepped over
-by its length, whatever its size or depth.
+A reader asks for the fields of a message, and for those of the messages in it. What it does not ask for is skipped by
+its length, whatever its size or depth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-#: More bytes than these no number has.
+#: No number has more bytes.
 _LONGEST_NUMBER = 10
 _FIXED = {1: 8, 5: 4}
 
 
 class WireError(ValueError):
-    """The bytes are no protocol buffer."""
+    """The bytes are not a protocol buffer."""
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a message, in the order of the bytes: a number for numbers (those of a fixed
-    width as they lie, little-endian), a view of the bytes for texts, messages and packed lists. Raises WireError."""
+    """Yield number and value of each field of a message, in the order of the bytes. The value is a number for numbers
+    (the raw little-endian one for those of a fixed width), a view of the bytes for texts, messages and packed lists.
+    Raises WireError."""
     at, end = 0, len(data)
     while at < end:
         key, at = _number(data, at)
@@ -63,7 +64,7 @@ def view(value: int | memoryview) -> memoryview:
 
 
 def text(value: int | memoryview) -> str:
-    """``value`` as text; what is no UTF-8 is shown as such."""
+    """``value`` as text; bytes that are not UTF-8 become escapes."""
     return bytes(view(value)).decode(errors="backslashreplace")
 
 
@@ -78,11 +79,11 @@ def integers(value: int | memoryview, most: int) -> list[int]:
     """A field of a list of at most ``most`` whole numbers, packed or single. Raises WireError for more."""
     if isinstance(value, int):
         return [integer(value)]
-    found: list[int] = []
+    numbers: list[int] = []
     at = 0
     while at < len(value):
-        if len(found) >= most:
+        if len(numbers) >= most:
             raise WireError(f"a list has more than {most} numbers")
         number, at = _number(value, at)
-        found.append(integer(number))
-    return found
+        numbers.append(integer(number))
+    return numbers

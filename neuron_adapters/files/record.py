@@ -1,7 +1,7 @@
 """The record of a compiled model: what it needs, what it takes, what computes it. Every adapter writes it into its own
 framework's files (SPEC K1).
 
-It is JSON, and another program's word: it is read as such.
+It is JSON. It comes out of a file, so it is not trusted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MOST_CORES = 4096
-#: Inputs or outputs of a model, and dimensions of one. No model has as many; an entry takes 2 bytes of a file and 100
+#: Inputs or outputs of a model, and dimensions of each. No model has as many; an entry takes 2 bytes of a file and 100
 #: of memory.
 MOST_TENSORS, MOST_DIMENSIONS = 1 << 16, 64
 _LONGEST = 1 << 20
@@ -49,7 +49,7 @@ class Record:
     engine: str = ""
     """The engine whose form of the model travels with it; empty where the framework computes."""
     why: str = ""
-    """Why that engine, or none."""
+    """The reason for that engine, or for none."""
     bf16: bool = False
     """Whether a cast flag asked for bfloat16, and the engine agreed within its tolerance."""
     outputs: tuple[Leaf, ...] = ()
@@ -64,7 +64,7 @@ class Record:
     on_neuron_ratio: float = 1.0
     """Share of the operators that run on NCs."""
     replicas: int | None = None
-    """NCs that auto_multicore spreads the model over (SPEC R3); None where nobody has spoken."""
+    """NCs that auto_multicore spreads the model over (SPEC R3); None where it was not called."""
 
     @property
     def batch(self) -> int:
@@ -77,8 +77,7 @@ class Record:
 
     @classmethod
     def loads(cls, text: object, is_dtype: Callable[[str], bool]) -> Self:
-        """Read what ``dumps`` wrote, of at most 1 MiB. Raises TypeError, ValueError or KeyError for what makes no
-        sense."""
+        """Read what ``dumps`` wrote, of at most 1 MiB. Raises TypeError, ValueError or KeyError for anything else."""
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise ValueError("it is no text of a sensible length")
         raw: Any = bounded_json.loads(text)
@@ -124,7 +123,7 @@ def _share(value: object) -> float:
 
 
 def _leaves(raw: Any, is_dtype: Callable[[str], bool]) -> tuple[Leaf, ...]:
-    """Raises ValueError for what is no list of tensors."""
+    """``raw`` as a list of tensors. Raises ValueError where it is not one."""
     leaves = []
     for path, shape, dtype in raw:
         if not isinstance(dtype, str) or not is_dtype(dtype):

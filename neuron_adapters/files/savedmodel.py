@@ -1,9 +1,9 @@
-"""``NeuronOp`` nodes: what the compiler of tensorflow-neuron left in a SavedModel, read without TensorFlow.
+"""Reads, without TensorFlow, the ``NeuronOp`` nodes that the compiler of tensorflow-neuron wrote into a SavedModel.
 
 Such a node holds the binary for the hardware and, beside it, the part of the original graph that it was compiled from.
-Field numbers are those of TensorFlow's public protocol buffers. A byte of the file is read at most
-twice for each level of messages that it lies in, of which a dozen are looked into. Nodes, signatures and tensors are
-counted, since a message of two bytes becomes an object of a hundred (SPEC F2).
+Field numbers are those of TensorFlow's public protocol buffers. A byte of the file is read at most twice for each level
+of messages around it, of which a dozen are read. Nodes, signatures and tensors are counted, since a message of two
+bytes becomes an object of a hundred (SPEC F2).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from neuron_adapters.files.record import MOST_DIMENSIONS, MOST_TENSORS, Leaf, co
 Collection = TypeVar("Collection", bound=Sized)
 
 OP = "NeuronOp"
-#: Protocol buffers are shorter, whoever writes them.
+#: Every protocol buffer is shorter.
 LARGEST = 1 << 31
 #: DataType of TensorFlow's that models take and return.
 DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64",
     9: "int64", 10: "bool", 14: "bfloat16", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
 }  # fmt: skip
-#: Constants with more than this many bytes were taken out of the graphs that some releases of the compiler embedded.
+#: Some releases of the compiler removed constants of more than this many bytes from the graphs that they embedded.
 LARGE = 1024
 #: NeuronOps of a file; its signatures, its tags, the attributes of a node, the kinds of operators in a graph.
 _MOST_NODES, _MOST_ENTRIES = 1 << 14, 1 << 12
@@ -45,24 +45,24 @@ class NeuronNode:
     batched: bool
     """Whether dimension 0 of its inputs may vary."""
     header: Header | None
-    """Of its binary, None where that is no NEFF."""
+    """Of its binary, None where that is not a NEFF."""
     binary: memoryview = field(repr=False)
     graph: memoryview = field(repr=False)
     definition: memoryview = field(repr=False)
     """The whole node."""
     replicas: int | None
-    """NCs that auto_multicore spreads the model over; None where nobody has spoken."""
+    """NCs that auto_multicore spreads the model over; None where it was not called."""
     nc_count: int
 
     @property
     def erased(self) -> str:
-        """The name of a constant whose value the compiler took out of the embedded graph; empty where it is whole."""
+        """The name of a constant whose value the compiler removed from the embedded graph; empty where it is whole."""
         return erased(self.graph)
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What there is to know about a SavedModel without TensorFlow."""
+    """What a SavedModel says without TensorFlow."""
 
     tensorflow: str
     tags: tuple[str, ...]
@@ -77,13 +77,13 @@ class SavedModel:
 
     @property
     def replicas(self) -> int | None:
-        """What auto_multicore said."""
+        """The number that auto_multicore wrote."""
         return max((node.replicas for node in self.nodes if node.replicas is not None), default=None)
 
 
 def load(path: str | os.PathLike[str], *, only_compiled: bool = False) -> SavedModel | None:
-    """Read the SavedModel in a directory. ``only_compiled``: None, and at no cost, where there is no NeuronOp in it.
-    Raises ArtifactError for one that is damaged, OSError where there is none."""
+    """Read the SavedModel in a directory. ``only_compiled``: return None, without parsing, where it holds no NeuronOp.
+    Raises ArtifactError for a damaged file, OSError for a missing one."""
     file = os.path.join(os.fspath(path), "saved_model.pb")
     with open(file, "rb") as opened:
         size = os.fstat(opened.fileno()).st_size
@@ -93,10 +93,10 @@ def load(path: str | os.PathLike[str], *, only_compiled: bool = False) -> SavedM
     if only_compiled and OP.encode() not in data:
         return None
     try:
-        found = loads(memoryview(data))
+        model = loads(memoryview(data))
     except ValueError as error:
         raise damaged(f"{file} is damaged, or no SavedModel: {error}.") from error
-    return None if only_compiled and not found.nodes else found
+    return None if only_compiled and not model.nodes else model
 
 
 def loads(data: memoryview) -> SavedModel:
@@ -119,13 +119,13 @@ class _Reading:
         self._tensors = 0
 
     def meta_graph(self, data: memoryview) -> None:
-        """Read one more graph. Raises ValueError, also for more of it all than there can be."""
+        """Read one more graph. Raises ValueError, also where the bounds are exceeded."""
         for number, value in fields(data):
             if number == 1:
                 self._info(view(value))
             elif number == 2:
-                for one in _nodes(view(value)):
-                    node = read_node(one)
+                for definition in _nodes(view(value)):
+                    node = read_node(definition)
                     self._count(node.inputs, node.outputs)
                     _limited(self.nodes, _MOST_NODES, "NeuronOps").append(node)
             elif number == 5:
@@ -147,11 +147,11 @@ class _Reading:
             raise ValueError(f"it has more than {MOST_TENSORS} inputs and outputs")
 
 
-def _limited(found: Collection, most: int, what: str) -> Collection:
-    """``found``, which has room for one more. Raises ValueError where it has none."""
-    if len(found) >= most:
+def _limited(collection: Collection, most: int, what: str) -> Collection:
+    """``collection``, where it has fewer than ``most`` entries. Raises ValueError where it is full."""
+    if len(collection) >= most:
         raise ValueError(f"it has more than {most} {what}")
-    return found
+    return collection
 
 
 def _nodes(graph: memoryview) -> Iterator[memoryview]:
@@ -198,7 +198,7 @@ def read_node(node: memoryview) -> NeuronNode:
         graph=_bytes(attrs, "graph_def"),
         definition=node,
         replicas=_replicas(attrs),
-        nc_count=header.nc_count if header else cores(next((one for one in config[1::-1] if one > 0), 1)),
+        nc_count=header.nc_count if header else cores(next((count for count in config[1::-1] if count > 0), 1)),
     )
 
 
@@ -215,7 +215,7 @@ def _leaves(attrs: dict[str, memoryview], kind: str) -> tuple[Leaf, ...]:
     shapes = [_shape(view(value)) for value in _list(attrs, f"{kind}_shapes", 7)]
     if not len(names) == len(dtypes) == len(shapes):
         raise ValueError(f"a NeuronOp has {len(names)} {kind}s, {len(dtypes)} dtypes and {len(shapes)} shapes for them")
-    return tuple((name, shape, _dtype(one)) for name, shape, one in zip(names, shapes, dtypes))
+    return tuple((name, shape, _dtype(dtype)) for name, shape, dtype in zip(names, shapes, dtypes))
 
 
 def _dtype(number: int) -> str:
@@ -234,41 +234,41 @@ def _shape(data: memoryview) -> tuple[int, ...]:
 
 
 def _bytes(attrs: dict[str, memoryview], name: str) -> memoryview:
-    found = memoryview(b"")
-    for number, value in fields(attrs.get(name, found)):
+    content = memoryview(b"")
+    for number, value in fields(attrs.get(name, content)):
         if number == 2:
-            found = view(value)
-    return found
+            content = view(value)
+    return content
 
 
 def _numbers(attrs: dict[str, memoryview], name: str, kind: int = 3) -> list[int]:
-    found: list[int] = []
+    numbers: list[int] = []
     for value in _list(attrs, name, kind):
-        found += integers(value, MOST_TENSORS - len(found))
-    return found
+        numbers += integers(value, MOST_TENSORS - len(numbers))
+    return numbers
 
 
 def _list(attrs: dict[str, memoryview], name: str, kind: int) -> Iterator[int | memoryview]:
     """The values of a list attribute. Raises ValueError for more than MOST_TENSORS."""
     count = 0
     for number, value in fields(attrs.get(name, memoryview(b""))):
-        for inner, one in fields(view(value)) if number == 1 else ():
+        for inner, item in fields(view(value)) if number == 1 else ():
             if inner == kind:
                 count += 1
                 if count > MOST_TENSORS:
                     raise ValueError(f"the attribute {name} has more than {MOST_TENSORS} values")
-                yield one
+                yield item
 
 
 def _entry(value: int | memoryview) -> tuple[str, memoryview]:
     """Key and value of an entry of a map."""
-    key, found = "", memoryview(b"")
+    key, content = "", memoryview(b"")
     for number, part in fields(view(value)):
         if number == 1:
             key = text(part)
         elif number == 2:
-            found = view(part)
-    return key, found
+            content = view(part)
+    return key, content
 
 
 def _signature(data: memoryview) -> tuple[tuple[Leaf, ...], tuple[Leaf, ...]]:
@@ -288,12 +288,12 @@ def _signature(data: memoryview) -> tuple[tuple[Leaf, ...], tuple[Leaf, ...]]:
 
 
 def erased(graph: memoryview) -> str:
-    """The name of a constant that has no value any more in a GraphDef; empty where all are whole. Raises WireError.
+    """The name of a constant whose value was removed from a GraphDef; empty where all are whole. Raises WireError.
 
-    A constant without a value is one of zeros, too. But the compiler took out the values of all constants of more than
-    1024 bytes or of none: where one such has its value, the others are zeros.
+    A constant of zeros has no value in the file either. But the compiler removed either the values of all constants of
+    more than 1024 bytes or none: where one of these has its value, those without are zeros.
     """
-    found = ""
+    first = ""
     for number, value in fields(graph):
         if number != 1:
             continue
@@ -307,31 +307,31 @@ def erased(graph: memoryview) -> str:
             elif inner == 5:
                 key, attr = _entry(said)
                 if key == "value":
-                    tensor = next((view(one) for place, one in fields(attr) if place == 8), tensor)
+                    tensor = next((view(part) for place, part in fields(attr) if place == 8), tensor)
         if operator != "Const":
             continue
         if len(node) > LARGE:
             return ""
-        found = found or (printable(name) if _is_erased(tensor) else "")
-    return found
+        first = first or (printable(name) if _is_erased(tensor) else "")
+    return first
 
 
 def operators(graph: memoryview) -> dict[str, int]:
-    """How many of which operator a GraphDef holds, but for its inputs and constants. Raises WireError."""
-    found: dict[str, int] = {}
+    """How many nodes of each operator a GraphDef holds, except inputs and constants. Raises WireError."""
+    counts: dict[str, int] = {}
     for number, value in fields(graph):
         if number == 1:
             name = next((text(said) for inner, said in fields(view(value)) if inner == 2), "")
             if name not in ("Placeholder", "Const", "NoOp", "Identity", "IdentityN"):
                 name = printable(name)
-                count = found.get(name, 0)
-                (found if count else _limited(found, _MOST_ENTRIES, "kinds of operators"))[name] = count + 1
-    return dict(sorted(found.items()))
+                count = counts.get(name, 0)
+                (counts if count else _limited(counts, _MOST_ENTRIES, "kinds of operators"))[name] = count + 1
+    return dict(sorted(counts.items()))
 
 
 def refused_operator(graph: memoryview) -> str:
-    """The first operator of a GraphDef, functions included, that a load refuses (``_pure_operators``); empty where
-    there is none. Raises WireError."""
+    """The first operator of a GraphDef, functions included, that a load refuses (see ``pure_operators``); empty where
+    all are accepted. Raises WireError."""
     nodes: list[memoryview] = []
     functions: set[str] = set()
     for number, value in fields(graph):

@@ -1,6 +1,6 @@
-"""TorchScript archives that torch-neuron wrote, read without PyTorch: what is in them, and what was compiled.
+"""Reads TorchScript archives that torch-neuron wrote, without PyTorch: their members, and what was compiled.
 
-Nothing is unpickled and nothing extracted: members are read where they lie.
+Nothing is unpickled or extracted: members are read where they lie.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from neuron_adapters.files import metaneff, zips
 from neuron_adapters.files.neff import Header, is_neff, read_header
-from neuron_adapters.files.pickles import Made, read
+from neuron_adapters.files.pickles import PickledObject, read
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.record import Leaf
 
@@ -23,7 +23,7 @@ CLASSES = "__torch__.torch.classes.neuron."
 _OPERATOR = re.compile(rb"\bops\.neuron\.(\w+)")
 _DEBUG = ".debug_pkl"
 _BLOB = re.compile(r"(data|constants|tensors)/\d+")
-#: The compiled parts of a model, operators of the plug-in that its code calls.
+#: Compiled parts of a model; operators of the plug-in that its code calls.
 _MOST_PARTS, _MOST_OPERATORS = 1 << 12, 1 << 8
 _LONGEST_VERSION = 80
 _PIECE = 1 << 20
@@ -59,12 +59,12 @@ class Archive:
     @property
     def nc_count(self) -> int:
         """NCs that the whole model needs."""
-        return max((one.nc_count for one in self.compiled), default=1)
+        return max((part.nc_count for part in self.compiled), default=1)
 
 
 def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
-    """Read an archive. ``source``: what errors call it. Raises ArtifactError for what is damaged, or no archive of
-    TorchScript's; OSError where there is no file."""
+    """Read an archive. ``source``: its name in errors. Raises ArtifactError for a damaged file or another archive,
+    OSError for a missing one."""
     if isinstance(file, (str, os.PathLike)):
         with open(file, "rb") as opened:
             return load(opened, source)
@@ -130,39 +130,39 @@ def _holds(file: str | os.PathLike[str] | BinaryIO, text: bytes) -> bool:
 
 
 def _members(packed: zipfile.ZipFile) -> tuple[str, dict[str, bytes]]:
-    """The archive's own folder, and all members. They are no longer than the file, but for code, which is packed."""
+    """The archive's own folder, and all members. Except for code, which is packed, they are no longer than the file."""
     zips.check(packed)
     entries = packed.infolist()
     if not entries:
         raise ValueError("it has no members")
     root = entries[0].filename.partition("/")[0]
-    found: dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     for entry in entries:
         folder, _slash, name = entry.filename.partition("/")
         if folder != root or not name:
             raise ValueError(f"{printable(entry.filename)} is in another folder than the rest")
-        found[name] = zips.read(packed, entry, entry.file_size)
-    return root, found
+        members[name] = zips.read(packed, entry, entry.file_size)
+    return root, members
 
 
 def _operators(members: dict[str, bytes]) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for name, body in members.items():
         if name.startswith("code/") and name.endswith(".py"):
-            found.update(one.decode() for one in _OPERATOR.findall(body))
-    if len(found) > _MOST_OPERATORS:
+            names.update(operator.decode() for operator in _OPERATOR.findall(body))
+    if len(names) > _MOST_OPERATORS:
         raise ValueError(f"its code calls more than {_MOST_OPERATORS} operators of the plug-in")
-    return found
+    return names
 
 
 def _compiled(members: dict[str, bytes], mentioned: bool) -> Iterator[Compiled]:
-    """The compiled parts: objects of the plug-in's class or, in files of its first releases, tensors of bytes."""
+    """Yield the compiled parts: objects of the plug-in's class or, in files of its first releases, tensors of bytes."""
     described = _Texts(len(members["data.pkl"]))
-    objects = [one for one in _objects(read(members["data.pkl"])) if one.name.startswith(CLASSES)]
+    objects = [pickled for pickled in _objects(read(members["data.pkl"])) if pickled.name.startswith(CLASSES)]
     if len(objects) > _MOST_PARTS:
         raise ValueError(f"it has more than {_MOST_PARTS} compiled parts")
-    for one in objects:
-        yield described.part(printable(one.name.removeprefix(CLASSES)), one.state, described.of(one.state))
+    for pickled in objects:
+        yield described.part(printable(pickled.name.removeprefix(CLASSES)), pickled.state, described.of(pickled.state))
     if mentioned and not objects:
         blobs = [body for name, body in members.items() if _BLOB.fullmatch(name)]
         binaries = [body for body in blobs if is_neff(body)]
@@ -184,17 +184,17 @@ class _Texts:
 
     def of(self, state: Any) -> list[bytes]:
         """Every text in an object's state, in order. Raises ValueError."""
-        found = []
-        for one in _texts(state):
+        texts = []
+        for value in _texts(state):
             self._left -= 1
             if self._left < 0:
                 raise ValueError("its compiled parts share more than the file holds")
-            if isinstance(one, bytes):
-                found.append(one)
-        return found
+            if isinstance(value, bytes):
+                texts.append(value)
+        return texts
 
     def table(self, text: bytes) -> metaneff.Metaneff | None:
-        """The metaneff in ``text``, None where it is none. ``text`` lives as long as this."""
+        """The metaneff in ``text``, None where it is not one. ``text`` must live as long as this object."""
         if id(text) not in self._tables:
             try:
                 self._tables[id(text)] = metaneff.read(text)
@@ -203,47 +203,47 @@ class _Texts:
         return self._tables[id(text)]
 
     def part(self, class_name: str, state: Any, texts: list[bytes]) -> Compiled:
-        """What there is to say of a part. Raises ValueError where its binary is none."""
-        binary = next((one for one in texts if is_neff(one)), b"")
+        """Describe a part. Raises ValueError where its binary is not a NEFF."""
+        binary = next((text for text in texts if is_neff(text)), b"")
         header, table, version = None, None, ""
         if binary:
             header = self._headers.get(id(binary)) or read_header(binary)
             self._headers[id(binary)] = header
-        for one in texts:
-            if one is binary:
+        for text in texts:
+            if text is binary:
                 continue
-            if table is None and (found := self.table(one)) is not None:
-                table = found
-            elif len(one) < _LONGEST_VERSION and one.isascii() and not version:
-                version = printable(one.decode())
+            if table is None and (parsed := self.table(text)) is not None:
+                table = parsed
+            elif len(text) < _LONGEST_VERSION and text.isascii() and not version:
+                version = printable(text.decode())
         count = header.nc_count if header else (table.nc_count if table and table.nc_count else 1)
         inputs, outputs, batched = (table.inputs, table.outputs, table.batched) if table else ((), (), False)
         return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, version, count)
 
 
-def _objects(value: Any) -> Iterator[Made]:
-    """Every object in a pickle's value, once."""
-    seen, left = set(), [value]
-    while left:
-        one = left.pop()
-        if id(one) in seen or not isinstance(one, (Made, tuple, list, dict)):
+def _objects(value: Any) -> Iterator[PickledObject]:
+    """Yield every object in a pickle's value once."""
+    seen, pending = set(), [value]
+    while pending:
+        item = pending.pop()
+        if id(item) in seen or not isinstance(item, (PickledObject, tuple, list, dict)):
             continue
-        seen.add(id(one))
-        if isinstance(one, Made):
-            yield one
-            left += [one.arguments, one.state]
+        seen.add(id(item))
+        if isinstance(item, PickledObject):
+            yield item
+            pending += [item.arguments, item.state]
         else:
-            left += reversed(list(one.values()) if isinstance(one, dict) else list(one))
+            pending += reversed(list(item.values()) if isinstance(item, dict) else list(item))
 
 
 def _texts(value: Any) -> Iterator[Any]:
-    """Every value in an object's state, in order, lists and the like once."""
-    seen, left = set(), [value]
-    while left:
-        one = left.pop()
-        if not isinstance(one, (tuple, list, dict)):
-            yield one
-        elif id(one) not in seen:
-            seen.add(id(one))
+    """Yield every value in an object's state in order, visiting each container once."""
+    seen, pending = set(), [value]
+    while pending:
+        item = pending.pop()
+        if not isinstance(item, (tuple, list, dict)):
+            yield item
+        elif id(item) not in seen:
+            seen.add(id(item))
             yield None
-            left += reversed(list(one.values()) if isinstance(one, dict) else list(one))
+            pending += reversed(list(item.values()) if isinstance(item, dict) else list(item))

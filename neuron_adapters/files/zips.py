@@ -1,7 +1,7 @@
-"""Zip archives of strangers: opened and read at a cost that their size bounds (SPEC F2).
+"""Opens and reads untrusted zip archives at a cost that their size bounds (SPEC F2).
 
-The directory is looked at before zipfile makes objects of it. Members that share bytes of the archive would be a
-multiple of it when they are read: ``check`` refuses them. Only the two methods of PyTorch are known, since the others
+The directory is checked before zipfile makes objects of it. Members that share bytes of the archive would together be
+larger than it: ``check`` refuses them. Only the two compression methods of PyTorch are accepted, since the others
 unpack without a bound.
 """
 
@@ -62,7 +62,7 @@ def read(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
 
 
 class _Guarded:
-    """A file, whose directory is looked at before zipfile makes objects of it."""
+    """A file that checks its directory before zipfile makes objects of it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -71,7 +71,7 @@ class _Guarded:
         self.seekable = getattr(file, "seekable", lambda: True)
 
     def read(self, size: int = -1) -> bytes:
-        """As a file does. Raises ValueError for a directory beyond the bounds."""
+        """Read like a file. Raises ValueError for a directory beyond the bounds."""
         if not self.opening:
             return self._file.read(size)
         if size > _LARGEST_DIRECTORY:

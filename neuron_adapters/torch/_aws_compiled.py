@@ -20,7 +20,7 @@ import torch
 
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.files import torchscript
-from neuron_adapters.files.pickles import Made
+from neuron_adapters.files.pickles import PickledObject
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.torchscript import CLASSES, Archive
 from neuron_adapters.torch import _context
@@ -54,8 +54,8 @@ def is_meant(error: RuntimeError) -> bool:
 
 
 def is_known(f: Any) -> bool:
-    """Whether a file is the plug-in's although PyTorch would read it, damaged or not, since the operators are registered
-    by now."""
+    """Whether a file is the plug-in's although PyTorch would read it, damaged or not, now that the operators are
+    registered."""
     return bool(_defined) and torchscript.mentions_operators(f)
 
 
@@ -219,6 +219,6 @@ def _spelt(value: Any, words: Iterator[int], depth: int) -> str:
     if isinstance(value, dict):
         key, item = next(iter(value.items()), (b"", 0))
         return f"Dict[{_spelt(key, words, depth + 1)}, {_spelt(item, words, depth + 1)}]"
-    if isinstance(value, Made) and "_rebuild_tensor" in value.name:
+    if isinstance(value, PickledObject) and "_rebuild_tensor" in value.name:
         return "Tensor"
     raise ValueError(f"the state of its class holds a {printable(getattr(value, 'name', type(value).__name__))}")
