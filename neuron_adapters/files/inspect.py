@@ -294,10 +294,10 @@ def _record(file: str) -> Record | None:
                 continue
             if not text.startswith(_RECORD, at):
                 break
-            said = text[at : at + _LONGEST_RECORD]
+            record = text[at : at + _LONGEST_RECORD]
             try:
-                _value, end = _ANY.raw_decode(said)
-                return Record.loads(said[:end], lambda _name: True)
+                _value, end = _ANY.raw_decode(record)
+                return Record.loads(record[:end], lambda _name: True)
             except (ValueError, TypeError, KeyError, RecursionError):
                 at += len(_RECORD)
                 tried += 1
@@ -305,4 +305,4 @@ def _record(file: str) -> Record | None:
 
 
 def _first(parts: list[Part]) -> str:
-    return next((said for part in parts if (said := compiler_of(part.neff))), "")
+    return next((compiler for part in parts if (compiler := compiler_of(part.neff))), "")

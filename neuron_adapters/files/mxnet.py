@@ -49,7 +49,7 @@ class Part:
     operators: tuple[str, ...]
     """Of the original part that it holds."""
     header: Header | None
-    """Of its binary, None where there is none."""
+    """Of its binary, None where it has none or that is not a NEFF."""
     size: int
 
 
@@ -245,5 +245,5 @@ def _outputs(graph: Any) -> tuple[Leaf, ...]:
 
 
 def _version(graph: Any) -> str:
-    said = graph.get("attrs", {}).get("mxnet_version", ["int", 0])[1]
-    return f"{said // 10000}.{said // 100 % 100}.{said % 100}" if type(said) is int and said > 0 else ""
+    version = graph.get("attrs", {}).get("mxnet_version", ["int", 0])[1]
+    return f"{version // 10000}.{version // 100 % 100}.{version % 100}" if type(version) is int and version > 0 else ""

@@ -11,24 +11,24 @@ _LONGEST_ERROR = 1000
 def printable(text: object, longest: int = LONGEST) -> str:
     """``text`` with escapes for control characters, lone surrogates and whatever else cannot be printed, cut after
     ``longest`` characters."""
-    said = text if isinstance(text, str) else str(text)
-    head = said[: longest + 1]
+    string = text if isinstance(text, str) else str(text)
+    head = string[: longest + 1]
     if not head.isprintable():
         head = "".join(
             character if character.isprintable() else character.encode("unicode_escape").decode() for character in head
         )
-    return head if len(said) <= longest and len(head) <= longest else f"{head[:longest]}..."
+    return head if len(string) <= longest and len(head) <= longest else f"{head[:longest]}..."
 
 
 def one_line(error: object, longest: int = LONGEST) -> str:
     """What an exception says, on one printable line and without a full stop; its class where it says nothing."""
     try:
-        said = " ".join(str(error)[: 16 * longest].split())
+        words = " ".join(str(error)[: 16 * longest].split())
     except UnicodeError:  # a framework's message that is not UTF-8
-        said = ""
+        words = ""
     if isinstance(error, BaseException):
-        said = said.rstrip(".") or type(error).__name__
-    return printable(said, longest)
+        words = words.rstrip(".") or type(error).__name__
+    return printable(words, longest)
 
 
 def damaged(text: str) -> ArtifactError:

@@ -129,17 +129,17 @@ class _Reading:
                     self._count(node.inputs, node.outputs)
                     _limited(self.nodes, _MOST_NODES, "NeuronOps").append(node)
             elif number == 5:
-                key, said = _entry(value)
-                sides = _signature(said)
+                key, content = _entry(value)
+                sides = _signature(content)
                 self._count(*sides)
                 _limited(self.signatures, _MOST_ENTRIES, "signatures")[printable(key)] = sides
 
     def _info(self, data: memoryview) -> None:
-        for number, said in fields(data):
+        for number, content in fields(data):
             if number == 4:
-                _limited(self.tags, _MOST_ENTRIES, "tags").append(printable(text(said)))
+                _limited(self.tags, _MOST_ENTRIES, "tags").append(printable(text(content)))
             elif number == 5:
-                self.tensorflow = printable(text(said))
+                self.tensorflow = printable(text(content))
 
     def _count(self, *sides: Sequence[Leaf]) -> None:
         self._tensors += sum(map(len, sides))
@@ -180,8 +180,8 @@ def read_node(node: memoryview) -> NeuronNode:
         if number == 1:
             name = printable(text(value))
         elif number == 5:
-            key, said = _entry(value)
-            _limited(attrs, _MOST_ENTRIES, "attributes of a node")[key] = said
+            key, content = _entry(value)
+            _limited(attrs, _MOST_ENTRIES, "attributes of a node")[key] = content
     binary = _bytes(attrs, "executable")
     try:
         header = read_header(binary)
@@ -278,11 +278,11 @@ def _signature(data: memoryview) -> tuple[tuple[Leaf, ...], tuple[Leaf, ...]]:
             name, info = _entry(value)
             dtype = ""
             shape: tuple[int, ...] = ()
-            for inner, said in fields(info):
+            for inner, content in fields(info):
                 if inner == 2:
-                    dtype = _dtype(integer(said))
+                    dtype = _dtype(integer(content))
                 elif inner == 3:
-                    shape = _shape(view(said))
+                    shape = _shape(view(content))
             _limited(sides[number], MOST_TENSORS, "inputs and outputs").append((printable(name), shape, dtype))
     return tuple(sorted(sides[1])), tuple(sorted(sides[2]))
 
@@ -299,13 +299,13 @@ def erased(graph: memoryview) -> str:
             continue
         name, operator, tensor = "", "", memoryview(b"")
         node = view(value)
-        for inner, said in fields(node):
+        for inner, content in fields(node):
             if inner == 1:
-                name = text(said)
+                name = text(content)
             elif inner == 2:
-                operator = text(said)
+                operator = text(content)
             elif inner == 5:
-                key, attr = _entry(said)
+                key, attr = _entry(content)
                 if key == "value":
                     tensor = next((view(part) for place, part in fields(attr) if place == 8), tensor)
         if operator != "Const":
@@ -321,7 +321,7 @@ def operators(graph: memoryview) -> dict[str, int]:
     counts: dict[str, int] = {}
     for number, value in fields(graph):
         if number == 1:
-            name = next((text(said) for inner, said in fields(view(value)) if inner == 2), "")
+            name = next((text(content) for inner, content in fields(view(value)) if inner == 2), "")
             if name not in ("Placeholder", "Const", "NoOp", "Identity", "IdentityN"):
                 name = printable(name)
                 count = counts.get(name, 0)
@@ -342,8 +342,8 @@ def refused_operator(graph: memoryview) -> str:
                 if kind == 3:
                     nodes.append(view(part))
                 elif kind == 1:  # the signature
-                    functions.update(text(said) for key, said in fields(view(part)) if key == 1)
-    used = (next((text(said) for key, said in fields(node) if key == 2), "") for node in nodes)
+                    functions.update(text(content) for key, content in fields(view(part)) if key == 1)
+    used = (next((text(content) for key, content in fields(node) if key == 2), "") for node in nodes)
     return next((printable(name) for name in used if name not in PURE_OPERATORS and name not in functions), "")
 
 

@@ -1,8 +1,8 @@
-"""A compiled model as TensorFlow's own things, and as the SavedModel that they become (SPEC K1).
+"""A compiled model as TensorFlow objects, and the SavedModel that they are saved as (SPEC K1).
 
-A function of flat tensors, the variables that it reads (copies: the original may go on learning), the structure in
-which users hand over arguments, and a record. Saved, all of it is plain TensorFlow: the record is a function that
-returns two strings. So the file opens without this package, and carries on through whatever loads and saves it.
+It is a function of flat tensors, the variables that it reads (copies: the original may go on learning), the structure
+in which users hand over arguments, and a record. In the file, the record is a function that returns two strings, so all
+of it is plain TensorFlow: the file opens without this package, and keeps the record through any load and save.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._weights import is_variable, value_of
 from neuron_rt import ArtifactError, CompileError
 
-#: Files of a SavedModel that TensorFlow leaves alone; the sums in it are for ``sha256sum -c`` too.
+#: A file in the part of a SavedModel that TensorFlow leaves alone. ``sha256sum -c`` reads it, too.
 CHECKSUMS = os.path.join("assets.extra", "neuron.sha256")
-#: Bytes of it that are read: a line has a hundred.
+#: Bytes of it that are read. A line has a hundred.
 _MOST_CHECKSUMS = 4 << 20
 
 
@@ -44,7 +44,7 @@ class Artifact:
     """Positional and keyword arguments, with a TensorSpec for each tensor."""
     record: Record
     program: str = ""
-    """The engine's form, empty where there is none."""
+    """The engine's form, empty where TensorFlow computes."""
 
     @property
     def specs(self) -> list[tf.TensorSpec]:
@@ -71,7 +71,7 @@ class Artifact:
         write(root, path, {self.key: root.serving()}, options)
 
     def root(self) -> tf.Module:
-        """What a SavedModel is made of."""
+        """The object that is saved as a SavedModel."""
         return _Root(self)
 
 
@@ -101,13 +101,13 @@ class _Root(tf.Module):  # type: ignore[misc]
         """The signature for servers: tensors by name in and out."""
         function, (inputs, outputs) = self.aws_neuron_function, self._names
 
-        # Compiled is what TensorFlow cannot take apart: scripts freeze a signature and look for the call that is left.
+        # TensorFlow must not inline the compiled part: scripts freeze a signature and look for the call in it.
         @tf.function(autograph=False, experimental_attributes={"_noinline": True})
         def serving_default(**tensors: Any) -> dict[str, Any]:
-            # The call's name tells whether there is state in it, and a model without weights has none of its own.
+            # Scripts look for a stateful call, and a model without weights has no state of its own.
             tf.raw_ops.Assert(condition=True, data=["compiled"])
             results = tf.nest.flatten(function(*(tensors[name] for name in inputs)))
-            return dict(zip(outputs, (one for one in results if one is not None)))
+            return dict(zip(outputs, (result for result in results if result is not None)))
 
         specs = {name: tf.TensorSpec(s.shape, s.dtype, name=name) for name, s in zip(inputs, self._specs)}
         return serving_default.get_concrete_function(**specs)
@@ -130,35 +130,36 @@ def snapshot(function: Any) -> tuple[Any, list[Any]]:
     @tf.function(autograph=False)
     def copied(*tensors: Any) -> Any:
         here = ops.get_default_graph()
-        given = dict(zip((one.name for one in inputs), tensors))
+        input_map = dict(zip((tensor.name for tensor in inputs), tensors))
         for name, value in captured.items():
             if name not in weights:
-                given[name] = here.capture(value)
+                input_map[name] = here.capture(value)
             elif value.dtype == tf.resource:
                 here.watch_variable(weights[name])
-                given[name] = here.capture(weights[name].handle)
+                input_map[name] = here.capture(weights[name].handle)
             else:
-                given[name] = weights[name].read_value()
+                input_map[name] = weights[name].read_value()
         outputs = tf.graph_util.import_graph_def(
-            definition, input_map=given, return_elements=[one.name for one in graph.outputs], name=""
+            definition, input_map=input_map, return_elements=[tensor.name for tensor in graph.outputs], name=""
         )
-        made = iter(outputs)
-        results = [None if one is None else next(made) for one in tf.nest.flatten(function.structured_outputs)]
+        imported = iter(outputs)
+        leaves = tf.nest.flatten(function.structured_outputs)
+        results = [None if leaf is None else next(imported) for leaf in leaves]
         return tf.nest.pack_sequence_as(function.structured_outputs, results)
 
-    made = copied.get_concrete_function(*(tf.TensorSpec(one.shape, one.dtype) for one in inputs))
+    concrete = copied.get_concrete_function(*(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs))
     # TensorFlow forgets the functions that are called inside with the last function that holds them.
-    made.neuron_inner_functions = list(getattr(graph, "_functions", {}).values())
-    return made, list(weights.values())
+    concrete.neuron_inner_functions = list(getattr(graph, "_functions", {}).values())
+    return concrete, list(weights.values())
 
 
 def read(restored: Any, source: str) -> Artifact | None:
-    """The compiled model in what TensorFlow restored; None where there is none. Raises ArtifactError."""
-    said = getattr(restored, "neuron_artifact", None)
-    if said is None:
+    """The compiled model in what TensorFlow restored; None where it was never compiled. Raises ArtifactError."""
+    saved_record = getattr(restored, "neuron_artifact", None)
+    if saved_record is None:
         return None
     try:
-        record, program = _texts(said)
+        record, program = _texts(saved_record)
         (call,) = restored.__call__.concrete_functions
         args, kwargs = call.structured_input_signature
         artifact = Artifact(
@@ -169,7 +170,7 @@ def read(restored: Any, source: str) -> Artifact | None:
             program=program,
         )
         function, (inputs, outputs) = artifact.function, artifact.names
-        if not all(isinstance(one, tf.Variable) for one in artifact.weights):
+        if not all(isinstance(variable, tf.Variable) for variable in artifact.weights):
             raise ValueError("its weights are not variables")
         if len(inputs) != len(artifact.specs) or len(outputs) != len(function.outputs) or not inputs:
             raise ValueError(f"it names {inputs} and {outputs}, and the function takes and returns other numbers")
@@ -213,7 +214,7 @@ def is_compiled(path: Path) -> bool:
 
 
 def verify(path: Path) -> None:
-    """K4. Raises ArtifactError where a file is not what was saved."""
+    """Compare the files with their checksums (SPEC K4). Raises ArtifactError where a file is not what was saved."""
     try:
         with (path / CHECKSUMS).open("rb") as opened:
             text = opened.read(_MOST_CHECKSUMS).decode()
@@ -225,12 +226,12 @@ def verify(path: Path) -> None:
     recorded = {
         name: digest for digest, two_spaces, name in (line.partition("  ") for line in text.splitlines()) if two_spaces
     }
-    found = dict(_checksums(path))
-    for name in sorted({*recorded, *found}):
-        if recorded.get(name) != found.get(name):
+    actual = dict(_checksums(path))
+    for name in sorted({*recorded, *actual}):
+        if recorded.get(name) != actual.get(name):
             raise damaged(
                 f"{path}: {printable(name)} is not the file that was saved: its checksum is "
-                f"{(found.get(name) or 'missing')[:12]}, recorded is {(recorded.get(name) or 'none')[:12]}. The model "
+                f"{(actual.get(name) or 'missing')[:12]}, recorded is {(recorded.get(name) or 'none')[:12]}. The model "
                 "is damaged or was changed: compile it again, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
             )
 
@@ -257,14 +258,14 @@ def _original_save() -> Callable[..., Any]:
 
 
 def named(names: Sequence[str]) -> list[str]:
-    """``names`` made fit for a signature, and each once: x, x_1, x_2, and output_0, output_1."""
-    found: list[str] = []
+    """Unique names that a signature may have, made of ``names``: x, x_1, x_2, and output_0, output_1."""
+    unique: list[str] = []
     for name in names:
         plain = "".join(letter if letter.isalnum() else "_" for letter in name).lstrip("_") or "tensor"
-        plain = plain if plain[0].isalpha() and plain.isascii() else f"tensor_{len(found)}"
+        plain = plain if plain[0].isalpha() and plain.isascii() else f"tensor_{len(unique)}"
         stem, number = (plain, 0) if plain != "output_0" else ("output", 0)
-        while plain in found:
+        while plain in unique:
             number += 1
             plain = f"{stem}_{number}"
-        found.append(plain)
-    return found
+        unique.append(plain)
+    return unique

@@ -33,7 +33,8 @@ from neuron_adapters.tf._executable import Executable, weight_arrays
 from neuron_adapters.tf._graphs import called_nodes, effect_of
 from neuron_adapters.tf._keras import module_of
 from neuron_adapters.tf._structure import plain
-from neuron_rt import CompileError, engine, init
+from neuron_rt import CompileError, init
+from neuron_rt.engine import Engine
 
 log = logging.getLogger("neuron_adapters")
 
@@ -62,8 +63,8 @@ def trace(
     It is placed at its first call. Raises CompileError for what can't be compiled, and whatever ``func`` raises.
     """
     args, kwargs = _arguments(func, example_inputs)
-    made = artifact(func, args, kwargs, flags(), subgraph_builder_function)
-    return model_of_artifact(made, keras_of(func), str(getattr(func, "name", None) or _name(func)))
+    compiled = artifact(func, args, kwargs, flags(), subgraph_builder_function)
+    return model_of_artifact(compiled, keras_of(func), str(getattr(func, "name", None) or _name(func)))
 
 
 def artifact(
@@ -78,18 +79,18 @@ def artifact(
     dynamic = "--dynamic-batch-size" in asked.given
     function, signature = _traced(func, args, kwargs, dynamic=dynamic)
     ratio = _ratio(function, subgraph_builder_function)
-    arrays = [one._numpy() for one in tf.nest.flatten((args, kwargs))]
-    found = names or _names(func, signature, function)
-    made = _compiled(func, function, signature, arrays, asked, found, dynamic=dynamic, ratio=ratio)
+    arrays = [tensor._numpy() for tensor in tf.nest.flatten((args, kwargs))]
+    names = names or _names(func, signature, function)
+    compiled = _compiled(func, function, signature, arrays, asked, names, dynamic=dynamic, ratio=ratio)
     if (workdir := _flag(asked, "--workdir") or _flag(asked, "--dump-prefix")) is not None:
-        _write_workdir(Path(workdir), made)
-    return made
+        _write_workdir(Path(workdir), compiled)
+    return compiled
 
 
 def flags(compiler_args: Any = None, workdir: Any = None) -> Flags:
     """What NEURON_CC_FLAGS asks for, and an older call's own arguments. Raises CompileError."""
-    given = [*words(os.environ.get(FLAGS)), *words(compiler_args)]
-    return read_flags([*given, "--workdir", os.fspath(workdir)] if workdir is not None else given, _HONOURED)
+    flag_words = [*words(os.environ.get(FLAGS)), *words(compiler_args)]
+    return read_flags([*flag_words, "--workdir", os.fspath(workdir)] if workdir is not None else flag_words, _HONOURED)
 
 
 def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> Any:
@@ -133,24 +134,24 @@ def analyze_model(func: Callable[..., Any], example_inputs: Any) -> dict[str, An
     """
     args, kwargs = _arguments(func, example_inputs)
     function, _signature = _traced(func, args, kwargs, dynamic=False)
-    found = Counter(node.op for node in _operators(function))
-    total = sum(found.values())
-    for name in sorted(found):
+    operators = Counter(node.op for node in _operators(function))
+    total = sum(operators.values())
+    for name in sorted(operators):
         print(name)  # noqa: T201
     print(f"100.00% of all operations ({total} of {total}) are supported")  # noqa: T201
     return {
         "percent_supported": 100.0,
         "supported_count": total,
         "total_count": total,
-        "supported_operators": set(found),
+        "supported_operators": set(operators),
         "unsupported_operators": [],
-        "operators": sorted(found),
-        "operator_count": dict(found),
+        "operators": sorted(operators),
+        "operator_count": dict(operators),
     }
 
 
 def artifact_of(model: Any) -> Artifact | None:
-    """The compiled model behind ``model``, None where nobody compiled it."""
+    """The compiled model behind ``model``, None where it was never compiled."""
     placed = _placed.placed_of(model)
     executable = getattr(placed, "executable", None)
     return executable.artifact if isinstance(executable, Executable) else None
@@ -162,8 +163,7 @@ def keras_of(thing: Any) -> Any:
 
 
 def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
-    """A Keras model of a compiled one, which takes its place when it is called first: most are saved and never run
-    here."""
+    """A Keras model that runs ``artifact``. It is placed at its first call: most are saved and never run here."""
     model = _models.classes(keras).Neuron(artifact)
     executable = Executable.open(artifact, engine_choice(), name)
     placed = _models.PlacedExecutable(_placed.new_model(name, artifact.record.pipeline_cores, ""), executable)
@@ -174,20 +174,20 @@ def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
 
 
 def _genuine_replicas(model: Any, placed: Any, count: int) -> Any:
-    """The same for a model that was compiled for the hardware: its file is opened once more."""
+    """``auto_multicore`` of a model that was compiled for the hardware: its file is opened once more."""
     check_single(placed.genuine.nc_count, "The model")
     source = placed.model.file
     restored = _open_saved_model.restore(source, original(tf.saved_model.load), init().config)
-    made = _models.classes(keras_of(model)).Loaded(restored, source)
+    keras_model = _models.classes(keras_of(model)).Loaded(restored, source)
     again = _placed.Placed(_placed.new_model(placed.model.name, 1, source), optimize=True)
     again.genuine, again.model.why = placed.genuine, placed.model.why
     place_at_first_call(again.model, lambda model: _placed.put(model, count))
-    _placed.attach(made, again)
-    return made
+    _placed.attach(keras_model, again)
+    return keras_model
 
 
 def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The call that the examples mean, with tensors in it."""
+    """The arguments of the call that the examples mean, as tensors."""
     example_inputs = plain(example_inputs)
     inputs = _signature_inputs(func)
     if inputs and not isinstance(example_inputs, dict):
@@ -196,14 +196,14 @@ def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[st
             raise CompileError(
                 f"The signature takes {', '.join(inputs)}, and example_inputs hold {len(leaves)} tensor(s)."
             )
-        given: tuple[tuple[Any, ...], dict[str, Any]] = ((), dict(zip(inputs, leaves)))
+        call: tuple[tuple[Any, ...], dict[str, Any]] = ((), dict(zip(inputs, leaves)))
     elif isinstance(example_inputs, tuple):
-        given = (example_inputs, {})
+        call = (example_inputs, {})
     elif isinstance(example_inputs, dict) and _takes(func, example_inputs):
-        given = ((), example_inputs)
+        call = ((), example_inputs)
     else:
-        given = ((example_inputs,), {})
-    leaves = tf.nest.flatten(given)
+        call = ((example_inputs,), {})
+    leaves = tf.nest.flatten(call)
     if not leaves:
         raise CompileError("example_inputs is a tensor, or a tuple, list or dictionary with a tensor in it.")
     for leaf in leaves:
@@ -211,31 +211,31 @@ def _arguments(func: Any, example_inputs: Any) -> tuple[tuple[Any, ...], dict[st
             raise CompileError(
                 f"example_inputs hold tensors in tuples, lists and dictionaries, got {type(leaf).__name__}."
             )
-    args, kwargs = tf.nest.map_structure(tf.convert_to_tensor, given)
+    args, kwargs = tf.nest.map_structure(tf.convert_to_tensor, call)
     return args, kwargs
 
 
 def _signature_inputs(func: Any) -> list[str]:
-    """The arguments of a signature in the order of its inputs; empty for anything else. A signature takes its arguments
-    by name, and scripts hand over lists."""
+    """The names of a signature's arguments in the order of its inputs; empty for anything else. A signature takes its
+    arguments by name, and scripts hand over lists."""
     positional, named_specs = getattr(func, "structured_input_signature", None) or ((), {})
     if positional or not named_specs:
         return []
     captured = {placeholder.name for _value, placeholder in func.graph.captures}
-    places = [one.op.name for one in func.inputs if one.name not in captured]
+    nodes = [tensor.op.name for tensor in func.inputs if tensor.name not in captured]
     keys = {spec.name.partition(":")[0]: key for key, spec in named_specs.items()} | {key: key for key in named_specs}
-    found = [keys.get(one, keys.get(one.removeprefix("serving_default_"))) for one in places]
-    return (
-        [one for one in found if one is not None] if len(set(found) - {None}) == len(named_specs) else list(named_specs)
-    )
+    names = [keys.get(node, keys.get(node.removeprefix("serving_default_"))) for node in nodes]
+    if len(set(names) - {None}) != len(named_specs):
+        return list(named_specs)
+    return [name for name in names if name is not None]
 
 
 def _takes(func: Any, names: dict[str, Any]) -> bool:
     """Whether ``func`` has an argument for each name."""
     parameters = _parameters(func)
-    if any(one.kind is one.VAR_KEYWORD for one in parameters) and not hasattr(func, "call"):
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters) and not hasattr(func, "call"):
         return True
-    return set(names) <= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+    return set(names) <= {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
 
 
 def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, Any]:
@@ -259,7 +259,7 @@ def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, A
 
     traced = tf.function(flat, autograph=not is_keras).get_concrete_function(*tf.nest.flatten(signature))
     allowed = (tf.Tensor, tf.TensorSpec, type(None))
-    strange = [one for one in tf.nest.flatten(traced.structured_outputs) if not isinstance(one, allowed)]
+    strange = [leaf for leaf in tf.nest.flatten(traced.structured_outputs) if not isinstance(leaf, allowed)]
     if strange:
         raise CompileError(f"{_name(func)} returns a {type(strange[0]).__name__}, and compiled models return tensors.")
     if not traced.outputs:
@@ -268,9 +268,17 @@ def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, A
 
 
 def _compiled(
-    func: Any, traced: Any, signature: Any, inputs: Sequence[Any], flags: Flags, names: tuple[list[str], list[str]],
-    *, dynamic: bool, ratio: float
-) -> Artifact:  # fmt: skip
+    func: Any,
+    traced: Any,
+    signature: Any,
+    inputs: Sequence[Any],
+    flags: Flags,
+    names: tuple[list[str], list[str]],
+    *,
+    dynamic: bool,
+    ratio: float,
+) -> Artifact:
+    """Snapshot a traced function, record what it takes, and lower it where an engine computes it."""
     function, weights = snapshot(traced)
     input_names, output_names = names
     record = Record(
@@ -295,11 +303,10 @@ def _compiled(
         effect = effect_of(function.graph.as_graph_def())  # lowering runs it, and only a call of the user's may
         return f"its operator {effect} is not one that only computes" if effect else ""
 
-    def lower(found: engine.Engine, cast: bool, compete: bool) -> tuple[_lowering.Form, str]:
-        return _lowering.lower(
-            found, function, weight_arrays(artifact), inputs, lambda arrays: runs(*arrays),  # type: ignore[misc]
-            compete=compete, bf16=cast,
-        )  # fmt: skip
+    def lower(engine: Engine, cast: bool, compete: bool) -> tuple[_lowering.Form, str]:
+        reference = lambda arrays: runs(*arrays)  # type: ignore[misc]
+        weights = weight_arrays(artifact)
+        return _lowering.lower(engine, function, weights, inputs, reference, compete=compete, bf16=cast)
 
     verdict = decide("TensorFlow", lower, bf16=flags.bf16, refuse=refuse)
     if verdict.form is None:
@@ -310,18 +317,18 @@ def _compiled(
 
 
 def _leaves(names: Sequence[str], arrays: Sequence[Any]) -> tuple[Leaf, ...]:
-    return tuple((name, tuple(one.shape), tf.as_dtype(one.dtype).name) for name, one in zip(names, arrays))
+    return tuple((name, tuple(array.shape), tf.as_dtype(array.dtype).name) for name, array in zip(names, arrays))
 
 
 def _names(func: Any, signature: Any, traced: Any) -> tuple[list[str], list[str]]:
-    """Names for the serving signature: the model's own where it has some, those of the arguments, else the ones that
+    """Names for the serving signature: the model's own if it has any, else those of the arguments, else those that
     TensorFlow gives."""
     args, kwargs = signature
     inputs = [path for name, arg in zip(_positional(func, len(args)), args) for path in _paths(arg, name)]
     inputs += _paths(kwargs, "inputs")
     outputs = _paths(traced.structured_outputs, "output_0")
     for names, own in zip((inputs, outputs), _own_names(func)):
-        if len(own) == len(names) and all(isinstance(one, str) for one in own):
+        if len(own) == len(names) and all(isinstance(name, str) for name in own):
             names[:] = own
     return named(inputs), named(outputs)
 
@@ -332,9 +339,9 @@ def _own_names(func: Any) -> tuple[list[Any], list[Any]]:
         return list(func.input_names or ()), list(func.output_names or ())
     if module_of(type(func)) is None:
         return [], []
-    histories = [getattr(one, "_keras_history", None) for one in getattr(func, "outputs", None) or ()]
-    outputs = [getattr(getattr(one, "operation", None), "name", None) for one in histories]
-    inputs = [getattr(one, "name", None) for one in getattr(func, "inputs", None) or ()]
+    histories = [getattr(output, "_keras_history", None) for output in getattr(func, "outputs", None) or ()]
+    outputs = [getattr(getattr(history, "operation", None), "name", None) for history in histories]
+    inputs = [getattr(tensor, "name", None) for tensor in getattr(func, "inputs", None) or ()]
     return [
         # Keras 3 counts them through the process; Keras 2 had this name.
         f"input_{number}" if _NUMBERED.fullmatch(str(name)) else name
@@ -345,15 +352,19 @@ def _own_names(func: Any) -> tuple[list[Any], list[Any]]:
 def _argument_names(func: Any, signature: Any) -> list[str]:
     """Names of the arguments that were compiled, in the order in which ``func`` takes them."""
     args, kwargs = signature
-    names = [one.name for one in _parameters(func)]
+    names = [parameter.name for parameter in _parameters(func)]
     order = [*_signature_inputs(func), *names, *kwargs]
     return [*_positional(func, len(args)), *dict.fromkeys(name for name in order if name in kwargs)]
 
 
 def _positional(func: Any, count: int) -> list[str]:
     """Names of the first ``count`` positional arguments."""
-    found = [one.name for one in _parameters(func) if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    return [*found, *["inputs"] * count][:count]
+    names = [
+        parameter.name
+        for parameter in _parameters(func)
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    return [*names, *["inputs"] * count][:count]
 
 
 def _parameters(func: Any) -> list[inspect.Parameter]:

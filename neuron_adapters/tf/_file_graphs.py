@@ -1,6 +1,6 @@
-"""Graphs out of files (SPEC F1): what of them may reach TensorFlow.
+"""Checks graphs out of files before they reach TensorFlow (SPEC F1).
 
-TensorFlow computes parts of a graph while it imports it, to know the shapes. So a graph is checked before that.
+TensorFlow computes parts of a graph while it imports it, to know the shapes. So a check after the import is too late.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from neuron_adapters.files.pure_operators import PURE_OPERATORS
 
 #: Types whose constants are references to objects of the process, or objects that TensorFlow makes of bytes.
 _HANDLES = {types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT}
-#: The only attribute with an underscore that is kept: such attributes tell TensorFlow to treat the node otherwise.
+#: The only attribute with an underscore that is kept: the others change how TensorFlow treats the node.
 _KEPT_HINT = "_lower_using_switch_merge"
 #: Attributes of calls that change how the process runs them.
 _SETTINGS = ("config", "config_proto", "executor_type")
@@ -37,8 +37,8 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 
 
 def restrict(definition: Any) -> None:
-    """Leave in a GraphDef what it runs: its nodes and the functions that they call, without devices and hints. Raises
-    Refused where one of them does more than compute (see ``_pure_operators``), or where functions call themselves."""
+    """Reduce a GraphDef to what it runs: its nodes and the functions that they call, without devices and hints. Raises
+    Refused where a node does more than compute (see ``pure_operators``), or where functions call themselves."""
     library = _library(definition)
     bodies: dict[str, Any] = {"": definition.node}
     calls: dict[str, Counter[str]] = {}
@@ -73,7 +73,7 @@ def quoted(name: str) -> str:
 
 
 def _library(definition: Any) -> dict[str, Any]:
-    """The functions by name, where each name means one thing."""
+    """The functions by name. Raises Refused where a name is used twice or is an operator's."""
     library: dict[str, Any] = {}
     for function in definition.library.function:
         name = function.signature.name
@@ -84,7 +84,7 @@ def _library(definition: Any) -> dict[str, Any]:
 
 
 def _check(node: Any, where: str, library: dict[str, Any]) -> Iterator[str]:
-    """The functions that a node calls, each as often as it does. Raises Refused."""
+    """Yield the functions that a node calls, each as often as it calls them. Raises Refused."""
     place = f"node {quoted(node.name)}{f' of function {quoted(where)}' if where else ''}"
     if node.op in library:
         yield node.op
@@ -97,14 +97,14 @@ def _check(node: Any, where: str, library: dict[str, Any]) -> Iterator[str]:
 
 
 def _check_value(value: Any, place: str) -> Iterator[str]:
-    """The functions that an attribute names, in whatever depth. Raises Refused for handles."""
+    """Yield the functions that an attribute names, at any depth. Raises Refused for handles."""
     for kind in (value.type, *value.list.type):
         if kind == types_pb2.DT_RESOURCE or kind >= types_pb2.DT_FLOAT_REF:
             raise Refused(f"{place} works on a handle to a variable, a table or the like")
     for tensor in [value.tensor] if value.HasField("tensor") else value.list.tensor:
         if tensor.dtype in _HANDLES or tensor.resource_handle_val or tensor.variant_val:
             raise Refused(f"{place} holds a handle in the place of a constant")
-        elements = math.prod(max(one.size, 0) for one in tensor.tensor_shape.dim)
+        elements = math.prod(max(axis.size, 0) for axis in tensor.tensor_shape.dim)
         if elements > 8 * tensor.ByteSize() + _MOST_REPEATED:
             raise Refused(
                 f"{place} promises a constant of {elements} elements, and holds {tensor.ByteSize()} bytes of it"
@@ -116,13 +116,13 @@ def _check_value(value: Any, place: str) -> Iterator[str]:
 
 
 def _check_size(bodies: dict[str, Any], calls: dict[str, Counter[str]]) -> None:
-    """Raise Refused for functions that call themselves, or that would grow beyond measure in the place of calls."""
+    """Raise Refused for functions that call themselves, or that would grow too large if their calls were inlined."""
     depths: dict[str, int] = {}
     sizes: dict[str, int] = {}
     try:
         for name in TopologicalSorter(calls).static_order():
-            depths[name] = 1 + max((depths[one] for one in calls[name]), default=0)
-            sizes[name] = len(bodies[name]) + sum(count * sizes[one] for one, count in calls[name].items())
+            depths[name] = 1 + max((depths[callee] for callee in calls[name]), default=0)
+            sizes[name] = len(bodies[name]) + sum(count * sizes[callee] for callee, count in calls[name].items())
     except CycleError:
         raise Refused("a function in it calls itself") from None
     if depths[""] > _DEEPEST:
@@ -133,7 +133,7 @@ def _check_size(bodies: dict[str, Any], calls: dict[str, Counter[str]]) -> None:
 
 def _clean(node: Any) -> None:
     node.device = ""  # a place is the session's to give
-    for name in [one for one in node.attr if one.startswith("_") and one != _KEPT_HINT]:
+    for name in [key for key in node.attr if key.startswith("_") and key != _KEPT_HINT]:
         del node.attr[name]
     for name in _SETTINGS:
         if name in node.attr:

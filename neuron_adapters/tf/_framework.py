@@ -1,9 +1,9 @@
-"""TensorFlow's threads, as far as NeuronCores care: a session that computes where it is told to (SPEC X1).
+"""Makes TensorFlow sessions that compute on given CPUs with a given number of threads (SPEC X1).
 
-A process has one pool of threads for the inside of operators, made with the first device and shared by all sessions and
-all eager calls. A device can have a pool of its own; TensorFlow decides that by a static switch of its C++ class, which
-it offers as an environment variable, too, but reads before anybody can set it. Here the switch is held for as long as
-one session takes to make its device.
+A process has one pool of threads for the inside of operators. It is made with the first device and shared by all
+sessions and all eager calls. A device can have a pool of its own; TensorFlow decides that by a static member of its C++
+class, which it sets from an environment variable before Python code runs. Here the member is changed while a session
+makes its device.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from neuron_rt import PlainFramework
 
 log = logging.getLogger("neuron_adapters")
 
-#: TensorFlow keeps nothing of the calling thread that a session would ask for, and the session brings its threads.
+#: A session of TensorFlow's reads no state of the calling thread, and has its own threads.
 FRAMEWORK = PlainFramework()
 
 _SWITCH = "_ZN10tensorflow11LocalDevice22use_global_threadpool_E"
@@ -47,17 +47,17 @@ def make_session(graph: tf.Graph, threads: int, cpus: frozenset[int], *, optimiz
         config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
     if threads < 2 or not cpus:
         return _make(graph, config, own_threads=threads > 0)
-    made: list[Any] = []
+    sessions: list[Any] = []
 
     def make() -> None:  # the session's threads inherit the mask of the thread that makes them
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, cpus)
-        made.append(_make(graph, config, own_threads=True))
+        sessions.append(_make(graph, config, own_threads=True))
 
     maker = threading.Thread(target=make)
     maker.start()
     maker.join()
-    return made[0]
+    return sessions[0]
 
 
 def _make(graph: tf.Graph, config: Any, *, own_threads: bool) -> Any:
@@ -81,17 +81,18 @@ def _own_threads() -> Iterator[None]:
 
 
 def _find_switch() -> ctypes.c_bool | None:
-    """The switch, None where this TensorFlow hides it: then models share the process's threads, which is said once."""
-    if not _found:
+    """The static member, None where this TensorFlow hides it: then models share the process's threads, which is logged
+    once."""
+    if not _switches:
         for name in _LIBRARIES:
             with contextlib.suppress(OSError, ValueError):
                 library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), name))
-                _found.append(ctypes.c_bool.in_dll(library, _SWITCH))
+                _switches.append(ctypes.c_bool.in_dll(library, _SWITCH))
                 break
         else:
             log.warning("this TensorFlow has one pool of threads for all models: they are not held to their CPUs")
-            _found.append(None)
-    return _found[0]
+            _switches.append(None)
+    return _switches[0]
 
 
-_found: list[ctypes.c_bool | None] = []
+_switches: list[ctypes.c_bool | None] = []

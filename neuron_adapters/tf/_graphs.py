@@ -1,4 +1,4 @@
-"""What a graph does, as far as running it elsewhere cares."""
+"""Tells whether a graph gives the same answers when it runs elsewhere or again."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def refuse(graph: Any, definition: Any) -> None:
 
 
 def effect_of(definition: Any) -> str:
-    """The first operator of a graph that does more than compute and read weights; empty where there is none. Such a
-    graph runs when its user calls it, and not for our own purposes (SPEC F1)."""
+    """The first operator of a graph that does more than compute and read weights; empty where all only do that. A graph
+    with an effect runs only when its user calls it (SPEC F1)."""
     functions = {function.signature.name for function in definition.library.function}
     allowed = PURE_OPERATORS | _READING | functions
     return next((node.op for node in called_nodes(definition) if node.op not in allowed), "")
@@ -50,13 +50,13 @@ def effect_of(definition: Any) -> str:
 def called_nodes(definition: Any) -> list[Any]:
     """The nodes of a graph and of the functions that it calls. A library may hold others, such as gradients."""
     functions = {function.signature.name: function.node_def for function in definition.library.function}
-    found, left = [], list(definition.node)
-    while left:
-        node = left.pop()
-        found.append(node)
+    nodes, pending = [], list(definition.node)
+    while pending:
+        node = pending.pop()
+        nodes.append(node)
         for name in (node.op, *(name for value in node.attr.values() for name in _functions(value))):
-            left.extend(functions.pop(name, ()))
-    return found
+            pending.extend(functions.pop(name, ()))
+    return nodes
 
 
 def _functions(value: Any) -> Iterator[str]:

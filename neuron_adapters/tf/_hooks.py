@@ -35,7 +35,7 @@ def _put_in(hooks: Hooks) -> None:
             wrappers[keras.Input] = _keras.wrap_input
     wrappers |= dict.fromkeys(_weights.assigning(), _weights.wrap_assign)
     _operator.register()
-    _weights.look_everywhere()  # what changed while nobody listened
+    _weights.look_everywhere()  # weights may have changed while the hooks were out
     hooks.rebind({function: hook(function, wrap) for function, wrap in wrappers.items()})
     for keras in kerases:
         hooks.set(keras.Model, "__call__", _keras.wrap_call(keras.Model.__call__))

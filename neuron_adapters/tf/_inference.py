@@ -22,7 +22,7 @@ _Tensor = ops.EagerTensor
 
 
 class Packer:
-    """Makes of arrays what a function returns."""
+    """Packs arrays into the structure that a function returns."""
 
     def __init__(self, function: Any) -> None:
         self._structure = function.structured_outputs
@@ -30,12 +30,12 @@ class Packer:
         self._only = self._dtypes[0] if isinstance(self._structure, (tf.Tensor, tf.TensorSpec)) else None
 
     def __call__(self, arrays: Sequence[Any]) -> Any:
-        """The function's result, of ``arrays`` that nobody else will write to."""
+        """The function's result. ``arrays`` become its memory, so nothing may write to them any more."""
         device = _context.device_name
         if self._only is not None:
             return _Tensor(arrays[0], device, self._only)
-        made = iter([_Tensor(array, device, dtype) for array, dtype in zip(arrays, self._dtypes)])
-        leaves = [None if one is None else next(made) for one in tf.nest.flatten(self._structure)]
+        tensors = iter([_Tensor(array, device, dtype) for array, dtype in zip(arrays, self._dtypes)])
+        leaves = [None if leaf is None else next(tensors) for leaf in tf.nest.flatten(self._structure)]
         return tf.nest.pack_sequence_as(self._structure, leaves)
 
 
@@ -68,7 +68,8 @@ class Inference:
         return self._runs.get((slot.threads, slot.cpus)) or self.run_with(slot.threads, slot.cpus)
 
     def run_with(self, threads: int, cpus: frozenset[int] = frozenset()) -> Callable[..., list[Any]]:
-        """The same for a number of threads. One thread is the caller's, wherever that is: all replicas share it."""
+        """What computes with ``threads`` threads on ``cpus``. One thread is the caller's, so all replicas share its
+        session."""
         with self._guard:
             key = threads, cpus
             alike = (1, frozenset()) if threads == 1 else key
@@ -112,7 +113,7 @@ class Inference:
                 for (name, _dtype, _shape), value in zip(self._variables, values)
             ]
         session = make_session(graph, threads, cpus, optimize=self._optimize)
-        compute = _callable(session, self._inputs, fetch=[one.name for one in self.outputs])
+        compute = _callable(session, self._inputs, fetch=[output.name for output in self.outputs])
         weights, numbers = self._weights, self._numbers
         if not assigns:
             return compute
@@ -144,7 +145,7 @@ def _handle(node: Any, shared: str, dtype: tf.DType, shape: tf.TensorShape) -> t
 def _callable(
     session: Any, feed: Sequence[str], *, fetch: Sequence[str] = (), target: Sequence[str] = ()
 ) -> Callable[..., list[Any]]:
-    """A function of arrays for ``feed``, a seventh of the price of ``session.make_callable``, which looks every name
-    up at each call."""
+    """A function of arrays for ``feed``. It costs a seventh of ``session.make_callable``, which looks up every name at
+    each call."""
     options = config_pb2.CallableOptions(feed=feed, fetch=fetch, target=target)
     return session._make_callable_from_options(options)  # type: ignore[no-any-return]

@@ -20,11 +20,11 @@ def generations() -> list[Any]:
     """The Keras modules whose models can be placed: the one that is ``tf.keras``, and the other where it is loaded."""
     import keras
 
-    found = [keras] if keras.config.backend() == "tensorflow" else []
+    modern = [keras] if keras.config.backend() == "tensorflow" else []
     legacy: Any = sys.modules.get("tf_keras")
     if legacy is None and not issubclass(tf.keras.Model, keras.Model):
         legacy = importlib.import_module("tf_keras")
-    return [*found, legacy] if legacy is not None else found
+    return [*modern, legacy] if legacy is not None else modern
 
 
 def module_of(model_class: type) -> Any:
@@ -43,8 +43,8 @@ def wrap_call(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_make_predict_function(make: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``Model.make_predict_function``: a placed model's steps run one by one, so that each calls the model.
-    All the rest of ``predict`` (batches, callbacks, the progress bar) is Keras' own."""
+    """A hook of ``Model.make_predict_function``: a placed model's steps run separately, so that each calls the model.
+    The rest of ``predict`` (batches, callbacks, the progress bar) is Keras' own."""
 
     @functools.wraps(make)
     def make_predict_function(self: Any, force: bool = False) -> Any:
@@ -120,7 +120,7 @@ def _cast(leaf: Any) -> Any:
 
 
 def _rows(x: Any) -> int:
-    """The length of arrays that can be cut as they are, 0 for anything else."""
+    """How many rows arrays have that can be sliced as they are, 0 for anything else."""
     leaves = tf.nest.flatten(x)
     if isinstance(x, tuple) or not leaves:
         return 0

@@ -1,4 +1,4 @@
-"""``load_model`` and ``tf.saved_model.load``: where what they read is placed. And what ``save`` writes of it."""
+"""The hooks of ``load_model`` and ``tf.saved_model.load``, which place what they read, and of ``save``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
 
 def _placed_model(model: Any, source: str, genuine: _open_saved_model.Genuine | None = None) -> Any:
     name = os.path.basename(source) or getattr(model, "name", "model")
-    variables = [getattr(one, "_value", one) for one in model.variables]  # of Keras 3, of Keras 2
+    variables = [getattr(variable, "_value", variable) for variable in model.variables]  # of Keras 3, of Keras 2
     _place(model, name, source, variables, genuine)
     return model
 
@@ -57,7 +57,7 @@ def _placed_model(model: Any, source: str, genuine: _open_saved_model.Genuine | 
 def _place(
     thing: Any, name: str, source: str, variables: Sequence[Any], genuine: _open_saved_model.Genuine | None
 ) -> _placed.Placed:
-    """Place what was never compiled, or was for the hardware."""
+    """Place a model that was not compiled here: never, or for the hardware."""
     if genuine is None:
         placed = _placed.Placed(_placed.new_model(name, 1, source), variables)
         placed.model.weights = _weights.size_of(variables)

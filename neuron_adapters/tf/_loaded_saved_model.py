@@ -1,4 +1,4 @@
-"""What ``tf.saved_model.load`` returns, on its NeuronCores: the object stays TensorFlow's, its functions run there."""
+"""Places what ``tf.saved_model.load`` returns: the object stays TensorFlow's own, and its functions run on its NCs."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class CompiledSignature:
         usual = len(args) <= 1 and len(args) + len(kwargs) == len(inputs) and set(kwargs) <= set(inputs)
         if not usual or not tf.executing_eagerly():
             return own(function, *args, **kwargs)  # whose error says what it takes
-        given = iter(args)
-        results = self._placed.on_leaves([kwargs[name] if name in kwargs else next(given) for name in inputs])
+        positional = iter(args)
+        results = self._placed.on_leaves([kwargs[name] if name in kwargs else next(positional) for name in inputs])
         if isinstance(results, dict) and set(results) == set(outputs):
             return results
-        return dict(zip(outputs, (one for one in tf.nest.flatten(results) if one is not None)))
+        return dict(zip(outputs, (result for result in tf.nest.flatten(results) if result is not None)))
 
 
 def variables(restored: Any) -> list[Any]:
     """The variables of a restored object."""
-    return [one for one in TrackableView(restored).descendants() if isinstance(one, tf.Variable)]
+    return [trackable for trackable in TrackableView(restored).descendants() if isinstance(trackable, tf.Variable)]
 
 
 def callable_as_saved(restored: Any) -> None:
@@ -80,8 +80,7 @@ def run_on(restored: Any, placed: Any) -> None:
             only_call = compiled and name == "__call__"
             if only_call or not compiled:
                 vars(restored)[name] = PlacedFunction(value, placed if only_call else own())
-    signatures = getattr(
-        getattr(restored, "signatures", None), "_signatures", {}
-    )  # a damaged file may have something else there
+    # A damaged file may have something else there.
+    signatures = getattr(getattr(restored, "signatures", None), "_signatures", {})
     for name, function in list(signatures.items()):
         signatures[name] = PlacedFunction(function, CompiledSignature(placed) if compiled else own())

@@ -1,6 +1,6 @@
-"""From a function of TensorFlow's to the engine, and a call of it there.
+"""Lowers a function of TensorFlow's to the engine, and calls it there.
 
-``lower`` runs when a model is compiled: it converts, and believes nothing that it has not compared (SPEC K3).
+``lower`` runs when a model is compiled: it converts, and compares all results with TensorFlow's (SPEC K3).
 ``open_program`` runs at every load. ``Compiled.call`` is what a station's pool keeps: a request with its buffers.
 """
 
@@ -24,7 +24,7 @@ from neuron_rt.engine import Deployment, Engine, Place, Station
 
 Array = np.ndarray[Any, Any]
 
-#: Constants from this size on stay out of the conversion: what it would make of them would have to be stored again.
+#: Constants of more bytes are kept out of the conversion: it would change them, and the file had to store them again.
 LARGE = 1 << 10
 
 _CONTROL_FLOW = {
@@ -64,7 +64,7 @@ class _Call:
     def __init__(self, request: Any, shape: Shape) -> None:
         self._inputs = [_buffer(size, dtype) for size, dtype in shape.inputs]
         self._outputs = [_buffer(size, dtype) for size, dtype in shape.outputs]
-        sizes = tuple(one.nbytes for one in self._inputs), tuple(one.nbytes for one in self._outputs)
+        sizes = tuple(buffer.nbytes for buffer in self._inputs), tuple(buffer.nbytes for buffer in self._outputs)
         if request.sizes != sizes:
             raise EngineError("its tensors are not those of the record")
         self._request = request
@@ -116,12 +116,12 @@ def lower(
         raise CompileError("it has an empty input")
     results = list(reference(inputs))
     with converting(engine):
-        lowered = openvino_ir.lower(_convert(function, inputs, results), [_bytes(one) for one in weights])
+        lowered = openvino_ir.lower(_convert(function, inputs, results), [_bytes(weight) for weight in weights])
     with trying(engine):
-        shape = Shape(*([(one.shape, one.dtype) for one in arrays] for arrays in (inputs, results)))
+        shape = Shape(*([(array.shape, array.dtype) for array in arrays] for arrays in (inputs, results)))
         compiled = open_program(engine, lowered, weights, shape, bf16=bf16)
         call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
-        for trial in (inputs, [_turned(one) for one in inputs]):
+        for trial in (inputs, [_turned(array) for array in inputs]):
             _compare(engine, reference(trial), reference(trial), call(trial), bf16=bf16)
     why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
     if compete:
@@ -131,7 +131,7 @@ def lower(
 
 def open_program(engine: Engine, lowered: Lowered, weights: Sequence[Array], shape: Shape, *, bf16: bool) -> Compiled:
     """Put the lowered form together with the file's own weights. Raises ValueError where they don't fit."""
-    return Compiled(Deployment(engine, lowered.program([_bytes(one) for one in weights]), bf16=bf16), shape)
+    return Compiled(Deployment(engine, lowered.program([_bytes(weight) for weight in weights]), bf16=bf16), shape)
 
 
 def _convert(function: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -> Any:
@@ -150,7 +150,9 @@ def _convert(function: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -
             place = model.get_place_by_tensor_name(f"{name}:0")
             model.set_partial_shape(place, openvino.PartialShape(list(array.shape)))
         converted = front.convert(model)
-    parameters = {name: one for one in converted.get_parameters() for name in one.output(0).get_names()}
+    parameters = {
+        name: parameter for parameter in converted.get_parameters() for name in parameter.output(0).get_names()
+    }
     for name, array in held.items():
         if f"{name}:0" in parameters:
             constant = ov.constant(array, shared_memory=False)
@@ -171,8 +173,8 @@ def _convert(function: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -
 
 
 def _portable(function: Any) -> tuple[Any, list[str], list[str], dict[str, Array]]:
-    """A graph without variables: its definition, the names of its inputs and outputs, and what stands for its larger
-    constants, by name. Raises CompileError for control flow: one example does not go every way."""
+    """A graph without variables: its definition, the names of its inputs and outputs, and its larger constants, by the
+    names of their placeholders. Raises CompileError for control flow, of which an example takes only one branch."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     captured = {placeholder.op.name for _value, placeholder in function.graph.captures}
@@ -207,33 +209,33 @@ def _portable(function: Any) -> tuple[Any, list[str], list[str], dict[str, Array
 def _reached(definition: Any, ends: Sequence[str]) -> set[str]:
     """Names of the nodes that ``ends`` need."""
     nodes = {node.name: node for node in definition.node}
-    found: set[str] = set()
-    left = list(ends)
-    while left:
-        name = left.pop().lstrip("^").partition(":")[0]
-        if name not in found:
-            found.add(name)
-            left.extend(nodes[name].input)
-    return found
+    reached: set[str] = set()
+    pending = list(ends)
+    while pending:
+        name = pending.pop().lstrip("^").partition(":")[0]
+        if name not in reached:
+            reached.add(name)
+            pending.extend(nodes[name].input)
+    return reached
 
 
-def _compare(engine: Engine, expected: Any, again: Any, found: Any, *, bf16: bool) -> None:
-    """SPEC K3. Raises CompileError."""
-    for index, (one, same, two) in enumerate(zip(expected, again, found)):
-        if not np.array_equal(one, same, equal_nan=one.dtype.kind == "f"):
+def _compare(engine: Engine, expected: Any, again: Any, actual: Any, *, bf16: bool) -> None:
+    """Compare two results of TensorFlow's with each other and with the engine's (SPEC K3). Raises CompileError."""
+    for index, (wanted, repeated, array) in enumerate(zip(expected, again, actual)):
+        if not np.array_equal(wanted, repeated, equal_nan=wanted.dtype.kind == "f"):
             raise CompileError("it answers differently each time")
-        close = tolerance(one.dtype.name, bf16=bf16)
-        if not np.allclose(one.astype("f8"), two.astype("f8"), equal_nan=True, **close):
+        close = tolerance(wanted.dtype.name, bf16=bf16)
+        if not np.allclose(wanted.astype("f8"), array.astype("f8"), equal_nan=True, **close):
             raise CompileError(f"{engine.name} does not agree with TensorFlow on output {index}")
 
 
 def _turned(array: Array) -> Array:
-    """Another input of the same kind: whatever values the example has, in another order."""
+    """Another input of the same kind: the example's values in another order."""
     return np.ascontiguousarray(np.flip(array)) if array.ndim else array
 
 
 def _buffer(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Zeros at an address that the engine likes."""
+    """Zeros at an address that is a multiple of 64."""
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     raw = np.zeros(size + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64

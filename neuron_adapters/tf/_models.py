@@ -1,4 +1,4 @@
-"""Keras models round what TensorFlow restores: one that was compiled, and a SavedModel that nobody compiled.
+"""Keras models round what TensorFlow restores: one that was compiled, and a SavedModel that was never compiled.
 
 Keras has two generations, and a model must be of the one that the script uses. So what such a model does is a class
 without a base, and ``classes`` joins it with the ``Model`` of either.
@@ -132,7 +132,7 @@ class _Compiled:
 
 
 class _Loaded:
-    """What the model of a SavedModel that nobody compiled has, of either Keras, besides ``keras.Model``."""
+    """What the model of a SavedModel that was never compiled has, of either Keras, besides ``keras.Model``."""
 
     _keras: Any
     _track_variable: Callable[[Any], None]

@@ -1,6 +1,6 @@
-"""``aws_neuron_function``: a compiled model as the function that tensorflow-neuron showed, with its NeuronOp node.
+"""``aws_neuron_function``: shows a compiled model as tensorflow-neuron does, as a function with a NeuronOp node.
 
-It is for looking at; calls run where the model is placed.
+The node is only shown; calls run where the model is placed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Value = attr_value_pb2.AttrValue
 
 
 class NeuronFunction:
-    """A ConcreteFunction, but that its graph holds the NeuronOp and that its calls are the model's."""
+    """A ConcreteFunction whose graph holds the NeuronOp, and whose calls are the model's."""
 
     def __init__(self, artifact: Artifact, call: Callable[..., Any]) -> None:
         self._artifact = artifact
@@ -36,12 +36,12 @@ class NeuronFunction:
 
     @property
     def inputs(self) -> list[Any]:
-        """The graph's own."""
+        """The inputs of the graph."""
         return list(self.graph.inputs)
 
     @property
     def outputs(self) -> list[Any]:
-        """The graph's own."""
+        """The outputs of the graph."""
         return list(self.graph.outputs)
 
     @property
@@ -50,7 +50,7 @@ class NeuronFunction:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As the model, or with the tensors of its graph's inputs in their order."""
+        """Call the model, or take the tensors of the graph's inputs in their order."""
         signature = self._artifact.signature
         if not kwargs and len(args) == len(self._artifact.specs) and all(map(tf.is_tensor, args)):
             args, kwargs = tf.nest.pack_sequence_as(signature, args)
@@ -76,14 +76,14 @@ def neuron_graph(artifact: Artifact) -> Any:
     inputs, outputs = artifact.names
     listed = Value.ListValue
     attributes = {
-        "input_dtypes": Value(list=listed(type=[one.dtype.as_datatype_enum for one in function.inputs])),
-        "output_dtypes": Value(list=listed(type=[one.dtype.as_datatype_enum for one in function.outputs])),
+        "input_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in function.inputs])),
+        "output_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in function.outputs])),
         "graph_def": Value(s=graph_def),
         "executable": Value(s=neff(f"{record.compiler}-model", record.pipeline_cores, {"graph_def.pb": graph_def})),
         "input_names": Value(list=listed(s=[name.encode() for name in inputs])),
         "output_names": Value(list=listed(s=[name.encode() for name in outputs])),
-        "input_shapes": Value(list=listed(shape=[one.shape.as_proto() for one in placeholders])),
-        "output_shapes": Value(list=listed(shape=[one.shape.as_proto() for one in function.outputs])),
+        "input_shapes": Value(list=listed(shape=[tensor.shape.as_proto() for tensor in placeholders])),
+        "output_shapes": Value(list=listed(shape=[tensor.shape.as_proto() for tensor in function.outputs])),
         "input_batch_axis": Value(list=listed(i=[0 if record.dynamic_batch else -1] * len(inputs))),
         "output_batch_axis": Value(list=listed(i=[0 if record.dynamic_batch else -1] * len(outputs))),
         "model_config": Value(list=listed(i=[1, record.pipeline_cores, -1, 0])),
@@ -92,16 +92,16 @@ def neuron_graph(artifact: Artifact) -> Any:
         attributes["_automatic_multicore"] = Value(i=record.replicas)
 
     def shown(*tensors: Any) -> Any:
-        made = node_of(attributes, tensors, [one.dtype for one in function.outputs], "neuron_op0")
-        for tensor, one in zip(made, function.outputs):
-            tensor.set_shape(one.shape)
-        return tf.identity_n(made)
+        results = node_of(attributes, tensors, [output.dtype for output in function.outputs], "neuron_op0")
+        for result, output in zip(results, function.outputs):
+            result.set_shape(output.shape)
+        return tf.identity_n(results)
 
     # No tf.function: that would hand the whole of it to the runtime.
     return func_graph.func_graph_from_py_func(
         "aws_neuron_function",
         shown,
-        [tf.TensorSpec(one.shape, one.dtype, name) for one, name in zip(placeholders, inputs)],
+        [tf.TensorSpec(tensor.shape, tensor.dtype, name) for tensor, name in zip(placeholders, inputs)],
         {},
         add_control_dependencies=False,
     )

@@ -24,8 +24,11 @@ from neuron_adapters.files.savedmodel import LARGE, OP, erased
 from neuron_adapters.tf._file_graphs import Refused, is_plain, quoted, restrict
 from neuron_rt import ArtifactError
 
-_DESCRIBED = ("graph_def", "input_names", "output_names", "input_shapes", "output_shapes", "input_batch_axis",
-              "output_batch_axis", "input_dtypes", "output_dtypes")  # fmt: skip
+#: Attributes of a NeuronOp that describe its graph: where they are equal, so are the graphs.
+_DESCRIBED = (
+    "graph_def", "input_names", "output_names", "input_shapes", "output_shapes", "input_batch_axis",
+    "output_batch_axis", "input_dtypes", "output_dtypes",
+)  # fmt: skip
 _known: weakref.WeakValueDictionary[str, Embedded] = weakref.WeakValueDictionary()
 _guard = threading.RLock()
 
@@ -55,8 +58,8 @@ class _Side:
 
 
 def _batch(inputs: _Side, outputs: _Side) -> int:
-    """The compiled batch, 0 where there is none; notes which tensors have it. Raises ValueError where the operator
-    names several, or outputs with a batch and no input with one."""
+    """Find the compiled batch, 0 where there is none, and mark the tensors that have it. Raises ValueError where the
+    operator has several batches, or outputs with a batch but no such input."""
     sides = inputs, outputs
     if all(len(side.axes) == len(side.shapes) for side in sides):  # else the operator does not say
         for side in sides:

@@ -1,4 +1,4 @@
-"""SavedModel directories: opening them as Keras models, whoever wrote them, and what to call in them."""
+"""Opens SavedModel directories of any origin as Keras models, and finds out what to call in them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def is_saved_model(path: Any) -> bool:
 
 
 def check(path: str, config: Config) -> None:
-    """K4: raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and the files of a compiled model are not those that
-    were saved. A model that nobody compiled has no checksums, and is TensorFlow's own."""
+    """Compare a compiled model with its checksums where NEURON_RT_VALIDATE_HASH is set (SPEC K4). Raises ArtifactError
+    where they differ. A model that was never compiled has no checksums."""
     if config.validate_hash and _artifact.is_compiled(Path(path)):
         _artifact.verify(Path(path))
 
 
 def restore(path: str, load: Callable[[str], Any], config: Config) -> Any:
-    """What ``load`` makes of a directory. Raises ArtifactError, in one line, where that is no whole SavedModel."""
+    """What ``load`` makes of a directory. Raises ArtifactError, in one line, where it is not a whole SavedModel."""
     try:
         names = os.listdir(path)
     except OSError as error:
@@ -58,7 +58,7 @@ def restore(path: str, load: Callable[[str], Any], config: Config) -> Any:
         restored = load(path)
     except Exception as error:
         raise _unreadable(path, error) from error
-    if not isinstance(getattr(restored, "signatures", None), Mapping):  # TensorFlow restores what it does not know, too
+    if not isinstance(getattr(restored, "signatures", None), Mapping):  # TensorFlow restores unknown objects, too
         raise _unreadable(path, ValueError("what stands where its signatures should are none."))
     return restored
 
@@ -72,7 +72,7 @@ def _unreadable(path: str, error: Exception) -> ArtifactError:
 
 @dataclass
 class Genuine:
-    """A SavedModel that the compiler for the hardware wrote: how it is placed, and the graphs that it runs by."""
+    """A SavedModel that the compiler for the hardware wrote: how it is placed, and the graphs that it runs."""
 
     nc_count: int
     replicas: int | None
@@ -83,15 +83,15 @@ class Genuine:
 
 
 def genuine(path: str, config: Config) -> Genuine | None:
-    """What there is to know before a SavedModel with NeuronOps is restored (SPEC K6); None for any other. Raises
-    ArtifactError where it is damaged, or holds no graph to run by."""
+    """Read a SavedModel with NeuronOps before it is restored (SPEC K6); None for any other. Raises ArtifactError where
+    it is damaged, or holds no graph to run."""
     try:
-        found = savedmodel.load(path, only_compiled=True)
+        model = savedmodel.load(path, only_compiled=True)
     except OSError:
         return None
-    if found is None:
+    if model is None:
         return None
-    for node in found.nodes:
+    for node in model.nodes:
         problem = "its binary is no NEFF" if node.header is None else node.header.problem
         if config.validate_hash and problem:
             raise ArtifactError(
@@ -99,14 +99,14 @@ def genuine(path: str, config: Config) -> Genuine | None:
                 "copy it again from where it came, or unset NEURON_RT_VALIDATE_HASH to run it all the same."
             )
     try:
-        graphs = [_neuron_op_graph.of_bytes(node.definition) for node in found.nodes]
+        graphs = [_neuron_op_graph.of_bytes(node.definition) for node in model.nodes]
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return Genuine(found.nc_count, found.replicas, graphs)
+    return Genuine(model.nc_count, model.replicas, graphs)
 
 
 def copy_for_replicas(path: str, target: str, replicas: int) -> None:
-    """Copy a SavedModel with NeuronOps, for ``replicas`` NCs (SPEC R3), in the way of tensorflow-neuron."""
+    """Copy a SavedModel with NeuronOps, for ``replicas`` NCs (SPEC R3), as tensorflow-neuron does."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     model = saved_model_pb2.SavedModel.FromString(Path(path, "saved_model.pb").read_bytes())
@@ -124,14 +124,14 @@ def copy_for_replicas(path: str, target: str, replicas: int) -> None:
 
 
 def executable_of(restored: Any, path: str, config: Config) -> Executable | None:
-    """The compiled model in ``restored``; None where nobody compiled it. The same unchanged files give the same one
-    (SPEC K5). Raises ArtifactError."""
+    """The executable of the compiled model in ``restored``; None where it was never compiled. Raises ArtifactError."""
     artifact = _artifact.read(restored, path)
     return None if artifact is None else Executable.open(artifact, config.engine, path)
 
 
 def read(path: str, config: Config) -> _artifact.Artifact:
-    """The compiled model in a directory. Takes no NeuronCores. Raises ArtifactError, also where nobody compiled it."""
+    """The compiled model in a directory. Takes no NeuronCores. Raises ArtifactError, also where it was never
+    compiled."""
     if not os.path.isdir(path):
         raise ArtifactError(f"{path} is no directory, and a SavedModel is one.")
     artifact = _artifact.read(restore(path, original(tf.saved_model.load), config), path)
@@ -141,7 +141,7 @@ def read(path: str, config: Config) -> _artifact.Artifact:
 
 
 def key_of(path: str, config: Config) -> tuple[object, ...] | None:
-    """What tells this state of a directory from another."""
+    """Identifies the state of a directory; None where it cannot be read."""
     try:
         names = sorted(Path(path, "variables").iterdir())
     except OSError:
@@ -170,31 +170,31 @@ class Endpoint:
             self._function = signatures[name]
             concrete = [self._function]
             self._names = list(self._function.structured_input_signature[1])
-            self._unnamed = all(_UNNAMED.fullmatch(one) for one in self._function.structured_outputs)
-        self.captured = {id(value) for one in concrete for value, _placeholder in one.graph.captures}
-        """Ids of what it reads: handles of variables among them."""
-        self._structures = [one.structured_input_signature for one in concrete]
+            self._unnamed = all(_UNNAMED.fullmatch(output) for output in self._function.structured_outputs)
+        self.captured = {id(value) for function in concrete for value, _placeholder in function.graph.captures}
+        """Ids of what it reads, such as handles of variables."""
+        self._structures = [function.structured_input_signature for function in concrete]
         self.graphs = [
-            one.graph for one, structure in zip(concrete, self._structures)
+            function.graph
+            for function, structure in zip(concrete, self._structures)
             if not any(leaf is True for leaf in tf.nest.flatten(structure))
-        ]  # fmt: skip
+        ]
         """Those that a call for inference may run."""
-        self._kinds = {
-            spec.dtype for spec in tf.nest.flatten(self._structures) if isinstance(spec, tf.TensorSpec)
-        }  # fmt: skip
+        leaves = tf.nest.flatten(self._structures)
+        self._kinds = {leaf.dtype for leaf in leaves if isinstance(leaf, tf.TensorSpec)}
 
     def structure_of(self, names: set[str]) -> tuple[Any, ...] | None:
         """The positional arguments of the object's own call for inference that takes tensors of these names; None where
         there is no such call."""
         for args, kwargs in () if self._names else self._structures:
             flags = [leaf for leaf in tf.nest.flatten(args) if isinstance(leaf, bool)]
-            found = tuple(one for one in args if _specs(one))
-            if not kwargs and not any(flags) and sorted(spec.name for spec in _specs(found)) == sorted(names):
-                return found
+            tensors = tuple(argument for argument in args if _specs(argument))
+            if not kwargs and not any(flags) and sorted(spec.name for spec in _specs(tensors)) == sorted(names):
+                return tensors
         return None
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None = None) -> Any:
-        """Call it."""
+        """Call the object for inference, unless ``training``."""
         args, kwargs = tf.nest.map_structure(self._cast, (args, kwargs))
         if self._names:
             return self._signature(args, kwargs)
@@ -204,8 +204,8 @@ class Endpoint:
             flags = [leaf for leaf in leaves if isinstance(leaf, bool)]
             wanted = [leaf for leaf in leaves if isinstance(leaf, tf.TensorSpec)]
             if len(wanted) == len(tensors) and flags[:1] in ([], [bool(training)]):
-                given = iter(tensors)
-                filled = [next(given) if isinstance(leaf, tf.TensorSpec) else leaf for leaf in leaves]
+                rest = iter(tensors)
+                filled = [next(rest) if isinstance(leaf, tf.TensorSpec) else leaf for leaf in leaves]
                 args, kwargs = tf.nest.pack_sequence_as(structure, filled)
                 break
         return self._function(*args, **kwargs)
@@ -219,7 +219,7 @@ class Endpoint:
         results = self._function(*args, **kwargs)
         if not self._unnamed:
             return results
-        ordered = [results[name] for name in sorted(results, key=lambda one: int(one.rpartition("_")[2]))]
+        ordered = [results[name] for name in sorted(results, key=lambda name: int(name.rpartition("_")[2]))]
         return ordered[0] if len(ordered) == 1 else ordered
 
     def _cast(self, leaf: Any) -> Any:

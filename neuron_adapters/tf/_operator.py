@@ -1,10 +1,10 @@
-"""The operator ``NeuronOp`` for this process, so that compiled graphs load as they are and show it (SPEC K6).
+"""Registers the operator ``NeuronOp`` in this process, so that compiled graphs load unchanged and show it (SPEC K6).
 
-TensorFlow's public C interface takes operators from whoever calls it, and here that is Python: nothing is compiled. On
-its NeuronCores a model does not come by here, since its graph is put in the operator's place (``_embedded``); wherever
-else TensorFlow runs a NeuronOp (in a larger graph, in a session of the caller's), this computes it.
+It is registered through TensorFlow's public C interface from Python, so nothing is compiled. Placed models never reach
+this operator, since ``_neuron_op_graph`` replaces it by the graph in it. Elsewhere, in a larger graph or in a session
+of the caller's, this computes it.
 
-An operator cannot be taken back: it stays after ``uninstall()``.
+TensorFlow cannot remove an operator: it stays after ``uninstall()``.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _Pointer = ctypes.c_void_p
 _CREATE = ctypes.CFUNCTYPE(_Pointer, _Pointer)
 _COMPUTE = ctypes.CFUNCTYPE(None, _Pointer, _Pointer)
 
-#: Kernels and their cells, by the cells' addresses. TensorFlow holds locks while it deletes a kernel, and what goes
-#: with it may need those, as may a thread that has Python's. So the C library's ``time`` deletes: it writes into the
-#: cell; what is so marked is dropped later.
+#: Kernels and their cells, by the cells' addresses. TensorFlow holds locks while it deletes a kernel. Dropping the
+#: kernel's session may need those locks, and a thread that holds Python's may wait for them. So TensorFlow calls the C
+#: library's ``time`` to delete a kernel: it writes into the cell. Kernels that are marked so are dropped later.
 _nodes: dict[int, tuple[ctypes.c_int64, Any]] = {}
 _DELETE = ctypes.cast(ctypes.CDLL(None).time, _Pointer)
 _guard = threading.RLock()
@@ -64,9 +64,9 @@ class _Interface:
         library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), "libtensorflow_framework.so.2"))
 
         def function(name: str, result: Any, *arguments: Any) -> Any:
-            found = getattr(library, f"TF_{name}")
-            found.restype, found.argtypes = result, arguments
-            return found
+            c_function = getattr(library, f"TF_{name}")
+            c_function.restype, c_function.argtypes = result, arguments
+            return c_function
 
         text, number = ctypes.c_char_p, ctypes.c_int
         self.new_status = function("NewStatus", _Pointer)
@@ -84,9 +84,7 @@ class _Interface:
         self.register_op = function("RegisterOpDefinition", None, _Pointer, _Pointer)
         self.new_kernel = function("NewKernelBuilder", _Pointer, text, text, _CREATE, _COMPUTE, _Pointer)
         self.register_kernel = function("RegisterKernelBuilder", None, text, _Pointer, _Pointer)
-        self.node_def = function(
-            "OpKernelConstruction_GetNodeDef", ctypes.POINTER(_Buffer), _Pointer, _Pointer
-        )  # fmt: skip
+        self.node_def = function("OpKernelConstruction_GetNodeDef", ctypes.POINTER(_Buffer), _Pointer, _Pointer)
         self.delete_buffer = function("DeleteBuffer", None, ctypes.POINTER(_Buffer))
         self.count_inputs = function("NumInputs", number, _Pointer)
         self.input = function("GetInput", None, _Pointer, number, ctypes.POINTER(_Pointer), _Pointer)
@@ -96,14 +94,12 @@ class _Interface:
         self.dimensions = function("NumDims", number, _Pointer)
         self.dimension = function("Dim", ctypes.c_int64, _Pointer, number)
         self.delete_tensor = function("DeleteTensor", None, _Pointer)
-        self.output = function(
-            "AllocateOutput", _Pointer, _Pointer, number, number, ctypes.POINTER(ctypes.c_int64), number,
-            ctypes.c_size_t, _Pointer,
-        )  # fmt: skip
+        sizes = ctypes.POINTER(ctypes.c_int64), number, ctypes.c_size_t
+        self.output = function("AllocateOutput", _Pointer, _Pointer, number, number, *sizes, _Pointer)
         self.fail = function("OpKernelContext_Failure", None, _Pointer, _Pointer)
 
     def checked(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call with a status as the last argument. Raises RuntimeError where it is not well."""
+        """Call with a status as the last argument. Raises RuntimeError where that is an error."""
         status = self.new_status()
         try:
             result = call(*arguments, status)
@@ -115,8 +111,8 @@ class _Interface:
 
 
 def register() -> bool:
-    """Make the operator known, once a process. False where this TensorFlow does not take it, or somebody else's is
-    there."""
+    """Register the operator, once a process. False where this TensorFlow does not take it, or has another of that
+    name."""
     global _interface
     with _guard:
         if _interface is not None:
@@ -125,14 +121,14 @@ def register() -> bool:
             log.info("somebody else has registered %s: compiled graphs are left to it", OP)
             return False
         try:
-            made = _Interface()
-            _register(made)
+            interface = _Interface()
+            _register(interface)
         except (AttributeError, OSError, RuntimeError) as error:
             log.warning(
                 "this TensorFlow takes no operators from Python, so models compiled elsewhere do not load: %s", error
             )
             return False
-        _interface = made
+        _interface = interface
         atexit.register(_end)
         return True
 
@@ -150,8 +146,8 @@ def _register(api: _Interface) -> None:
 
 
 class _Ending:
-    """The end of the process (SPEC X4). A thread that is in Python's code when Python ends is torn out of TensorFlow's,
-    which aborts. So calls that come by now go no further, and those that are under way are waited for."""
+    """The end of the process (SPEC X4). Where Python ends while a thread runs Python's code below TensorFlow's,
+    TensorFlow aborts. So new calls are refused, and the end waits for those under way."""
 
     longest = 5.0
     """Seconds to wait."""
@@ -167,7 +163,7 @@ class _Ending:
                 self._inside += 1
                 return
         if not isinstance(threading.current_thread(), threading._DummyThread):
-            threading.Event().wait()  # a daemon thread of Python's, whose turn does not come any more
+            threading.Event().wait()  # a daemon thread of Python's: it must not run any more
         raise RuntimeError(_ENDS)
 
     def __exit__(self, *_error: object) -> None:
@@ -183,19 +179,19 @@ class _Ending:
 
 
 def _end() -> None:
-    """At the end of the process: a thread whose call is turned away now ends without a word."""
-    said = threading.excepthook
+    """End the process: a thread whose call is refused now ends without printing its exception."""
+    hook = threading.excepthook
 
     def silent(args: Any) -> None:
         if _ENDS not in str(args.exc_value):
-            said(args)
+            hook(args)
 
     threading.excepthook = silent
     _ending.close()
 
 
 def _create(construction: int) -> int:
-    """A kernel for one node; the address of its cell."""
+    """Make the kernel of a node, and return the address of its cell."""
     api = _interface
     cell = ctypes.c_int64(0)
     kernel: Any
@@ -206,7 +202,7 @@ def _create(construction: int) -> int:
         finally:
             api.delete_buffer(buffer)
         kernel = _Kernel(node_def_pb2.NodeDef.FromString(data))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the call says it
+    except Exception as error:  # noqa: BLE001 - whatever it is, the call raises it
         kernel = error
     address = ctypes.addressof(cell)
     _nodes[address] = cell, kernel
@@ -220,7 +216,7 @@ def _compute(address: int, call: int) -> None:
             _cell, kernel = _nodes[address]
             if isinstance(kernel, Exception):
                 raise kernel
-            results = kernel(*(_given(api, call, index) for index in range(api.count_inputs(call))))
+            results = kernel(*(_input(api, call, index) for index in range(api.count_inputs(call))))
             for index, (result, dtype) in enumerate(zip(results, kernel.dtypes)):
                 _return(api, call, index, np.ascontiguousarray(result).reshape(result.shape), dtype)
     except BaseException as error:  # noqa: BLE001 - Python's exceptions end here, and TensorFlow's go on
@@ -230,8 +226,8 @@ def _compute(address: int, call: int) -> None:
         api.delete_status(status)
 
 
-def _given(api: _Interface, call: int, index: int) -> Any:
-    """An input as an array of its own."""
+def _input(api: _Interface, call: int, index: int) -> Any:
+    """A copy of an input as an array."""
     tensor = _Pointer()
     api.checked(api.input, call, index, ctypes.byref(tensor))
     try:
@@ -266,7 +262,7 @@ class _Kernel:
         self._node = node
         self._run: Callable[..., list[Any]] | None = None
         self._lock = threading.RLock()
-        self.dtypes = [tf.as_dtype(one) for one in node.attr["output_dtypes"].list.type]
+        self.dtypes = [tf.as_dtype(dtype) for dtype in node.attr["output_dtypes"].list.type]
         if not all(map(is_plain, self.dtypes)):
             raise ArtifactError(
                 f"{OP} {quoted(node.name)} returns strings or handles, and NeuronCores compute numbers. Compile the "
@@ -280,18 +276,18 @@ class _Kernel:
         return self._run(*arrays)
 
     def _open(self) -> Callable[..., list[Any]]:
-        inputs = [tf.as_dtype(one) for one in self._node.attr["input_dtypes"].list.type]
+        inputs = [tf.as_dtype(dtype) for dtype in self._node.attr["input_dtypes"].list.type]
         embedded = _neuron_op_graph.of(self._node)
         with context.eager_mode():
             function = tf.function(
                 lambda *tensors: node_of(self._node.attr, tensors, self.dtypes), autograph=False
             ).get_concrete_function(*(tf.TensorSpec(None, dtype) for dtype in inputs))
-        self._embedded = embedded  # one for all kernels of the graph, while any is there
+        self._embedded = embedded  # all kernels of the graph share it while any of them lives
         return Inference(function, Weights(), optimize=True).run_with(0)
 
 
 def node_of(attributes: Any, tensors: Any, dtypes: Any, name: str | None = None) -> list[Any]:
-    """Put a NeuronOp into the graph that is being built; what it returns."""
+    """Put a NeuronOp into the graph that is being built, and return its outputs."""
     _drop_deleted()
     graph = ops.get_default_graph()
     op = graph._create_op_internal(OP, list(tensors), list(dtypes), name=name, attrs=dict(attributes))

@@ -64,14 +64,14 @@ class Tracker:
         }
         if verbosity > 0:
             throughput["trend"] = rates
-        found = {
+        report = {
             "pid": os.getpid(),
             "throughput": throughput,
             "latency": {f"p{percent}": _percentile(latencies, percent) for percent in (50, 90, 99, 100)},
             "description": DESCRIPTION,
         }
-        log.info("performance report:\n%s", json.dumps(found, indent=4))
-        return found
+        log.info("performance report:\n%s", json.dumps(report, indent=4))
+        return report
 
     def _window_of(self, began: float, end: float) -> float | None:
         window = math.floor(began / self._window)

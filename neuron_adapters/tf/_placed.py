@@ -1,7 +1,7 @@
-"""A Keras model on its NeuronCores: the object stays the one Keras made, what infers runs where it is placed.
+"""Places a Keras model: the object stays Keras' own, and calls for inference run on its NeuronCores.
 
-A call that infers is traced once for each kind of input, and runs as a graph in a session of its own. Whatever else a
-call may be (training, a call inside a larger function, a symbolic one) is Keras' own, as if there were no adapter.
+A call for inference is traced once for each kind of input, and runs as a graph in a session of its own. Any other call
+(for training, inside a larger function, with symbolic tensors) is Keras' own, as if there were no adapter.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from neuron_rt import Config, Model, Place, init
 
 log = logging.getLogger("neuron_adapters")
 
-#: Where a placed object keeps its side of things.
+#: The attribute of a placed object that holds its ``Placed``.
 KEY = "_neuron_placed"
 #: Kinds of input for which a graph is kept.
 MOST_KINDS = 64
 
-#: What wraps the calls of placed models for now: ``observer(function, *args)`` has to call ``function(*args)``.
+#: Functions that wrap the calls of placed models: ``observer(function, *args)`` must call ``function(*args)``.
 observers: list[Callable[..., Any]] = []
 
 _no_tape = pywrap_tfe.TFE_Py_TapeSetIsEmpty
@@ -51,28 +51,28 @@ class Placed:
         self.model = model
         self.optimize = optimize
         self.genuine: Any = None
-        """What it is by, where it was compiled for the hardware."""
+        """How it was compiled for the hardware, if it was."""
         self._weights = Weights()
         for variable in variables:
             self._weights.listen(variable.handle)
         self._kinds: dict[Any, Inference] = {}
         self._relaxed: dict[Any, tuple[list[tf.TensorSpec], Inference]] = {}
         self._left: set[Any] = set()
-        """Kinds of input that are left to the framework's own call."""
+        """Kinds of input for which the framework's own call runs."""
         self._guard = threading.RLock()
 
     def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run on the NCs what ``own(owner, *args, **kwargs)`` means, where it infers; else let it be."""
+        """Run ``own(owner, *args, **kwargs)`` on the NCs where it is for inference; else call it."""
         if not (_executing_eagerly() and _no_tape()) or kwargs.get("training"):
             return own(owner, *args, **kwargs)
         leaves: list[Any] = []
-        if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:  # the same once more, without the recursion
+        if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:  # as below, without the recursion
             leaves.append(args[0])
             kind: Any = (args[0]._datatype_enum(), args[0]._shape_tuple())
         else:
             try:
                 kind = (_kind(args, leaves), _kind(kwargs, leaves))
-            except _NotOurs:
+            except _NotInference:
                 return own(owner, *args, **kwargs)
         model = self.model
         slot = model.slot or model.pick()
@@ -90,14 +90,14 @@ class Placed:
     def _trace(
         self, own: Callable[..., Any], owner: Any, args: Any, kwargs: Any, kind: Any, leaves: list[Any]
     ) -> Inference | None:
-        """The graph for a kind of input; None where it has to be left to ``own``. One graph serves all that differ in
-        the same dimensions."""
+        """The graph for a kind of input; None where ``own`` has to run. Inputs that differ only in the size of some
+        dimensions share one graph."""
         with self._guard:
             specs = [tf.TensorSpec(np.shape(leaf), leaf.dtype) for leaf in leaves]
             family = _family(kind)
             known = self._relaxed.get(family)
             if known is not None:
-                specs = [spec.most_specific_common_supertype([one]) for spec, one in zip(known[0], specs)]
+                specs = [known_spec.most_specific_common_supertype([spec]) for known_spec, spec in zip(known[0], specs)]
                 if specs == known[0]:
                     self._keep(kind, known[1])
                     return known[1]
@@ -109,7 +109,7 @@ class Placed:
 
             try:
                 inference = Inference(infer.get_concrete_function(*specs), self._weights, optimize=self.optimize)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the framework's own call will say it better
+            except Exception as error:  # noqa: BLE001 - the framework's own call explains it better
                 why = str(error).strip().splitlines() or [type(error).__name__]
                 self.model.why = f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}"
                 self._left.add(kind)
@@ -124,8 +124,8 @@ class Placed:
         self._kinds[kind] = inference
 
 
-class _NotOurs(Exception):  # noqa: N818 - an answer, not a fault
-    """An argument that no inference has, such as a symbolic tensor."""
+class _NotInference(Exception):  # noqa: N818 - an answer, not a fault
+    """An argument that no call for inference has, such as a symbolic tensor."""
 
 
 def _kind(value: Any, leaves: list[Any]) -> Any:
@@ -143,7 +143,7 @@ def _kind(value: Any, leaves: list[Any]) -> Any:
         return (kind.__name__, *(_kind(item, leaves) for item in value))
     if value is None or kind in (bool, int, float, str):
         return kind.__name__, value
-    raise _NotOurs
+    raise _NotInference
 
 
 def _family(kind: Any) -> Any:
@@ -163,7 +163,7 @@ def _filled(value: Any, tensors: Iterator[Any]) -> Any:
 
 
 def _plain(result: Any) -> Any:
-    """``result``, where it is nothing but tensors. Raises CannotSeparate."""
+    """``result``, where it consists of tensors. Raises CannotSeparate."""
     for leaf in tf.nest.flatten(result):
         if leaf is not None and not isinstance(leaf, tf.Tensor):
             raise CannotSeparate(f"it returns a {type(leaf).__name__}")
@@ -183,7 +183,7 @@ def new_model(name: str, cores: int, source: str) -> Model:
 
 
 def place(thing: Any, placed: Any, replicas: int | None = None) -> None:
-    """Give ``thing`` its NCs and let its calls run there. ``replicas``: what auto_multicore said (SPEC R3)."""
+    """Give ``thing`` its NCs and let its calls run there. ``replicas``: the number for auto_multicore (SPEC R3)."""
     put(placed.model, replicas)
     attach(thing, placed)
 
@@ -198,7 +198,7 @@ def put(model: Model, replicas: int | None = None) -> None:
     """Place ``model`` (SPEC P1, P2, R3)."""
     runtime = init()
     if any(other.kind == model.kind for other in runtime.models()):
-        gc.collect()  # models of Keras are cycles: those that nobody has any more shall not count (SPEC P6)
+        gc.collect()  # models of Keras are cycles: unreachable ones shall not count (SPEC P6)
     runtime.place(model, _where(model, runtime.config, replicas))
 
 

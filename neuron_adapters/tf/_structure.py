@@ -1,4 +1,4 @@
-"""How callers hand over tensors: nested structures, and how those of a call meet those that were compiled (SPEC X2)."""
+"""Matches the nested structures of tensors in a call with those that were compiled (SPEC X2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Signature = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def plain(value: Any) -> Any:
-    """``value`` with a dictionary for every mapping: tokenizers return others, which TensorFlow takes for one leaf."""
+    """``value`` with a dictionary for every mapping. Tokenizers return others, which TensorFlow treats as a leaf."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if type(value) in (list, tuple):
@@ -24,21 +24,21 @@ def plain(value: Any) -> Any:
 def bind(signature: Signature, names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """The leaves of a call's arguments, in the order of ``tf.nest.flatten(signature)``.
 
-    ``names``: of the function's arguments, in its own order. What was compiled by name may be given by position and the
-    other way round, and one list, tuple or dictionary for all arguments. Raises InputArgumentError for anything else:
-    tensors are never paired by guess.
+    ``names``: of the function's arguments, in its own order. An argument that was compiled by name may be passed by
+    position and vice versa, and a list, tuple or dictionary may hold all arguments. Raises InputArgumentError for
+    anything else: tensors are never matched by guess.
     """
-    given = plain(tuple(args)), plain(dict(kwargs))
-    if _alike(signature, given):
-        return list(tf.nest.flatten(given))
-    for attempt in _readings(signature, names, *given):
+    call = plain(tuple(args)), plain(dict(kwargs))
+    if _alike(signature, call):
+        return list(tf.nest.flatten(call))
+    for attempt in _readings(signature, names, *call):
         if _alike(signature, attempt):
             return list(tf.nest.flatten(attempt))
-    raise InputArgumentError(f"The model was compiled to be called with {_said(signature)}, got {_said(given)}.")
+    raise InputArgumentError(f"The model was compiled to be called with {_said(signature)}, got {_said(call)}.")
 
 
 def _readings(signature: Signature, names: Sequence[str], args: Any, kwargs: Any) -> Iterator[Signature]:
-    """What the arguments may mean."""
+    """Yield the calls that the arguments may stand for."""
     wanted_args, wanted_kwargs = signature
     positional = list(names[: len(wanted_args)])
     order = [*positional, *(name for name in names if name in wanted_kwargs)]
@@ -49,9 +49,9 @@ def _readings(signature: Signature, names: Sequence[str], args: Any, kwargs: Any
         elif isinstance(args[0], (list, tuple)):
             calls.append((tuple(args[0]), {}))
     for by_position, by_name in calls:
-        found = {**dict(zip(order, by_position)), **by_name}
-        if len(found) == len(by_position) + len(by_name) and set(found) == set(order):
-            yield tuple(found[name] for name in positional), {name: found[name] for name in wanted_kwargs}
+        arguments = {**dict(zip(order, by_position)), **by_name}
+        if len(arguments) == len(by_position) + len(by_name) and set(arguments) == set(order):
+            yield tuple(arguments[name] for name in positional), {name: arguments[name] for name in wanted_kwargs}
     if len(wanted_args) == 1 and not wanted_kwargs:
         (only,) = wanted_args
         if isinstance(only, (list, tuple)) and not kwargs:
@@ -60,17 +60,17 @@ def _readings(signature: Signature, names: Sequence[str], args: Any, kwargs: Any
             yield (kwargs,), {}
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(structure: Any, other: Any) -> bool:
     """Whether two structures have the same leaves. A list may stand for a tuple."""
     try:
-        tf.nest.assert_same_structure(one, other, check_types=False)
+        tf.nest.assert_same_structure(structure, other, check_types=False)
     except (TypeError, ValueError):
         return False
     return True
 
 
 def _said(call: Signature) -> str:
-    """Arguments in words, tensors as dots."""
+    """The structure of a call's arguments as text."""
     args, kwargs = call
     parts = [*map(_form, args), *(f"{name}={_form(value)}" for name, value in kwargs.items())]
     return f"({', '.join(parts)})"

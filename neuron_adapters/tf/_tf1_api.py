@@ -1,4 +1,4 @@
-"""Names of tensorflow-neuron for TensorFlow 1, ``tfn.fuse`` and others: they are there, and say at use what to do."""
+"""Names of tensorflow-neuron for TensorFlow 1, such as ``tfn.fuse``: a call raises an error that says what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from neuron_rt import CompileError
 
 
-class Former:
+class RemovedName:
     """A function or module of tensorflow-neuron 1.x. Calling it, or anything in it, raises CompileError."""
 
     def __init__(self, name: str, instead: str) -> None:
@@ -21,15 +21,15 @@ class Former:
             f"2: {self._instead}."
         )
 
-    def __getattr__(self, name: str) -> Former:
+    def __getattr__(self, name: str) -> RemovedName:
         if name.startswith("_"):
             raise AttributeError(name)
-        return Former(f"{self._name}.{name}", self._instead)
+        return RemovedName(f"{self._name}.{name}", self._instead)
 
     def __repr__(self) -> str:
         return f"<tensorflow.neuron.{self._name}, which needs TensorFlow 1>"
 
 
-fuse = Former("fuse", "compile the function with tensorflow.neuron.trace(func, example_inputs)")
-graph_util = Former("graph_util", "write a SavedModel and compile it with tensorflow.neuron.saved_model.compile()")
-predictor = Former("predictor", "load the SavedModel with tf.saved_model.load() and call its signature")
+fuse = RemovedName("fuse", "compile the function with tensorflow.neuron.trace(func, example_inputs)")
+graph_util = RemovedName("graph_util", "write a SavedModel and compile it with tensorflow.neuron.saved_model.compile()")
+predictor = RemovedName("predictor", "load the SavedModel with tf.saved_model.load() and call its signature")

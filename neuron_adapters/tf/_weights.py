@@ -1,11 +1,12 @@
-"""A model's variables as memory that its sessions read where it is, and word of it when they change.
+"""Shares the memory of a model's variables with its sessions, and notices when they change.
 
 Nothing is copied: a session's variables share their buffers with the model's. TensorFlow never writes to a buffer that
-somebody else holds; it makes a new one. So an answer is never computed from weights that are half changed, and whether
-a variable changed is seen from its address.
+has another owner; it makes a new one. So no answer is computed from half-changed weights, and a changed variable has a
+new address.
 
-That it may have changed is heard from the operators that assign. One that runs makes the weights stale: the next call
-looks. One that is only put into a graph, as ``fit`` does, may run at any time unheard: from then on every call looks.
+The operators that assign are hooked. When such an operator runs, the weights are stale, and the next call compares
+addresses. When it is only put into a graph, as ``fit`` does, it may later run without the hook: from then on every call
+compares.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Weights:
 
     def __init__(self) -> None:
         self.stale = False
-        """Whether to look before the next call."""
+        """Whether the next call must look for changes first."""
         self.held: dict[int, np.ndarray[Any, Any]] = {}
         """The values as they were at the last look, by number. Another dictionary after each change."""
         self._touches = 0
@@ -46,13 +47,13 @@ class Weights:
         self._constants: list[Any] = []
 
     def listen(self, handle: Any) -> None:
-        """Hear of changes to a variable from now on."""
+        """Listen to changes of a variable from now on."""
         with _guard:
             self._handles[id(handle)] = handle  # keeps the id, and the variable
             _listeners.setdefault(id(handle), weakref.WeakSet()).add(self)
 
     def add(self, handle: Any) -> int:
-        """Take a variable in by its handle; the number by which ``arrays`` knows it."""
+        """Add a variable by its handle, and return its number in ``held``."""
         number = id(handle)
         if number not in self._handles:  # some function may hold an assignment to it already
             self.listen(handle)
@@ -62,28 +63,28 @@ class Weights:
         return number
 
     def add_constant(self, value: Any) -> int:
-        """Take in a value that never changes."""
+        """Add a value that never changes, and return its number in ``held``."""
         self._constants.append(value)
         self.held[id(value)] = value._numpy()
         return id(value)
 
     def look(self) -> None:
-        """Take in what has changed. An exception before the last step leaves all to the next call."""
+        """Read the variables that have changed. After an exception before the last step, the next call does it all."""
         touches, changes = self._touches, {}
         for number, held in list(self.held.items()):
             if number not in self._handles:  # a constant
                 continue
             now = _read(self._handles[number])
-            # An equal value elsewhere is TensorFlow's way with variables that were changed in part.
+            # TensorFlow moves variables that may be changed in part, so a new address may hold an equal value.
             if _address(now) != _address(held) and not (now.shape == held.shape and np.array_equal(now, held)):
                 changes[number] = now
         if changes:
             self.held = {**self.held, **changes}
-        if touches == self._touches:  # else one was assigned to meanwhile
+        if touches == self._touches:  # else a variable was assigned to meanwhile
             self.stale = self._unheard
 
     def touched(self, *, unheard: bool) -> None:
-        """A variable was assigned to, or may be from now on without a word."""
+        """Note that a variable was assigned to or, ``unheard``, may be from now on without the hook."""
         self._unheard = self._unheard or unheard
         self._touches += 1
         self.stale = True
@@ -91,12 +92,12 @@ class Weights:
     def __del__(self) -> None:
         for number in self._handles:
             listeners = _listeners.get(number)
-            if listeners is not None and not any(one is not self for one in list(listeners)):
+            if listeners is not None and not any(listener is not self for listener in list(listeners)):
                 _listeners.pop(number, None)
 
 
 def is_variable(handle: Any) -> bool:
-    """Whether a resource is a variable, and no table, iterator or the like."""
+    """Whether a resource is a variable, rather than a table, an iterator or the like."""
     data = getattr(handle, "_handle_data", None)
     return data is not None and data.is_set and len(data.shape_and_type) == 1
 
@@ -110,16 +111,16 @@ def variable_type(handle: Any) -> tuple[tf.DType, tf.TensorShape]:
 def assigning() -> list[Callable[..., Any]]:
     """The operators that assign to variables."""
     modules = (gen_resource_variable_ops, gen_training_ops, gen_state_ops, gen_array_ops)
-    found = [getattr(module, name) for module in modules for name in vars(module) if _ASSIGNS.fullmatch(name)]
-    return found + [getattr(tf.raw_ops, name) for name in dir(tf.raw_ops) if _RAW_ASSIGNS.fullmatch(name)]
+    operators = [getattr(module, name) for module in modules for name in vars(module) if _ASSIGNS.fullmatch(name)]
+    return operators + [getattr(tf.raw_ops, name) for name in dir(tf.raw_ops) if _RAW_ASSIGNS.fullmatch(name)]
 
 
 def wrap_assign(assign: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of an operator that assigns: tells the weights that hold the variable."""
+    """A hook of an operator that assigns: notifies the weights that hold the variable."""
 
     def listen(*args: Any, **kwargs: Any) -> Any:
-        # Before and afterwards: an exception may come in between, and a call in another thread must not look before the
-        # change and be content.
+        # Notify before and after: an exception may come in between, and a call in another thread that compares before
+        # the change must compare again.
         _tell(args, kwargs)
         try:
             return assign(*args, **kwargs)
@@ -130,7 +131,7 @@ def wrap_assign(assign: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _tell(args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """Tell the weights that hold the variable which an operator assigns to."""
+    """Notify the weights that hold the variable which an operator assigns to."""
     if _listeners:
         target = args[0] if args else next((kwargs[name] for name in _TARGETS if name in kwargs), None)
         for weights in tuple(_listeners.get(id(target), ())):
@@ -138,7 +139,7 @@ def _tell(args: Sequence[Any], kwargs: dict[str, Any]) -> None:
 
 
 def look_everywhere() -> None:
-    """Let every model look at its weights before its next call."""
+    """Let every model look for changed weights before its next call."""
     with _guard:
         for listeners in _listeners.values():
             for weights in listeners:
@@ -159,5 +160,7 @@ def _address(array: np.ndarray[Any, Any]) -> int:
 
 
 def size_of(variables: Iterable[Any]) -> int:
-    """Bytes of variables; one of unknown shape counts nothing."""
-    return sum((one.shape.num_elements() or 0) * one.dtype.size for one in variables if one.dtype.size)
+    """Bytes of variables; a variable of unknown shape counts 0."""
+    return sum(
+        (variable.shape.num_elements() or 0) * variable.dtype.size for variable in variables if variable.dtype.size
+    )

@@ -20,7 +20,7 @@ from neuron_rt import CompileError
 
 __all__ = ["compile"]
 
-#: Documented arguments, and for those that change nothing on an emulated core why.
+#: Documented arguments; for those that change nothing on an emulated core, the reason.
 _ACCEPTED = {
     "batch_size": "",
     "dynamic_batch_size": "",
@@ -51,7 +51,7 @@ def compile(  # noqa: A001 - the documented name
     ``dynamic_batch_size``: let dimension 0 vary. ``signature_def_key``: another signature, whose name is kept.
     ``compiler_args``: compiler flags, after those of NEURON_CC_FLAGS. The result is called as the object in the file
     was, where that has a call of its own. Raises CompileError for names that the signature does not have, ArtifactError
-    for what is no SavedModel.
+    where ``model_dir`` is not a SavedModel.
     """
     unknown = sorted(set(kwargs) - set(_ACCEPTED))
     if unknown:
@@ -66,10 +66,10 @@ def compile(  # noqa: A001 - the documented name
     restored = _open_saved_model.restore(source, lambda path: _load(path, tags), configuration())
     key, signature = _signature(restored, source, kwargs.get("signature_def_key"))
     examples = _examples(signature, model_feed_dict, kwargs.get("model_shape_feed_dict"), kwargs.get("batch_size") or 1)
-    given = words(kwargs.get("compiler_args"))
+    flag_words = words(kwargs.get("compiler_args"))
     if kwargs.get("dynamic_batch_size"):
-        given = [*given, "--dynamic-batch-size"]
-    flags = _compile.flags(given, kwargs.get("compiler_workdir"))
+        flag_words = [*flag_words, "--dynamic-batch-size"]
+    flags = _compile.flags(flag_words, kwargs.get("compiler_workdir"))
     own = _own_call(restored, source, signature, examples) if key == _USUAL else None
     if own is None:
         artifact = _compile.artifact(signature, (), examples, flags, None)
@@ -107,31 +107,31 @@ class _Call:
 
 
 def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str, Any]) -> _Call | None:
-    """The call of the object in the file that is what ``signature`` wraps; None where it has none, or where two outputs
-    cannot be told apart: a name is never given by guess. They are told apart by running both, so a file whose graph
-    does more than compute has none either (SPEC F1)."""
+    """The call of the object in the file that ``signature`` wraps. None where the object has none, or where two outputs
+    cannot be told apart, since names are never guessed. Both are run to tell outputs apart, so the answer is None for a
+    file whose graph does more than compute, too (SPEC F1)."""
     endpoint = _open_saved_model.Endpoint(restored, source)
     structure = endpoint.structure_of(set(examples))
-    if structure is None or any(effect_of(one.as_graph_def()) for one in (signature.graph, *endpoint.graphs)):
+    if structure is None or any(effect_of(graph.as_graph_def()) for graph in (signature.graph, *endpoint.graphs)):
         return None
 
     def call(*args: Any) -> Any:
         return endpoint(args, {}, training=False)
 
     def filled(tensors: Mapping[str, Any]) -> tuple[Any, ...]:
-        made: tuple[Any, ...] = tf.nest.map_structure(lambda spec: tensors[spec.name], structure)
-        return made
+        args: tuple[Any, ...] = tf.nest.map_structure(lambda spec: tensors[spec.name], structure)
+        return args
 
     random = np.random.default_rng(0)
-    noise = {name: _noise(one, random) for name, one in examples.items()}
+    noise = {name: _noise(example, random) for name, example in examples.items()}
     wrapped, left = signature(**noise), dict.fromkeys(signature.structured_outputs)
     outputs = []
     for leaf in tf.nest.flatten(call(*filled(noise))):
-        found = [name for name in left if _same(wrapped[name], leaf)]
-        if len(found) != 1:
+        matches = [name for name in left if _same(wrapped[name], leaf)]
+        if len(matches) != 1:
             return None
-        del left[found[0]]
-        outputs += found
+        del left[matches[0]]
+        outputs += matches
     names = [spec.name for spec in tf.nest.flatten(structure)]
     return None if left else _Call(call, filled(examples), (names, outputs))
 
@@ -143,11 +143,10 @@ def _noise(example: tf.Tensor, random: np.random.Generator) -> tf.Tensor:
     return tf.cast(tf.constant(random.random(example.shape)), example.dtype)
 
 
-def _same(one: Any, other: Any) -> bool:
-    return bool(
-        tf.is_tensor(other) and one.dtype == other.dtype and one.shape == other.shape
-        and np.array_equal(one.numpy(), other.numpy(), equal_nan=one.dtype.is_floating)
-    )  # fmt: skip
+def _same(tensor: Any, leaf: Any) -> bool:
+    if not tf.is_tensor(leaf) or tensor.dtype != leaf.dtype or tensor.shape != leaf.shape:
+        return False
+    return bool(np.array_equal(tensor.numpy(), leaf.numpy(), equal_nan=tensor.dtype.is_floating))
 
 
 def _examples(
@@ -155,19 +154,19 @@ def _examples(
 ) -> dict[str, Any]:
     """An example for each input of a signature."""
     specs = signature.structured_input_signature[1]
-    given = {name.partition(":")[0]: value for name, value in (feed or shapes or {}).items()}
+    feeds = {name.partition(":")[0]: value for name, value in (feed or shapes or {}).items()}
     by_node = {spec.name.partition(":")[0]: name for name, spec in specs.items()}
-    given = {by_node.get(name, name): value for name, value in given.items()}
-    if given and set(given) != set(specs):
+    feeds = {by_node.get(name, name): value for name, value in feeds.items()}
+    if feeds and set(feeds) != set(specs):
         raise CompileError(
-            f"The signature takes {', '.join(sorted(specs))}; the examples are for {', '.join(sorted(given))}."
+            f"The signature takes {', '.join(sorted(specs))}; the examples are for {', '.join(sorted(feeds))}."
         )
     examples = {}
     for name, spec in specs.items():
         if feed:
-            examples[name] = tf.cast(given[name], spec.dtype)
+            examples[name] = tf.cast(feeds[name], spec.dtype)
         else:
-            shape = given.get(name, _sizes(spec, batch))
+            shape = feeds.get(name, _sizes(spec, batch))
             examples[name] = tf.convert_to_tensor(np.zeros(shape, spec.dtype.as_numpy_dtype))
     return examples
 
