@@ -47,9 +47,9 @@ class Part:
     nc_count: int
     inputs: tuple[Leaf, ...]
     operators: tuple[str, ...]
-    """Of the original part that it holds."""
+    """The operators of the original part that it holds."""
     header: Header | None
-    """Of its binary, None where it has none or that is not a NEFF."""
+    """The header of its binary, None where it has no binary or that is not a NEFF."""
     size: int
 
 

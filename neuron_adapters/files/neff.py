@@ -1,4 +1,4 @@
-"""Reads and writes the header of NEFFs, the container of the Neuron compilers: scripts look for its fields.
+"""Reads the header of NEFFs, the container of the Neuron compilers, and writes NEFFs for scripts that look into it.
 
 The layout is that of files in the wild: a header of 1024 bytes, then a gzipped tar archive. An emulated NeuronCore runs
 nothing of it.
@@ -25,7 +25,7 @@ _MOST_NODES = 64
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a NEFF says, and how it fits what follows."""
+    """The header of a NEFF, and whether it fits the content."""
 
     version: int
     data_size: int

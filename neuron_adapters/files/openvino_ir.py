@@ -49,7 +49,7 @@ class Lowered:
     """Bytes of constants that the engine copies into a layout of its own."""
 
     def dumps(self) -> str:
-        """As text, for the record of a file."""
+        """The text for the record of a file."""
         return json.dumps(
             {
                 "version": VERSION,
@@ -81,7 +81,7 @@ class Lowered:
         return cls(text, constants, new, prints, packed)
 
     def refreshed(self, own: Sequence[memoryview]) -> Lowered:
-        """The same with the fingerprints of ``own``, whose content may have changed in this process."""
+        """A copy with the fingerprints of ``own``, whose content may have changed in this process."""
         return replace(self, prints={number: fingerprint(own[number]) for number in self.prints})
 
     def program(self, own: Sequence[memoryview]) -> Program:

@@ -72,7 +72,7 @@ class Record:
         return self.inputs[0][1][0]
 
     def dumps(self) -> str:
-        """As text."""
+        """The record as text."""
         return json.dumps({"version": VERSION, **asdict(self)})
 
     @classmethod

@@ -45,7 +45,7 @@ class NeuronNode:
     batched: bool
     """Whether dimension 0 of its inputs may vary."""
     header: Header | None
-    """Of its binary, None where that is not a NEFF."""
+    """The header of its binary, None where that is not a NEFF."""
     binary: memoryview = field(repr=False)
     graph: memoryview = field(repr=False)
     definition: memoryview = field(repr=False)
@@ -62,7 +62,7 @@ class NeuronNode:
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a SavedModel says without TensorFlow."""
+    """The content of a SavedModel, as far as it is read here."""
 
     tensorflow: str
     tags: tuple[str, ...]
@@ -100,7 +100,7 @@ def load(path: str | os.PathLike[str], *, only_compiled: bool = False) -> SavedM
 
 
 def loads(data: memoryview) -> SavedModel:
-    """The same for the bytes of ``saved_model.pb``. Raises ValueError."""
+    """Read the bytes of ``saved_model.pb``. Raises ValueError."""
     reading = _Reading()
     for number, value in fields(data):
         if number == 2:
@@ -109,7 +109,7 @@ def loads(data: memoryview) -> SavedModel:
 
 
 class _Reading:
-    """What is read of a SavedModel, graph by graph."""
+    """Collects what a SavedModel says, graph by graph."""
 
     def __init__(self) -> None:
         self.tensorflow = ""

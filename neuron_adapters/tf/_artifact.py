@@ -62,7 +62,7 @@ class Artifact:
         return self.record.key or "serving_default"
 
     def of_replicas(self, count: int | None) -> Artifact:
-        """The same for ``count`` replicas (SPEC R3)."""
+        """A copy whose record asks for ``count`` replicas (SPEC R3)."""
         return replace(self, record=replace(self.record, replicas=count))
 
     def save(self, path: str | os.PathLike[str], options: Any = None) -> None:
@@ -243,7 +243,7 @@ def _write_checksums(path: Path) -> None:
 
 
 def _checksums(path: Path) -> Iterator[tuple[str, str]]:
-    """Of the graph and the weights; TensorFlow may add files of its own."""
+    """Yield the path and checksum of each file of the graph and the weights. TensorFlow may add files of its own."""
     for file in sorted([path / "saved_model.pb", *path.glob("variables/*"), *path.glob("assets/*")]):
         if file.is_file():
             digest = hashlib.sha256()

@@ -88,7 +88,7 @@ def artifact(
 
 
 def flags(compiler_args: Any = None, workdir: Any = None) -> Flags:
-    """What NEURON_CC_FLAGS asks for, and an older call's own arguments. Raises CompileError."""
+    """The flags of NEURON_CC_FLAGS, and after them the arguments of an older call. Raises CompileError."""
     flag_words = [*words(os.environ.get(FLAGS)), *words(compiler_args)]
     return read_flags([*flag_words, "--workdir", os.fspath(workdir)] if workdir is not None else flag_words, _HONOURED)
 
@@ -413,7 +413,7 @@ def _name(func: Any) -> str:
 
 
 def _write_workdir(path: Path, artifact: Artifact) -> None:
-    """What a user looks for in the compiler's work directory: the graph, and what was decided."""
+    """Write the graph and the record into the compiler's work directory."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / "graph_def.pbtxt").write_text(str(artifact.function.graph.as_graph_def()))

@@ -43,7 +43,7 @@ class Executable:
 
     @classmethod
     def open(cls, artifact: Artifact, choice: str, source: str) -> Executable:
-        """Of a model that was compiled, maybe elsewhere. ``choice``: NEURON_ADAPTERS_ENGINE.
+        """The executable of a model that was compiled, maybe elsewhere. ``choice``: NEURON_ADAPTERS_ENGINE.
 
         Raises NeuronConfigError where the engine is asked for and not installed.
         """
@@ -98,7 +98,7 @@ class Executable:
         except IndexError:
             call = self._compiled.call(station)  # type: ignore[union-attr]
         results: list[Array] = call(arrays)
-        pool.append(call)  # not one that an exception left: where it reads and writes may be half set
+        pool.append(call)  # not after an exception: where it reads and writes may be half set
         return results
 
     def _slices(self, station: engines.Station, arrays: Sequence[Array], batch: int) -> list[Array]:

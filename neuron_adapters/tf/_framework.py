@@ -2,8 +2,8 @@
 
 A process has one pool of threads for the inside of operators. It is made with the first device and shared by all
 sessions and all eager calls. A device can have a pool of its own; TensorFlow decides that by a static member of its C++
-class, which it sets from an environment variable before Python code runs. Here the member is changed while a session
-makes its device.
+class. It takes the member from an environment variable, but too early for us to set that. Here the member is changed
+while a session makes its device.
 """
 
 from __future__ import annotations

@@ -64,12 +64,12 @@ class Inference:
         self._guard = threading.RLock()
 
     def run(self, slot: Slot) -> Callable[..., list[Any]]:
-        """What computes on ``slot``: a function of arrays."""
+        """A function of arrays that computes on ``slot``."""
         return self._runs.get((slot.threads, slot.cpus)) or self.run_with(slot.threads, slot.cpus)
 
     def run_with(self, threads: int, cpus: frozenset[int] = frozenset()) -> Callable[..., list[Any]]:
-        """What computes with ``threads`` threads on ``cpus``. One thread is the caller's, so all replicas share its
-        session."""
+        """A function of arrays that computes with ``threads`` threads on ``cpus``. A single thread is the caller's, so
+        all replicas share one session then."""
         with self._guard:
             key = threads, cpus
             alike = (1, frozenset()) if threads == 1 else key

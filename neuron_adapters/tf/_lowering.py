@@ -42,7 +42,7 @@ class Shape:
 
     @classmethod
     def of(cls, inputs: Sequence[Any], outputs: Sequence[Any]) -> Shape:
-        """From records of tensors."""
+        """The shapes and dtypes in two records of tensors."""
         return cls(*([(shape, _dtype(dtype)) for _path, shape, dtype in leaves] for leaves in (inputs, outputs)))
 
 

@@ -31,7 +31,7 @@ _Tensor = ops.EagerTensor
 
 
 class PlacedExecutable:
-    """What a placed compiled model keeps: its model of the runtime and its executable."""
+    """Runs a placed compiled model: holds its model of the runtime and its executable."""
 
     def __init__(self, model: Model, executable: Executable) -> None:
         self.model = model
@@ -77,7 +77,7 @@ def _tensor(value: Any, spec: tf.TensorSpec) -> Any:
 
 
 class _Compiled:
-    """What a compiled model of either Keras has besides ``keras.Model``."""
+    """A compiled model, except for the ``keras.Model`` of either generation."""
 
     def __init__(self, artifact: Artifact, name: str | None = None) -> None:
         super().__init__(name=name, trainable=False)  # type: ignore[call-arg]
@@ -97,7 +97,7 @@ class _Compiled:
         return artifact.function(*as_tensors(artifact, args, kwargs))
 
     def call(self, inputs: Any, *args: Any) -> Any:
-        """What Keras calls for symbolic inputs."""
+        """Compute in a graph: Keras calls this for symbolic inputs."""
         artifact = self.__dict__["_neuron_artifact"]
         return artifact.function(*as_tensors(artifact, (inputs, *args), {}))
 
@@ -111,7 +111,7 @@ class _Compiled:
         return signatures
 
     def _trackable_children(self, save_type: str = "checkpoint", **_options: Any) -> dict[str, Any]:
-        """What goes into the file of something that holds this model."""
+        """The objects that are saved with an object that holds this model."""
         if save_type != "savedmodel":
             return {}
         return {"neuron_root": self.__dict__.setdefault("_root", self.__dict__["_neuron_artifact"].root())}
@@ -132,7 +132,7 @@ class _Compiled:
 
 
 class _Loaded:
-    """What the model of a SavedModel that was never compiled has, of either Keras, besides ``keras.Model``."""
+    """The model of a SavedModel that was never compiled, except for the ``keras.Model`` of either generation."""
 
     _keras: Any
     _track_variable: Callable[[Any], None]
@@ -148,7 +148,7 @@ class _Loaded:
             self.__dict__["aws_neuron_function"] = PlacedFunction(restored.aws_neuron_function, self._on_ncs)
 
     def _on_ncs(self, *call: Any) -> Any:
-        """Make a call of a function of the object's where the model is."""
+        """Call a function of the object's on the NCs of the model."""
         placed = _placed.placed_of(self)
         if placed is None:
             return call[0](*call[1:])
@@ -221,7 +221,7 @@ def directory(filepath: Any, what: str) -> str:
 
 
 def _variables(restored: Any, captured: set[int]) -> list[Any]:
-    """The variables of a restored object that are read when it is called. Keras 3 exports each another time."""
+    """The variables of a restored object that are read when it is called. Keras 3 exports each twice."""
     return [variable for variable in variables(restored) if id(variable.handle) in captured]
 
 

@@ -46,7 +46,7 @@ class NeuronFunction:
 
     @property
     def python_function(self) -> NeuronFunction:
-        """Itself: older releases had a tf.function round it."""
+        """This object. Older releases had a tf.function around it."""
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -45,7 +45,7 @@ class _Side:
         self.dtypes = [tf.as_dtype(dtype) for dtype in described["dtypes"].type]
         self.axes = list(described["batch_axis"].i)
         self.batched = [False] * len(self.shapes)
-        """Of each tensor, whether it has the batch as dimension 0."""
+        """Whether each tensor has the batch as dimension 0."""
 
     def tensors(self, nodes: dict[str, Any], others: Sequence[str]) -> list[str]:
         """The tensors in the graph: those of the operator's names, as older compilers wrote them, else the first
@@ -204,7 +204,7 @@ def of(node: Any) -> Embedded:
 
 
 def of_bytes(node: bytes | memoryview) -> Embedded:
-    """The same for the bytes of a node. Raises ArtifactError."""
+    """The graph of a NeuronOp in the bytes of a node. Raises ArtifactError."""
     try:
         return of(node_def_pb2.NodeDef.FromString(bytes(node)))
     except DecodeError as error:

@@ -151,7 +151,7 @@ def key_of(path: str, config: Config) -> tuple[object, ...] | None:
 
 
 class Endpoint:
-    """What a call of a restored object means: the object itself, what Keras 3 exports, or a signature."""
+    """Calls a restored object: by its own call, by what Keras 3 exports, or by a signature."""
 
     def __init__(self, restored: Any, source: str) -> None:
         """Raises ArtifactError where there is nothing to call."""

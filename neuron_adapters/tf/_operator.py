@@ -146,8 +146,9 @@ def _register(api: _Interface) -> None:
 
 
 class _Ending:
-    """The end of the process (SPEC X4). Where Python ends while a thread runs Python's code below TensorFlow's,
-    TensorFlow aborts. So new calls are refused, and the end waits for those under way."""
+    """The end of the process (SPEC X4). A thread that runs Python code for TensorFlow when Python ends is unwound
+    through TensorFlow's frames, which aborts the process. So new calls are refused, and the end waits for those under
+    way."""
 
     longest = 5.0
     """Seconds to wait."""

@@ -108,7 +108,7 @@ class measure_performance:  # noqa: N801 - the documented name
         self._tracker.report()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """As a decorator: each call of ``function`` is measured as a whole block."""
+        """Decorate ``function``: each call of it is measured as one block."""
 
         @functools.wraps(function)
         def measured(*args: Any, **kwargs: Any) -> Any:

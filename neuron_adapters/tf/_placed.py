@@ -43,7 +43,7 @@ _Tensor = ops.EagerTensor
 
 
 class Placed:
-    """What a placed object that was never compiled keeps: its model of the runtime, its weights, its graphs."""
+    """Runs a placed object that was never compiled: holds its model of the runtime, its weights and its graphs."""
 
     def __init__(self, model: Model, variables: Iterable[Any] = (), *, optimize: bool = False) -> None:
         """``variables``: those of the object, to hear of their changes from the first. ``optimize``: whether TensorFlow
@@ -224,5 +224,5 @@ def observed(placed: Any, *call: Any) -> Any:
 
 
 def placed_of(thing: Any) -> Any:
-    """What ``attach`` attached, or None."""
+    """The ``placed`` that ``attach`` attached, or None."""
     return getattr(thing, "__dict__", {}).get(KEY)

@@ -147,7 +147,7 @@ def look_everywhere() -> None:
 
 
 def value_of(handle: Any) -> Any:
-    """What a variable holds now. Nothing is copied."""
+    """The present value of a variable, without a copy."""
     return gen_resource_variable_ops.read_variable_op(handle, variable_type(handle)[0])
 
 

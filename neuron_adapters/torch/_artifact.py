@@ -37,7 +37,7 @@ class Artifact(Record):
         able_to_freeze(module)
 
     def sealed(self, module: torch.jit.ScriptModule) -> Artifact:
-        """The same with the checksum of ``module``."""
+        """A copy with the checksum of ``module``."""
         return replace(self, checksum=checksum(module))
 
     def verify(self, module: torch.jit.ScriptModule, source: str) -> None:
@@ -144,7 +144,7 @@ def checksum(module: torch.jit.ScriptModule, *, bounded: bool = False) -> str:
 
 
 def program_checksum(program: torch.export.ExportedProgram, *, bounded: bool = False) -> str:
-    """The same of an exported program."""
+    """The SHA-256 of an exported program."""
     return _digest(program.graph_module.code, {**program.state_dict, **program.constants}, bounded)
 
 

@@ -20,7 +20,7 @@ class Runtime:
         return len(init().instance_ncs)
 
     def set_default_neuron_cores(self, start_nc: int, nc_count: int) -> None:
-        """Where models go that are loaded outside any context; -1 for the runtime's choice."""
+        """Set where models go that are loaded outside any context; -1 for the runtime's choice."""
         _context.set_default_neuron_cores(start_nc, nc_count)
 
     def get_default_start_nc(self) -> int:

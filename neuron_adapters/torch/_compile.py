@@ -415,7 +415,7 @@ def _folder(path: Path) -> Path:
 
 
 def _write_workdir(path: Path, frozen: torch.jit.ScriptModule, artifact: Artifact) -> None:
-    """What a user looks for in the compiler's work directory: the graph, and what was decided."""
+    """Write the graph and the record into the compiler's work directory."""
     folder = _folder(path)
     (folder / "graph.txt").write_text(str(frozen.inlined_graph))
     record = {"pipeline_cores": artifact.pipeline_cores, "inputs": artifact.inputs, "checksum": artifact.checksum}

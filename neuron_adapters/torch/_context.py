@@ -1,4 +1,4 @@
-"""Where the contexts of torch_neuron say that models go (SPEC R1): the innermost one of the thread, else a default."""
+"""The contexts of torch_neuron (SPEC R1): loads go where the thread's innermost context says, else a default."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Executable:
         return result
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
-        """The same executable with dynamic batching on or off; nothing is loaded again."""
+        """A copy with dynamic batching on or off; nothing is loaded again."""
         other = copy.copy(self)
         other._accept(replace(self.artifact, dynamic_batch=dynamic), self._inputs.names)
         return other
@@ -121,7 +121,7 @@ def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Ar
 
 class _Native:
     """What PyTorch computes with: the form optimised for this CPU where it agreed with the frozen graph, else that
-    graph. It is made when it is needed, since it holds the weights another time."""
+    graph. It is made when it is needed, since it holds a second copy of the weights."""
 
     def __init__(self, c_module: Any, artifact: Artifact) -> None:
         self._c_module = c_module

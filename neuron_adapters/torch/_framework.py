@@ -17,7 +17,7 @@ log = logging.getLogger("neuron_adapters")
 
 
 class TorchFramework:
-    """How many threads an operator uses in this thread, and gradient, inference and autocast modes.
+    """Limits the threads of operators, and carries gradient, inference and autocast modes to other threads.
 
     ``torch.set_num_threads`` does not help: it also decides for every thread that has not used torch yet, and resizes
     MKL for all threads at once. OpenMP has a setting for each thread. MKL follows it until ``torch.set_num_threads`` is
@@ -27,7 +27,7 @@ class TorchFramework:
     def __init__(self) -> None:
         self._set_omp, self._set_mkl, self._most_mkl = _thread_local_setters()
         self._lifting: dict[int, type] = {}
-        """What sets a number of threads again when it is dropped."""
+        """Objects of these types restore a number of threads when they are dropped."""
 
     def limit_threads(self, most: int) -> object:
         """See neuron_rt.Framework. A user's lower torch.set_num_threads stays."""

@@ -1,4 +1,4 @@
-"""What a compiled model takes: compared quickly at each call, and explained where a call differs (SPEC K1)."""
+"""Checks the inputs of a compiled model: compares quickly, then explains what differs (SPEC K1)."""
 
 from __future__ import annotations
 

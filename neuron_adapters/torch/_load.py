@@ -45,7 +45,7 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _File:
-    """What ``torch.jit.load`` is called with, and PyTorch's own for it."""
+    """The arguments of a call of ``torch.jit.load``, and PyTorch's own function."""
 
     def __init__(self, f: Any, load: Callable[..., Any], options: tuple[Any, ...], config: Config) -> None:
         self.f = f
@@ -73,11 +73,11 @@ class _File:
         return self.f
 
     def loaded(self) -> Any:
-        """What PyTorch makes of it."""
+        """The module as PyTorch loads it."""
         return self._load(self.rewound(), *self._options)
 
     def loaded_as_compiled_by_aws(self) -> Any:
-        """What the reader of torch-neuron's files makes of it."""
+        """The module as the reader of torch-neuron's files loads it."""
         return _aws_compiled.load(self.rewound(), self.source, self._load, *self._options)
 
 

@@ -44,13 +44,13 @@ class Tensor:
 
     @classmethod
     def of(cls, dtype: str, shape: tuple[int, ...]) -> Tensor:
-        """From a record."""
+        """The description that an entry of a record gives."""
         kind = getattr(torch, dtype)
         return cls(kind, shape, math.prod(shape) * kind.itemsize)
 
 
 class Shape(NamedTuple):
-    """What goes in, what comes out, and the structure of what comes out."""
+    """Inputs, outputs, and the structure of the outputs."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]

@@ -67,7 +67,7 @@ class DataParallel(torch.nn.Module):
         remember(self, self._model)
 
     def disable_dynamic_batching(self) -> None:
-        """From now on every part must have the compiled shape: ``size / NCs`` must equal the compiled batch."""
+        """Require that every part has the compiled shape: ``size / NCs`` must equal the compiled batch."""
         if self._executable is not None:
             self._executable = self._executable.with_dynamic_batch(dynamic=False)
 

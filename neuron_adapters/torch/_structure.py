@@ -33,7 +33,7 @@ class Template:
 
     @classmethod
     def checked(cls, spec: Any, count: int) -> Template:
-        """Of what a file says. Raises ValueError unless it is a structure of the tensors 0 to ``count`` - 1."""
+        """A template of a file. Raises ValueError unless it is a structure of the tensors 0 to ``count`` - 1."""
         if sorted(_numbers(spec)) != list(range(count)):
             raise ValueError("the structure of its outputs makes no sense")
         return cls(spec)

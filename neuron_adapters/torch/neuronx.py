@@ -30,7 +30,7 @@ __version__ = TORCH_NEURONX
 
 
 class PartitionerConfig:
-    """What ``trace`` takes as ``partitioner_config``: any keywords, since nothing is partitioned here."""
+    """Takes any keywords for ``trace(partitioner_config=...)``: nothing is partitioned here."""
 
     def __init__(self, **settings: Any) -> None:
         self.__dict__.update(settings)
