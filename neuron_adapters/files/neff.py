@@ -6,6 +6,7 @@ nothing of it.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import struct
@@ -93,8 +94,6 @@ def neff(name: str, nc_count: int, files: Mapping[str, bytes]) -> bytes:
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:
-    import gzip
-
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed,

@@ -11,19 +11,18 @@ import hashlib
 import json
 import logging
 import re
+import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from xml.etree import ElementTree as ET
 
 from neuron_adapters.files import bounded_json
 from neuron_adapters.files.printable import one_line
 from neuron_rt import CompileError
 from neuron_rt.engine import Constant, Program
-
-if TYPE_CHECKING:
-    from xml.etree import ElementTree as ET
 
 log = logging.getLogger("neuron_adapters")
 
@@ -110,10 +109,7 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
     ``held``: inputs of the model that stand for constants, by name, each with its number in ``own``. Their content is
     not compared. Raises CompileError where the model cannot be stored.
     """
-    import tempfile
-    from xml.etree import ElementTree as ET
-
-    import openvino
+    import openvino  # optional
 
     with tempfile.TemporaryDirectory(prefix="neuron-adapters-") as folder:
         path = Path(folder) / "model.xml"
@@ -204,7 +200,7 @@ def _strip(tree: ET.Element) -> None:
 
 
 def _address(view: memoryview) -> int:
-    import numpy as np
+    import numpy as np  # optional
 
     return int(np.frombuffer(view, dtype=np.uint8).__array_interface__["data"][0])
 

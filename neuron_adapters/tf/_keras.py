@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
@@ -18,8 +19,6 @@ from neuron_adapters.tf._placed import placed_of, run
 
 def generations() -> list[Any]:
     """The Keras modules whose models can be placed: the one that is ``tf.keras``, and the other where it is loaded."""
-    import keras
-
     modern = [keras] if keras.config.backend() == "tensorflow" else []
     legacy: Any = sys.modules.get("tf_keras")
     if legacy is None and not issubclass(tf.keras.Model, keras.Model):

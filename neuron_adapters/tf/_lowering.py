@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from neuron_adapters.adapter.lowering import SMALL, converting, race, tolerance, trying
 from neuron_adapters.files import openvino_ir
@@ -136,7 +137,7 @@ def open_program(engine: Engine, lowered: Lowered, weights: Sequence[Array], sha
 
 def _convert(function: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -> Any:
     """An openvino.Model of fixed shapes, its inputs and outputs in the function's order."""
-    import openvino
+    import openvino  # optional
     from openvino import opset13 as ov
     from openvino.frontend import FrontEndManager
 
@@ -175,8 +176,6 @@ def _convert(function: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -
 def _portable(function: Any) -> tuple[Any, list[str], list[str], dict[str, Array]]:
     """A graph without variables: its definition, the names of its inputs and outputs, and its larger constants, by the
     names of their placeholders. Raises CompileError for control flow, of which an example takes only one branch."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     captured = {placeholder.op.name for _value, placeholder in function.graph.captures}
     names = [tensor.op.name for tensor in function.graph.inputs if tensor.op.name not in captured]
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import func_graph
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from neuron_adapters.files.neff import neff
 from neuron_adapters.tf._artifact import Artifact
@@ -66,8 +67,6 @@ class NeuronFunction:
 
 def neuron_graph(artifact: Artifact) -> Any:
     """A graph in which the whole model is one NeuronOp, its weights inside."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     record = artifact.record
     function = convert_variables_to_constants_v2(artifact.function, lower_control_flow=False)
     captured = {placeholder.name for _value, placeholder in function.graph.captures}

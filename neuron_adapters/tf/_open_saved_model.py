@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from neuron_adapters.adapter.executable import identity
 from neuron_adapters.adapter.hooks import original
@@ -107,8 +108,6 @@ def genuine(path: str, config: Config) -> Genuine | None:
 
 def copy_for_replicas(path: str, target: str, replicas: int) -> None:
     """Copy a SavedModel with NeuronOps, for ``replicas`` NCs (SPEC R3), as tensorflow-neuron does."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
     model = saved_model_pb2.SavedModel.FromString(Path(path, "saved_model.pb").read_bytes())
     for meta_graph in model.meta_graphs:
         graph = meta_graph.graph_def

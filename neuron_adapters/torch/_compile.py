@@ -7,6 +7,7 @@ option does here.
 from __future__ import annotations
 
 import contextlib
+import copy
 import enum
 import inspect
 import io
@@ -238,8 +239,6 @@ class _HalfModule(torch.nn.Module):
 
 
 def _half(model: torch.nn.Module | Callable[..., Any]) -> torch.nn.Module:
-    import copy
-
     if isinstance(model, torch.nn.Module):
         model = copy.deepcopy(model)
         for tensor in [*model.parameters(), *model.buffers()]:

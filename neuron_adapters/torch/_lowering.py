@@ -232,7 +232,7 @@ def _refuse(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> None:
 
 def _convert(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Sequence[torch.Tensor]) -> Any:
     """An openvino.Model of fixed shapes. By the front end itself: openvino.convert_model reports home."""
-    from openvino import PartialShape
+    from openvino import PartialShape  # optional
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
     from openvino.frontend.pytorch.utils import pt_to_ov_type_map

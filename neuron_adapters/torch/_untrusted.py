@@ -65,7 +65,7 @@ def load_exported(f: Any, load: Callable[..., Any], **options: Any) -> Any:
 def _problem(f: Any) -> str:
     """What in an archive runs code when it is opened; empty where nothing is known to."""
     try:
-        from torch.export.pt2_archive import constants
+        from torch.export.pt2_archive import constants  # newer releases of PyTorch have it
         from torch.export.pt2_archive._package import PT2ArchiveReader
 
         archive = PT2ArchiveReader(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f)
