@@ -69,8 +69,8 @@ def sleep(seconds):
 runtime, models = neuron_rt.init(), []
 for number, word in enumerate(sys.argv[1:]):
     nc_count, _, over = word.partition("x")  # "2x4": two NCs a replica, replicas on four
-    model = neuron_rt.Model(f"m{number}", int(nc_count), neuron_rt.PlainFramework(), kind="python", file=f"/m/{number}")
-    model.weights = 1_000_003 * (number + 1)
+    model = neuron_rt.Model(f"m{number}", int(nc_count), neuron_rt.PlainFramework(), kind="python", file=f"/m/{number}",
+                            weights=1_000_003 * (number + 1))
     runtime.place(model, neuron_rt.Place(count=int(over)) if over else neuron_rt.runtime.ANYWHERE)
     models.append(model)
 print(*runtime.instance_ncs, flush=True)

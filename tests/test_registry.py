@@ -15,11 +15,11 @@ class Thing:
 def test_an_object_that_ends_runs_no_python() -> None:
     """An exception of a signal handler in a destructor or in the callback of a weak reference is lost, and so is what
     these would have done."""
-    table = neuron_rt.runtime.Table((0, 1), ())
+    table = neuron_rt.runtime.Usage((0, 1), ())
     allocation, _said = table.choose(1)
     table.add(allocation)
     model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
-    model.settle(neuron_rt.runtime.Placed((), allocation, neuron_rt.undo.Undo(int)))
+    model.settle(neuron_rt.runtime.Placed((), allocation, neuron_rt.undo.Undo(int), None), by_thread=False)
     thing, other = Thing(), Thing()
     remember(thing, model)
     remember(other, neuron_rt.Model("n", 1, neuron_rt.PlainFramework(), kind="plain"))

@@ -27,7 +27,7 @@ from neuron_rt.execution import Framework, PlainFramework
 from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.placement import CoreRange
 from neuron_rt.recording import timeline
-from neuron_rt.runtime import Model, Runtime, current, init
+from neuron_rt.runtime import Computation, Model, Runtime, current, init
 from neuron_rt.usage import PlacementRequest
 
 #: The name that scripts of earlier releases know.
@@ -39,6 +39,7 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "ArtifactError",
     "CompileError",
+    "Computation",
     "Config",
     "CoreRange",
     "EngineError",

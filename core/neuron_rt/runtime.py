@@ -41,51 +41,116 @@ _PUBLISH_EVERY = 0.05  # seconds, at most so often
 _PUBLISH_AFTER = 0.005  # seconds: models that are loaded together are told together
 
 
+class Computation(NamedTuple):
+    """What computes a model, the reason, and the bytes of its weights."""
+
+    engine: str
+    why: str = "not compiled"
+    weights: int = 0
+
+
 class Placed(NamedTuple):
-    """Where a model is. Its place is free again when this is dropped."""
+    """Where a model is, and what computes it there. Its place is free again when this is dropped."""
 
     slots: tuple[Slot, ...]
     allocation: Allocation
     listed: Undo
+    computation: Computation | None
+
+
+Prepare = Callable[["tuple[Slot, ...]"], Computation]
+"""Makes a model ready on its slots, before they are its own; what it raises undoes the placement."""
 
 
 class Model:
-    """A model of a framework as the runtime knows it: what it needs, where it is, how often it ran.
+    """A model of a framework as the runtime knows it: what it is, and what it needs.
 
-    It is placed by :meth:`Runtime.place`, and gives its place back when it is released or no longer referenced (P6).
+    Where it is, and what computes it there, is set by :meth:`Runtime.place` alone. It gives its place back when it is
+    released or no longer referenced (P6).
     """
 
-    def __init__(self, name: str, nc_count: int, framework: Framework, *, kind: str, file: str = "") -> None:
-        """``nc_count``: NCs one replica needs. ``kind``: the framework's name, for people. ``file``: its source."""
+    def __init__(
+        self,
+        name: str,
+        nc_count: int,
+        framework: Framework,
+        *,
+        kind: str,
+        file: str = "",
+        why: str = "not compiled",
+        weights: int = 0,
+        prepare: Prepare | None = None,
+    ) -> None:
+        """``nc_count``: NCs one replica needs. ``kind``: the framework's name, for people. ``file``: its source.
+        ``why``, ``weights``: why the framework computes it, and the bytes of its weights, where ``prepare`` does not
+        say."""
         self.name = name
         self.nc_count = nc_count
         self.framework = framework
         self.kind = kind
         self.file = file
         self.number = 0
-        self.weights = 0
-        """Bytes of its weights, where the adapter knows."""
+        """Its place in the order of loading, from 1; 0 until then."""
         self.slot: Slot | None = None
         """The only replica's slot: the hot path's short cut."""
-        self.placed: Placed | None = None
-        self.lazy: Callable[[Model], object] | None = None
-        """Places the model at its first call, where that has not happened."""
-        self.prepare: Callable[[Model, tuple[Slot, ...]], object] | None = None
-        """Makes the model ready on its slots, before they are its own; what it raises undoes the placement."""
-        self.engine = kind
-        self.why = "not compiled"
-        """What computes it, and the reason."""
-        self.gone = ""
-        """Why the model holds no NCs any more."""
-        self.by_thread = False
-        """Whether replicas are shared out among threads, not among calls."""
+        self._computation = Computation(kind, why, weights)
+        self._prepare = prepare
+        self._placed: Placed | None = None
+        self._place: Callable[[Model], object] | None = None
+        self._gone = ""
+        self._by_thread = False
         self._home = threading.local()
         self._turn = itertools.count()
+
+    # -- before it is placed ------------------------------------------------------------------------------------
+
+    def prepare_with(self, prepare: Prepare) -> None:
+        """Make it ready with ``prepare`` from now on, and at once where it is placed."""
+        slots = self.slots
+        if slots:
+            prepare(slots)
+        self._prepare = prepare
+
+    def place_with(self, place: Callable[[Model], object]) -> None:
+        """Let ``place`` place it at its first call."""
+        self._place = place
+
+    def explain(self, why: str) -> None:
+        """Say why the framework computes it."""
+        self._computation = self._computation._replace(why=why)
+
+    # -- where it is --------------------------------------------------------------------------------------------
+
+    @property
+    def allocation(self) -> Allocation | None:
+        """Its NCs in the usage of the process; None where it is not placed."""
+        return None if self._placed is None else self._placed.allocation
+
+    @property
+    def computation(self) -> Computation:
+        """What computes it."""
+        placed = self._placed
+        return (placed and placed.computation) or self._computation
+
+    @property
+    def engine(self) -> str:
+        """The name of what computes it: a framework's or an engine's."""
+        return self.computation.engine
+
+    @property
+    def why(self) -> str:
+        """Why that and no other."""
+        return self.computation.why
+
+    @property
+    def weights(self) -> int:
+        """Bytes of its weights, where the adapter knows."""
+        return self.computation.weights
 
     @property
     def slots(self) -> tuple[Slot, ...]:
         """One for each replica; empty where the model is not placed."""
-        placed = self.placed
+        placed = self._placed
         return () if placed is None else placed.slots
 
     def pick(self) -> Slot:
@@ -93,13 +158,13 @@ class Model:
         more."""
         slots = self.slots
         if slots:
-            if self.by_thread:
+            if self._by_thread:
                 return self._of_thread(slots)
             return slots[next(self._turn) % len(slots)]
-        if self.lazy is not None:
-            self.lazy(self)
+        if self._place is not None:
+            self._place(self)
             return self.pick()
-        raise ModelNotLoadedError(f"{self.name} holds no NeuronCores: {self.gone or 'it was never placed'}.")
+        raise ModelNotLoadedError(f"{self.name} holds no NeuronCores: {self._gone or 'it was never placed'}.")
 
     def _of_thread(self, slots: tuple[Slot, ...]) -> Slot:
         """The thread's own replica, which keeps it on one CPU; another where that is busy (R4)."""
@@ -125,15 +190,21 @@ class Model:
 
     def release(self, why: str = "it was unloaded; load it again") -> None:
         """Free the model's place (SPEC P6). A call that is running goes on to its end."""
-        self.gone, self.lazy = why, None
+        self._gone, self._place = why, None
         self.slot = None
-        self.placed = None  # last: until here it is where it was
+        self._placed = None  # last: until here it is where it was
 
-    def settle(self, placed: Placed) -> None:
-        """Be at ``placed`` from now on."""
+    def prepared(self, slots: tuple[Slot, ...]) -> Computation | None:
+        """Make ready on ``slots``; what computes it there, None where only the framework can. For the runtime."""
+        return None if self._prepare is None else self._prepare(slots)
+
+    def settle(self, placed: Placed, *, by_thread: bool) -> None:
+        """Be at ``placed`` from now on; ``by_thread``: replicas are shared out among threads, not among calls. For the
+        runtime."""
         self.slot = None
-        self.lazy, self.gone = None, ""
-        self.placed = placed
+        self._place, self._gone = None, ""
+        self._by_thread = by_thread
+        self._placed = placed
         if len(placed.slots) == 1:
             self.slot = placed.slots[0]
 
@@ -188,8 +259,8 @@ class Runtime:
 
     def _place(self, model: Model, where: PlacementRequest) -> tuple[CoreRange, ...]:
         """With the lock held. All that is taken hangs on what is made here, and is the model's with the last step."""
-        before = model.placed  # its own weight must not drive it away
-        allocation, said = self._usage.choose(model.nc_count, where, before and before.allocation)
+        # Its own weight must not drive it away.
+        allocation, said = self._usage.choose(model.nc_count, where, model.allocation)
         if said:
             warnings.warn(said, UserWarning, stacklevel=4)
         model.number = model.number or next(self._numbers)
@@ -201,19 +272,18 @@ class Runtime:
             )
             for replica, core_range in enumerate(allocation.ranges)
         )  # fmt: skip
-        if model.prepare is not None:
-            model.prepare(model, slots)
+        computation = model.prepared(slots)
         if log.isEnabledFor(logging.DEBUG):
             ncs = ", ".join(map(str, allocation.ranges))
-            about = {"event": "placed", "model": model.name, "ncs": ncs, "engine": model.engine}
+            engine = model.kind if computation is None else computation.engine
+            about = {"event": "placed", "model": model.name, "ncs": ncs, "engine": engine}
             log.debug("%s placed on %s", model.name, ncs, extra=about)
         self._publish()
-        model.by_thread = where.copies is not None
         place = next(self._places)
         listed = Undo(self._models.pop, place, None)
         self._models[place] = weakref.ref(model)
         self._usage.add(allocation)
-        model.settle(Placed(slots, allocation, listed))
+        model.settle(Placed(slots, allocation, listed, computation), by_thread=where.copies is not None)
         return allocation.ranges
 
     def models(self) -> tuple[Model, ...]:
@@ -312,7 +382,7 @@ class Runtime:
     def _placed_models(self) -> Iterator[Model]:
         for reference in list(self._models.values()):
             model = reference()
-            if model is not None and model.placed is not None:
+            if model is not None and model.slots:
                 yield model
 
     def _quiet(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine
 from neuron_adapters.files.printable import one_line
-from neuron_rt import EngineError, Model
+from neuron_rt import Computation, EngineError
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
@@ -106,18 +106,20 @@ def open_form(
         return None, f"its form for {name} cannot be used: {reason}"
 
 
-def prepare(model: Model, slots: Sequence[Slot], opened: Opened | None, why: str, framework: str | None) -> bool:
-    """Let the engine run ``model`` on ``slots``, and give each its station; False where ``framework`` has to. Either
-    way ``model`` says so. ``framework`` None: there is no other, so the engine has to. Raises EngineError then."""
-    model.engine, model.why = model.kind, why
+def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: str | None) -> Computation | str:
+    """Let the engine run a model on ``slots``: give each its requests, and return what computes it. Why ``framework``
+    computes it, where it has to.
+
+    ``framework`` None: there is no other, so the engine has to. Raises EngineError then.
+    """
     if opened is None:
-        return False
+        return why
     partly = any(len(slot.cpus) > 1 for slot in slots)
     if partly:
-        model.why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
+        why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
         if framework is not None:
-            return False
-        model.why += ", so one thread computes"
+            return why
+        why += ", so one thread computes"
     everywhere = all_cpus()
     places = [
         engines.Place(
@@ -135,14 +137,11 @@ def prepare(model: Model, slots: Sequence[Slot], opened: Opened | None, why: str
     except EngineError as error:
         if framework is None:
             raise
-        log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", model.name, framework, error)
-        model.why = f"the engine cannot load it: {error}"
-        return False
+        log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", slots[0].name, framework, error)
+        return f"the engine cannot load it: {error}"
     for slot, station in zip(slots, stations):
         slot.station = station
-    model.engine = opened.deployment.engine.name
-    model.weights = opened.deployment.program.weights_bytes
-    return True
+    return Computation(opened.deployment.engine.name, why, opened.deployment.program.weights_bytes)
 
 
 def all_cpus() -> int:

@@ -39,4 +39,4 @@ def place_at_first_call(model: Model, place: Callable[[Model], object]) -> None:
             if not model.slots:
                 place(model)
 
-    model.lazy = place_once
+    model.place_with(place_once)

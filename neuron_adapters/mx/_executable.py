@@ -8,7 +8,7 @@ from typing import Any
 from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
 from neuron_adapters.adapter.executable import Shared, all_cpus, prepare
 from neuron_adapters.mxnet._backend import Plan
-from neuron_rt import CompileError, Model, NeuronConfigError
+from neuron_rt import CompileError, Computation, NeuronConfigError
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
@@ -29,9 +29,11 @@ class Executable:
         """The one known by ``key`` while somebody has it, or a new one; always a new one where ``key`` is None."""
         return _shared.of(key, lambda: cls(plan, weights, bf16=bf16))
 
-    def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
-        """Make ready to run on ``slots`` (neuron_rt.Model.prepare). Raises EngineError."""
-        prepare(model, slots, self, "it runs all graphs of MXNet's", None)
+    def prepare(self, slots: Sequence[Slot]) -> Computation:
+        """Make ready to run on ``slots``; what computes there (``neuron_rt.runtime.Prepare``). Raises EngineError."""
+        computation = prepare(slots, self, "it runs all graphs of MXNet's", None)
+        assert isinstance(computation, Computation), "without a framework only an engine computes"
+        return computation
 
     def everywhere(self) -> engines.Station:
         """A station on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""

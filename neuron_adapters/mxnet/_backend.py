@@ -7,7 +7,7 @@ that is bound: it brings the engine along.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -17,7 +17,7 @@ from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.mxnet._graph import Entry
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
-from neuron_rt import Model
+from neuron_rt import Computation, Model
 from neuron_rt.engine import Station
 from neuron_rt.execution import Slot
 
@@ -40,9 +40,8 @@ class Plan:
 class Executable(Protocol):
     """A plan with its weights."""
 
-    @property
-    def prepare(self) -> Callable[[Model, Sequence[Slot]], None]:
-        """Make ready to run on those slots. Raises EngineError."""
+    def prepare(self, slots: Sequence[Slot]) -> Computation:
+        """Make ready to run on ``slots``; what computes there. Raises EngineError."""
 
     def everywhere(self) -> Station:
         """A station on all CPUs of the process: that of ``mx.cpu()``. Raises EngineError."""

@@ -80,7 +80,7 @@ class Executor:
         self._wire()
         self._alive = (self._arrays, self.outputs, self._staged)
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(symbol._entries), _file(symbol))
-        self._model.prepare = self._executable.prepare  # of self it would be a cycle, and hold its NCs for longer
+        self._model.prepare_with(self._executable.prepare)  # of self it would be a cycle, and hold its NCs for longer
         self._station: engine.Station | None = None
         if context.device_type == "neuron" or compiled(symbol._entries):
             self._backend.place(self._model, context, beside)
@@ -190,8 +190,7 @@ class Executor:
             if self._station is not None:
                 self._station = self._executable.everywhere()
             else:
-                self._model.prepare = self._executable.prepare
-                self._executable.prepare(self._model, self._model.slots)
+                self._model.prepare_with(self._executable.prepare)
             self._versions = versions
         self._seen = seen
 

@@ -166,8 +166,8 @@ def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
     """A Keras model that runs ``artifact``. It is placed at its first call: most are saved and never run here."""
     model = _models.classes(keras).Neuron(artifact)
     executable = Executable.open(artifact, engine_choice(), name)
-    placed = _models.PlacedExecutable(_placed.new_model(name, artifact.record.pipeline_cores, ""), executable)
-    placed.model.prepare = executable.prepare
+    runtime_model = _placed.new_model(name, artifact.record.pipeline_cores, "", prepare=executable.prepare)
+    placed = _models.PlacedExecutable(runtime_model, executable)
     place_at_first_call(placed.model, lambda model: _placed.put(model, artifact.record.replicas))
     _placed.attach(model, placed)
     return model
@@ -179,8 +179,8 @@ def _genuine_replicas(model: Any, placed: Any, count: int) -> Any:
     source = placed.model.file
     restored = _open_saved_model.restore(source, original(tf.saved_model.load), init().config)
     keras_model = _models.classes(keras_of(model)).Loaded(restored, source)
-    again = _placed.Placed(_placed.new_model(placed.model.name, 1, source), optimize=True)
-    again.genuine, again.model.why = placed.genuine, placed.model.why
+    again = _placed.Placed(_placed.new_model(placed.model.name, 1, source, why=placed.model.why), optimize=True)
+    again.genuine = placed.genuine
     place_at_first_call(again.model, lambda model: _placed.put(model, count))
     _placed.attach(keras_model, again)
     return keras_model

@@ -19,7 +19,7 @@ from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference, Packer
 from neuron_adapters.tf._inputs import Inputs
 from neuron_adapters.tf._weights import Weights, size_of, value_of
-from neuron_rt import Model
+from neuron_rt import Computation
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
@@ -56,13 +56,13 @@ class Executable:
 
         return cls(artifact, *open_form("TensorFlow", choice, (record.engine, record.why), source, open_with))
 
-    def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
-        """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
-        if prepare(model, slots, self._compiled, self.why, "TensorFlow"):
-            return
-        model.weights = size_of(self.artifact.weights)
-        if isinstance(self.inference, str):
-            model.why = f"TensorFlow's own call is made: {self.inference}"
+    def prepare(self, slots: Sequence[Slot]) -> Computation:
+        """Make ready to run on ``slots``; what computes there (``neuron_rt.runtime.Prepare``)."""
+        computation = prepare(slots, self._compiled, self.why, "TensorFlow")
+        if isinstance(computation, Computation):
+            return computation
+        why = f"TensorFlow's own call is made: {self.inference}" if isinstance(self.inference, str) else computation
+        return Computation("tf", why, size_of(self.artifact.weights))
 
     @property
     def inference(self) -> Inference | str:

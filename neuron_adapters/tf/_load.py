@@ -58,24 +58,22 @@ def _place(
     thing: Any, name: str, source: str, variables: Sequence[Any], genuine: _open_saved_model.Genuine | None
 ) -> _placed.Placed:
     """Place a model that was not compiled here: never, or for the hardware."""
+    weights = _weights.size_of(variables)
     if genuine is None:
-        placed = _placed.Placed(_placed.new_model(name, 1, source), variables)
-        placed.model.weights = _weights.size_of(variables)
+        placed = _placed.Placed(_placed.new_model(name, 1, source, weights=weights), variables)
         _placed.place(thing, placed)
         return placed
-    placed = _placed.Placed(_placed.new_model(name, genuine.nc_count, source), variables, optimize=True)
+    model = _placed.new_model(name, genuine.nc_count, source, weights=weights, why=genuine.why)
+    placed = _placed.Placed(model, variables, optimize=True)
     placed.genuine = genuine
-    placed.model.why = genuine.why
-    placed.model.weights = _weights.size_of(variables)
     _placed.place(thing, placed, genuine.replicas)
     return placed
 
 
 def _executable(executable: Executable, source: str) -> _models.PlacedExecutable:
     cores = executable.artifact.record.pipeline_cores
-    placed = _models.PlacedExecutable(_placed.new_model(os.path.basename(source), cores, source), executable)
-    placed.model.prepare = executable.prepare
-    return placed
+    model = _placed.new_model(os.path.basename(source), cores, source, prepare=executable.prepare)
+    return _models.PlacedExecutable(model, executable)
 
 
 def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:

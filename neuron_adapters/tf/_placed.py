@@ -111,7 +111,7 @@ class Placed:
                 inference = Inference(infer.get_concrete_function(*specs), self._weights, optimize=self.optimize)
             except Exception as error:  # noqa: BLE001 - the framework's own call explains it better
                 why = str(error).strip().splitlines() or [type(error).__name__]
-                self.model.why = f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}"
+                self.model.explain(f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}")
                 self._left.add(kind)
                 return None
             self._relaxed[family] = (specs, inference)
@@ -177,9 +177,9 @@ def array_of(leaf: Any) -> Any:
     return leaf._numpy() if type(leaf) is _Tensor else leaf
 
 
-def new_model(name: str, cores: int, source: str) -> Model:
-    """The runtime's model for something of TensorFlow's."""
-    return Model(name, cores, FRAMEWORK, kind="tf", file=source)
+def new_model(name: str, cores: int, source: str, **more: Any) -> Model:
+    """The runtime's model for something of TensorFlow's. ``more``: as of :class:`neuron_rt.Model`."""
+    return Model(name, cores, FRAMEWORK, kind="tf", file=source, **more)
 
 
 def place(thing: Any, placed: Any, replicas: int | None = None) -> None:

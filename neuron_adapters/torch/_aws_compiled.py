@@ -81,10 +81,9 @@ def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.
 
 
 def _place(module: torch.jit.ScriptModule, archive: Archive, source: str, named: str) -> None:
-    model = Model(
-        os.path.basename(source) or str(module.original_name), archive.nc_count, FRAMEWORK, kind="torch", file=source
-    )
-    model.why = "compiled for the hardware: it can be looked at, not run"
+    name = os.path.basename(source) or str(module.original_name)
+    why = "compiled for the hardware: it can be looked at, not run"
+    model = Model(name, archive.nc_count, FRAMEWORK, kind="torch", file=source, why=why)
     init().place(model, _context.current_place())
     refusal = _Refusal(_why(named))
     for inner in _callers(module):

@@ -22,7 +22,7 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._inputs import Inputs
 from neuron_adapters.torch._lowering import Compiled, Shape, Tensor, open_program
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
-from neuron_rt import Model
+from neuron_rt import Computation
 from neuron_rt import engine as engines
 from neuron_rt.execution import Slot
 
@@ -57,11 +57,13 @@ class Executable:
         opened, why = open_form("PyTorch", choice, recorded, source, lambda engine: _opened(engine, module, artifact))
         return cls(module, artifact, opened, why)
 
-    def prepare(self, model: Model, slots: Sequence[Slot]) -> None:
-        """Make ready to run on ``slots`` (neuron_rt.Model.prepare)."""
-        if not prepare(model, slots, self._compiled, self.why, "PyTorch"):
-            self._method = self._native.method()
-            model.weights = self._native.weights()
+    def prepare(self, slots: Sequence[Slot]) -> Computation:
+        """Make ready to run on ``slots``; what computes there (``neuron_rt.runtime.Prepare``)."""
+        computation = prepare(slots, self._compiled, self.why, "PyTorch")
+        if isinstance(computation, Computation):
+            return computation
+        self._method = self._native.method()
+        return Computation("torch", computation, self._native.weights())
 
     def __call__(self, station: engines.Station | None, *args: Any, **kwargs: Any) -> Any:
         """Run at ``station`` on inputs of the compiled shapes and dtypes, or with dynamic batching of the compiled

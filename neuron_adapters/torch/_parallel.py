@@ -62,7 +62,7 @@ class DataParallel(torch.nn.Module):
         if set_dynamic_batching:
             self._enable_dynamic_batching()
         if self._executable is not None:
-            self._model.prepare = self._executable.prepare
+            self._model.prepare_with(self._executable.prepare)
         init().place(self._model, Place(starts=starts))
         remember(self, self._model)
 

@@ -77,15 +77,14 @@ def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | 
     remember(module, model)
 
 
-def new_model(module: torch.jit.ScriptModule, source: str) -> tuple[Model, Artifact | None]:
+def new_model(module: torch.jit.ScriptModule, source: str, name: str = "") -> tuple[Model, Artifact | None]:
     """The runtime's model for ``module``: NCs from its own record, from those of compiled modules inside it, else 1."""
     artifact = read(module, source)
     records = [artifact] if artifact is not None else embedded(module, source)
     cores = max((record.pipeline_cores for record in records), default=1)
-    name = Path(source).name if source else str(module.original_name)
-    model = Model(name, cores, FRAMEWORK, kind="torch", file=source)
-    model.weights = sum(weight.nbytes for weight in (*module.parameters(), *module.buffers()))
-    return model, artifact
+    name = name or (Path(source).name if source else str(module.original_name))
+    weights = sum(weight.nbytes for weight in (*module.parameters(), *module.buffers()))
+    return Model(name, cores, FRAMEWORK, kind="torch", file=source, weights=weights), artifact
 
 
 def place(module: torch.jit.ScriptModule, source: str, executable: Executable | None = None) -> None:
@@ -94,7 +93,8 @@ def place(module: torch.jit.ScriptModule, source: str, executable: Executable | 
     runtime = init()
     if artifact is not None and executable is None:
         executable = Executable.open(module, artifact, runtime.config.engine, source or model.name)
-    model.prepare = executable.prepare if executable is not None else None
+    if executable is not None:
+        model.prepare_with(executable.prepare)
     runtime.place(model, _context.current_place())
     wrap(module, model, executable)
 
@@ -102,9 +102,8 @@ def place(module: torch.jit.ScriptModule, source: str, executable: Executable | 
 def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name: str) -> None:
     """Place a module that was just compiled: in a context at once, else at its first call, since most modules are saved
     and never run here."""
-    model, _artifact = new_model(module, "")
-    model.name = name
-    model.prepare = executable.prepare
+    model, _artifact = new_model(module, "", name)
+    model.prepare_with(executable.prepare)
     where = _context.current_place()
     if where != Place():
         init().place(model, where)

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pytest
 
 import neuron_rt
-from neuron_rt import Layout, Model, ModelNotLoadedError, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime
+from neuron_rt import (
+    Computation, Layout, Model, ModelNotLoadedError, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime,
+)
 
 MakeRuntime = Callable[..., Runtime]
 
@@ -235,18 +237,22 @@ def test_a_model_of_a_closed_runtime_is_numbered_anew(make_runtime: Callable[...
 def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Runtime]) -> None:
     """SPEC P4: nothing is loaded, nothing leaks; a model that was to move stays where it was."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
-    model = Model("model", 1, PlainFramework(), kind="plain")
+    fails = True
 
-    def fail(_model: Model, _slots: object) -> None:
-        raise MemoryError
+    def prepare(_slots: object) -> Computation:
+        if fails:
+            raise MemoryError
+        return Computation("engine", "it is quick", 5)
 
-    model.prepare = fail
+    model = Model("model", 1, PlainFramework(), kind="plain", prepare=prepare)
     with pytest.raises(MemoryError):
         runtime.place(model)
     assert runtime.use() == (0, 0) and model.placement == ()
-    model.prepare = None
+    assert (model.engine, model.why, model.weights) == ("plain", "not compiled", 0)
+    fails = False
     runtime.place(model)
-    model.prepare = fail
+    assert (model.engine, model.why, model.weights) == ("engine", "it is quick", 5)
+    fails = True
     with pytest.raises(MemoryError):
         runtime.place(model, Place(1))
     assert runtime.use() == (1, 0) and model.placement[0].start_nc == 0

@@ -32,8 +32,8 @@ SERVE = """
 import json, sys, threading, time, neuron_rt
 runtime = neuron_rt.init()
 def load(name, size, start, count=None):
-    model = neuron_rt.Model(name, size, neuron_rt.PlainFramework(), kind="python", file=f"/models/{name}")
-    model.weights = 1 << 20
+    model = neuron_rt.Model(name, size, neuron_rt.PlainFramework(), kind="python", file=f"/models/{name}",
+                            weights=1 << 20)
     runtime.place(model, neuron_rt.Place(start=start, count=count))
     return model
 one, two, many = load("one", 1, 0), load("two", 1, 0), load("many", 1, 1, 2)
