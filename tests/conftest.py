@@ -19,6 +19,10 @@ import pytest
 
 import neuron_rt
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from forkserver import Forkserver  # isort: skip
+
 #: What TensorFlow says while its logging starts, whatever the level.
 NOISE = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} .*(oneDNN|cpu_feature_guard|rebuild TensorFlow)")
 ROOT = Path(__file__).resolve().parents[1]
@@ -178,22 +182,39 @@ def own_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         runtime.close()
 
 
-@pytest.fixture
-def run_script(tmp_path: Path) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors; returns what it printed."""
+@pytest.fixture(scope="session")
+def forkserver() -> Iterator[Forkserver]:
+    """What has imported TensorFlow and forks; nothing is started before the first script."""
+    server = Forkserver()
+    yield server
+    server.end()
 
-    def run(head: str, snippet: str, *, folder: Path | None = None, code: int = 0, **variables: str) -> str:
+
+@pytest.fixture
+def run_script(tmp_path: Path, forkserver: Forkserver) -> Callable[..., str]:
+    """Run a snippet in a process of its own, warnings as errors; returns what it printed.
+
+    ``imported``: TensorFlow has been imported there, and its import costs nothing. It is for scripts that only use it:
+    not for those that are about imports and their order, hooks that are there first, or the memory of a process."""
+
+    def run(
+        head: str, snippet: str, *, folder: Path | None = None, code: int = 0, imported: bool = False, **variables: str
+    ) -> str:
         env = {name: value for name, value in os.environ.items() if not name.startswith("NEURON")}
         env |= {
             "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)]),
             "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state"),
             **variables,
         }
-        head = "import warnings; warnings.simplefilter('error')\n" + head
-        done = subprocess.run(
-            [sys.executable, "-c", head + snippet], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
-            timeout=280,
-        )  # fmt: skip
+        source = "import warnings; warnings.simplefilter('error')\n" + head + snippet
+        legacy = env.get("TF_USE_LEGACY_KERAS") == "1"
+        names = ("tensorflow", "tf_keras", "keras") if legacy else ("tensorflow", "keras")  # what the adapter imports
+        done = forkserver.run(names, source, env, folder or tmp_path, 280) if imported else None
+        if done is None:
+            done = subprocess.run(
+                [sys.executable, "-c", source], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
+                timeout=280,
+            )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         said = [line for line in done.stderr.splitlines() if not NOISE.match(line)]
         assert code or said == []

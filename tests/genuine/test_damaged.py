@@ -205,4 +205,4 @@ for load in (tf.saved_model.load, tf.keras.models.load_model):
         assert 'signatures' in str(error) and 'damaged' in str(error), error
 restored = tf.saved_model.load('plain')
 assert restored.double(tf.constant([1., 2.])).numpy().tolist() == [2, 4] and neuron_adapters.placement(restored)
-""", TF_CPP_MIN_LOG_LEVEL="3", NEURON_RT_NUM_CORES="8")
+""", imported=True, TF_CPP_MIN_LOG_LEVEL="3", NEURON_RT_NUM_CORES="8")

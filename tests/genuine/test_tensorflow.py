@@ -385,7 +385,7 @@ print(np.round(model.predict(np.array([[1., 2., 5.], [0, 1, 0]], 'f4'), verbose=
 print([n.op for n in model.aws_neuron_function.graph.as_graph_def().node])
 print(neuron_adapters.describe().models[0].calls)
 """
-    assert script(snippet, TF_USE_LEGACY_KERAS="1").splitlines() == [
+    assert script(snippet, imported=True, TF_USE_LEGACY_KERAS="1").splitlines() == [
         "AwsNeuronModel True 4", "[[-6.2512, 0.355, 6.325]]", "[[-6.2512, 0.355, 6.325], [-0.6078, -0.1136, 0.5807]]",
         "['Placeholder', 'NeuronOp', 'IdentityN']", "2",
     ]  # fmt: skip

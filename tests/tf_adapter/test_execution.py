@@ -199,7 +199,7 @@ if not child:
 os.waitpid(child, 0)
 print(model(x).shape)
 """
-    assert script(snippet, folder=models) == "ModelNotLoadedError True\n" * 2 + "(2, 5)\n"
+    assert script(snippet, folder=models, imported=True) == "ModelNotLoadedError True\n" * 2 + "(2, 5)\n"
 
 
 def test_unpinned(models: Path, net: Any, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", model(x).shape)
 """
-    assert script(snippet, folder=models) == "interrupted (2, 5)\n"
+    assert script(snippet, folder=models, imported=True) == "interrupted (2, 5)\n"
 
 
 def test_an_interrupted_call_leaves_no_trace(everywhere: Any, models: Path, image: tf.Tensor) -> None:

@@ -132,7 +132,7 @@ try:
 except ValueError as error:
     print(str(error)[:26])
 """
-    assert script(snippet) == "File not found\nInvalid filepath extension\n"
+    assert script(snippet, imported=True) == "File not found\nInvalid filepath extension\n"
 
 
 def test_one_process_two_frameworks(script: Script, models: Path) -> None:
@@ -145,11 +145,11 @@ import tensorflow as tf, torch, neuron_adapters.tf, neuron_adapters.torch, neuro
 net = torch.nn.Linear(4, 2).eval()
 for cores in (3, 4):
     flags = ["--neuroncore-pipeline-cores", str(cores)]
-    torch.neuron.trace(net, torch.ones(1, 4), compiler_args=flags).save(f"{os.environ['OUT']}/t{cores}.pt")
-kept = [tf.keras.models.load_model("k2"), torch.jit.load(f"{os.environ['OUT']}/t4.pt"),
-        tf.keras.models.load_model("k3"), torch.jit.load(f"{os.environ['OUT']}/t4.pt")]
+    torch.neuron.trace(net, torch.ones(1, 4), compiler_args=flags).save(f"t{cores}.pt")
+kept = [tf.keras.models.load_model("k2"), torch.jit.load("t4.pt"),
+        tf.keras.models.load_model("k3"), torch.jit.load("t4.pt")]
 print(*(one for model in kept for one in neuron_adapters.placement(model)))
 print(*(model.kind for model in neuron_adapters.describe().models))
 """
-    said = script(snippet, folder=models, OUT=str(models))
+    said = script(snippet, folder=models, imported=True)
     assert said == "NC0-NC1 NC2-NC5 NC6-NC8 NC9-NC12\ntf torch tf torch\n"

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 @pytest.fixture
 def legacy(script: Script) -> Script:
-    """Run a snippet under Keras 2."""
-    return lambda snippet, **given: script(HEAD + snippet, TF_USE_LEGACY_KERAS="1", **given)
+    """Run a snippet under Keras 2, which has been imported."""
+    return lambda snippet, **given: script(HEAD + snippet, **{"imported": True, "TF_USE_LEGACY_KERAS": "1", **given})
 
 
 def test_the_seed_script(legacy: Script) -> None:
@@ -48,7 +48,8 @@ for net, model in zip(plain, models):
     np.testing.assert_allclose(model(x), net(x), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(model.predict(x, verbose=0), net(x), rtol=1e-3, atol=1e-4)
     print([(one.start_nc, one.nc_count) for one in neuron_adapters.placement(model)])
-"""
+""",
+        imported=False,
     )
     assert out.split("\n")[:4] == ["[(0, 2)]", "[(2, 4)]", "[(6, 3)]", "[(9, 4)]"]
 
@@ -57,6 +58,7 @@ for net, model in zip(plain, models):
 def test_formats_of_keras_2(legacy: Script, name: str) -> None:
     """K2: each of its own formats comes back as its own model, placed, with its own numbers, and learns."""
     legacy(
+        f"NAME = {name!r}"
         """
 import neuron_adapters.tf, neuron_adapters
 tf.keras.utils.set_random_seed(3)
@@ -65,8 +67,8 @@ net = tf.keras.Sequential([tf.keras.layers.Dense(6, activation='relu', input_sha
 net.compile('sgd', 'mse')
 x, y = np.random.rand(64, 5).astype('float32'), np.random.rand(64, 2).astype('float32')
 net.fit(x, y, verbose=0)
-net.save(os.environ['NAME'])
-model = tf.keras.models.load_model(os.environ['NAME'])
+net.save(NAME)
+model = tf.keras.models.load_model(NAME)
 assert isinstance(model, tf.keras.Model) and type(model).__name__ == 'Sequential', type(model)
 assert [one.nc_count for one in neuron_adapters.placement(model)] == [1, 1, 1, 1]
 calls = lambda: neuron_adapters.describe().models[0].calls
@@ -85,8 +87,7 @@ net.set_weights(model.get_weights())
 np.testing.assert_array_equal(model(x), net(x))
 model.save('again.h5')
 np.testing.assert_array_equal(tf.keras.models.load_model('again.h5')(x), net(x))
-""",
-        NAME=name,
+"""
     )
 
 
@@ -132,7 +133,8 @@ for kind in (keras, tf_keras, keras):
     np.testing.assert_array_equal(model(x), net(x))
     print(neuron_adapters.placement(model)[0].start_nc)
     globals()['keep_' + str(id(model))] = model
-"""
+""",
+        imported=True,
     )
     assert out.split() == ["0", "1", "2"]
 
@@ -149,5 +151,6 @@ assert tf_keras.models.load_model is not before[1]
 neuron_adapters.tf.uninstall()
 after = [vars(tf_keras.Model)[name] for name in names if name in vars(tf_keras.Model)], tf_keras.models.load_model
 assert before[1] is after[1] and all(one is two for one, two in zip(before[0], after[0]))
-"""
+""",
+        imported=False,
     )

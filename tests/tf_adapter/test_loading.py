@@ -77,7 +77,7 @@ for number, (expected, x) in enumerate(made):
     assert all(one.why == "not compiled" and one.calls > 2 for one in neuron_adapters.describe().models[-1:])
 print("same")
 """
-    assert script(snippet) == "same\n"
+    assert script(snippet, imported=True) == "same\n"
 
 
 def test_predict(net: Any, image: tf.Tensor, models: Path) -> None:

@@ -35,9 +35,9 @@ plain = net(x)
 
 @pytest.fixture(params=["keras3", "keras2"])
 def run(request: pytest.FixtureRequest, run_script: Callable[..., str]) -> Callable[[str], str]:
-    """Run a snippet in a process of its own."""
+    """Run a snippet in a process of its own, which has TensorFlow imported."""
     legacy = {"TF_USE_LEGACY_KERAS": "1"} if request.param == "keras2" else {}
-    return lambda snippet: run_script(HEAD, snippet, TF_CPP_MIN_LOG_LEVEL="3", NEURON_RT_NUM_CORES="1", **legacy)
+    return lambda snippet: run_script(HEAD, snippet, imported=True, TF_CPP_MIN_LOG_LEVEL="3", NEURON_RT_NUM_CORES="1", **legacy)
 
 
 def test_arguments_meet_by_name_and_position(run: Callable[[str], str]) -> None:

@@ -226,7 +226,7 @@ np.save("y.npy", restored(x))
 print(restored.signatures["serving_default"](x)["scores"].shape, "neuron_adapters" in sys.modules)
 """
     np.save(models / "x.npy", image)
-    assert script(snippet, folder=models) == "(2, 5) False\n"
+    assert script(snippet, folder=models, imported=True) == "(2, 5) False\n"
     np.testing.assert_allclose(np.load(models / "y.npy"), net(image), rtol=1e-3, atol=1e-4)
 
 
