@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,18 +224,25 @@ def run_script(tmp_path: Path, forkserver: Forkserver) -> Callable[..., str]:
     return run
 
 
+RLock = type(threading.RLock())
+
+
 def held_locks() -> list[str]:
     """The locks of this project's modules and classes that the calling thread holds."""
     held = []
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("neuron_rt", "neuron_adapters"):
-            owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+            owners = {module, *(value for value in vars(module).values() if isinstance(value, type))}
             for owner in owners:
                 for key, value in list(vars(owner).items()):
-                    lock = getattr(value, "_lock", value)
-                    if isinstance(lock, type(threading.RLock())) and lock._is_owned():  # type: ignore[attr-defined]
+                    lock = value if type(value) in PLAIN else getattr(value, "_lock", value)
+                    if type(lock) is RLock and lock._is_owned():
                         held.append(f"{name}: {owner.__name__}.{key}")
     return held
+
+
+#: Most of what modules and classes hold, none of which has a lock.
+PLAIN = {str, int, float, bool, tuple, dict, set, frozenset, type(None), property, types.FunctionType, RLock}
 
 
 class Everywhere:

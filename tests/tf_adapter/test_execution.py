@@ -131,13 +131,15 @@ MEMORY = """
 import gc, os, sys
 import numpy as np, tensorflow as tf, neuron_adapters, neuron_adapters.tf
 x = tf.ones((1, 2000))
-model = tf.keras.models.load_model("large" + os.environ["KIND"])
+def size():
+    gc.collect()
+    with open("/proc/self/smaps_rollup") as file:  # libraries are shared with whoever runs beside
+        return next(int(line.split()[1]) for line in file if line.startswith("Anonymous:")) // 1024
+before = size()
+model = tf.keras.models.load_model(FILE)
 for _ in range(12):
     model(x)
-gc.collect()
-with open("/proc/self/smaps_rollup") as file:
-    size = next(int(line.split()[1]) for line in file if line.startswith("Anonymous:"))  # libraries are shared with whoever runs beside
-print(len(neuron_adapters.placement(model)), size // 1024)
+print(len(neuron_adapters.placement(model)), size() - before)
 """
 
 
@@ -152,7 +154,8 @@ def test_weights_are_held_once(script: Callable[..., str], tmp_path: Path, kind:
         neuron_adapters.tf.trace(model, tf.ones((1, 2000))).save(tmp_path / "large")
     sizes = []
     for cores in ("1", "4"):
-        replicas, size = script(MEMORY, NEURON_RT_NUM_CORES=cores, KIND=kind).split()
+        snippet = f"FILE = {'large' + kind!r}" + MEMORY
+        replicas, size = script(snippet, imported=True, NEURON_RT_NUM_CORES=cores).split()
         assert replicas == cores
         sizes.append(int(size))
     assert sizes[0] > 128 and sizes[1] < sizes[0] + 64, sizes

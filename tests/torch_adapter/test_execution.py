@@ -161,7 +161,7 @@ def test_time_out(monkeypatch: pytest.MonkeyPatch, slow: Path) -> None:
     with pytest.raises(RuntimeError, match="TorchScript interpreter"):
         module(torch.rand(2, 3), 1)
     with pytest.raises(ExecutionTimeoutError, match="status 5"):
-        module(x, 6000)
+        module(x, 3000)
     for slot in module.forward._model.slots:
         slot.timeout = 120.0
     module(x, 1)
