@@ -20,7 +20,7 @@ from neuron_adapters.files.neff import HEADER, is_neff, neff
 from neuron_adapters.files.printable import damaged, printable
 from neuron_adapters.mxnet._graph import Entry, dumps, walk
 from neuron_adapters.mxnet._shared_weights import content
-from neuron_adapters.mxnet._subgraphs import compiled, inputs_of
+from neuron_adapters.mxnet._subgraphs import OP, inputs_of
 from neuron_adapters.mxnet.base import FormatError
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_rt import ArtifactError
@@ -41,11 +41,11 @@ def make(name: str, cores: int, part: Sequence[Entry], held: Mapping[str, memory
 
 def verify(heads: Sequence[Entry], arrays: Mapping[str, NDArray]) -> None:
     """K4: raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and a compiled part is not what was compiled."""
-    parts = compiled(heads)
-    if not parts or not configuration().validate_hash:
+    compiled = [node for node in walk(heads) if node.op == OP]
+    if not compiled or not configuration().validate_hash:
         return
     verifier = Verifier()
-    for node in parts:
+    for node in compiled:
         if len(node.subgraphs) != 1:
             raise FormatError(f"{node.op} {node.name}: it holds {len(node.subgraphs)} graphs instead of one.")
         inner = [one.attrs.get("argName", "") for one in walk(node.subgraphs[0]) if one.op == "null"]

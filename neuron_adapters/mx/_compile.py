@@ -20,9 +20,9 @@ from neuron_adapters.adapter.lowering import TOLERANCE
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.mx import _artifact
 from neuron_adapters.mx._structure import Parts
-from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._graph import Entry, Node, dumps, walk
-from neuron_adapters.mxnet._subgraphs import CAST, MODEL_CORES, PART_CORES, compiled
+from neuron_adapters.mxnet._inference import Inferred, infer
+from neuron_adapters.mxnet._subgraphs import CAST, MODEL_CORES, PART_CORES
 from neuron_adapters.mxnet.context import cpu
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -54,13 +54,13 @@ def compile_symbol(
     """
     excluded, asked, folder = _options(compile_args)
     params, states = dict(args or {}), dict(aux or {})
-    if compiled(symbol._entries):
+    if symbol._analysis().compiled:
         raise CompileError("The symbol is compiled already. Compile the original one.")
     examples = _examples(symbol, inputs, params)
     arrays = {**params, **states, **examples}
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
     dtypes = {name: np.dtype(array.dtype).name for name, array in arrays.items()}
-    known = _onnx.infer(symbol._entries, shapes, dtypes)
+    known = infer(symbol._entries, shapes, dtypes)
     _require_excluded(symbol, excluded)
     cast = asked.bf16 and _agrees(symbol, arrays, known)
     parts = Parts(symbol._entries, lambda node: node.op not in _LEFT and node.name not in excluded)
@@ -130,7 +130,7 @@ def _examples(symbol: Symbol, inputs: Any, params: Mapping[str, NDArray]) -> dic
     }
 
 
-def _agrees(symbol: Symbol, arrays: Mapping[str, Any], known: _onnx.Inferred) -> bool:
+def _agrees(symbol: Symbol, arrays: Mapping[str, Any], known: Inferred) -> bool:
     """Whether a cast to bfloat16 stays within SPEC K3 on the examples."""
 
     def results(*, bf16: bool) -> list[NDArray]:
@@ -148,7 +148,7 @@ def _agrees(symbol: Symbol, arrays: Mapping[str, Any], known: _onnx.Inferred) ->
     return True
 
 
-def _array(value: Any, known: _onnx.Inferred, name: str) -> NDArray:
+def _array(value: Any, known: Inferred, name: str) -> NDArray:
     if value is None:
         return NDArray(np.zeros(known.shapes[name] or (), known.dtypes[name]), cpu())
     return value if isinstance(value, NDArray) else NDArray(np.ascontiguousarray(value), cpu())
@@ -166,7 +166,7 @@ def _describe(
     part: Sequence[Entry],
     number: int,
     cores: int,
-    known: _onnx.Inferred,
+    known: Inferred,
     examples: Mapping[str, Any],
     *,
     cast: bool,

@@ -6,31 +6,25 @@ them. So nothing of their content is copied or looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.mxnet import _onnx
-from neuron_adapters.mxnet._backend import Plan, Spec
-from neuron_adapters.mxnet._graph import Entry
-from neuron_adapters.mxnet._subgraphs import inline
+from neuron_adapters.mxnet._backend import Plan
+from neuron_adapters.mxnet._inference import Inferred
 from neuron_rt import CompileError
 
 
-def lower(heads: Sequence[Entry], specs: Mapping[str, Spec], held: Mapping[str, memoryview]) -> Plan:
-    """Lower a graph. ``specs``: shape and dtype of every variable. ``held``: the memory of those that are constants.
+def lower(inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
+    """Lower a graph whose values are known. ``held``: the memory of the variables that are constants.
 
-    Raises UnsupportedOperatorError and InvalidGraphError, and CompileError where the engine cannot read the result.
+    Raises InvalidGraphError, and CompileError where the engine cannot read the result.
     """
-    heads = inline(heads)
-    shapes = {name: shape for name, (shape, _dtype) in specs.items()}
-    dtypes = {name: dtype.name for name, (_shape, dtype) in specs.items()}
-    model = _onnx.translate(heads, shapes, dtypes, {})
-    outputs = tuple(
-        (tuple(size.dim_value for size in one.type.tensor_type.shape.dim), _dtype_of(one)) for one in model.graph.output
-    )
+    model = _onnx.translate(inferred, {})
+    outputs = tuple((shape or (), np.dtype(dtype)) for shape, dtype in inferred.outputs)
     converted, names = _converted(model)
     constants = [name for name in names if name in held]
     numbers = {name: number for number, name in enumerate(constants)}
@@ -55,9 +49,3 @@ def _converted(model: Any) -> tuple[Any, list[str]]:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(f"openvino cannot read the translated graph: {reason[-1][:300]}") from error
     return made, names
-
-
-def _dtype_of(value: Any) -> np.dtype[Any]:
-    import onnx
-
-    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))

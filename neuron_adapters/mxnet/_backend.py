@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from neuron_adapters.mxnet.context import Context
 from neuron_rt import Computation, Model
 from neuron_rt.engine import Station
 from neuron_rt.execution import Slot
+
+if TYPE_CHECKING:  # it brings all operators along
+    from neuron_adapters.mxnet._inference import Inferred
 
 Spec = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -50,10 +53,10 @@ class Executable(Protocol):
 class Backend(Protocol):
     """The functions of a backend."""
 
-    def lower(self, heads: Sequence[Entry], specs: Mapping[str, Spec], held: Mapping[str, memoryview]) -> Plan:
-        """Lower a graph. ``specs``: shape and dtype of every variable. ``held``: the memory of its constants.
+    def lower(self, inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
+        """Lower a graph whose values are known. ``held``: the memory of the variables that are constants.
 
-        Raises UnsupportedOperatorError, InvalidGraphError and CompileError.
+        Raises InvalidGraphError and CompileError.
         """
 
     def executable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,7 @@ import numpy as np
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
 from neuron_adapters.mxnet._errors import UnsupportedOperatorError
-from neuron_adapters.mxnet._subgraphs import compiled, inputs_of
-from neuron_adapters.mxnet._variables import labels
+from neuron_adapters.mxnet._subgraphs import inputs_of
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.executor import Executor
@@ -19,6 +19,8 @@ from neuron_adapters.mxnet.ndarray import NDArray, array
 from neuron_adapters.mxnet.operators._attributes import DTYPES
 
 if TYPE_CHECKING:
+    from neuron_adapters.mxnet._analysis import Graph
+    from neuron_adapters.mxnet._inference import Inferred
     from neuron_adapters.mxnet.symbol import Symbol
 
 Arrays = Sequence[NDArray] | Mapping[str, NDArray]
@@ -44,15 +46,17 @@ def bind(
     if args_grad:
         raise MXNetError("args_grad asks for gradients, and this package infers only: leave it out.")
     _refuse_gradients(grad_req, context)
-    names, aux_names = symbol.list_arguments(), symbol.list_auxiliary_states()
-    if isinstance(args, Mapping):
-        args = {**{name: NDArray(aligned(*one), context) for name, one in unsaid(symbol, args).items()}, **args}
-    arguments = _listed(args, names, "args")
-    auxiliary = _listed(aux_states if aux_states is not None else [], aux_names, "aux_states")
-    given = {name: one.shape for name, one in zip(names, arguments)}
-    _check_shapes(symbol, given, dict(zip(aux_names, auxiliary)))
-    backend().verify(symbol._entries, {**dict(zip(names, arguments)), **dict(zip(aux_names, auxiliary))})
-    return Executor(symbol, context, arguments, auxiliary)
+    graph = symbol._analysis()
+    if isinstance(args, Mapping) and graph.compiled:
+        zeros = {name: NDArray(aligned(*spec), context) for name, spec in unsaid(symbol, args).items()}
+        args = {**zeros, **args}
+    arguments = _listed(args, graph.arguments, "args")
+    states = _listed(aux_states if aux_states is not None else [], graph.auxiliary_states, "aux_states")
+    by_name, states_by_name = dict(zip(graph.arguments, arguments)), dict(zip(graph.auxiliary_states, states))
+    inferred = _inferred(graph, by_name, states_by_name)
+    if graph.compiled:
+        backend().verify(graph.heads, {**by_name, **states_by_name})
+    return Executor(symbol, context, arguments, states, inferred=inferred)
 
 
 def evaluate(symbol: Symbol, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
@@ -142,31 +146,40 @@ def _as_array(value: Any, name: str, what: str) -> NDArray:
     )
 
 
-def _check_shapes(symbol: Symbol, given: Mapping[str, tuple[int, ...]], aux: Mapping[str, NDArray]) -> None:
-    """Raise MXNetError where the arrays do not go together."""
-    found, _outputs, aux_shapes = symbol.infer_shape(**given)
-    for (name, shape), wanted in zip(given.items(), found or []):
-        if shape != wanted:
-            raise MXNetError(f"The argument {name} has the shape {shape}, and {wanted} follows from the others.")
-    for (name, one), wanted in zip(aux.items(), aux_shapes or []):
-        if one.shape != wanted:
-            raise MXNetError(f"The auxiliary state {name} has the shape {one.shape}, and {wanted} follows.")
+def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[str, NDArray]) -> Inferred | None:
+    """All that follows from the arrays; None where some shape does not. Raises MXNetError where the arrays do not go
+    together."""
+    given = {name: array._array.shape for name, array in arguments.items()}
+    dtypes = {name: array._array.dtype.name for name, array in {**arguments, **states}.items()}
+    inferred = graph.infer(given, dtypes)
+    if unknown := graph.unknown_shapes(inferred):
+        warnings.warn(unknown, stacklevel=2)
+        return None
+    shapes = inferred.shapes
+    for name, shape in given.items():
+        if shape != shapes[name]:
+            raise MXNetError(f"The argument {name} has the shape {shape}, and {shapes[name]} follows from the others.")
+    for name, state in states.items():
+        if state.shape != (shapes[name] or ()):
+            raise MXNetError(
+                f"The auxiliary state {name} has the shape {state.shape}, and {shapes[name] or ()} follows."
+            )
+    return inferred if inferred.is_complete() else None
 
 
 def unsaid(symbol: Symbol, given: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shapes and dtypes of the inputs and labels that ``given`` lacks and the compilation knows. AWS's guide binds a
     compiled checkpoint with what is in the file, and feeds it later."""
-    parts = compiled(symbol._entries)
-    known = {name: one for node in parts for name, one in inputs_of(node).items()}
-    names = symbol.list_arguments()
-    if not parts or all(name in given for name in names):
+    graph = symbol._analysis()
+    names = graph.arguments
+    if not graph.compiled or all(name in given for name in names):
         return {}
+    known = {name: one for node in graph.compiled for name, one in inputs_of(node).items()}
     shapes = {name: given[name].shape for name in names if hasattr(given.get(name), "shape")}
     found, _outputs, _aux = symbol.infer_shape_partial(**{**{name: one[0] for name, one in known.items()}, **shapes})
-    ends = labels(symbol._entries)
     made = {}
     for name, shape in zip(names, found):
-        if name not in given and shape and 0 not in shape and (name in known or name in ends):
+        if name not in given and shape and 0 not in shape and (name in known or name in graph.labels):
             dtype = known[name][1] if name in known and known[name][1] in DTYPES else "float32"
             made[name] = (shape, np.dtype(dtype))
     return made

@@ -12,7 +12,7 @@ import numpy as np
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
 from neuron_adapters.mxnet._shared_weights import _Loaded
-from neuron_adapters.mxnet._subgraphs import compiled, pipeline_cores
+from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.executor import Executor
@@ -38,8 +38,9 @@ class Bound:
         self._context = context
         self._executors: dict[Kind, Executor] = {}
         self.model: Model | None = None
-        if context.device_type == "neuron" or compiled(symbol._entries):
-            self.model = backend().new_model(symbol.name or "symbol", pipeline_cores(symbol._entries))
+        compiled = symbol._analysis().compiled
+        if context.device_type == "neuron" or compiled:
+            self.model = backend().new_model(symbol.name or "symbol", pipeline_cores(compiled))
             backend().place(self.model, context)
 
     def executor(self, kind: Kind, params: Mapping[str, NDArray]) -> Executor:

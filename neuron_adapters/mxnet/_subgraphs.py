@@ -21,22 +21,17 @@ MODEL_CORES, PART_CORES = "__model_opt_neuroncore__", "__subgraph_opt_neuroncore
 CAST = "__neuron_adapters_cast__"
 
 
-def compiled(heads: Sequence[Entry]) -> list[Node]:
-    """The compiled nodes of a graph."""
-    return [node for node in walk(heads) if node.op == OP]
-
-
-def pipeline_cores(heads: Sequence[Entry]) -> int:
-    """NCs that a graph was compiled for; 1 where nobody compiled it. Raises InvalidGraphError."""
-    found = 1
-    for node in compiled(heads):
+def pipeline_cores(compiled: Sequence[Node]) -> int:
+    """NCs that a graph with these compiled nodes was compiled for; 1 where it has none. Raises InvalidGraphError."""
+    count = 1
+    for node in compiled:
         for name in (MODEL_CORES, PART_CORES):
             if name in node.attrs:
                 try:
-                    found = max(found, cores(bounded_json.whole(node.attrs[name])))
+                    count = max(count, cores(bounded_json.whole(node.attrs[name])))
                 except ValueError as error:
                     raise _invalid(node, f"{name}={node.attrs[name]!r} is no number of NeuronCores") from error
-    return found
+    return count
 
 
 def inputs_of(node: Node) -> dict[str, tuple[tuple[int, ...], str]]:

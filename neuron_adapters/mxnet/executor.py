@@ -19,8 +19,7 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
 from neuron_adapters.mxnet._backend import Plan, backend
 from neuron_adapters.mxnet._shared_weights import content, key_of
-from neuron_adapters.mxnet._subgraphs import CAST, compiled, pipeline_cores
-from neuron_adapters.mxnet._variables import weights
+from neuron_adapters.mxnet._subgraphs import CAST, pipeline_cores
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -28,6 +27,8 @@ from neuron_adapters.mxnet.ndarray._memory import writes
 from neuron_rt import Model, engine
 
 if TYPE_CHECKING:
+    from neuron_adapters.mxnet._analysis import Graph
+    from neuron_adapters.mxnet._inference import Inferred
     from neuron_adapters.mxnet.symbol import Symbol
     from neuron_rt.execution import Slot
 
@@ -55,34 +56,36 @@ class Executor:
         *,
         bf16: bool | None = None,
         beside: Model | None = None,
+        inferred: Inferred | None = None,
     ) -> None:
         """``bf16``: compute in bfloat16; None leaves it to the compiled graph. ``beside``: on whose NCs to be placed,
-        instead of those that the context says."""
+        instead of those that the context says. ``inferred``: what follows from the arrays, where all of it is known."""
+        graph = symbol._analysis()
         self._symbol = symbol
         self._context = context
         self.arg_arrays = args
         self.aux_arrays = aux
         self.grad_arrays: list[None] = [None] * len(args)
-        self.arg_dict = dict(zip(symbol.list_arguments(), args))
-        self.aux_dict = dict(zip(symbol.list_auxiliary_states(), aux))
+        self.arg_dict = dict(zip(graph.arguments, args))
+        self.aux_dict = dict(zip(graph.auxiliary_states, aux))
         self._arrays = {**self.arg_dict, **self.aux_dict}
-        self._held = sorted(weights(symbol._entries) & set(self._arrays))
+        self._held = sorted(graph.weights & set(self._arrays))
         self._runs = self._reloaded = 0
         self._reloads: Counter[str] = Counter()
         """How often in a row a weight had changed at a run."""
-        self._bf16 = any(CAST in node.attrs for node in compiled(symbol._entries)) if bf16 is None else bf16
+        self._bf16 = any(CAST in node.attrs for node in graph.compiled) if bf16 is None else bf16
         self._backend = backend()
         self._guard = threading.RLock()  # a signal handler may run what its own thread is running
-        self._plan = self._lowered()
+        self._plan = self._lowered(graph, inferred)
         self._seen, self._versions = self._load()
         self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
         self._to = [address(one._array) for one in self.outputs]
         self._wire()
         self._alive = (self._arrays, self.outputs, self._staged)
-        self._model = self._backend.new_model(_name(symbol), pipeline_cores(symbol._entries), _file(symbol))
+        self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))
         self._model.prepare_with(self._executable.prepare)  # of self it would be a cycle, and hold its NCs for longer
         self._station: engine.Station | None = None
-        if context.device_type == "neuron" or compiled(symbol._entries):
+        if context.device_type == "neuron" or graph.compiled:
             self._backend.place(self._model, context, beside)
             remember(self, self._model)
         else:
@@ -152,11 +155,19 @@ class Executor:
 
     # -- weights ------------------------------------------------------------------------------------------------
 
-    def _lowered(self) -> Plan:
-        specs = {name: (one.shape, one._array.dtype) for name, one in self._arrays.items()}
-        return self._backend.lower(
-            self._symbol._entries, specs, {name: content(self._arrays[name]) for name in self._held}
-        )
+    def _lowered(self, graph: Graph, inferred: Inferred | None = None) -> Plan:
+        """The plan for arrays of these shapes and dtypes. It holds nothing of their content."""
+        arrays = {name: array._array for name, array in self._arrays.items()}
+
+        def lower() -> Plan:
+            known = inferred or graph.infer(
+                {name: array.shape for name, array in arrays.items()},
+                {name: array.dtype.name for name, array in arrays.items()},
+            )
+            return self._backend.lower(known, {name: content(self._arrays[name]) for name in self._held})
+
+        specs = [(name, array.shape, array.dtype) for name, array in arrays.items()]
+        return graph.plan((*specs, *self._held), lower)
 
     def _load(self) -> tuple[int, dict[str, int]]:
         """Make the engine's form of the graph with the weights as they are now; how many writes were counted before,
@@ -183,7 +194,7 @@ class Executor:
             often = {name for name in changed if self._reloads[name] > _MOST_RELOADS}
             if often:  # no weights, whatever they are called: read where they are from now on
                 self._held = [name for name in self._held if name not in often]
-                self._plan = self._lowered()
+                self._plan = self._lowered(self._symbol._analysis())
                 self._wire()
                 self._alive = (self._arrays, self.outputs, self._staged)
             seen, versions = self._load()

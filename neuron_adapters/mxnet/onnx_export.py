@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuron_adapters.mxnet import _onnx
-from neuron_adapters.mxnet._subgraphs import inline
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
@@ -40,10 +39,11 @@ def to_onnx(
     from onnx import checker
 
     arrays = {key.removeprefix("arg:").removeprefix("aux:"): np.asarray(one) for key, one in params.items()}
-    heads = inline(sym._entries)
     if sum(one.nbytes for one in arrays.values()) > _MOST:
         raise MXNetError("to_onnx(): the weights take 2 GiB or more, which no single ONNX file can hold.")
-    model = _onnx.translate(heads, {name: tuple(shape) for name, shape in shapes.items()}, {}, arrays)
+    known = {name: tuple(shape) for name, shape in shapes.items()} | {name: one.shape for name, one in arrays.items()}
+    inferred = sym._analysis().wiring.infer(known, {name: one.dtype.name for name, one in arrays.items()})
+    model = _onnx.translate(inferred, arrays)
     read = {name for node in model.graph.node for name in node.input} | {one.name for one in model.graph.output}
     unread = [one for one in model.graph.input if one.name not in read]
     for one in unread:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neuron_adapters.mxnet._graph import loads
-from neuron_adapters.mxnet._onnx import infer, translate
+from neuron_adapters.mxnet._inference import infer
+from neuron_adapters.mxnet._onnx import translate
 
 NAMES = [
     "resnet18_v1", "resnet18_v2", "resnet50_v1", "resnet50_v2", "vgg11", "vgg11_bn", "inceptionv3", "mobilenet1.0",
@@ -41,7 +42,8 @@ def test_network(name, answers, oracle, run_onnx):
     weights = {
         key: draw.weight(key, tuple(shape)) for key, shape in record["shapes"].items() if key not in inputs
     }
-    model = translate(heads, inputs, dict.fromkeys(inputs, "float32"), weights)
+    shapes = {**inputs, **{key: one.shape for key, one in weights.items()}}
+    model = translate(infer(heads, shapes, dict.fromkeys(shapes, "float32")), weights)
     assert [one.name for one in model.graph.output] == record["names"]
     found = run_onnx(model, feed)
     for index, one in enumerate(found):

@@ -12,15 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
 from neuron_adapters.mxnet._graph import Entry, Node, loads
-from neuron_adapters.mxnet._onnx import infer, translate
+from neuron_adapters.mxnet._inference import infer
 from neuron_adapters.mxnet.operators import find, summary
 from neuron_adapters.mxnet.operators._registry import register
 from neuron_rt import CompileError
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = {"float16": {"rtol": 4e-3, "atol": 2e-3}}
+
+
+def translate(heads, shapes, dtypes, constants):
+    shapes = {**shapes, **{name: one.shape for name, one in constants.items()}}
+    dtypes = {**dtypes, **{name: one.dtype.name for name, one in constants.items()}}
+    return _onnx.translate(infer(heads, shapes, dtypes), constants)
 
 
 @pytest.fixture(scope="session")

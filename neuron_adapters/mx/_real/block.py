@@ -194,7 +194,7 @@ def _model_of(block: Any, symbol: Any) -> tuple[Model | None, Any]:
     if model is None:
         verify(symbol, {name: one.data() for name, one in block.collect_params().items() if one._data})
         name, file = name_of(symbol) if is_compiled else (block.name or type(block).__name__, "")
-        cores = pipeline_cores(symbol._own._entries) if is_compiled else 1
+        cores = pipeline_cores(symbol._own._analysis().compiled) if is_compiled else 1
         model = place(name, cores, place_of(context), file)
         remember(block, model)
     return model, context

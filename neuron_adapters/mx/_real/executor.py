@@ -14,11 +14,9 @@ import numpy as np
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy, copy_to, place
-from neuron_adapters.mx._real.symbol import CompiledSymbol, entries_of, verify
+from neuron_adapters.mx._real.symbol import CompiledSymbol, graph_of, verify
 from neuron_adapters.mxnet._bind import unsaid
-from neuron_adapters.mxnet._graph import walk
-from neuron_adapters.mxnet._subgraphs import inline, pipeline_cores
-from neuron_adapters.mxnet._variables import weights
+from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_rt import Model
 
 __all__ = ["NeuronExecutor", "name_of", "refuse_training", "wrap_bind", "wrap_eval", "wrap_simple_bind"]
@@ -153,20 +151,20 @@ def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
         arrays = dict(zip(names, self._get_ndarray_inputs("args", args, names, False)[1]))  # noqa: FBT003
         aux = dict(zip(states, self._get_ndarray_inputs("aux_states", aux_states or [], states, False)[1]))  # noqa: FBT003
         verify(self, {**arrays, **aux})
-        entries = entries_of(self)
-        held = weights(entries) | _tables(entries)
+        graph = graph_of(self)
+        held = graph.weights | graph.tables
         plain = _plain(self)
         taken = {name: arrays[name] for name in plain.list_arguments()}
         with _placed(self, ctx) as model:
             device = Device.of(model.pick())
             on_cpu = [{name: _on_cpu(one) for name, one in some.items()} for some in (taken, aux)]
-            graph = _joined(bind(plain, mx.cpu(), on_cpu[0], None, "null", on_cpu[1]))
+            joined = _joined(bind(plain, mx.cpu(), on_cpu[0], None, "null", on_cpu[1]))
 
             def bound() -> Any:
                 own, own_aux = (
                     {name: copy_to(one, device.context) for name, one in some.items()} for some in (taken, aux)
                 )
-                return bind(graph, device.context, own, None, "null", own_aux)
+                return bind(joined, device.context, own, None, "null", own_aux)
 
             inner = device.run(model.pick(), bound)
             given = {name: one for name, one in arrays.items() if name not in held}
@@ -255,7 +253,7 @@ def name_of(symbol: Any) -> tuple[str, str]:
 def _placed(symbol: Any, ctx: Any) -> Iterator[Model]:
     """A placed model for a graph; placed no more where the block raises (SPEC P4)."""
     name, file = name_of(symbol)
-    cores = pipeline_cores(symbol._own._entries) if isinstance(symbol, CompiledSymbol) else 1
+    cores = pipeline_cores(symbol._own._analysis().compiled) if isinstance(symbol, CompiledSymbol) else 1
     model = place(name, cores, place_of(ctx), file)
     try:
         yield model
@@ -291,12 +289,3 @@ def _blank(output: Any) -> Any:
     except mx.MXNetError:  # so mxnet says that it is not known
         shape = (1,)
     return mx.nd.empty(shape, mx.cpu(), output.dtype)
-
-
-def _tables(entries: Any) -> set[str]:
-    """Names of tables that are only looked up in: they are large, and nobody feeds them."""
-    return {
-        node.inputs[1].node.name
-        for node in walk(inline(entries))
-        if node.op == "Embedding" and len(node.inputs) > 1 and node.inputs[1].node.op == "null"
-    }

@@ -13,12 +13,12 @@ import numpy as np
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.files.mxnet import literal
 from neuron_adapters.mxnet import _graph
-from neuron_adapters.mxnet._graph import Entry, walk
-from neuron_adapters.mxnet._subgraphs import OP, compiled, inline
+from neuron_adapters.mxnet._analysis import Graph
+from neuron_adapters.mxnet._subgraphs import OP
 from neuron_adapters.mxnet.ndarray import array
 from neuron_adapters.mxnet.symbol import Symbol
 
-__all__ = ["CompiledSymbol", "entries_of", "of_own", "own_of", "verify", "wrap_load", "wrap_load_json"]
+__all__ = ["CompiledSymbol", "graph_of", "of_own", "own_of", "verify", "wrap_load", "wrap_load_json"]
 
 
 class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no types
@@ -27,7 +27,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
     __slots__ = ("_own",)
 
     def __init__(self, own: Symbol) -> None:
-        super().__init__(_handle(_graph.dumps(inline(own._entries))))
+        super().__init__(_handle(_graph.dumps(own._analysis().original)))
         self._own = own
 
     def inlined(self) -> Any:
@@ -39,7 +39,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         taken = set(super().list_inputs())
         return {
             node.name: _shape(node.attrs.get("__shape__", "()"))
-            for node in walk(self._own._entries)
+            for node in self._own._analysis().nodes
             if node.op == "null" and node.name not in taken
         }
 
@@ -168,7 +168,7 @@ def _unhooked_load(text: str) -> Any:
 
 def of_own(own: Symbol) -> Any:
     """A graph of this package as mxnet's: a CompiledSymbol where it has compiled nodes."""
-    return CompiledSymbol(own) if compiled(own._entries) else _unhooked_load(own.tojson())
+    return CompiledSymbol(own) if own._analysis().compiled else _unhooked_load(own.tojson())
 
 
 def own_of(symbol: Any) -> Symbol:
@@ -181,14 +181,13 @@ def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
     if isinstance(symbol, CompiledSymbol) and configuration().validate_hash:
         from neuron_adapters.mx._artifact import verify as verify_parts
 
-        verify_parts(
-            symbol._own._entries, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()}
-        )
+        heads = symbol._own._entries
+        verify_parts(heads, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()})
 
 
-def entries_of(symbol: Any) -> Sequence[Entry]:
-    """The heads of its graph."""
-    return own_of(symbol)._entries
+def graph_of(symbol: Any) -> Graph:
+    """The analysis of its graph."""
+    return own_of(symbol)._analysis()
 
 
 def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:

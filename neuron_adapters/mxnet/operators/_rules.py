@@ -19,8 +19,10 @@ def complete(shape: MaybeShape) -> bool:
 
 def unify(one: MaybeShape, two: MaybeShape, what: str = "shapes") -> MaybeShape:
     """What both say of one shape. Raises ValueError where they contradict."""
-    if one is None or two is None:
-        return two if one is None else one
+    if one is None or one == two:
+        return two
+    if two is None:
+        return one
     if len(one) != len(two) or any(a and b and a != b for a, b in zip(one, two)):
         raise ValueError(f"{what} {_words(one)} and {_words(two)} contradict")
     return tuple(a or b for a, b in zip(one, two))

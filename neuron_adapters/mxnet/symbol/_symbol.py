@@ -7,19 +7,22 @@ import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neuron_adapters.mxnet import _graph
+from neuron_adapters.mxnet._analysis import Graph
 from neuron_adapters.mxnet._graph import Entry, Node, walk
 from neuron_adapters.mxnet._operator_lookup import find
-from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, input_names, output_names, written_inputs
+from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, input_names, output_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.symbol._compose import create
 from neuron_adapters.mxnet.symbol._operators import OPERATORS, SCALAR_OPERATORS, Operators
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet._inference import Inferred
 
 Shapes = list[tuple[int, ...]]
 
@@ -27,7 +30,7 @@ Shapes = list[tuple[int, ...]]
 class Symbol(Operators):
     """One or more outputs of a graph; ``_entries`` are which, ``_source`` is the file that it came from, if any."""
 
-    __slots__ = ("__weakref__", "_entries", "_source")
+    __slots__ = ("__weakref__", "_entries", "_graph", "_source")
 
     #: Leaves ``numpy_array + symbol`` to this class.
     __array_ufunc__ = None
@@ -35,6 +38,7 @@ class Symbol(Operators):
     def __init__(self, heads: Sequence[Entry], source: str = "") -> None:
         self._entries = list(heads)
         self._source = source
+        self._graph: Graph | None = None
 
     @property
     def name(self) -> str | None:
@@ -55,7 +59,7 @@ class Symbol(Operators):
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of all nodes that have any, by name."""
-        return {node.name: _shown(node.attrs) for node in walk(self._entries) if node.attrs}
+        return {node.name: _shown(node.attrs) for node in self._analysis().nodes if node.attrs}
 
     def _set_attr(self, **attributes: str) -> None:
         node = self._node()
@@ -67,15 +71,15 @@ class Symbol(Operators):
 
     def list_arguments(self) -> list[str]:
         """The names of the variables, auxiliary states apart, in the order in which they are needed."""
-        return [name for name, auxiliary in self._variables() if not auxiliary]
+        return list(self._analysis().arguments)
 
     def list_auxiliary_states(self) -> list[str]:
         """The names of the variables that training writes to: means and variances."""
-        return [name for name, auxiliary in self._variables() if auxiliary]
+        return list(self._analysis().auxiliary_states)
 
     def list_inputs(self) -> list[str]:
         """The names of all variables."""
-        return [name for name, _auxiliary in self._variables()]
+        return [name for name, _auxiliary in self._analysis().variables]
 
     def list_outputs(self) -> list[str]:
         """A name an output: that of its node, and of the output there."""
@@ -106,33 +110,29 @@ class Symbol(Operators):
 
         Three times None, and a warning, where they do not follow. Raises MXNetError where they contradict.
         """
-        found = self._shapes(args, kwargs)
-        unknown = [
-            f"{name}: {shape}" for name, shape in zip(self.list_arguments(), found[0]) if not shape or 0 in shape
-        ]
-        if unknown or any(not shape or 0 in shape for shape in found[1]):
-            warnings.warn(
-                "the shapes of these arguments do not follow (0 is an unknown size); give some of them:\n\t"
-                + "\n\t".join(unknown),
-                stacklevel=2,
-            )
+        graph = self._analysis()
+        inferred = graph.infer(self._given_shapes(args, kwargs), {})
+        if unknown := graph.unknown_shapes(inferred):
+            warnings.warn(unknown, stacklevel=2)
             return (None, None, None)
-        return found
+        return _shapes(graph, inferred)
 
     def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
         """The same as far as it is known: ``()``, or zeros."""
-        return self._shapes(args, kwargs)
+        graph = self._analysis()
+        return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}))
 
     def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """The dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
         otherwise."""
         given = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
-        found = self._infer({}, given)
-        classes = {name: np.dtype(dtype).type for name, dtype in found.dtypes.items()}
+        graph = self._analysis()
+        inferred = graph.infer({}, given)
+        classes = {name: np.dtype(dtype).type for name, dtype in inferred.dtypes.items()}
         return (
-            [classes[name] for name in self.list_arguments()],
-            [np.dtype(dtype).type for _shape, dtype in found.outputs],
-            [classes[name] for name in self.list_auxiliary_states()],
+            [classes[name] for name in graph.arguments],
+            [np.dtype(dtype).type for _shape, dtype in inferred.outputs],
+            [classes[name] for name in graph.auxiliary_states],
         )
 
     infer_type_partial = infer_type
@@ -287,47 +287,40 @@ class Symbol(Operators):
         nodes = {id(entry.node) for entry in self._entries}
         return self._entries[0].node if len(nodes) == 1 else None
 
-    def _variables(self) -> list[tuple[str, bool]]:
-        nodes = walk(self._entries)
-        auxiliary = {id(node.inputs[index].node) for node in nodes for index in written_inputs(node)}
-        return [(node.name, id(node) in auxiliary) for node in nodes if node.op == "null"]
+    def _analysis(self) -> Graph:
+        """The analysis of its graph as it is now."""
+        graph = self._graph
+        if graph is None or not graph.describes(self._entries):
+            graph = self._graph = Graph(self._entries)
+        return graph
 
     def _given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if args and kwargs:
             raise MXNetValueError("arguments are given either by position or by name, not both.")
-        inputs = self.list_inputs()
+        graph = self._analysis()
+        inputs = {name for name, _auxiliary in graph.variables}
         for name in kwargs:
             if name not in inputs:
-                raise MXNetValueError(f"there is no argument {name!r}. These are: {', '.join(inputs)}.")
-        given = {**dict(zip(self.list_arguments(), args)), **kwargs}
+                raise MXNetValueError(f"there is no argument {name!r}. These are: {', '.join(self.list_inputs())}.")
+        given = {**dict(zip(graph.arguments, args)), **kwargs}
         return {name: one for name, one in given.items() if one is not None}
 
-    def _infer(self, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, str]) -> Any:
-        from neuron_adapters.mxnet._onnx import infer
-        from neuron_adapters.mxnet._subgraphs import inline
-
-        try:
-            # Binaries of compiled parts are variables that the parts themselves do not have.
-            binaries = [Entry(one) for one in walk(self._entries) if one.op == "null"]
-            known = infer(binaries, shapes, dtypes, partial=True)
-            found = infer(inline(self._entries), shapes, dtypes, partial=True)
-        except MXNetError:
-            raise
-        except ValueError as error:
-            raise MXNetValueError(str(error)) from error
-        return replace(found, shapes={**known.shapes, **found.shapes}, dtypes={**known.dtypes, **found.dtypes})
-
-    def _shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Shapes, Shapes, Shapes]:
+    def _given_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         given = self._given(args, kwargs)
         for name, shape in given.items():
             if not isinstance(shape, (tuple, list)):
                 raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
-        found = self._infer({name: tuple(map(int, shape)) for name, shape in given.items()}, {})
-        return (
-            [found.shapes[name] or () for name in self.list_arguments()],
-            [shape or () for shape, _dtype in found.outputs],
-            [found.shapes[name] or () for name in self.list_auxiliary_states()],
-        )
+        return {name: tuple(map(int, shape)) for name, shape in given.items()}
+
+
+def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
+    """Of arguments, outputs and auxiliary states; () where nothing is known."""
+    shapes = inferred.shapes
+    return (
+        [shapes[name] or () for name in graph.arguments],
+        [shape or () for shape, _dtype in inferred.outputs],
+        [shapes[name] or () for name in graph.auxiliary_states],
+    )
 
 
 def load_json(json_str: str) -> Symbol:

@@ -1,0 +1,174 @@
+"""A graph, analysed: its variables by kind, its compiled parts, and its values with the operators between them.
+
+A Symbol keeps the analysis of its graph. Nodes may change later, since symbols share them: ``_set_attr`` writes
+attributes, composing names what it copied. So the analysis remembers every field of every node, and the Symbol compares
+them at each use: an analysis that no longer describes the graph is replaced.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from neuron_adapters.mxnet._graph import Entry, Node, walk
+from neuron_adapters.mxnet._operator_lookup import find
+from neuron_adapters.mxnet._subgraphs import OP, inline
+from neuron_adapters.mxnet._upgrade_json import written_inputs
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet._backend import Plan
+    from neuron_adapters.mxnet._inference import Inferred, Wiring
+    from neuron_adapters.mxnet.operators._registry import MaybeShape
+
+T = TypeVar("T")
+
+#: Names of operators' inputs that are weights: what a network learns, and nobody feeds.
+_WEIGHTS = {
+    "weight", "bias", "gamma", "beta", "moving_mean", "moving_var", "running_mean", "running_var", "parameters",
+}  # fmt: skip
+
+
+class _Once(Generic[T]):
+    """An attribute computed when it is first read. ``functools.cached_property`` takes a lock before Python 3.12, which
+    a fork in another thread would leave taken in the child."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _Once[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: Any, owner: type) -> T | _Once[T]:
+        if instance is None:
+            return self
+        value: T = self._compute(instance)
+        instance.__dict__[self._name] = value
+        return value
+
+
+class Graph:
+    """The graph that ``heads`` need. ``nodes``: all nodes, in the order of ``walk``. ``compiled``: those that are
+    compiled parts."""
+
+    def __init__(self, heads: Sequence[Entry]) -> None:
+        self.heads = list(heads)
+        self.nodes = walk(heads)
+        self.compiled = [node for node in self.nodes if node.op == OP]
+        self._plans: weakref.WeakValueDictionary[Hashable, Plan] = weakref.WeakValueDictionary()
+        self._last_plan: Plan | None = None
+        self._all_nodes = list(self.nodes)
+        for node in self._all_nodes:  # grows meanwhile: parts may hold parts
+            for part in node.subgraphs:
+                self._all_nodes += walk(part)
+        self._fields = _fields_of(self._all_nodes)
+
+    def describes(self, heads: Sequence[Entry]) -> bool:
+        """Whether it still is the analysis of ``heads``: no node has changed since."""
+        return heads == self.heads and _fields_of(self._all_nodes) == self._fields
+
+    def plan(self, key: Hashable, lower: Callable[[], Plan]) -> Plan:
+        """The backend's plan known by ``key``, kept while an executor has it or it is the last one, or a new one."""
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = lower()
+            self._plans[key] = plan
+        self._last_plan = plan
+        return plan
+
+    @_Once
+    def variables(self) -> list[tuple[str, bool]]:
+        """The name of each variable, and whether it is an auxiliary state: whether training writes to it."""
+        auxiliary = {id(node.inputs[index].node) for node in self.nodes for index in written_inputs(node)}
+        return [(node.name, id(node) in auxiliary) for node in self.nodes if node.op == "null"]
+
+    @_Once
+    def arguments(self) -> list[str]:
+        """The names of the variables that are no auxiliary states."""
+        return [name for name, auxiliary in self.variables if not auxiliary]
+
+    @_Once
+    def auxiliary_states(self) -> list[str]:
+        """The names of the others."""
+        return [name for name, auxiliary in self.variables if auxiliary]
+
+    @_Once
+    def original(self) -> list[Entry]:
+        """The heads with every compiled node replaced by the part it was made of. Raises InvalidGraphError."""
+        return inline(self.heads) if self.compiled else self.heads
+
+    @_Once
+    def wiring(self) -> Wiring:
+        """The values of the original graph. Raises UnsupportedOperatorError and InvalidGraphError."""
+        from neuron_adapters.mxnet._inference import Wiring
+
+        return Wiring(self.original)
+
+    @_Once
+    def binaries(self) -> Wiring:
+        """The variables that only compiled nodes take, which are their binaries."""
+        from neuron_adapters.mxnet._inference import Wiring
+
+        taken = {node.name for node, _number in self.wiring.variables}
+        return Wiring([Entry(node) for node in self.nodes if node.op == "null" and node.name not in taken])
+
+    def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str]) -> Inferred:
+        """Infer the original graph from shapes and dtypes of some variables by name. Raises InvalidGraphError."""
+        inferred = self.wiring.infer(shapes, dtypes)
+        return replace(inferred, binaries=self.binaries.infer(shapes, dtypes)) if self.compiled else inferred
+
+    def unknown_shapes(self, inferred: Inferred) -> str:
+        """The text of the warning where shapes of arguments or outputs are not known, "" where all are."""
+        shapes = inferred.shapes
+        unknown = [f"{name}: {shape or ()}" for name in self.arguments if not (shape := shapes[name]) or 0 in shape]
+        if not unknown and not [shape for shape, _dtype in inferred.outputs if not shape or 0 in shape]:
+            return ""
+        listed = "\n\t".join(unknown)
+        return f"the shapes of these arguments do not follow (0 is an unknown size); give some of them:\n\t{listed}"
+
+    @_Once
+    def weights(self) -> frozenset[str]:
+        """The names of the variables that are weights wherever they are used."""
+        weights: set[str] = set()
+        fed = {entry.node.name for entry in self.heads}
+        for node, entry, name in self._inputs_by_name:
+            # A table that is only looked up in needs no packing, and is read where it is.
+            (weights if name in _WEIGHTS and node.op != "Embedding" else fed).add(entry.node.name)
+        return frozenset(weights - fed)
+
+    @_Once
+    def tables(self) -> frozenset[str]:
+        """The names of the variables that some operator only looks up in."""
+        return frozenset(
+            entry.node.name for node, entry, name in self._inputs_by_name if node.op == "Embedding" and name == "weight"
+        )
+
+    @_Once
+    def labels(self) -> frozenset[str]:
+        """The names of the variables that are labels, from which nothing is computed at inference."""
+        return frozenset(entry.node.name for _node, entry, name in self._inputs_by_name if name == "label")
+
+    @_Once
+    def _inputs_by_name(self) -> list[tuple[Node, Entry, str]]:
+        """Each variable that an operator takes: the operator's node, the variable, and the operator's name for it."""
+        inputs = []
+        for node in walk(self.original) if self.compiled else self.nodes:
+            operator = find(node.op)
+            if operator is not None:
+                names = operator.inputs(node.attrs)
+                inputs += [(node, entry, name) for entry, name in zip(node.inputs, names) if entry.node.op == "null"]
+        return inputs
+
+
+def _fields_of(nodes: Sequence[Node]) -> list[tuple[Any, ...]]:
+    """All that may change of the nodes."""
+    return [
+        (node.op, node.name, *node.attrs.items(), *node.inputs, *map(tuple, node.subgraphs))
+        for node in nodes
+    ]  # fmt: skip

@@ -1,0 +1,253 @@
+"""Shapes and dtypes of all values of a graph, inferred forwards and backwards from those that are known.
+
+A graph's values, which are its variables and what its operators give, are numbered. The numbers and the operators
+between them stay (``Wiring``); each inference makes a list of shapes and one of dtypes (``Inferred``).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
+from neuron_adapters.mxnet._graph import Entry, Node, walk
+from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import NUMBERS
+from neuron_adapters.mxnet.operators._registry import MaybeShape, Operator
+from neuron_adapters.mxnet.operators._rules import complete, unify
+
+_MOST_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operator at work: its node, and the numbers of the values that it takes and gives."""
+
+    node: Node
+    operator: Operator
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+
+
+class Wiring:
+    """The values of a graph without compiled nodes. ``variables``: the node and number of each. ``steps``: the
+    operators in order. ``outputs``: the numbers of the heads. ``owners``: the node of each value.
+
+    Raises UnsupportedOperatorError, which names all operators that are not known, and InvalidGraphError where a node
+    has wrong attributes, or other inputs than its operator takes.
+    """
+
+    def __init__(self, heads: Sequence[Entry]) -> None:
+        self.heads = list(heads)
+        self.variables: list[tuple[Node, int]] = []
+        self.steps: list[Step] = []
+        self.owners: list[Node] = []
+        nodes = walk(heads)
+        operators = [None if node.op == "null" else find(node.op) for node in nodes]
+        _require_known(nodes, operators)
+        numbers: dict[Entry, int] = {}
+        for node, operator in zip(nodes, operators):
+            first = len(self.owners)
+            if operator is None:
+                self.variables.append((node, first))
+                outs = range(first, first + 1)
+            else:
+                ins, count = _checked(node, operator, numbers)
+                outs = range(first, first + count)
+                self.steps.append(Step(node, operator, ins, tuple(outs)))
+            for index, number in enumerate(outs):
+                numbers[Entry(node, index)] = number
+                self.owners.append(node)
+        for head in self.heads:
+            if head not in numbers:
+                raise invalid(head.node, f"it has no output {head.index}")
+        self.outputs = [numbers[head] for head in self.heads]
+
+    def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str]) -> Inferred:
+        """Infer from shapes and dtypes of some variables by name.
+
+        What follows in either direction is filled in: weights from the data, a batch size from what comes later. A
+        variable whose dtype follows from nothing is float32. Raises InvalidGraphError where they contradict.
+        """
+        known_shapes: list[MaybeShape] = [None] * len(self.owners)
+        known_dtypes: list[str | None] = [None] * len(self.owners)
+        for node, number in self.variables:
+            known_shapes[number], known_dtypes[number] = _of_variable(
+                node, shapes.get(node.name), dtypes.get(node.name)
+            )
+        for step in self.steps:
+            _infer_dtypes(step, known_dtypes)
+        self._infer_shapes(known_shapes)
+        return Inferred(self, known_shapes, [dtype or "float32" for dtype in known_dtypes])
+
+    def _infer_shapes(self, shapes: list[MaybeShape]) -> None:
+        """Step forwards and backwards until nothing follows any more."""
+        steps = self.steps
+        for _ in range(_MOST_ROUNDS):
+            steps = [step for step in steps if _is_open(step, shapes)]
+            changed = False
+            for step in steps:
+                changed |= _infer_step(step, shapes)
+            for step in reversed(steps):
+                changed |= _is_open(step, shapes) and _infer_step(step, shapes)
+            if not changed:
+                break
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What is known of the values of ``wiring``, by their numbers. A shape is None, or has zeros, where it does not
+    follow. ``binaries``: the same for the variables that only compiled nodes take."""
+
+    wiring: Wiring
+    value_shapes: list[MaybeShape]
+    value_dtypes: list[str]
+    binaries: Inferred | None = None
+
+    @property
+    def shapes(self) -> dict[str, MaybeShape]:
+        """Of all variables by name; those of the wiring in the order of ``walk``."""
+        shapes = {node.name: self.value_shapes[number] for node, number in self.wiring.variables}
+        return shapes if self.binaries is None else {**self.binaries.shapes, **shapes}
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """NumPy's names, of all variables by name."""
+        dtypes = {node.name: self.value_dtypes[number] for node, number in self.wiring.variables}
+        return dtypes if self.binaries is None else {**self.binaries.dtypes, **dtypes}
+
+    @property
+    def outputs(self) -> list[tuple[MaybeShape, str]]:
+        """Shape and dtype of each head."""
+        return [(self.value_shapes[number], self.value_dtypes[number]) for number in self.wiring.outputs]
+
+    def is_complete(self) -> bool:
+        """Whether all shapes are known."""
+        return self._first_unknown() is None
+
+    def require_complete(self) -> None:
+        """Raise InvalidGraphError naming the first value of which the shape is not known, and such variables."""
+        number = self._first_unknown()
+        if number is None:
+            return
+        unknown = [node.name for node, at in self.wiring.variables if not complete(self.value_shapes[at])]
+        listed = ", ".join(unknown) or "no variable"
+        raise invalid(self.wiring.owners[number], f"its shape does not follow from what is given; unknown: {listed}")
+
+    def require_possible(self) -> None:
+        """Raise InvalidGraphError naming the first value that is larger than the machine's memory: a damaged file may
+        ask for anything, and the kernel would promise it."""
+        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        for node, shape, dtype in zip(self.wiring.owners, self.value_shapes, self.value_dtypes):
+            size = math.prod(shape or ()) * np.dtype(dtype).itemsize
+            if size > most:
+                raise invalid(
+                    node, f"a value of shape {shape} takes {size >> 20} MiB, and the machine has {most >> 20}"
+                )
+
+    def _first_unknown(self) -> int | None:
+        for number, shape in enumerate(self.value_shapes):
+            if shape is None or 0 in shape:
+                return number
+        return None
+
+
+def infer(
+    heads: Sequence[Entry], shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str], *, partial: bool = False
+) -> Inferred:
+    """Infer the graph of ``heads``. Unless ``partial``, raise InvalidGraphError where a shape stays unknown."""
+    inferred = Wiring(heads).infer(shapes, dtypes)
+    if not partial:
+        inferred.require_complete()
+    return inferred
+
+
+def invalid(node: Node, why: str) -> InvalidGraphError:
+    """The error that says what is wrong with ``node``."""
+    operator = "variable" if node.op == "null" else node.op
+    return InvalidGraphError(f"{operator} {node.name}: {why}", node=node.name, operator=operator)
+
+
+def _require_known(nodes: Sequence[Node], operators: Sequence[Operator | None]) -> None:
+    unknown: dict[str, list[str]] = {}
+    for node, operator in zip(nodes, operators):
+        if operator is None and node.op != "null":
+            unknown.setdefault(node.op, []).append(node.name)
+    if unknown:
+        raise UnsupportedOperatorError.of(unknown)
+
+
+def _checked(node: Node, operator: Operator, numbers: Mapping[Entry, int]) -> tuple[tuple[int, ...], int]:
+    """The numbers of the values that ``node`` takes, and how many it gives."""
+    try:
+        names = operator.inputs(node.attrs)
+        count = len(operator.outputs(node.attrs))
+    except (ValueError, ArithmeticError) as error:
+        raise invalid(node, str(error)) from error
+    if len(node.inputs) != len(names):
+        raise invalid(node, f"it takes {len(names)} inputs ({', '.join(names)}), got {len(node.inputs)}")
+    for entry in node.inputs:
+        if entry not in numbers:
+            raise invalid(node, f"it takes output {entry.index} of {entry.node.name}, which has no such output")
+    return tuple(map(numbers.__getitem__, node.inputs)), count
+
+
+def _of_variable(node: Node, shape: MaybeShape, dtype: str | None) -> tuple[MaybeShape, str | None]:
+    """Shape and dtype of a variable: as given, or as its own attributes say."""
+    attributes = Attributes(node.attrs)
+    try:
+        hint = attributes.integers("__shape__") if attributes.has("__shape__") else None
+        hinted = None if dtype else (attributes.dtype("__dtype__") if attributes.has("__dtype__") else None)
+    except (ValueError, ArithmeticError) as error:
+        raise invalid(node, str(error)) from error
+    if dtype is not None and dtype not in NUMBERS:
+        raise invalid(node, f"dtype {dtype} is not supported; one of {', '.join(NUMBERS)} is")
+    return hint if shape is None else tuple(shape), dtype or hinted
+
+
+def _infer_dtypes(step: Step, dtypes: list[str | None]) -> None:
+    known = [dtypes[number] for number in step.ins]
+    rule, attrs = step.operator.dtypes, step.node.attrs
+    try:
+        ins, outs = rule(attrs, known)
+        if outs and outs[0] is None:
+            # All that it takes are variables of which nothing is known: MXNet's default decides.
+            ins, outs = rule(attrs, [dtype or "float32" for dtype in known])
+    except (ValueError, ArithmeticError) as error:
+        raise invalid(step.node, str(error)) from error
+    for number, dtype in zip((*step.ins, *step.outs), (*ins, *outs)):
+        if dtype is not None:
+            dtypes[number] = dtype
+
+
+def _is_open(step: Step, shapes: Sequence[MaybeShape]) -> bool:
+    """Whether a shape of what it takes or gives is not known."""
+    for number in (*step.ins, *step.outs):
+        shape = shapes[number]
+        if shape is None or 0 in shape:
+            return True
+    return False
+
+
+def _infer_step(step: Step, shapes: list[MaybeShape]) -> bool:
+    """Fill in what follows from one operator; whether anything did."""
+    before_ins = [shapes[number] for number in step.ins]
+    before_outs = [shapes[number] for number in step.outs]
+    try:
+        ins, outs = step.operator.shapes(step.node.attrs, before_ins, before_outs)
+        changed = False
+        for number, shape in zip((*step.ins, *step.outs), (*ins, *outs)):
+            before = shapes[number]
+            if shape != before:
+                after = shapes[number] = unify(before, shape)
+                changed |= after != before
+    except (ValueError, ArithmeticError) as error:
+        names = step.operator.inputs(step.node.attrs)
+        got = ", ".join(f"{name} {shape or 'unknown'}" for name, shape in zip(names, before_ins))
+        raise invalid(step.node, f"{error} (inputs: {got})") from error
+    return changed
