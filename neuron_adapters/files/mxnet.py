@@ -11,11 +11,11 @@ import functools
 import os
 import re
 import stat
-import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from neuron_adapters.files import bounded_json
+from neuron_adapters.files.mxnet_params import Head, Reader
 from neuron_adapters.files.neff import Header, read_header
 from neuron_adapters.files.printable import LONGEST, damaged, one_line, printable
 from neuron_adapters.files.record import MOST_TENSORS, Leaf, cores
@@ -24,16 +24,9 @@ OP = "_neuron_subgraph_op"
 #: The attribute that says what a compiled node takes.
 INPUTS = "__model_inputmap__"
 SYMBOL, PARAMS = "-symbol.json", re.compile(r"-\d{4}\.params$")
-_DTYPES = (
-    "float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32", "uint64",
-    "bfloat16",
-)  # fmt: skip
-_SIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
 _CORES = ("__model_opt_neuroncore__", "__subgraph_opt_neuroncore__")
 _LARGEST_SYMBOL, _LARGEST_MAP, _LARGEST_NAME = 64 << 20, 1 << 16, 1 << 16
 _MOST_DIMENSIONS = 32
-#: Arrays of a params file: one without data takes 4 bytes there and 300 in memory.
-MOST_ARRAYS = 1 << 18
 #: Python's literals except long ones, repeated signs, and those that Python warns of. Each character begins at most one
 #: alternative, so matching takes linear time.
 _LITERAL = re.compile(r"""(?:[][{}(),:\s]|-?[0-9]{1,18}(?![\w.])|'[^'"\\\n]*'|"[^'"\\\n]*")*""")
@@ -100,7 +93,7 @@ def load(prefix: str) -> Checkpoint:
         else:
             parts = _parts(graph, arrays, None)
         outputs, version = _outputs(graph), _version(graph)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, struct.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise damaged(f"{file}, or the weights beside it, is damaged, or no checkpoint: {one_line(error)}.") from error
     known = {printable(name): (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
     return Checkpoint(version, parts, outputs, known, (file, *([params] if params else [])), size)
@@ -108,60 +101,15 @@ def load(prefix: str) -> Checkpoint:
 
 def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
     """The shape, dtype, offset and size in bytes of each array in a params file, by name. The data are skipped. Raises
-    ValueError, struct.error."""
-    size = os.fstat(file.fileno()).st_size
-    magic, _reserved, count = _unpack(file, "<3Q")
-    if magic != 0x112 or count > min(size // 4, MOST_ARRAYS):
-        raise ValueError("the params file does not begin as one")
-    arrays = []
-    for _index in range(count):
-        shape, number = _head(file)
-        length = _SIZES[number]
-        for axis in shape:
-            length *= axis
-        at = file.tell()
-        if min(shape, default=0) < 0 or length > size - at:
-            raise ValueError(f"an array at byte {at} is longer than the file")
-        file.seek(length, os.SEEK_CUR)
-        arrays.append((shape, _DTYPES[number], at, length))
-    (named,) = _unpack(file, "<Q")
-    if named not in (0, count):
-        raise ValueError(f"the params file has {count} arrays and {named} names")
-    names = []
-    for _index in range(named):
-        (length,) = _unpack(file, "<Q")
-        if length > _LARGEST_NAME:
-            raise ValueError(f"a name has {length} bytes")
-        names.append(file.read(length).decode(errors="backslashreplace"))
-    return dict(zip(names or map(str, range(count)), arrays))
+    ValueError."""
+    reader = Reader(file, os.fstat(file.fileno()).st_size, longest_name=_LARGEST_NAME, decoding="backslashreplace")
 
+    def step_over(head: Head) -> tuple[tuple[int, ...], str, int, int]:
+        reader.skip(head.size)
+        return (0,) if head.shape is None else head.shape, head.dtype, head.at, head.size
 
-def _head(file: BinaryIO) -> tuple[tuple[int, ...], int]:
-    """Shape and dtype of the array that begins here, in any of the four forms that MXNet has written."""
-    (first,) = _unpack(file, "<I")
-    if first in (0xF993FAC9, 0xF993FACA):
-        storage, dimensions = _unpack(file, "<2i")
-        if storage:
-            raise ValueError("it holds a sparse array")
-        form, missing = "q", dimensions == (0 if first == 0xF993FAC9 else -1)
-    elif first == 0xF993FAC8:
-        (dimensions,) = _unpack(file, "<I")
-        form, missing = "q", not dimensions
-    else:
-        dimensions, form, missing = first, "I", not first
-    if missing:
-        return (0,), 0
-    if not 0 <= dimensions <= _MOST_DIMENSIONS:
-        raise ValueError(f"an array has {dimensions} dimensions")
-    shape = _unpack(file, f"<{dimensions}{form}")
-    _device, _index, number = _unpack(file, "<3i")
-    if not 0 <= number < len(_DTYPES):
-        raise ValueError(f"an array has the dtype {number}")
-    return shape, number
-
-
-def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
-    return struct.unpack(form, file.read(struct.calcsize(form)))
+    arrays, names = reader.read(step_over)
+    return dict(zip(names or map(str, range(len(arrays))), arrays))
 
 
 def _parts(graph: Any, arrays: dict[str, Any], file: BinaryIO | None) -> tuple[Part, ...]:

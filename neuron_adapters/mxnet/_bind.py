@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
 from neuron_adapters.mxnet._errors import UnsupportedOperatorError
@@ -16,7 +17,6 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray, array
-from neuron_adapters.mxnet.operators._attributes import DTYPES
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._analysis import Graph

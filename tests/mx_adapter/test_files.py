@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import neuron_adapters.mx as mx
+from neuron_adapters.files.mxnet_params import Reader
 from neuron_adapters.mxnet import _graph, _params
 from neuron_adapters.mx.base import FormatError, MXNetError
 from neuron_rt import ArtifactError
@@ -147,14 +148,14 @@ def test_a_dtype_that_files_lack_leaves_the_file_alone(tmp_path: Path) -> None:
 def test_a_file_that_shrinks_while_it_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "shrinks"
     mx.nd.save(path, [mx.nd.zeros((1000, 100))])
-    real = _params._Reader._read_array
+    real = Reader._read_head
 
     def shrink(self: Any) -> Any:
         with open(path, "r+b") as file:
             file.truncate(20000)
         return real(self)
 
-    monkeypatch.setattr(_params._Reader, "_read_array", shrink)
+    monkeypatch.setattr(Reader, "_read_head", shrink)
     with pytest.raises(FormatError, match="stays while it is read"):
         mx.nd.load(path)
 

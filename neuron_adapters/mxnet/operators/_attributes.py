@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.files.printable import printable
 
 _TRUE = {"True", "true", "1"}
 _FALSE = {"False", "false", "0"}
-_NUMBERED = (
-    "float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32", "uint64",
-)  # fmt: skip
-DTYPES = frozenset(_NUMBERED)
 _LONGEST_NUMBER = 64
 #: Inputs or outputs of a node.
 MOST_NAMES = 1 << 12
@@ -106,10 +103,10 @@ class Attributes:
         if not self.has(name) and default is not None:
             return default
         text = self._required(name)
-        if text.isdecimal() and int(text) < len(_NUMBERED):
-            return _NUMBERED[int(text)]
+        if text.isdecimal() and int(text) < len(DTYPES):
+            return DTYPES[int(text)]
         if text not in DTYPES:
-            raise self._wrong(name, "one of " + ", ".join(_NUMBERED))
+            raise self._wrong(name, "one of " + ", ".join(DTYPES))
         return text
 
     def only(self, name: str, accepted: str, why: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet import name as names
 from neuron_adapters.mxnet._graph import Entry, Node, loads
 from neuron_adapters.mxnet._operator_lookup import names as operator_names
@@ -45,7 +46,8 @@ linalg = Namespace("_linalg_")
 
 fromjson = load_json
 
-_DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool")
+#: MXNet's variables take no others.
+_DTYPES = DTYPES[: DTYPES.index("bool") + 1]
 _STORAGE = {"default": 0, "row_sparse": 1, "csr": 2}
 
 
