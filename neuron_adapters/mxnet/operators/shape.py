@@ -20,55 +20,60 @@ from neuron_adapters.mxnet.operators._rules import (
 def reshaped(sizes: Sequence[int], codes: Sequence[int]) -> tuple[int, ...]:
     """MXNet's special codes: 0 keeps a size, -1 is worked out, -2 keeps all that follow, -3 joins two, -4 splits one
     into the two numbers after it. Sizes that are not known are 0 and stay so."""
-    made: list[int] = []
-    source = 0
-    place = 0
+    shape: list[int] = []
+    axis = 0
     unknown = None
-    while place < len(codes):
-        code = codes[place]
-        place += 1
-        if code > 0:
-            made.append(code)
-            source += 1
-        elif code == 0:
-            made.append(_take(sizes, source, codes))
-            source += 1
-        elif code == -1:
+    remaining = iter(codes)
+    for code in remaining:
+        if code == -1:
             if unknown is not None:
                 raise ValueError(f"attribute shape must have at most one -1, got {tuple(codes)}")
-            unknown = len(made)
-            made.append(1)
-            source += 1
-        elif code == -2:
-            made.extend(sizes[source:])
-            source = len(sizes)
-        elif code == -3:
-            made.append(_take(sizes, source, codes) * _take(sizes, source + 1, codes))
-            source += 2
-        elif code == -4:
-            whole = _take(sizes, source, codes)
-            source += 1
-            if place + 2 > len(codes):
-                raise ValueError(f"attribute shape must have two numbers after -4, got {tuple(codes)}")
-            one, two = codes[place : place + 2]
-            place += 2
-            one = whole // two if one == -1 else one
-            two = whole // one if two == -1 else two
-            if whole and whole != one * two:
-                raise ValueError(f"attribute shape splits a size of {whole} into {one} and {two}")
-            made += [one, two]
+            unknown = len(shape)
+        if code == -4:
+            parts = [next(remaining, None), next(remaining, None)]
+            shape += _split(_take(sizes, axis, codes), parts, codes)
+            axis += 1
         else:
-            raise ValueError(f"attribute shape must have sizes or codes from 0 to -4, got {tuple(codes)}")
+            taken, new = _decoded(code, sizes, axis, codes)
+            shape += new
+            axis += taken
     if unknown is not None:
-        rest = prod(made)
-        whole = prod(sizes)
-        if 0 in (rest, whole):
-            made[unknown] = 0
-            return tuple(made)
-        made[unknown] = whole // rest
-    if 0 not in (*made, *sizes) and prod(made) != prod(sizes):
+        known = prod(shape)
+        total = prod(sizes)
+        if 0 in (known, total):
+            shape[unknown] = 0
+            return tuple(shape)
+        shape[unknown] = total // known
+    if 0 not in (*shape, *sizes) and prod(shape) != prod(sizes):
         raise ValueError(f"attribute shape {tuple(codes)} cannot hold the {prod(sizes)} values of {tuple(sizes)}")
-    return tuple(made)
+    return tuple(shape)
+
+
+def _decoded(code: int, sizes: Sequence[int], axis: int, codes: Sequence[int]) -> tuple[int, Sequence[int]]:
+    """How many axes from ``axis`` a code stands for, and the sizes that it makes of them; -1 is 1 for now."""
+    if code > 0:
+        return 1, (code,)
+    if code == 0:
+        return 1, (_take(sizes, axis, codes),)
+    if code == -1:
+        return 1, (1,)
+    if code == -2:
+        return len(sizes) - axis, sizes[axis:]
+    if code == -3:
+        return 2, (_take(sizes, axis, codes) * _take(sizes, axis + 1, codes),)
+    raise ValueError(f"attribute shape must have sizes or codes from 0 to -4, got {tuple(codes)}")
+
+
+def _split(size: int, parts: Sequence[int | None], codes: Sequence[int]) -> tuple[int, int]:
+    """The two sizes that ``parts`` split ``size`` into; one of them may be -1."""
+    first, second = parts
+    if first is None or second is None:
+        raise ValueError(f"attribute shape must have two numbers after -4, got {tuple(codes)}")
+    first = size // second if first == -1 else first
+    second = size // first if second == -1 else second
+    if size and size != first * second:
+        raise ValueError(f"attribute shape splits a size of {size} into {first} and {second}")
+    return first, second
 
 
 def _take(sizes: Sequence[int], place: int, codes: Sequence[int]) -> int:
