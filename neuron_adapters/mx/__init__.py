@@ -58,13 +58,13 @@ __all__ = [
     "uninstall",
 ]
 
-#: Where all but the adapter lies; its modules go by this package's name too.
+#: The library. Its modules can be imported by this package's name too.
 LIBRARY = "neuron_adapters.mxnet"
 
-#: The release whose files and names these are.
+#: The release of MXNet whose files and names these are.
 __version__ = "1.9.1"
 
-#: Names that are loaded when they are asked for: what is behind them brings the engine along.
+#: Names whose modules are imported at first use: they import the engine.
 _LATER = {
     "contrib": "contrib",
     "executor": "executor",
@@ -81,8 +81,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     place = __name__ if name == "contrib" else LIBRARY
     module = importlib.import_module(f"{place}.{_LATER[name]}")
-    found = globals()[name] = getattr(module, name) if name == "to_onnx" else module
-    return found
+    value = globals()[name] = getattr(module, name) if name == "to_onnx" else module
+    return value
 
 
 def __dir__() -> list[str]:

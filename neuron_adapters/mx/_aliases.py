@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 class Aliases:
-    """A finder and loader: what the package has not is a module of the library, not a second copy of its file."""
+    """Finds and loads the library's modules by the package's name: the same module objects, not second copies."""
 
     def __init__(self, package: str, library: str) -> None:
         self._package = package
@@ -25,10 +25,10 @@ class Aliases:
             return None
         own = importlib.machinery.PathFinder.find_spec(name, path) if name.count(".") == 2 else None
         try:
-            found = own is None and importlib.util.find_spec(self._target(name))
+            spec = own is None and importlib.util.find_spec(self._target(name))
         except ModuleNotFoundError:
-            found = None
-        return ModuleSpec(name, self, is_package=True) if found else None  # type: ignore[arg-type]
+            spec = None
+        return ModuleSpec(name, self, is_package=True) if spec else None  # type: ignore[arg-type]
 
     def _target(self, name: str) -> str:
         return self._library + name.removeprefix(self._package)
@@ -37,12 +37,12 @@ class Aliases:
         """See importlib.abc.Loader."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the library's module in the place of ``module``, which was made for this import."""
+        """Replace ``module``, which was made for this import, by the library's module."""
         name = module.__name__
         del sys.modules[name]
         sys.modules[name] = importlib.import_module(self._target(name))
 
 
 def alias(package: str, library: str) -> None:
-    """Let ``package.x`` be ``library.x`` for every ``x`` that ``package`` has not."""
+    """Make ``package.x`` mean ``library.x`` for every ``x`` that ``package`` lacks."""
     sys.meta_path.insert(0, Aliases(package, library))

@@ -29,13 +29,13 @@ __all__ = ["content", "make", "verify"]
 
 Hash = TypeVar("Hash", str, bytes)
 _GRAPH, _SUMS = "graph.json", "weights.json"
-#: What a binary unpacks to beside the graph: of each weight a line with its sum, and the blocks of a tar archive.
+#: Bytes that a binary unpacks to beside the graph: a line with the sum of each weight, and the blocks of a tar archive.
 _MOST_PER_WEIGHT, _SLACK = 128, 16 << 10
 
 
 def make(name: str, cores: int, part: Sequence[Entry], held: Mapping[str, memoryview]) -> bytes:
     """The binary of a part. ``held``: its weights by name."""
-    sums = json.dumps({key: _sum(one) for key, one in sorted(held.items())}, indent=1)
+    sums = json.dumps({key: _sum(weight) for key, weight in sorted(held.items())}, indent=1)
     return neff(f"neuron_adapters {__version__}-{name}", cores, {_GRAPH: dumps(part).encode(), _SUMS: sums.encode()})
 
 
@@ -48,7 +48,7 @@ def verify(heads: Sequence[Entry], arrays: Mapping[str, NDArray]) -> None:
     for node in compiled:
         if len(node.subgraphs) != 1:
             raise FormatError(f"{node.op} {node.name}: it holds {len(node.subgraphs)} graphs instead of one.")
-        inner = [one.attrs.get("argName", "") for one in walk(node.subgraphs[0]) if one.op == "null"]
+        inner = [variable.attrs.get("argName", "") for variable in walk(node.subgraphs[0]) if variable.op == "null"]
         inputs = inputs_of(node)
         held = {name: content(arrays[name]) for name in inner if name in arrays and name not in inputs}
         binary = arrays.get(node.inputs[-1].node.name) if node.inputs else None
@@ -73,7 +73,7 @@ class Verifier:
         graph = dumps(part).encode()
         files = _files(data, len(graph) + _MOST_PER_WEIGHT * len(held) + 12 * sum(map(len, held)) + _SLACK)
         if files is None:
-            return  # the hardware's own compiler writes other files
+            return  # it is of the hardware's own compiler, which writes other files
         if files[_GRAPH] != graph:
             raise _damaged(name, "its graph is not the one that was compiled")
         try:
@@ -81,23 +81,26 @@ class Verifier:
             sums = {key: recorded.get(key) for key in held}
         except (ValueError, AttributeError) as error:
             raise _damaged(name, f"its list of weights cannot be read ({error})") from error
-        for key, one in held.items():
-            if sums[key] != self._once(self._sums, one, _sum):
+        for key, weight in held.items():
+            if sums[key] != self._once(self._sums, weight, _sum):
                 raise _damaged(name, f"the weights {key} are not those that were compiled")
 
     def _once(
-        self, known: dict[tuple[int, int], tuple[memoryview, Hash]], one: memoryview, made: Callable[[memoryview], Hash]
+        self,
+        known: dict[tuple[int, int], tuple[memoryview, Hash]],
+        memory: memoryview,
+        compute: Callable[[memoryview], Hash],
     ) -> Hash:
-        place = (_address(one), one.nbytes)
+        place = (_address(memory), memory.nbytes)
         if place not in known:
-            known[place] = one, made(one)  # the memory stays while its address stands for it
+            known[place] = memory, compute(memory)  # the memory stays while its address stands for it
         return known[place][1]
 
 
 def _files(data: memoryview, most: int) -> dict[str, bytes] | None:
-    """The files that ``make`` wrote, of no more than ``most`` bytes with all that is round them; None where somebody
-    else wrote the binary. Nothing is unpacked to disk."""
-    found = {}
+    """The files that ``make`` wrote, from an archive of at most ``most`` bytes; None where another program wrote the
+    binary. Nothing is unpacked to disk."""
+    files = {}
     try:
         with (
             gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked,
@@ -108,22 +111,22 @@ def _files(data: memoryview, most: int) -> dict[str, bytes] | None:
                     if entry.size > most:  # of a sparse file, that is nowhere written
                         return None
                     file = archive.extractfile(entry)
-                    found[entry.name] = file.read() if file else b""
+                    files[entry.name] = file.read() if file else b""
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError):
         return None
-    return found if len(found) == 2 else None
+    return files if len(files) == 2 else None
 
 
-def _address(one: memoryview) -> int:
-    return int(np.frombuffer(one, np.uint8).__array_interface__["data"][0]) if one.nbytes else 0
+def _address(memory: memoryview) -> int:
+    return int(np.frombuffer(memory, np.uint8).__array_interface__["data"][0]) if memory.nbytes else 0
 
 
-def _md5(one: memoryview) -> bytes:
-    return hashlib.md5(one, usedforsecurity=False).digest()
+def _md5(memory: memoryview) -> bytes:
+    return hashlib.md5(memory, usedforsecurity=False).digest()
 
 
-def _sum(one: memoryview) -> str:
-    return hashlib.sha256(one).hexdigest()
+def _sum(memory: memoryview) -> str:
+    return hashlib.sha256(memory).hexdigest()
 
 
 def _damaged(name: str, what: str) -> ArtifactError:

@@ -1,4 +1,4 @@
-"""``compile``: "compile" a graph for emulated NeuronCores: part it as mx_neuron did, and fix what it needs (SPEC K).
+"""Compiles a graph for emulated NeuronCores: divides it into parts as mx_neuron did, and fixes their needs (SPEC K).
 
 Signatures and options are those of mx_neuron. docs/mx.md has the table of what each option does here.
 """
@@ -31,7 +31,7 @@ from neuron_rt import CompileError
 
 log = logging.getLogger("neuron_adapters")
 
-#: Operators that mx_neuron left to MXNet: at inference they do little, and their labels are nobody's input.
+#: Operators that mx_neuron left to MXNet: at inference they compute little, and nothing from their labels.
 _LEFT = frozenset({
     "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "MakeLoss", "SVMOutput", "Softmax",
     "SoftmaxOutput", "make_loss",
@@ -47,7 +47,7 @@ def compile_symbol(
     inputs: Mapping[str, Any] | None,
     **compile_args: Any,
 ) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
-    """``symbol`` parted into compiled nodes, its arguments with a binary for each, and its auxiliary states.
+    """``symbol`` with its parts as compiled nodes, its arguments with a binary for each, and its auxiliary states.
 
     ``inputs``: an example for each input by name, NDArrays or NumPy's. Raises CompileError for options that are not
     known and inputs that are missing, and what translation raises for what cannot be compiled.
@@ -83,27 +83,27 @@ def compile_symbol(
 
 def _options(compile_args: Mapping[str, Any]) -> tuple[set[str], Flags, Path | None]:
     """Names that are excluded, compiler flags, and the folder to write to."""
-    given: list[str] = []
+    flag_texts: list[str] = []
     for name, value in compile_args.items():
         if name.startswith("-"):
-            given.append(name if value is True else f"{name}={value}")
+            flag_texts.append(name if value is True else f"{name}={value}")
         elif name not in _OPTIONS:
             raise CompileError(f"compile() has no option {name!r}. Known: {', '.join(_OPTIONS)}, and compiler flags.")
     flags = compile_args.get("flags") or []
     for text in [flags] if isinstance(flags, str) else flags:
-        given += shlex.split(str(text))
+        flag_texts += shlex.split(str(text))
     if compile_args.get("force_incl_node_names"):
         say_once("force_incl_node_names", "every operator is compiled that is not excluded")
     folder = compile_args.get("work_dir")
     return (
         set(_names(compile_args.get("excl_node_names"))),
-        read_flags(given),
+        read_flags(flag_texts),
         None if folder is None else Path(os.fspath(folder)),
     )
 
 
-def _names(given: str | Iterable[str] | None) -> list[str]:
-    return [given] if isinstance(given, str) else [str(one) for one in given or ()]
+def _names(listed: str | Iterable[str] | None) -> list[str]:
+    return [listed] if isinstance(listed, str) else [str(name) for name in listed or ()]
 
 
 def _require_excluded(symbol: Symbol, excluded: set[str]) -> None:
@@ -123,10 +123,10 @@ def _examples(symbol: Symbol, inputs: Any, params: Mapping[str, NDArray]) -> dic
     if unknown:
         fed = ", ".join(name for name in names if name not in params)
         raise CompileError(f"inputs: the graph has no argument {unknown[0]!r}. It is fed {fed}.")
-    found = {name: value if isinstance(value, NDArray) else np.asarray(value) for name, value in inputs.items()}
+    arrays = {name: value if isinstance(value, NDArray) else np.asarray(value) for name, value in inputs.items()}
     return {
         name: value.astype(np.float32) if isinstance(value, np.ndarray) and value.dtype == np.float64 else value
-        for name, value in found.items()
+        for name, value in arrays.items()
     }
 
 
@@ -134,15 +134,15 @@ def _agrees(symbol: Symbol, arrays: Mapping[str, Any], known: Inferred) -> bool:
     """Whether a cast to bfloat16 stays within SPEC K3 on the examples."""
 
     def results(*, bf16: bool) -> list[NDArray]:
-        made = [
+        executor_arrays = [
             [_array(arrays.get(name), known, name) for name in names]
             for names in (symbol.list_arguments(), symbol.list_auxiliary_states())
         ]
-        return Executor(symbol, cpu(), *made, bf16=bf16).forward()
+        return Executor(symbol, cpu(), *executor_arrays, bf16=bf16).forward()
 
     for exact, cast in zip(results(bf16=False), results(bf16=True)):
-        one, other = exact.asnumpy(), cast.asnumpy()
-        if not np.allclose(one.astype("f8"), other.astype("f8"), equal_nan=True, **TOLERANCE[True]):
+        exact_array, cast_array = exact.asnumpy(), cast.asnumpy()
+        if not np.allclose(exact_array.astype("f8"), cast_array.astype("f8"), equal_nan=True, **TOLERANCE[True]):
             log.warning("the cast to bfloat16 is left out: the results do not agree within 2e-2")
             return False
     return True
@@ -158,7 +158,7 @@ def _held(part: Sequence[Entry], params: Mapping[str, NDArray], states: Mapping[
     """The weights that a part takes, by name."""
     names = [node.attrs["argName"] for node in walk(part) if node.op == "null" and "argName" in node.attrs]
     arrays = {name: params.get(name, states.get(name)) for name in names}
-    return {name: _artifact.content(one) for name, one in arrays.items() if one is not None}
+    return {name: _artifact.content(array) for name, array in arrays.items() if array is not None}
 
 
 def _describe(
@@ -171,7 +171,7 @@ def _describe(
     *,
     cast: bool,
 ) -> None:
-    """The attributes that mx_neuron gave a compiled node."""
+    """Give a compiled node the attributes that mx_neuron gave it."""
     maps, places = {}, []
     for variable in walk(part):
         name = variable.attrs.get("argName", "")
@@ -195,7 +195,7 @@ def _describe(
 
 
 def _write(folder: Path, node: Node, part: Sequence[Entry]) -> None:
-    """What a user looks for in the compiler's work directory."""
+    """Write the part's graph to the compiler's work directory."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{node.name}-symbol.json").write_text(dumps(part))

@@ -1,4 +1,4 @@
-"""A lowered graph as something to run: a request of the engine that reads and writes the executor's own memory."""
+"""Runs a lowered graph: requests of the engine read and write the executor's own memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _shared: Shared[Executable] = Shared()
 
 
 class Executable:
-    """One plan with one set of weights, on all NCs of this process that run it (SPEC K5)."""
+    """A plan with its weights, on all NCs of this process that run it (SPEC K5)."""
 
     def __init__(self, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> None:
         """Raises CompileError where no engine is there, ValueError where the weights are not the plan's."""
@@ -26,7 +26,7 @@ class Executable:
 
     @classmethod
     def of(cls, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> Executable:
-        """The one known by ``key`` while somebody has it, or a new one; always a new one where ``key`` is None."""
+        """The executable known by ``key``, if any is alive, or a new one; always a new one where ``key`` is None."""
         return _shared.of(key, lambda: cls(plan, weights, bf16=bf16))
 
     def prepare(self, slots: Sequence[Slot]) -> Computation:
@@ -46,7 +46,7 @@ class Executable:
 
 
 class Call:
-    """A request that remembers what it is set to."""
+    """A request that remembers the addresses it is set to."""
 
     __slots__ = ("_inputs", "_outputs", "_request")
 
@@ -75,14 +75,14 @@ def run(
     outputs: Sequence[int],
     alive: object,  # noqa: ARG001 - the memory at those addresses, for as long as this runs: a caller may give up earlier
 ) -> None:
-    """Run once on ``station``. Requests are taken from its pool: a call in the steady state makes none."""
+    """Run once on ``station``. Requests come from its pool, so that after warm-up a call makes none."""
     pool = station.pool
     try:
         call: Any = pool.pop()
     except IndexError:
         call = executable.call(station)
     call(inputs, outputs)
-    pool.append(call)  # not one that an exception left: where it reads and writes may be half set
+    pool.append(call)  # after an exception it is dropped: its addresses may be half set
 
 
 def _engine() -> engines.Engine:
@@ -92,7 +92,7 @@ def _engine() -> engines.Engine:
             "NEURON_ADAPTERS_ENGINE", choice, "is not for MXNet models: without an engine nothing can run them",
             "auto or openvino",
         )  # fmt: skip
-    found = find_engine(choice)
-    if found is None:
+    engine = find_engine(choice)
+    if engine is None:
         raise CompileError(NOT_INSTALLED.replace("[engine]", "[mx]"))
-    return found
+    return engine

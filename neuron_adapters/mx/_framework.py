@@ -7,12 +7,12 @@ from typing import Any
 
 from neuron_rt import PlainFramework
 
-#: No threads of ours compute that would have to be held back.
+#: No thread computes outside the engine, so there are none to hold back.
 FRAMEWORK = PlainFramework()
 KIND = "mx"
 
 
 def loaded_mxnet() -> Any:
-    """Mxnet where it is imported, None where it is not, or where this package goes by its name."""
-    found = sys.modules.get("mxnet")
-    return found if getattr(found, "__name__", "") == "mxnet" else None
+    """The real mxnet where it is imported; None where it is not, or where this package goes by its name."""
+    module = sys.modules.get("mxnet")
+    return module if getattr(module, "__name__", "") == "mxnet" else None

@@ -1,4 +1,4 @@
-"""The hooks: ``mx_neuron``, and what puts the real mxnet on NeuronCores where it is imported (SPEC H1-H4)."""
+"""The hooks: the import name ``mx_neuron``, and the patches of the real mxnet, if it is imported (SPEC H1-H4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _put_in(hooks: Hooks) -> None:
 
 
 def _await_mxnet() -> None:
-    """Hook mxnet when it is imported. Asked for once: there is no way to wait no longer."""
+    """Hook mxnet when it is imported. Registered once: wrapt cannot unregister it."""
     global _waiting
     if _waiting:
         return

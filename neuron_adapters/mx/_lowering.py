@@ -1,4 +1,4 @@
-"""From a graph of MXNet's to the engine: translated to ONNX, read by OpenVINO, and put as text round the weights.
+"""Lowers a graph of MXNet's: it is translated to ONNX, read by OpenVINO, and becomes text that names its weights.
 
 The weights never pass through ONNX: for the translation they are inputs, and become constants in the text, which names
 them. So nothing of their content is copied or looked at.
@@ -19,7 +19,7 @@ from neuron_rt import CompileError
 
 
 def lower(inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
-    """Lower a graph whose values are known. ``held``: the memory of the variables that are constants.
+    """Lower a graph whose shapes and dtypes are inferred. ``held``: the memory of the variables that are constants.
 
     Raises InvalidGraphError, and CompileError where the engine cannot read the result.
     """
@@ -33,19 +33,19 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
 
 
 def _converted(model: Any) -> tuple[Any, list[str]]:
-    """An openvino.Model, and the names of its inputs in order. Labels are no inputs: nothing is computed from them."""
+    """An openvino.Model, and the names of its inputs in order, without labels, from which nothing is computed."""
     import openvino
 
-    wanted = [one.name for one in model.graph.input]
+    wanted = [entry.name for entry in model.graph.input]
     try:
         read = openvino.Core().read_model(model.SerializeToString())
-        inputs = {next(iter(one.output(0).get_names())): one for one in read.get_parameters()}
-        for name, one in inputs.items():
-            one.set_friendly_name(name)
+        inputs = {next(iter(parameter.output(0).get_names())): parameter for parameter in read.get_parameters()}
+        for name, parameter in inputs.items():
+            parameter.set_friendly_name(name)
         names = [name for name in wanted if name in inputs]
-        made = openvino.Model(read.get_results(), [inputs[name] for name in names], "model")
-        made.validate_nodes_and_infer_types()
+        reordered = openvino.Model(read.get_results(), [inputs[name] for name in names], "model")
+        reordered.validate_nodes_and_infer_types()
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(f"openvino cannot read the translated graph: {reason[-1][:300]}") from error
-    return made, names
+    return reordered, names

@@ -1,4 +1,4 @@
-"""``mx_neuron``, and beside the real mxnet ``mx.contrib.neuron`` too: the compiler's front for graphs of both."""
+"""``mx_neuron``, and beside the real mxnet ``mx.contrib.neuron`` too: ``compile`` for graphs of both."""
 
 from __future__ import annotations
 

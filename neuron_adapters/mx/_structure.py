@@ -1,4 +1,4 @@
-"""The structure of a compiled graph: which operators become which part, and what each part takes and gives."""
+"""Divides a graph into parts to compile: which operators become which part, and its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neuron_adapters.mxnet._upgrade_json import written_inputs
 
 
 class Parts:
-    """A graph, parted. ``nodes``: each compiled node with the heads of its part."""
+    """The parts of a graph. ``nodes``: each compiled node with the heads of its part."""
 
     def __init__(self, heads: Sequence[Entry], ours: Any) -> None:
         self._heads = list(heads)
@@ -47,41 +47,43 @@ class Parts:
                 self._compile(here)
             else:
                 for node in here:
-                    inputs = [self._outer(one) for one in node.inputs]
+                    inputs = [self._outer(entry) for entry in node.inputs]
                     self._made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
-        return [self._outer(one) for one in self._heads]
+        return [self._outer(head) for head in self._heads]
 
     def _outer(self, old: Entry) -> Entry:
-        """An entry of the parted graph."""
+        """The entry that stands for ``old`` outside the parts."""
         if old.node.op == "null":
             return old
-        found = self._taken.get((id(old.node), old.index))
-        return found if found is not None else Entry(self._made[id(old.node)], old.index)
+        output = self._taken.get((id(old.node), old.index))
+        return output if output is not None else Entry(self._made[id(old.node)], old.index)
 
     def _compile(self, here: Sequence[Node]) -> None:
         inside = {id(node) for node in here}
         wanted = [
             entry
             for entry in dict.fromkeys([
-                *(one for node in self._order if id(node) not in inside for one in node.inputs), *self._heads,
+                *(entry for node in self._order if id(node) not in inside for entry in node.inputs), *self._heads,
             ])
             if id(entry.node) in inside
         ]  # fmt: skip
-        made: dict[int, Node] = {}
+        copies: dict[int, Node] = {}
         variables: dict[Entry, Node] = {}
 
         def inner(old: Entry) -> Entry:
             if id(old.node) in inside:
-                return Entry(made[id(old.node)], old.index)
+                return Entry(copies[id(old.node)], old.index)
             if old not in variables:
                 variables[old] = _variable(old, len(variables), auxiliary=id(old.node) in self._auxiliary)
             return Entry(variables[old])
 
         for node in here:
-            made[id(node)] = Node(node.op, node.name, node.attrs, [inner(one) for one in node.inputs], node.subgraphs)
-        part = [inner(one) for one in wanted]
+            copies[id(node)] = Node(
+                node.op, node.name, node.attrs, [inner(entry) for entry in node.inputs], node.subgraphs
+            )
+        part = [inner(entry) for entry in wanted]
         sources = {id(variable): old for old, variable in variables.items()}
-        taken = [self._outer(sources[id(one)]) for one in walk(part) if one.op == "null"]
+        taken = [self._outer(sources[id(variable)]) for variable in walk(part) if variable.op == "null"]
         compiled_node = Node(OP, f"_op{len(self.nodes)}", {}, taken, [part])
         self.nodes.append((compiled_node, part))
         for index, old in enumerate(wanted):
@@ -89,7 +91,7 @@ class Parts:
 
 
 def _variable(old: Entry, number: int, *, auxiliary: bool) -> Node:
-    """A part's variable for what it takes from outside."""
+    """The variable of a part for a value that it takes from outside."""
     node = old.node
     if node.op != "null":
         return Node("null", f"{node.name}_output{old.index}_{number}", {"isArg": "False", "isAux": "False"})

@@ -1,4 +1,4 @@
-"""Memory where the engine reads and writes best."""
+"""Memory aligned as the engine reads and writes best."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 from neuron_adapters.mxnet.base import MXNetError
 
-#: Bytes to which addresses are multiples.
+#: Addresses are multiples of so many bytes.
 ALIGNMENT = 64
 
 
-def address(found: np.ndarray[Any, Any]) -> int:
-    return int(found.__array_interface__["data"][0])
+def address(array: np.ndarray[Any, Any]) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Zeros where the engine likes them. Raises MXNetError for more than the machine's memory: a damaged file may ask
+    """Zeros in aligned memory. Raises MXNetError for more than the machine's memory: a damaged file may ask
     for anything, and the kernel would promise it."""
     size = math.prod(shape) * dtype.itemsize
     if size > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):

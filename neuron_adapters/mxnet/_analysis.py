@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Names of operators' inputs that are weights: what a network learns, and nobody feeds.
+#: Operators' names for inputs that are weights: a network learns them, and no caller feeds them.
 _WEIGHTS = {
     "weight", "bias", "gamma", "beta", "moving_mean", "moving_var", "running_mean", "running_var", "parameters",
 }  # fmt: skip
@@ -138,13 +138,13 @@ class Graph:
         weights: set[str] = set()
         fed = {entry.node.name for entry in self.heads}
         for node, entry, name in self._inputs_by_name:
-            # A table that is only looked up in needs no packing, and is read where it is.
+            # An embedding table needs no packing: the engine reads it in place.
             (weights if name in _WEIGHTS and node.op != "Embedding" else fed).add(entry.node.name)
         return frozenset(weights - fed)
 
     @_Once
     def tables(self) -> frozenset[str]:
-        """The names of the variables that some operator only looks up in."""
+        """The names of the variables that are tables of embeddings."""
         return frozenset(
             entry.node.name for node, entry, name in self._inputs_by_name if node.op == "Embedding" and name == "weight"
         )

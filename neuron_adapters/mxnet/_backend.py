@@ -54,7 +54,7 @@ class Backend(Protocol):
     """The functions of a backend."""
 
     def lower(self, inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
-        """Lower a graph whose values are known. ``held``: the memory of the variables that are constants.
+        """Lower a graph whose shapes and dtypes are inferred. ``held``: the memory of the variables that are constants.
 
         Raises InvalidGraphError and CompileError.
         """
@@ -62,7 +62,7 @@ class Backend(Protocol):
     def executable(
         self, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False
     ) -> Executable:
-        """The executable known by ``key`` while somebody has it, or a new one; always a new one where it is None.
+        """The executable known by ``key``, if any is alive, or a new one; always a new one where it is None.
 
         Raises CompileError where there is no engine.
         """

@@ -43,7 +43,7 @@ class BaseModule:
             if number == num_batch:
                 break
             self.forward(batch, is_train=False)
-            yield [one[: len(one) - (batch.pad or 0)] for one in self.get_outputs()], number, batch
+            yield [output[: len(output) - (batch.pad or 0)] for output in self.get_outputs()], number, batch
 
     def predict(
         self,
@@ -66,7 +66,7 @@ class BaseModule:
         if not isinstance(eval_data, DataIter):
             raise MXNetValueError(f"eval_data must be an NDArray or a DataIter, got {type(eval_data).__name__}.")
         batches = [
-            [one.copy() for one in outputs]
+            [output.copy() for output in outputs]
             for outputs, _number, _batch in self.iter_predict(eval_data, num_batch, reset)
         ]
         if not batches or not merge_batches:

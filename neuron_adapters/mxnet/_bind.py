@@ -1,4 +1,4 @@
-"""``bind`` and ``simple_bind``: the arrays of an executor, as they are given or as they follow (SPEC P3)."""
+"""``bind`` takes the arrays of an executor, ``simple_bind`` makes them (SPEC P3)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bind(
     group2ctx: Any = None,  # noqa: ARG001 - one context is all there is
     shared_exec: Executor | None = None,  # noqa: ARG001 - memory is shared where it can be
 ) -> Executor:
-    """An executor over the arrays given (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
+    """An executor over these arrays (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
     until ``forward`` is given some.
 
     Raises ValueError where one is missing or has another shape, MXNetError where gradients are asked for, and whatever
@@ -83,24 +83,24 @@ def simple_bind(
     context = _context(ctx)
     _refuse_gradients(grad_req, context)
     try:
-        found, _outputs, aux = symbol.infer_shape(**shapes)
-        if found is None:
+        argument_shapes, _outputs, aux = symbol.infer_shape(**shapes)
+        if argument_shapes is None:
             raise MXNetValueError(f"the shapes of {', '.join(_unknown(symbol, shapes))} cannot be told: name them")
     except UnsupportedOperatorError:
         raise
     except MXNetError as error:
         raise MXNetError(f"simple_bind error. Arguments: {shapes}. {error}") from error
     types, _out_types, aux_types = symbol.infer_type(**(type_dict or {}))
-    made = [
+    arrays = [
         [NDArray(aligned(shape, np.dtype(kind)), context) for shape, kind in zip(known or [], kinds)]
-        for known, kinds in ((found, types), (aux, aux_types))
+        for known, kinds in ((argument_shapes, types), (aux, aux_types))
     ]
-    return Executor(symbol, context, *made)
+    return Executor(symbol, context, *arrays)
 
 
 def _unknown(symbol: Symbol, shapes: Mapping[str, Any]) -> list[str]:
-    found = symbol.infer_shape_partial(**shapes)[0]
-    return [name for name, shape in zip(symbol.list_arguments(), found or []) if not shape or 0 in shape]
+    argument_shapes = symbol.infer_shape_partial(**shapes)[0]
+    return [name for name, shape in zip(symbol.list_arguments(), argument_shapes or []) if not shape or 0 in shape]
 
 
 def _context(ctx: Any) -> Context:
@@ -112,30 +112,30 @@ def _context(ctx: Any) -> Context:
 
 
 def _refuse_gradients(grad_req: Any, context: Context) -> None:
-    """On NeuronCores what asks for gradients is an error. On a CPU the default of MXNet's signature, which few change,
-    is let be: backward() says it."""
+    """Raise MXNetError where gradients are asked for on NeuronCores. On a CPU the default of MXNet's signature, which
+    few change, asks for them too: there backward() raises."""
     asked = (
         grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
     )
-    wrong = next((one for one in asked if one != "null"), None)
+    wrong = next((req for req in asked if req != "null"), None)
     if wrong is not None and context.device_type == "neuron":
         raise MXNetError(f"grad_req={wrong!r} on {context}: NeuronCores infer only. Pass grad_req='null'.")
 
 
-def _listed(given: Any, names: list[str], what: str) -> list[NDArray]:
+def _listed(arrays: Any, names: list[str], what: str) -> list[NDArray]:
     """The arrays in the order of ``names``."""
-    if isinstance(given, Mapping):
-        missing = next((name for name in names if name not in given), None)
+    if isinstance(arrays, Mapping):
+        missing = next((name for name in names if name not in arrays), None)
         if missing is not None:
             raise MXNetValueError(f"key `{missing}` is missing in `{what}`")
-        found = [given[name] for name in names]
-    elif isinstance(given, (list, tuple)):
-        if len(given) != len(names):
+        listed = [arrays[name] for name in names]
+    elif isinstance(arrays, (list, tuple)):
+        if len(arrays) != len(names):
             raise MXNetValueError(f"Length of {what} does not match the number of arguments")
-        found = list(given)
+        listed = list(arrays)
     else:
-        raise TypeError(f"Only accept list of NDArrays or dict of str to NDArray, got {type(given).__name__}")
-    return [one if isinstance(one, NDArray) else _as_array(one, name, what) for one, name in zip(found, names)]
+        raise TypeError(f"Only accept list of NDArrays or dict of str to NDArray, got {type(arrays).__name__}")
+    return [value if isinstance(value, NDArray) else _as_array(value, name, what) for value, name in zip(listed, names)]
 
 
 def _as_array(value: Any, name: str, what: str) -> NDArray:
@@ -147,16 +147,16 @@ def _as_array(value: Any, name: str, what: str) -> NDArray:
 
 
 def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[str, NDArray]) -> Inferred | None:
-    """All that follows from the arrays; None where some shape does not. Raises MXNetError where the arrays do not go
-    together."""
-    given = {name: array._array.shape for name, array in arguments.items()}
+    """Infer all shapes and dtypes from the arrays; None, and perhaps a warning, where a shape is not known. Raises
+    MXNetError where the arrays do not go together."""
+    bound_shapes = {name: array._array.shape for name, array in arguments.items()}
     dtypes = {name: array._array.dtype.name for name, array in {**arguments, **states}.items()}
-    inferred = graph.infer(given, dtypes)
+    inferred = graph.infer(bound_shapes, dtypes)
     if unknown := graph.unknown_shapes(inferred):
         warnings.warn(unknown, stacklevel=2)
         return None
     shapes = inferred.shapes
-    for name, shape in given.items():
+    for name, shape in bound_shapes.items():
         if shape != shapes[name]:
             raise MXNetError(f"The argument {name} has the shape {shape}, and {shapes[name]} follows from the others.")
     for name, state in states.items():
@@ -167,19 +167,21 @@ def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[st
     return inferred if inferred.is_complete() else None
 
 
-def unsaid(symbol: Symbol, given: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shapes and dtypes of the inputs and labels that ``given`` lacks and the compilation knows. AWS's guide binds a
+def unsaid(symbol: Symbol, bound: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and dtypes of the inputs and labels that ``bound`` lacks and the compiled graph knows. AWS's guide binds a
     compiled checkpoint with what is in the file, and feeds it later."""
     graph = symbol._analysis()
     names = graph.arguments
-    if not graph.compiled or all(name in given for name in names):
+    if not graph.compiled or all(name in bound for name in names):
         return {}
-    known = {name: one for node in graph.compiled for name, one in inputs_of(node).items()}
-    shapes = {name: given[name].shape for name in names if hasattr(given.get(name), "shape")}
-    found, _outputs, _aux = symbol.infer_shape_partial(**{**{name: one[0] for name, one in known.items()}, **shapes})
-    made = {}
-    for name, shape in zip(names, found):
-        if name not in given and shape and 0 not in shape and (name in known or name in graph.labels):
+    known = {name: spec for node in graph.compiled for name, spec in inputs_of(node).items()}
+    shapes = {name: bound[name].shape for name in names if hasattr(bound.get(name), "shape")}
+    inferred, _outputs, _aux = symbol.infer_shape_partial(
+        **{**{name: spec[0] for name, spec in known.items()}, **shapes}
+    )
+    specs = {}
+    for name, shape in zip(names, inferred):
+        if name not in bound and shape and 0 not in shape and (name in known or name in graph.labels):
             dtype = known[name][1] if name in known and known[name][1] in DTYPES else "float32"
-            made[name] = (shape, np.dtype(dtype))
-    return made
+            specs[name] = (shape, np.dtype(dtype))
+    return specs

@@ -1,4 +1,4 @@
-"""A graph bound for each kind of input that it meets, all in one place: what ``Module`` and ``gluon`` stand on."""
+"""Executors of one graph, one for each signature of inputs, in one place: ``Module`` and ``gluon`` call these."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
-from neuron_adapters.mxnet._shared_weights import _Loaded
+from neuron_adapters.mxnet._shared_weights import LoadedMemory
 from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
@@ -22,29 +22,29 @@ from neuron_rt import CoreRange, Model, Place, PlainFramework, init
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.symbol import Symbol
 
-#: What a graph is fed: a shape and a dtype for each input by name.
-Kind = tuple[tuple[str, tuple[int, ...], np.dtype[Any]], ...]
-#: Kinds of input for which executors are kept; the first one always is, since it says where the others go.
-_MOST_KINDS = 16
+#: Name, shape and dtype of each input.
+InputSignature = tuple[tuple[str, tuple[int, ...], np.dtype[Any]], ...]
+#: Executors that are kept. The first one always is: the others are placed where it is.
+_MOST_SIGNATURES = 16
 
 
-class Bound:
+class ExecutorCache:
     """A graph with its weights in a context. ``model``: the runtime's model, None where it is not placed."""
 
     def __init__(self, symbol: Symbol, context: Context) -> None:
-        """Takes its place at once, so that what does not fit is an error here."""
+        """Places the graph at once, so that a graph that does not fit is an error here."""
         context.require_memory()
         self._symbol = symbol
         self._context = context
-        self._executors: dict[Kind, Executor] = {}
+        self._executors: dict[InputSignature, Executor] = {}
         self.model: Model | None = None
         compiled = symbol._analysis().compiled
         if context.device_type == "neuron" or compiled:
             self.model = backend().new_model(symbol.name or "symbol", pipeline_cores(compiled))
             backend().place(self.model, context)
 
-    def executor(self, kind: Kind, params: Mapping[str, NDArray]) -> Executor:
-        """The executor for inputs of that kind. ``params``: weights and auxiliary states, the same ones every time.
+    def executor(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
+        """The executor for such inputs. ``params``: weights and auxiliary states, the same ones every time.
 
         Raises MXNetValueError where shapes do not go together, ModelNotLoadedError where the place was given back.
         """
@@ -52,47 +52,48 @@ class Bound:
         if model is not None and not model.slots:  # unloaded, or inherited by a forked child
             self._executors.clear()
             model.pick()
-        found = self._executors.get(kind)
-        if found is not None:
-            return found
-        found = self._executors[kind] = self._next(kind, params) if self._executors else self._first(kind, params)
-        return found
+        executor = self._executors.get(signature)
+        if executor is not None:
+            return executor
+        bind = self._next if self._executors else self._first
+        executor = self._executors[signature] = bind(signature, params)
+        return executor
 
-    def _first(self, kind: Kind, params: Mapping[str, NDArray]) -> Executor:
-        """The executor that takes over the place."""
+    def _first(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
+        """The first executor, which takes over the place."""
         model = self.model
         if model is None:
-            return self._bind(kind, params)
+            return self._bind(signature, params)
         model.release()
         try:
-            made = self._bind(kind, params)
+            executor = self._bind(signature, params)
         except BaseException:
             backend().place(model, self._context)
             raise
-        self.model = made._model
-        return made
+        self.model = executor._model
+        return executor
 
-    def _next(self, kind: Kind, params: Mapping[str, NDArray]) -> Executor:
-        """One more executor in the same place, perhaps instead of an old one."""
-        made = self._bind(kind, params)
-        if self.model is not None and made._model.placement != self.model.placement:
-            init().place(made._model, Place(self.model.placement[0].start_nc))
-        if len(self._executors) >= _MOST_KINDS:
+    def _next(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
+        """Another executor in the same place. The oldest but the first goes where there are too many."""
+        executor = self._bind(signature, params)
+        if self.model is not None and executor._model.placement != self.model.placement:
+            init().place(executor._model, Place(self.model.placement[0].start_nc))
+        if len(self._executors) >= _MOST_SIGNATURES:
             del self._executors[list(self._executors)[1]]
-        return made
+        return executor
 
     def release(self, why: str) -> None:
         """Free the place."""
-        for one in [self.model, *(executor._model for executor in self._executors.values())]:
-            if one is not None:
-                one.release(why)
+        for model in [self.model, *(executor._model for executor in self._executors.values())]:
+            if model is not None:
+                model.release(why)
 
-    def _bind(self, kind: Kind, params: Mapping[str, NDArray]) -> Executor:
+    def _bind(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
         symbol = self._symbol
         arguments = symbol.list_arguments()
-        fed = {name: (shape, dtype) for name, shape, dtype in kind}
-        given = {name: params[name].shape for name in arguments if name in params}
-        shapes = symbol.infer_shape(**given, **{name: shape for name, (shape, _dtype) in fed.items()})[0]
+        fed = {name: (shape, dtype) for name, shape, dtype in signature}
+        held_shapes = {name: params[name].shape for name in arguments if name in params}
+        shapes = symbol.infer_shape(**held_shapes, **{name: shape for name, (shape, _dtype) in fed.items()})[0]
         if shapes is None:
             raise MXNetValueError(f"the shapes of all arguments do not follow from those of {', '.join(fed)}.")
         types = symbol.infer_type(**{name: dtype for name, (_shape, dtype) in fed.items()})[0]
@@ -103,50 +104,52 @@ class Bound:
             else NDArray(aligned(shape, fed.get(name, (shape, np.dtype(dtype)))[1]))
             for name, shape, dtype in zip(arguments, shapes, types)
         }
-        made: Executor = symbol.bind(self._context, args, grad_req="null", aux_states=dict(params))
-        return made
+        executor: Executor = symbol.bind(self._context, args, grad_req="null", aux_states=dict(params))
+        return executor
 
 
 class Models(Model):
-    """What ``neuron_adapters.placement`` and ``unload`` see of several graphs: a model with a replica for each."""
+    """Shows several graphs to ``neuron_adapters.placement`` and ``unload`` as one model with a replica for each."""
 
-    def __init__(self, bounds: Sequence[Bound]) -> None:
+    def __init__(self, caches: Sequence[ExecutorCache]) -> None:
         super().__init__("", 1, PlainFramework(), kind="mx")
-        self._bounds = bounds
+        self._caches = caches
 
     @property
     def placement(self) -> tuple[CoreRange, ...]:
-        """One CoreRange a graph that is placed."""
-        return tuple(one for bound in self._bounds if bound.model is not None for one in bound.model.placement)
+        """A CoreRange for each graph that is placed."""
+        return tuple(
+            core_range for cache in self._caches if cache.model is not None for core_range in cache.model.placement
+        )
 
     def release(self, why: str = "it was unloaded; load it again") -> None:
         """Free the places of all."""
-        for bound in self._bounds:
-            bound.release(why)
+        for cache in self._caches:
+            cache.release(why)
 
 
-def kind_of(arrays: Mapping[str, Any]) -> Kind:
-    """What ``arrays``, by name, are."""
-    return tuple((name, one.shape, np.dtype(one.dtype)) for name, one in arrays.items())
+def signature_of(arrays: Mapping[str, Any]) -> InputSignature:
+    """The signature of ``arrays``, by name."""
+    return tuple((name, array.shape, np.dtype(array.dtype)) for name, array in arrays.items())
 
 
 def copies(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Arrays of their own, with the same content. Of what is as its file has it no memory is copied (SPEC K5)."""
+    """Copies that can be written to. An array that still is as its file has it shares the file's memory (SPEC K5)."""
     loaded: dict[Any, list[NDArray]] = {}
-    made = {}
-    for name, one in arrays.items():
-        memory = one._memory
-        if isinstance(memory, _Loaded) and memory.is_whole(one._array):
+    copied = {}
+    for name, array in arrays.items():
+        memory = array._memory
+        if isinstance(memory, LoadedMemory) and memory.is_whole(array._array):
             if memory.source not in loaded:
                 loaded[memory.source] = memory.source.arrays()
-            made[name] = loaded[memory.source][memory.number]
+            copied[name] = loaded[memory.source][memory.number]
         else:
-            made[name] = one.copy()
-    return made
+            copied[name] = array.copy()
+    return copied
 
 
-class Team:
-    """Threads that run jobs at the same time, beside the calling one."""
+class Workers:
+    """Runs jobs at the same time: the calling thread takes one, threads of a pool take the others."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from neuron_adapters.files import bounded_json
 from neuron_adapters.mxnet.base import FormatError
 
-#: The version that ``dumps`` claims, and from which on ``loads`` upgrades nothing: 1.9.1.
+#: The version that ``dumps`` writes, 1.9.1. ``loads`` upgrades older files only.
 VERSION = 10901
-#: That of files which say none: 0.8.
+#: The version of files that name none: 0.8.
 _UNVERSIONED = 800
 _MOST_NESTED = 16
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
@@ -48,25 +48,25 @@ class Entry(NamedTuple):
 def walk(heads: Sequence[Entry]) -> list[Node]:
     """The nodes that ``heads`` need, each after what it takes: depth first, in the order of the inputs, as MXNet lists
     arguments. Iterative, since real graphs are deeper than Python's stack."""
-    found: dict[int, Node] = {}
+    nodes: dict[int, Node] = {}
     for head in heads:
         stack = [(head.node, 0)]
         while stack:
             node, step = stack.pop()
-            if id(node) in found:
+            if id(node) in nodes:
                 continue
             if step < len(node.inputs):
                 stack += [(node, step + 1), (node.inputs[step].node, 0)]
             else:
-                found[id(node)] = node
-    return list(found.values())
+                nodes[id(node)] = node
+    return list(nodes.values())
 
 
 def loads(text: str | bytes) -> list[Entry]:
     """The heads of the graph in a symbol file, upgraded to what MXNet 1.9 would make of it.
 
     Reads the files of every version. Raises FormatError where the text is no symbol file: not JSON, a field of the
-    wrong type, an input that is not an earlier node, a nesting without end, a text that is no Unicode.
+    wrong type, an input that is not an earlier node, nesting too deep, a text that is not Unicode.
     """
     try:
         # Not strict: MXNet writes control characters as they are.
@@ -97,10 +97,10 @@ def _read_graph(graph: Any, depth: int) -> list[Entry]:
         nodes.append(_read_node(row, nodes, depth))
     heads = graph.get("heads")
     _check(isinstance(heads, list) and heads, "heads", "a list of outputs", heads)
-    entries = [_read_entry(one, nodes, "heads") for one in heads]
+    entries = [_read_entry(head, nodes, "heads") for head in heads]
     version = _read_version(graph.get("attrs"))
     if depth == 0:
-        # What the operators are is only needed here, and they are slower to import than all else.
+        # The operators are slow to import, and needed only here.
         from neuron_adapters.mxnet._upgrade_json import upgrade
 
         upgrade(nodes, version)
@@ -115,13 +115,13 @@ def _read_node(row: Any, before: Sequence[Node], depth: int) -> Node:
     _check(isinstance(name, str), f"{where}.name", "a text", name)
     _check(_is_unicode(op) and _is_unicode(name), where, "in Unicode", name)
     attrs: dict[str, str] = {}
-    for key, given in row.items():
+    for key, attributes in row.items():
         if key in ("param", "attr", "attrs"):
-            _check(isinstance(given, dict), f"{where}.{key}", "an object of texts", given)
-            for field, value in given.items():
+            _check(isinstance(attributes, dict), f"{where}.{key}", "an object of texts", attributes)
+            for field, value in attributes.items():
                 _check(isinstance(value, str), f"{where}.{key}.{field}", "a text", value)
                 _check(_is_unicode(field) and _is_unicode(value), f"{where}.{key}.{field}", "in Unicode", value)
-            attrs.update(given)
+            attrs.update(attributes)
     inputs = row.get("inputs")
     _check(isinstance(inputs, list), f"{where}.inputs", "a list", inputs)
     _check(op != "null" or not inputs, f"{where}.inputs", "none, as it is a variable", inputs)
@@ -131,18 +131,18 @@ def _read_node(row: Any, before: Sequence[Node], depth: int) -> Node:
         op,
         name,
         attrs,
-        [_read_entry(one, before, f"{where}.inputs") for one in inputs],
-        [_read_graph(one, depth + 1) for one in subgraphs],
+        [_read_entry(entry, before, f"{where}.inputs") for entry in inputs],
+        [_read_graph(part, depth + 1) for part in subgraphs],
     )
 
 
-def _read_entry(one: Any, nodes: Sequence[Node], where: str) -> Entry:
-    shaped = isinstance(one, list) and len(one) in (2, 3) and all(type(number) is int for number in one)
-    _check(shaped, where, "[node, output] or [node, output, version]", one)
-    node, index = one[:2]
-    _check(0 <= node < len(nodes), where, f"a node from 0 to {len(nodes) - 1}, since inputs come first", one)
-    # No operator has as many outputs; what it really has is only known once its attributes are read.
-    _check(0 <= index < (1 if nodes[node].op == "null" else 2**16), where, "an output that can be", one)
+def _read_entry(row: Any, nodes: Sequence[Node], where: str) -> Entry:
+    shaped = isinstance(row, list) and len(row) in (2, 3) and all(type(number) is int for number in row)
+    _check(shaped, where, "[node, output] or [node, output, version]", row)
+    node, index = row[:2]
+    _check(0 <= node < len(nodes), where, f"a node from 0 to {len(nodes) - 1}, since inputs come first", row)
+    # No operator has more outputs; how many it has is known only when its attributes are read.
+    _check(0 <= index < (1 if nodes[node].op == "null" else 2**16), where, "an output that can be", row)
     return Entry(nodes[node], index)
 
 
@@ -178,7 +178,7 @@ def _graph_fields(heads: Sequence[Entry], indent: str) -> list[tuple[str, str]]:
         for index in written_inputs(node):
             variable = id(node.inputs[index].node)
             writes[variable] = writes.get(variable, 0) + 1
-        inputs = [f"[{number[id(one)]}, {index}, {writes.get(id(one), 0)}]" for one, index in node.inputs]
+        inputs = [f"[{number[id(source)]}, {index}, {writes.get(id(source), 0)}]" for source, index in node.inputs]
         rows.append(_node(node, inputs, indent + "  "))
         first_outputs.append(first_outputs[-1] + count_outputs(node))
     variables = [str(index) for index, node in enumerate(nodes) if node.op == "null"]

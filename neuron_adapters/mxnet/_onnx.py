@@ -1,4 +1,4 @@
-"""From a graph of MXNet's, its values inferred, to an ONNX model of fixed shapes.
+"""Translates a graph of MXNet's, whose shapes and dtypes are inferred, to an ONNX model of fixed shapes.
 
 ``onnx`` is slow to import, so that happens when it is needed.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from neuron_adapters.mxnet._inference import Inferred, invalid
 from neuron_adapters.mxnet.operators import find
-from neuron_adapters.mxnet.operators._builder import NUMBERS, Builder, Made, Tensor, Value
+from neuron_adapters.mxnet.operators._builder import NUMBERS, Builder, OnnxNode, Tensor, Value
 
 if TYPE_CHECKING:
     import onnx
@@ -26,8 +26,8 @@ IR_VERSION = 8
 
 def translate(inferred: Inferred, constants: Mapping[str, Array]) -> onnx.ModelProto:
     """An ONNX model of fixed shapes. Variables named in ``constants`` are its initializers, the others its inputs, in
-    the order of ``walk``; its outputs have the names that ``list_outputs()`` says. An input stays one though nothing
-    reads it (a label, the gamma of a BatchNorm that fixes it), which not every reader of ONNX keeps.
+    the order of ``walk``; its outputs have the names that ``list_outputs()`` says. An input that nothing reads
+    (a label, the gamma of a BatchNorm that fixes it) stays an input here, which not every reader of ONNX keeps.
 
     Raises InvalidGraphError where a shape is not known, a value is too large, or an operator cannot be translated.
     """
@@ -56,7 +56,7 @@ def _model(
     wiring, shapes, dtypes = inferred.wiring, inferred.value_shapes, inferred.value_dtypes
     names = {node.name for node, _number in wiring.variables}
     held = {name: array for name, array in constants.items() if name in names}
-    nodes, outputs = _named(inferred, to.made, values)
+    nodes, outputs = _named(inferred, to.nodes, values)
 
     def info(name: str, number: int) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, NUMBERS[dtypes[number]], list(shapes[number] or ()))
@@ -76,19 +76,21 @@ def _model(
     return model  # noqa: RET504 - mypy knows the name's type, not the function's
 
 
-def _named(inferred: Inferred, nodes: Sequence[Made], values: Mapping[int, Value]) -> tuple[list[Made], list[str]]:
+def _named(
+    inferred: Inferred, nodes: Sequence[OnnxNode], values: Mapping[int, Value]
+) -> tuple[list[OnnxNode], list[str]]:
     """The nodes with the heads' values called as ``list_outputs()`` calls them, and those names."""
     wiring = inferred.wiring
     produced = {name for node in nodes for name in node.outputs}
     taken = {node.name for node, _number in wiring.variables}
     renamed: dict[str, str] = {}
     names: list[str] = []
-    copies: list[Made] = []
+    copies: list[OnnxNode] = []
     for (node, index), number in zip(wiring.heads, wiring.outputs):
         operator = find(node.op)
         suffix = "" if operator is None else f"_{operator.outputs(node.attrs)[index]}"
         name = plain = node.name + suffix
-        # Nothing keeps a variable from being an output, nor two nodes from one name; ONNX wants each value once.
+        # A variable may be an output, and two nodes may have one name; ONNX wants each value once.
         while name in taken:
             name = f"{plain}#{len(names)}"
         taken.add(name)
@@ -97,9 +99,9 @@ def _named(inferred: Inferred, nodes: Sequence[Made], values: Mapping[int, Value
         if value in produced and value not in renamed:
             renamed[value] = name
         else:
-            copies.append(Made("Identity", [value], [name], {}))
+            copies.append(OnnxNode("Identity", [value], [name], {}))
     return [
-        Made(
+        OnnxNode(
             node.op,
             [renamed.get(name, name) for name in node.inputs],
             [renamed.get(name, name) for name in node.outputs],

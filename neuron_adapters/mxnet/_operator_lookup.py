@@ -1,4 +1,4 @@
-"""The operators, imported at the first question about one: they are most of what there is to import."""
+"""Looks up operators, and imports them at the first look-up: they are slow to import."""
 
 from __future__ import annotations
 

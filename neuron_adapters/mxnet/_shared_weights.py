@@ -1,7 +1,7 @@
 """Files of weights that several loads share (SPEC K5): one copy in memory, mapped for each load copy-on-write.
 
-A load's arrays may be written to, and nobody else sees it. What was never written to is the same memory everywhere, and
-executors over it share what the engine makes of it.
+Writing to the arrays of one load leaves the others as they are. Arrays that were never written to are the same memory
+in all loads, and executors over them share what the engine makes of them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from neuron_rt.undo import guarded
 
 Array = np.ndarray[Any, Any]
 
-#: Bytes from which on a file is worth it.
-LARGE = 1 << 20
+#: Smallest file that is shared.
+SMALLEST_SHARED = 1 << 20
 _ALIGNMENT = 64
 
-_sources: weakref.WeakValueDictionary[tuple[int, ...], Source] = weakref.WeakValueDictionary()
+_shared_files: weakref.WeakValueDictionary[tuple[int, ...], SharedFile] = weakref.WeakValueDictionary()
 _guard = threading.RLock()
 
 
-class Source:
+class SharedFile:
     """The arrays of a file, in memory of the process that no file system can take away while it is mapped."""
 
     def __init__(self, arrays: Sequence[Array], names: list[str]) -> None:
@@ -48,14 +48,14 @@ class Source:
             self._map[start : start + array.nbytes] = array.reshape(-1).view(np.uint8).data
 
     def arrays(self) -> list[NDArray]:
-        """The arrays once more, to be written to by whoever has them."""
+        """New arrays over a private, writable mapping of the file."""
         own = mmap.mmap(self._file.args[0], len(self._map), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
-        made = []
+        loaded = []
         for number, (start, shape, dtype) in enumerate(self._places):
             count = int(np.prod(shape, dtype=np.int64))
             array = np.frombuffer(own, dtype, count, start).reshape(shape) if count else np.empty(shape, dtype)
-            made.append(NDArray(array, memory=_Loaded(self, number, array)))
-        return made
+            loaded.append(NDArray(array, memory=LoadedMemory(self, number, array)))
+        return loaded
 
     def content(self, number: int) -> memoryview:
         """An array as it was loaded."""
@@ -64,12 +64,12 @@ class Source:
         return memoryview(self._map)[start : start + size].toreadonly()
 
 
-class _Loaded(Counter):
-    """Counts the writes to an array of a source."""
+class LoadedMemory(Counter):
+    """Counts the writes to an array of a shared file."""
 
     __slots__ = ("_extent", "number", "source")
 
-    def __init__(self, source: Source, number: int, array: Array) -> None:
+    def __init__(self, source: SharedFile, number: int, array: Array) -> None:
         super().__init__()
         self.source = source
         self.number = number
@@ -82,33 +82,33 @@ class _Loaded(Counter):
 
 def load(path: str | os.PathLike[str]) -> tuple[list[NDArray], list[str]]:
     """The arrays of a ``.params`` file and their names, as ``_params.load`` reads them."""
-    found = os.stat(path)
-    if found.st_size < LARGE or not hasattr(os, "memfd_create"):
+    status = os.stat(path)
+    if status.st_size < SMALLEST_SHARED or not hasattr(os, "memfd_create"):
         arrays, names = _params.load(path)
         return [NDArray(array) for array in arrays], names
-    identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     with _guard:
-        source = _sources.get(identity)
+        source = _shared_files.get(identity)
         if source is None:
-            source = _sources[identity] = Source(*_params.load(path))
+            source = _shared_files[identity] = SharedFile(*_params.load(path))
     return source.arrays(), list(source.names)
 
 
 def key_of(arrays: Sequence[NDArray]) -> Hashable | None:
-    """What tells one set of loaded arrays from another; None where one of them was written to, or not loaded."""
+    """The identity of a set of loaded arrays; None where one of them was written to, or not loaded."""
     key = []
-    for one in arrays:
-        memory = one._memory
-        if not isinstance(memory, _Loaded) or not memory.is_whole(one._array):
+    for array in arrays:
+        memory = array._memory
+        if not isinstance(memory, LoadedMemory) or not memory.is_whole(array._array):
             return None
         key.append((memory.source, memory.number))
     return tuple(key)
 
 
 def content(array: NDArray) -> memoryview:
-    """The memory of ``array``, where it is; of what was only loaded the part that nobody writes to."""
+    """The memory of ``array``; of an array that was never written to, the shared memory of its file."""
     memory, own = array._memory, array._array
-    if isinstance(memory, _Loaded) and memory.is_whole(own):
+    if isinstance(memory, LoadedMemory) and memory.is_whole(own):
         return memory.source.content(memory.number)
     return own.reshape(-1).view(np.uint8).data if own.nbytes else memoryview(b"")
 

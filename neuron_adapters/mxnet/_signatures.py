@@ -1,4 +1,4 @@
-"""What operators of MXNet 1.9.1 are called with: the order of their parameters, which only its binary knows.
+"""Signatures of MXNet 1.9.1's operators: the order of their parameters, which only its binary knows.
 
 Kept as text beside this file, a line an operator: ``name=the operator's own: inputs | attributes``. A star before the
 input stands for any number, a mark behind an attribute for one that is required.

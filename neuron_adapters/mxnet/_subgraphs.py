@@ -1,4 +1,4 @@
-"""Compiled graphs: parts of a graph in ``_neuron_subgraph_op`` nodes, as mx_neuron wrote them, and the way back.
+"""Compiled graphs: nodes ``_neuron_subgraph_op`` hold parts of a graph, as mx_neuron wrote them; ``inline`` undoes it.
 
 Such a node takes what its part takes, then the compiled binary; the original part stands in its ``subgraphs``. The
 variables of the part are its inputs, in order.
@@ -15,9 +15,9 @@ from neuron_adapters.mxnet._errors import InvalidGraphError
 from neuron_adapters.mxnet._graph import Entry, Node, walk
 
 OP = "_neuron_subgraph_op"
-#: The NCs that the whole model was compiled for, and that a part was.
+#: Attributes with the number of NCs that the whole model, or a part, was compiled for.
 MODEL_CORES, PART_CORES = "__model_opt_neuroncore__", "__subgraph_opt_neuroncore__"
-#: This package's own: "bf16" where a cast flag asked for it, and the results agreed.
+#: An attribute of this package: "bf16" where a cast flag asked for it, and the results agreed.
 CAST = "__neuron_adapters_cast__"
 
 
@@ -41,10 +41,10 @@ def inputs_of(node: Node) -> dict[str, tuple[tuple[int, ...], str]]:
 
 def inline(heads: Sequence[Entry]) -> list[Entry]:
     """The graph with every compiled node replaced by its original part (SPEC K6). Raises InvalidGraphError."""
-    made: dict[int, Node | list[Entry]] = {}
+    replaced: dict[int, Node | list[Entry]] = {}
 
     def entry(old: Entry) -> Entry:
-        new = made[id(old.node)]
+        new = replaced[id(old.node)]
         if isinstance(new, Node):
             return Entry(new, old.index)
         if old.index >= len(new):
@@ -52,14 +52,14 @@ def inline(heads: Sequence[Entry]) -> list[Entry]:
         return new[old.index]
 
     for node in walk(heads):
-        inputs = [entry(one) for one in node.inputs]
+        inputs = [entry(taken) for taken in node.inputs]
         if node.op == OP:
-            made[id(node)] = _original(node, inputs)
+            replaced[id(node)] = _original(node, inputs)
         elif inputs == node.inputs:
-            made[id(node)] = node
+            replaced[id(node)] = node
         else:
-            made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
-    return [entry(one) for one in heads]
+            replaced[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+    return [entry(head) for head in heads]
 
 
 def _original(node: Node, inputs: Sequence[Entry]) -> list[Entry]:
@@ -68,18 +68,20 @@ def _original(node: Node, inputs: Sequence[Entry]) -> list[Entry]:
         raise _invalid(node, f"it holds {len(node.subgraphs)} graphs instead of one")
     (part,) = node.subgraphs
     nodes = walk(part)
-    variables = [one for one in nodes if one.op == "null"]
+    variables = [variable for variable in nodes if variable.op == "null"]
     if len(variables) > len(inputs):
         raise _invalid(node, f"its graph takes {len(variables)} inputs, and it is given {len(inputs)}")
-    given = {id(variable): one for variable, one in zip(variables, inputs)}
-    made: dict[int, Node] = {}
+    sources = {id(variable): source for variable, source in zip(variables, inputs)}
+    copies: dict[int, Node] = {}
 
     def entry(old: Entry) -> Entry:
-        return given[id(old.node)] if old.node.op == "null" else Entry(made[id(old.node)], old.index)
+        return sources[id(old.node)] if old.node.op == "null" else Entry(copies[id(old.node)], old.index)
 
-    for one in nodes:
-        if one.op != "null":
-            made[id(one)] = Node(one.op, one.name, one.attrs, [entry(old) for old in one.inputs], one.subgraphs)
+    for inner in nodes:
+        if inner.op != "null":
+            copies[id(inner)] = Node(
+                inner.op, inner.name, inner.attrs, [entry(old) for old in inner.inputs], inner.subgraphs
+            )
     return [entry(old) for old in part]
 
 

@@ -1,4 +1,4 @@
-"""What older symbol files mean today, and what operators are to a symbol file.
+"""Upgrades older symbol files, and says what files need to know of operators.
 
 The upgrades are those of MXNet 1.9.1, and happen at the same versions.
 """
@@ -16,7 +16,7 @@ from neuron_adapters.mxnet.base import FormatError
 #: Attributes that belong to MXNet and not to an operator, saved as ``__lr_mult__``.
 HIDDEN = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage")
 
-#: How operators want some of their variables to begin: by the place among the inputs.
+#: Initializers that operators want for some of their variables, by the index of the input.
 INITIAL = {
     "BatchNorm": {3: '["zero", {}]', 4: '["one", {}]'},
     "BatchNorm_v1": {3: '["zero", {}]', 4: '["one", {}]'},
@@ -26,7 +26,7 @@ INITIAL = {
     "LeakyReLU": {1: '["Constant", {"value": 0.25}]'},
 }
 
-#: Outputs of operators that have more than they show: means, masks and work space.
+#: Numbers of outputs of operators with hidden ones: means, masks and work space.
 _OUTPUTS = {
     "BatchNorm": 3,
     "BatchNorm_v1": 3,
@@ -45,17 +45,16 @@ _OUTPUTS = {
     "sort": 2,
 }
 
-#: Operators and kinds of them that have a second output.
+#: Operators and kinds of them that have two outputs.
 _OUTPUTS_BY_KIND = {("LeakyReLU", "rrelu"), ("topk", "value")}
 
 
-#: Variables that are made where operators of the oldest files lack inputs.
+#: Most variables that are added where operators of the oldest files lack inputs.
 MOST_ADDED = 1 << 16
 
 
 def upgrade(nodes: list[Node], version: int) -> None:
-    """Make of ``nodes``, as they were in a file of ``version``, what they are in one of today. In place. Raises
-    FormatError."""
+    """Upgrade ``nodes`` of a file of ``version`` to MXNet 1.9.1, in place. Raises FormatError."""
     for node in nodes:
         node.op = own_name(node.op)
     if version >= VERSION:
@@ -69,11 +68,11 @@ def upgrade(nodes: list[Node], version: int) -> None:
             if left < 0:
                 raise FormatError(f"this symbol file is damaged: its operators lack more than {MOST_ADDED} inputs.")
             added = [variable_of(node, name) for name in names[len(node.inputs) :]]
-            node.inputs += [Entry(one) for one in added]
+            node.inputs += [Entry(variable) for variable in added]
         if version < 904:
             set_initial(node)
         if version < 905 and node.op in ("argmax", "argmin") and node.attrs.get("axis") == "-1":
-            # It once meant all axes, and came to mean the last.
+            # In files before 0.9.5 it meant all axes, later the last.
             del node.attrs["axis"]
 
 
@@ -84,14 +83,14 @@ def variable_of(node: Node, name: str) -> Node:
 
 
 def set_initial(node: Node) -> None:
-    """Let the variables that ``node`` takes know how it wants them to begin."""
+    """Set the attribute ``__init__`` of the variables that ``node`` wants initialized in its own way."""
     for index, how in INITIAL.get(node.op, {}).items():
         if index < len(node.inputs) and node.inputs[index].node.op == "null":
             node.inputs[index].node.attrs.setdefault("__init__", how)
 
 
 def hidden(key: str) -> str:
-    """``key``, as it is saved."""
+    """The name that ``key`` has in files."""
     return f"__{key}__" if key in HIDDEN else key
 
 
@@ -114,13 +113,13 @@ def output_names(node: Node) -> Sequence[str]:
 
 
 def written_inputs(node: Node) -> list[int]:
-    """The places of its auxiliary states, which training writes to; files count the writes."""
+    """The indices of its auxiliary states, which training writes to; files count the writes."""
     operator = find(node.op)
     if node.subgraphs:  # a compiled part: what its operators write to
         nodes = walk(node.subgraphs[0])
-        written = {id(one.inputs[index].node) for one in nodes for index in written_inputs(one)}
-        variables = [one for one in nodes if one.op == "null"]
-        return [index for index, one in enumerate(variables) if id(one) in written]
+        written = {id(inner.inputs[index].node) for inner in nodes for index in written_inputs(inner)}
+        variables = [inner for inner in nodes if inner.op == "null"]
+        return [index for index, variable in enumerate(variables) if id(variable) in written]
     if operator is None or not operator.auxiliary:
         return []
     names = input_names(node)
@@ -147,7 +146,7 @@ def _count_outputs(node: Node) -> int:
 
 
 def _keeps_places(node: Node) -> bool:
-    """Whether it is a pooling that keeps where its largest elements were."""
+    """Whether it is a pooling that also outputs the indices of the largest elements."""
     attrs = node.attrs
     if node.op != "Pooling" or "kernel" not in attrs:
         return False
@@ -160,11 +159,11 @@ def _move_hidden(node: Node, names: Sequence[str]) -> None:
         if key in HIDDEN:
             node.attrs[hidden(key)] = node.attrs.pop(key)
             continue
-        word = next((one for one in HIDDEN if key.endswith(f"_{one}")), "")
+        word = next((hidden_name for hidden_name in HIDDEN if key.endswith(f"_{hidden_name}")), "")
         places = places or ({name: index for index, name in enumerate(names)} if word else {})
         index = places.get(key[: -len(word) - 1]) if word else None
         if index is not None:
-            # Once said of an input at the operator, today at the variable itself.
+            # Older files say it of an input at the operator, newer ones at the variable.
             if index < len(node.inputs) and node.inputs[index].node.op == "null":
                 node.inputs[index].node.attrs[hidden(word)] = value
             del node.attrs[key]

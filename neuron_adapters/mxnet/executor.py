@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Executor"]
 
-#: Loads of a changed weight, run after run, after which it counts as an input.
+#: A weight that changed before more than this many runs in a row counts as an input.
 _MOST_RELOADS = 2
 
 
@@ -59,7 +59,8 @@ class Executor:
         inferred: Inferred | None = None,
     ) -> None:
         """``bf16``: compute in bfloat16; None leaves it to the compiled graph. ``beside``: on whose NCs to be placed,
-        instead of those that the context says. ``inferred``: what follows from the arrays, where all of it is known."""
+        instead of those that the context names. ``inferred``: the shapes and dtypes of all values, where they are
+        known."""
         graph = symbol._analysis()
         self._symbol = symbol
         self._context = context
@@ -72,18 +73,19 @@ class Executor:
         self._held = sorted(graph.weights & set(self._arrays))
         self._runs = self._reloaded = 0
         self._reloads: Counter[str] = Counter()
-        """How often in a row a weight had changed at a run."""
+        """In how many runs in a row a weight had changed."""
         self._bf16 = any(CAST in node.attrs for node in graph.compiled) if bf16 is None else bf16
         self._backend = backend()
         self._guard = threading.RLock()  # a signal handler may run what its own thread is running
         self._plan = self._lowered(graph, inferred)
         self._seen, self._versions = self._load()
         self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
-        self._to = [address(one._array) for one in self.outputs]
+        self._to = [address(output._array) for output in self.outputs]
         self._wire()
         self._alive = (self._arrays, self.outputs, self._staged)
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))
-        self._model.prepare_with(self._executable.prepare)  # of self it would be a cycle, and hold its NCs for longer
+        # A method of self would be a cycle, which frees its NCs later.
+        self._model.prepare_with(self._executable.prepare)
         self._station: engine.Station | None = None
         if context.device_type == "neuron" or graph.compiled:
             self._backend.place(self._model, context, beside)
@@ -129,7 +131,7 @@ class Executor:
             self._runs += 1
             for name, target, array in inputs:
                 target._array[...] = array
-                if name in self._versions:  # a weight after all
+                if name in self._versions:  # it is fed, and the engine holds it as a weight
                     target._written()
             if writes.value != self._seen:
                 self._look()
@@ -140,7 +142,7 @@ class Executor:
             self._backend.run(self._executable, station, self._from, self._to, self._alive)
 
     def _checked(self, name: str, value: Any) -> tuple[NDArray, np.ndarray[Any, Any]]:
-        """The argument of that name, and what goes there."""
+        """The argument of that name, and the array to copy to it. Raises TypeError and MXNetValueError."""
         target = self.arg_dict.get(name)
         if target is None:
             raise TypeError(f"Unknown argument {name}")
@@ -183,16 +185,16 @@ class Executor:
         return seen, versions
 
     def _look(self) -> None:
-        """Load again where a weight was written to since the last look."""
+        """Load the weights again where one was written to since the last look."""
         seen = writes.value
         changed = [name for name, version in self._versions.items() if self._arrays[name]._version != version]
         if changed:
-            if self._runs > self._reloaded + 1:  # a run without: the weights are weights
+            if self._runs > self._reloaded + 1:  # a run left the weights as they were
                 self._reloads.clear()
             self._reloads.update(changed)
             self._reloaded = self._runs
             often = {name for name in changed if self._reloads[name] > _MOST_RELOADS}
-            if often:  # no weights, whatever they are called: read where they are from now on
+            if often:  # they change on every call, so they are inputs, whatever their names
                 self._held = [name for name in self._held if name not in often]
                 self._plan = self._lowered(self._symbol._analysis())
                 self._wire()
@@ -206,14 +208,14 @@ class Executor:
         self._seen = seen
 
     def _wire(self) -> None:
-        """Where the engine reads: the arrays themselves, or an aligned copy of those that it would not like."""
+        """Set where the engine reads: from the arrays, or from aligned copies of arrays that are not aligned."""
         self._from: list[int] = []
         self._staged: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
         for index, name in enumerate(self._plan.inputs):
-            found = self._arrays[name]._array
-            self._from.append(address(found))
-            if self._from[index] % ALIGNMENT and found.size:
-                self._staged[index] = (aligned(found.shape, found.dtype), found)
+            array = self._arrays[name]._array
+            self._from.append(address(array))
+            if self._from[index] % ALIGNMENT and array.size:
+                self._staged[index] = (aligned(array.shape, array.dtype), array)
 
     # -- the rest of MXNet's surface ----------------------------------------------------------------------------
 
@@ -224,7 +226,7 @@ class Executor:
 
     @property
     def grad_dict(self) -> dict[str, None]:
-        """No gradients."""
+        """None for each argument: there are no gradients."""
         return dict.fromkeys(self.arg_dict)
 
     def copy_params_from(

@@ -37,12 +37,12 @@ def imdecode(
     data = np.asarray(buf).tobytes() if isinstance(buf, (NDArray, np.ndarray)) else bytes(buf)
     try:
         with pillow.open(io.BytesIO(data)) as picture:
-            made = np.array(picture.convert("RGB" if flag else "L"))
+            pixels = np.array(picture.convert("RGB" if flag else "L"))
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise MXNetError(f"{source} is no picture that can be read: {error}") from error
     if not flag:
-        return NDArray(made[:, :, None])
-    return NDArray(made if to_rgb else np.ascontiguousarray(made[:, :, ::-1]))
+        return NDArray(pixels[:, :, None])
+    return NDArray(pixels if to_rgb else np.ascontiguousarray(pixels[:, :, ::-1]))
 
 
 def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
@@ -57,11 +57,11 @@ def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
         raise MXNetValueError(f"interp must be from 0 to 4, or 9, got {interp!r}.")
     array = np.asarray(src)
     rows, columns = _weights(array.shape[0], h, interp), _weights(array.shape[1], w, interp)
-    made = np.einsum("hy,wx,yxc->hwc", rows, columns, array.astype(np.float32), optimize=True)
+    resized = np.einsum("hy,wx,yxc->hwc", rows, columns, array.astype(np.float32), optimize=True)
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
-        made = np.clip(np.rint(made), limits.min, limits.max)
-    return NDArray(np.ascontiguousarray(made.astype(array.dtype)), src.context)
+        resized = np.clip(np.rint(resized), limits.min, limits.max)
+    return NDArray(np.ascontiguousarray(resized.astype(array.dtype)), src.context)
 
 
 def resize_short(src: NDArray, size: int, interp: int = 2) -> NDArray:

@@ -30,9 +30,9 @@ class DataDesc(_Named):
 
     def __new__(cls, name: str, shape: Sequence[int], dtype: Any = np.float32, layout: str | None = "NCHW") -> DataDesc:  # noqa: PYI034
         """``layout``: a letter an axis; N is the batch."""
-        made = super().__new__(cls, name, tuple(shape))
-        made.dtype, made.layout = dtype, layout
-        return made
+        desc = super().__new__(cls, name, tuple(shape))
+        desc.dtype, desc.layout = dtype, layout
+        return desc
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (DataDesc, (self.name, self.shape, self.dtype, self.layout))
@@ -59,16 +59,16 @@ class DataBatch:
         provide_data: Sequence[DataDesc] | None = None,
         provide_label: Sequence[DataDesc] | None = None,
     ) -> None:
-        for what, given in (("data", data), ("label", label or [])):
-            if not isinstance(given, (list, tuple)):
-                raise TypeError(f"a batch's {what} is a list of NDArrays, got {type(given).__name__}")
+        for what, arrays in (("data", data), ("label", label or [])):
+            if not isinstance(arrays, (list, tuple)):
+                raise TypeError(f"a batch's {what} is a list of NDArrays, got {type(arrays).__name__}")
         self.data, self.label, self.pad, self.index = data, label, pad, index
         self.bucket_key = bucket_key
         self.provide_data, self.provide_label = provide_data, provide_label
 
     def __str__(self) -> str:
-        shapes = [one.shape for one in self.data]
-        labels = None if self.label is None else [one.shape for one in self.label]
+        shapes = [array.shape for array in self.data]
+        labels = None if self.label is None else [array.shape for array in self.label]
         return f"{type(self).__name__}: data shapes: {shapes} label shapes: {labels}"
 
 
@@ -196,19 +196,19 @@ class NDArrayIter(DataIter):
         return [DataDesc(name, (self.batch_size, *array.shape[1:])) for name, array in arrays]
 
 
-def _named(given: Sources, default: str) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    if given is None:
+def _named(sources: Sources, default: str) -> list[tuple[str, np.ndarray[Any, Any]]]:
+    if sources is None:
         return []
-    if isinstance(given, (NDArray, np.ndarray)):
-        pairs: list[tuple[str, Any]] = [(default, given)]
-    elif isinstance(given, Mapping):
-        pairs = list(given.items())
-    elif isinstance(given, (list, tuple)):
-        only = len(given) == 1
-        pairs = [(default if only else f"_{at}_{default}", one) for at, one in enumerate(given)]
+    if isinstance(sources, (NDArray, np.ndarray)):
+        pairs: list[tuple[str, Any]] = [(default, sources)]
+    elif isinstance(sources, Mapping):
+        pairs = list(sources.items())
+    elif isinstance(sources, (list, tuple)):
+        only = len(sources) == 1
+        pairs = [(default if only else f"_{at}_{default}", source) for at, source in enumerate(sources)]
     else:
-        raise TypeError(f"takes an array, a list or a dict of arrays, got {type(given).__name__}")
-    for name, one in pairs:
-        if not isinstance(one, (NDArray, np.ndarray)):
-            raise TypeError(f"{name} must be an NDArray or NumPy's, got {type(one).__name__}")
-    return [(name, np.asarray(one).astype(np.float32)) for name, one in pairs]
+        raise TypeError(f"takes an array, a list or a dict of arrays, got {type(sources).__name__}")
+    for name, source in pairs:
+        if not isinstance(source, (NDArray, np.ndarray)):
+            raise TypeError(f"{name} must be an NDArray or NumPy's, got {type(source).__name__}")
+    return [(name, np.asarray(source).astype(np.float32)) for name, source in pairs]

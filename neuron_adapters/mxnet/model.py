@@ -36,7 +36,9 @@ def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
     loaded = ndarray.load(path)
     args: Params = {}
     aux: Params = {}
-    for key, value in loaded.items() if isinstance(loaded, dict) else ((str(at), one) for at, one in enumerate(loaded)):
+    for key, value in (
+        loaded.items() if isinstance(loaded, dict) else ((str(at), array) for at, array in enumerate(loaded))
+    ):
         kind, _, name = key.partition(":")
         if kind not in ("arg", "aux") or not name:
             raise FormatError(f"{path} is no checkpoint: its arrays are called arg:NAME and aux:NAME, got {key!r}.")

@@ -13,7 +13,7 @@ import numpy as np
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet import model, ndarray
 from neuron_adapters.mxnet._base_module import BaseModule, refuse
-from neuron_adapters.mxnet._executor_cache import Bound, Kind, Models, Team, copies
+from neuron_adapters.mxnet._executor_cache import ExecutorCache, InputSignature, Models, Workers, copies
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, cpu
 from neuron_adapters.mxnet.executor import Executor
@@ -93,11 +93,11 @@ class Module(BaseModule):
         self._params: dict[str, NDArray] = {}
         self._data_shapes: list[DataDesc] = []
         self._label_shapes: list[DataDesc] | None = None
-        self._bounds: list[Bound] = []
+        self._caches: list[ExecutorCache] = []
         self._parts: list[Parts] = []
-        self._kinds: list[Kind] = []
+        self._signatures: list[InputSignature] = []
         self._ran: list[list[NDArray]] = []
-        self._team = Team(len(self._contexts))
+        self._workers = Workers(len(self._contexts))
 
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
@@ -105,10 +105,10 @@ class Module(BaseModule):
         if load_optimizer_states:
             refuse("Module.load(load_optimizer_states=True)")
         symbol, args, aux = model.load_checkpoint(prefix, epoch)
-        made = Module(symbol, **kwargs)
-        made._params = made._chosen(args, aux, allow_missing=False)
-        made.params_initialized = True
-        return made
+        module = Module(symbol, **kwargs)
+        module._params = module._chosen(args, aux, allow_missing=False)
+        module.params_initialized = True
+        return module
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
@@ -155,13 +155,13 @@ class Module(BaseModule):
         if self.binded and not force_rebind:
             self.logger.warning("Already bound, ignoring bind()")
             return
-        placed = any(one.device_type == "neuron" for one in self._contexts)
+        placed = any(context.device_type == "neuron" for context in self._contexts)
         if inputs_need_grad or (for_training and placed):
             raise MXNetError(
                 f"bind(for_training={for_training}, inputs_need_grad={inputs_need_grad}) on {self._contexts}: this "
                 "package infers only. Pass for_training=False."
             )
-        self.binded, self._bounds, self._ran = False, [], []
+        self.binded, self._caches, self._ran = False, [], []
         data, labels = self._described(data_shapes, label_shapes)
         shapes, _outputs, aux_shapes = self._inferred(data, labels)
         if shared_module is not None:
@@ -170,12 +170,12 @@ class Module(BaseModule):
         elif not self.params_initialized:
             self._params = self._zeros(data, shapes, aux_shapes)
         self._divide(data, labels)
-        bounds = [Bound(self.symbol, one) for one in self._contexts]
+        caches = [ExecutorCache(self.symbol, context) for context in self._contexts]
         if self.params_initialized:
-            self._executors(bounds)
-        self._bounds = bounds
+            self._executors(caches)
+        self._caches = caches
         self.binded, self.for_training = True, for_training
-        remember(self, Models(self._bounds))
+        remember(self, Models(self._caches))
 
     def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
         """Be fed other shapes from now on, in the same place."""
@@ -185,28 +185,30 @@ class Module(BaseModule):
         self._divide(data, labels)
 
     def _described(self, data: Shapes, labels: Shapes | None) -> tuple[list[DataDesc], list[DataDesc] | None]:
-        made = [one if isinstance(one, DataDesc) else DataDesc(*one) for one in data]
-        if sorted(one.name for one in made) != sorted(self.data_names):
-            raise MXNetValueError(f"data_shapes is for {[one.name for one in made]}, data_names are {self.data_names}.")
+        data_descs = [desc if isinstance(desc, DataDesc) else DataDesc(*desc) for desc in data]
+        if sorted(desc.name for desc in data_descs) != sorted(self.data_names):
+            raise MXNetValueError(
+                f"data_shapes is for {[desc.name for desc in data_descs]}, data_names are {self.data_names}."
+            )
         # A label that the graph does not have is let be: it is only for training.
         known = set(self.symbol.list_arguments())
-        kept = [one if isinstance(one, DataDesc) else DataDesc(*one) for one in labels or []]
-        return made, [one for one in kept if one.name in known] or None
+        kept = [desc if isinstance(desc, DataDesc) else DataDesc(*desc) for desc in labels or []]
+        return data_descs, [desc for desc in kept if desc.name in known] or None
 
     def _inferred(self, data: list[DataDesc], labels: list[DataDesc] | None) -> tuple[Any, Any, Any]:
-        given = {one.name: one.shape for one in [*data, *(labels or [])]}
+        fed_shapes = {desc.name: desc.shape for desc in [*data, *(labels or [])]}
         if self.params_initialized:
-            given.update({name: self._params[name].shape for name in self._param_names})
-        found = self.symbol.infer_shape(**given)
-        if found[0] is None:
-            raise MXNetValueError(f"the shapes of all arguments do not follow from {given}.")
-        return found
+            fed_shapes.update({name: self._params[name].shape for name in self._param_names})
+        inferred = self.symbol.infer_shape(**fed_shapes)
+        if inferred[0] is None:
+            raise MXNetValueError(f"the shapes of all arguments do not follow from {fed_shapes}.")
+        return inferred
 
     def _zeros(self, data: list[DataDesc], shapes: Any, aux_shapes: Any) -> dict[str, NDArray]:
-        types, _out_types, aux_types = self.symbol.infer_type(**{one.name: one.dtype for one in data})
-        found = [*zip(self.symbol.list_arguments(), shapes, types), *zip(self._aux_names, aux_shapes, aux_types)]
+        types, _out_types, aux_types = self.symbol.infer_type(**{desc.name: desc.dtype for desc in data})
+        specs = [*zip(self.symbol.list_arguments(), shapes, types), *zip(self._aux_names, aux_shapes, aux_types)]
         own = {*self._param_names, *self._aux_names}
-        return {name: ndarray.zeros(shape, cpu(), dtype) for name, shape, dtype in found if name in own}
+        return {name: ndarray.zeros(shape, cpu(), dtype) for name, shape, dtype in specs if name in own}
 
     # -- parameters ---------------------------------------------------------------------------------------------
 
@@ -241,22 +243,22 @@ class Module(BaseModule):
             raise MXNetValueError(
                 f'Find name "{unknown[0]}" that is not in the arguments: allow_extra=True ignores it.'
             )
-        for name, one in new.items():
-            if one.shape != self._params[name].shape:
+        for name, array in new.items():
+            if array.shape != self._params[name].shape:
                 raise MXNetValueError(
-                    f"The parameter {name} has the shape {one.shape}, and {self._params[name].shape} follows from what "
-                    "the module is bound for."
+                    f"The parameter {name} has the shape {array.shape}, and {self._params[name].shape} follows from "
+                    "what the module is bound for."
                 )
         if initializer is not None:
             for name in sorted(set(self._params) - set(new)):
                 initializer(name, self._params[name])
         if self.params_initialized:
-            for name, one in new.items():  # they are in use
-                self._params[name][:] = one
+            for name, array in new.items():  # they are in use
+                self._params[name][:] = array
             return
-        self._params.update({name: one.astype(self._params[name].dtype, copy=False) for name, one in new.items()})
+        self._params.update({name: array.astype(self._params[name].dtype, copy=False) for name, array in new.items()})
         self.params_initialized = True
-        self._executors(self._bounds)
+        self._executors(self._caches)
 
     def set_params(
         self,
@@ -273,23 +275,23 @@ class Module(BaseModule):
         """Copies of the arguments and the auxiliary states, by name."""
         if not self.params_initialized:
             raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
-        made = copies(self._params)
-        return {name: made[name] for name in self._param_names}, {name: made[name] for name in self._aux_names}
+        copied = copies(self._params)
+        return {name: copied[name] for name in self._param_names}, {name: copied[name] for name in self._aux_names}
 
     def save_params(self, fname: str) -> None:
         """Write the parameters."""
         args, aux = self.get_params()
-        named = {f"arg:{name}": one for name, one in args.items()}
-        ndarray.save(fname, {**named, **{f"aux:{name}": one for name, one in aux.items()}})
+        named = {f"arg:{name}": array for name, array in args.items()}
+        ndarray.save(fname, {**named, **{f"aux:{name}": array for name, array in aux.items()}})
 
     def load_params(self, fname: str) -> None:
         """Set the parameters to those of a file."""
         loaded = ndarray.load(fname)
-        found: dict[str, dict[str, NDArray]] = {"arg": {}, "aux": {}}
-        for key, one in loaded.items() if isinstance(loaded, dict) else ():
+        params: dict[str, dict[str, NDArray]] = {"arg": {}, "aux": {}}
+        for key, array in loaded.items() if isinstance(loaded, dict) else ():
             kind, _, name = key.partition(":")
-            found.setdefault(kind, {})[name] = one
-        self.set_params(found["arg"], found["aux"])
+            params.setdefault(kind, {})[name] = array
+        self.set_params(params["arg"], params["aux"])
 
     def save_checkpoint(
         self, prefix: str, epoch: int, save_optimizer_states: bool = False, remove_amp_cast: bool = True
@@ -305,8 +307,8 @@ class Module(BaseModule):
         missing += [name for name in self._aux_names if name not in aux]
         if missing and not allow_missing:
             raise MXNetError(f"{missing[0]} is not presented: parameters are missing ({', '.join(sorted(missing))}).")
-        found = {name: args[name] for name in self._param_names if name in args}
-        return copies({**found, **{name: aux[name] for name in self._aux_names if name in aux}})
+        arg_params = {name: args[name] for name in self._param_names if name in args}
+        return copies({**arg_params, **{name: aux[name] for name in self._aux_names if name in aux}})
 
     # -- running ------------------------------------------------------------------------------------------------
 
@@ -320,18 +322,18 @@ class Module(BaseModule):
             raise MXNetError(
                 "forward() for training: this package infers only. bind(for_training=False), or is_train=False."
             )
-        data = [_raw(one) for one in data_batch.data]
-        labels = [_raw(one) for one in getattr(data_batch, "label", None) or []]
-        if [one.shape for one in data] != [one.shape for one in self._data_shapes]:
+        data = [_raw(array) for array in data_batch.data]
+        labels = [_raw(array) for array in getattr(data_batch, "label", None) or []]
+        if [desc.shape for desc in data] != [desc.shape for desc in self._data_shapes]:
             self._reshape_for(data_batch, data, labels)
-        fed = dict(zip((one.name for one in self._data_shapes), data))
+        fed = dict(zip((desc.name for desc in self._data_shapes), data))
         if self._label_shapes is not None:
-            fed.update(zip((one.name for one in self._label_shapes), labels))
+            fed.update(zip((desc.name for desc in self._label_shapes), labels))
         jobs: list[Any] = []
-        for executor, part in zip(self._executors(self._bounds), self._parts):
-            given: dict[str, Any] = {name: array[part.get(name, ())] for name, array in fed.items()}
-            jobs.append(functools.partial(executor.forward, **given))
-        self._ran = self._team.run(jobs)
+        for executor, part in zip(self._executors(self._caches), self._parts):
+            inputs: dict[str, Any] = {name: array[part.get(name, ())] for name, array in fed.items()}
+            jobs.append(functools.partial(executor.forward, **inputs))
+        self._ran = self._workers.run(jobs)
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """The outputs of the last run, an NDArray each; of several contexts joined, unless not
@@ -349,8 +351,8 @@ class Module(BaseModule):
             if said:
                 return list(said)
             if len(arrays) != len(before):
-                raise MXNetValueError(f"the batch has {len(arrays)} arrays for {[one.name for one in before]}.")
-            return [DataDesc(one.name, array.shape, one.dtype, one.layout) for one, array in zip(before, arrays)]
+                raise MXNetValueError(f"the batch has {len(arrays)} arrays for {[desc.name for desc in before]}.")
+            return [DataDesc(desc.name, array.shape, desc.dtype, desc.layout) for desc, array in zip(before, arrays)]
 
         said = getattr(batch, "provide_data", None), getattr(batch, "provide_label", None)
         shapes = described(said[0], self._data_shapes, data)
@@ -363,17 +365,17 @@ class Module(BaseModule):
         inputs = [*data, *(labels or [])]
         parts: list[Parts] = []
         for share in _shares(data, self._work):
-            axes = {one.name: DataDesc.get_batch_axis(one.layout) for one in inputs if one.shape}
+            axes = {desc.name: DataDesc.get_batch_axis(desc.layout) for desc in inputs if desc.shape}
             parts.append({name: (slice(None),) * axis + (share,) if axis >= 0 else () for name, axis in axes.items()})
-        self._kinds = [
-            tuple((one.name, _shape_of(one.shape, part.get(one.name, ())), np.dtype(one.dtype)) for one in inputs)
+        self._signatures = [
+            tuple((desc.name, _shape_of(desc.shape, part.get(desc.name, ())), np.dtype(desc.dtype)) for desc in inputs)
             for part in parts
         ]
         self._parts, self._data_shapes, self._label_shapes = parts, data, labels
 
-    def _executors(self, bounds: Sequence[Bound]) -> list[Executor]:
+    def _executors(self, caches: Sequence[ExecutorCache]) -> list[Executor]:
         """The executor of each context for what it is fed now."""
-        return [bound.executor(kind, self._params) for bound, kind in zip(bounds, self._kinds)]
+        return [cache.executor(signature, self._params) for cache, signature in zip(caches, self._signatures)]
 
     def _require_bound(self) -> None:
         if not self.binded:
@@ -393,18 +395,18 @@ def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
     """The rows of a batch that each context gets. Raises ValueError where one would get none."""
     if len(work) == 1:
         return [slice(None)]
-    sizes = {one.shape[axis] for one in data if 0 <= (axis := DataDesc.get_batch_axis(one.layout)) < len(one.shape)}
+    sizes = {desc.shape[axis] for desc in data if 0 <= (axis := DataDesc.get_batch_axis(desc.layout)) < len(desc.shape)}
     if len(sizes) != 1:
         raise MXNetValueError(f"several contexts share a batch, and the inputs have the batches {sorted(sizes)}.")
     size = sizes.pop()
     ends = [round(size * sum(work[: number + 1]) / sum(work)) for number in range(len(work))]
-    found = [slice(start, end) for start, end in zip([0, *ends], ends)]
-    if any(one.start >= one.stop for one in found):
+    slices = [slice(start, end) for start, end in zip([0, *ends], ends)]
+    if any(rows.start >= rows.stop for rows in slices):
         raise MXNetValueError(f"Too many slices: a batch of {size} leaves nothing to one of {len(work)} contexts.")
-    return found
+    return slices
 
 
 def _shape_of(shape: tuple[int, ...], part: tuple[slice, ...]) -> tuple[int, ...]:
     """The shape of that part of an array."""
-    sizes = [len(range(*one.indices(size))) for one, size in zip(part, shape)]
+    sizes = [len(range(*rows.indices(size))) for rows, size in zip(part, shape)]
     return (*sizes, *shape[len(sizes) :])

@@ -38,17 +38,19 @@ def to_onnx(
     """
     from onnx import checker
 
-    arrays = {key.removeprefix("arg:").removeprefix("aux:"): np.asarray(one) for key, one in params.items()}
-    if sum(one.nbytes for one in arrays.values()) > _MOST:
+    arrays = {key.removeprefix("arg:").removeprefix("aux:"): np.asarray(array) for key, array in params.items()}
+    if sum(array.nbytes for array in arrays.values()) > _MOST:
         raise MXNetError("to_onnx(): the weights take 2 GiB or more, which no single ONNX file can hold.")
-    known = {name: tuple(shape) for name, shape in shapes.items()} | {name: one.shape for name, one in arrays.items()}
-    inferred = sym._analysis().wiring.infer(known, {name: one.dtype.name for name, one in arrays.items()})
+    known = {name: tuple(shape) for name, shape in shapes.items()} | {
+        name: array.shape for name, array in arrays.items()
+    }
+    inferred = sym._analysis().wiring.infer(known, {name: array.dtype.name for name, array in arrays.items()})
     model = _onnx.translate(inferred, arrays)
-    read = {name for node in model.graph.node for name in node.input} | {one.name for one in model.graph.output}
-    unread = [one for one in model.graph.input if one.name not in read]
-    for one in unread:
-        model.graph.input.remove(one)
-    missing = sorted({one.name for one in model.graph.input} - set(shapes))
+    read = {name for node in model.graph.node for name in node.input} | {output.name for output in model.graph.output}
+    unread = [entry for entry in model.graph.input if entry.name not in read]
+    for entry in unread:
+        model.graph.input.remove(entry)
+    missing = sorted({entry.name for entry in model.graph.input} - set(shapes))
     if missing:
         raise MXNetError(f"to_onnx(): {', '.join(missing)} is neither among params nor among shapes.")
     checker.check_model(model, full_check=True)

@@ -184,7 +184,7 @@ def test_blocks_of_a_file_share_its_weights(tmp_path: Path) -> None:
     blocks[1].reset_ctx(mx.neuron(0))
     first, second = (block(mx.nd.ones((1, 1000))).asnumpy() for block in blocks)
     assert np.array_equal(first, second)
-    shared = {id(one._executable) for block in blocks for bound in block._bound.values() for one in bound._executors.values()}
+    shared = {id(one._executable) for block in blocks for bound in block._caches.values() for one in bound._executors.values()}
     assert len(shared) == 1
     blocks[0].collect_params()["fc_bias"].set_data(mx.nd.ones(600))
     assert np.array_equal(blocks[1](mx.nd.ones((1, 1000))).asnumpy(), second)

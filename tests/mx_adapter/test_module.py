@@ -147,7 +147,7 @@ def test_several_places_are_free_at_once() -> None:
         module.forward(batch(ROWS[:4]))
         with contextlib.suppress(ValueError):
             module.forward(mx.io.DataBatch([mx.nd.ones((4, 9))]))
-        module._bounds[1]._executors[module._kinds[1]].forward = lambda **_fed: 1 / 0
+        module._caches[1]._executors[module._signatures[1]].forward = lambda **_fed: 1 / 0
         with contextlib.suppress(ZeroDivisionError):
             module.forward(batch(ROWS[:4]))
         assert sum(init().use()) == 2
@@ -171,7 +171,7 @@ def test_contexts_run_at_the_same_time() -> None:
     module = ready([mx.cpu(0), mx.cpu(1)], rows=4)
     both = threading.Barrier(2, timeout=20)
     module.forward(batch(ROWS[:4]))
-    for bound in module._bounds:
+    for bound in module._caches:
         (executor,) = bound._executors.values()
         executor.forward = lambda run=executor.forward, **fed: (both.wait(), run(**fed))[1]
     module.forward(batch(ROWS[:4]))  # a barrier that is not met raises
@@ -180,7 +180,7 @@ def test_contexts_run_at_the_same_time() -> None:
 
 def test_an_error_in_one_context_is_the_callers() -> None:
     module = ready([mx.neuron(0), mx.neuron(1)], rows=4)
-    module._bounds[1]._executors[module._kinds[1]].forward = lambda **_fed: 1 / 0
+    module._caches[1]._executors[module._signatures[1]].forward = lambda **_fed: 1 / 0
     with pytest.raises(ZeroDivisionError):
         module.forward(batch(ROWS[:4]))
 
@@ -294,7 +294,7 @@ def test_loads_of_a_file_share_its_weights(tmp_path: Path) -> None:
     for module in modules:
         module.bind([("data", (1, 1000))], for_training=False)
         module.forward(mx.io.DataBatch([mx.nd.ones((1, 1000))]))
-    first, second = (next(iter(module._bounds[0]._executors.values())) for module in modules)
+    first, second = (next(iter(module._caches[0]._executors.values())) for module in modules)
     assert first._executable is second._executable
     assert first.arg_dict["fc_weight"] is not second.arg_dict["fc_weight"]
 

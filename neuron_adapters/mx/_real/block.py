@@ -35,7 +35,7 @@ class PlacedOp:
     def __init__(self, op: Any, arguments: Sequence[tuple[bool, Any]], model: Model, context: Any) -> None:
         """``arguments``: whether each is given at the call, and its number, or the parameter."""
         self._op = op
-        self._params = {index: one for index, (given, one) in enumerate(arguments) if not given}
+        self._params = {index: number for index, (is_input, number) in enumerate(arguments) if not is_input}
         self._model = model
         self._context = context
         self._held: dict[int, Any] = {}
@@ -62,11 +62,11 @@ class PlacedOp:
         """In the slot."""
         if not self._held:
             self._held = {index: copy_to(arrays[index], context) for index in self._params}
-        found = self._op(*(
-            self._held[index] if index in self._held else copy_to(one, context) for index, one in enumerate(arrays)
+        outputs = self._op(*(
+            self._held[index] if index in self._held else copy_to(array, context) for index, array in enumerate(arrays)
         ))  # fmt: skip
-        outputs = [found] if isinstance(found, mx.nd.NDArray) else found
-        return [copy_to(one, mx.cpu()) for one in outputs]
+        outputs = [outputs] if isinstance(outputs, mx.nd.NDArray) else outputs
+        return [copy_to(output, mx.cpu()) for output in outputs]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._op, name)
@@ -83,7 +83,9 @@ def wrap_build_cache(build: Callable[..., Any]) -> Callable[..., Any]:
             plain = symbol.inlined()
             taken = set(plain.list_inputs())
             self._cached_graph = graph[0], plain
-            self._cached_op_args = [(False, one) for name, one in self.collect_params().items() if name in taken]
+            self._cached_op_args = [
+                (False, parameter) for name, parameter in self.collect_params().items() if name in taken
+            ]
             try:
                 build(self, *args)
             finally:
@@ -107,7 +109,7 @@ def wrap_export(export: Callable[..., Any]) -> Callable[..., Any]:
         if not graph or not isinstance(graph[1], CompiledSymbol):
             return export(self, *args, **kwargs)
         taken = self._cached_op_args
-        self._cached_op_args = [(False, one) for one in self.collect_params().values()]
+        self._cached_op_args = [(False, parameter) for parameter in self.collect_params().values()]
         try:
             return export(self, *args, **kwargs)
         finally:
@@ -169,19 +171,19 @@ def wrap_write(change: Callable[..., Any]) -> Callable[..., Any]:
 def context_of(params: Any) -> Any:
     """The context of parameters that are on NeuronCores; None where they are not. Raises MXNetError where they are on
     more than one."""
-    found: list[Any] = []
-    for one in params:
-        for context in one._ctx_list or ():
-            if context not in found:
-                found.append(context)
-    if not any(isinstance(one, NeuronContext) for one in found):
+    contexts: list[Any] = []
+    for parameter in params:
+        for context in parameter._ctx_list or ():
+            if context not in contexts:
+                contexts.append(context)
+    if not any(isinstance(context, NeuronContext) for context in contexts):
         return None
-    if len(found) > 1:
+    if len(contexts) > 1:
         raise mx.MXNetError(
-            f"The parameters are on {', '.join(map(repr, found))}: on NeuronCores a block has one context. Load it "
+            f"The parameters are on {', '.join(map(repr, contexts))}: on NeuronCores a block has one context. Load it "
             "once for each."
         )
-    return found[0]
+    return contexts[0]
 
 
 def _model_of(block: Any, symbol: Any) -> tuple[Model | None, Any]:
@@ -192,7 +194,9 @@ def _model_of(block: Any, symbol: Any) -> tuple[Model | None, Any]:
         return None, None
     model = model_of(block)
     if model is None:
-        verify(symbol, {name: one.data() for name, one in block.collect_params().items() if one._data})
+        verify(
+            symbol, {name: parameter.data() for name, parameter in block.collect_params().items() if parameter._data}
+        )
         name, file = name_of(symbol) if is_compiled else (block.name or type(block).__name__, "")
         cores = pipeline_cores(symbol._own._analysis().compiled) if is_compiled else 1
         model = place(name, cores, place_of(context), file)

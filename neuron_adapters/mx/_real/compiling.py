@@ -25,9 +25,9 @@ def compile_real(obj: Any, args: Any, aux: Any, inputs: Any, **compile_args: Any
 
 def _symbol(symbol: Any, args: Mapping[str, Any], aux: Mapping[str, Any], inputs: Any, options: Any) -> Any:
     examples = _examples(inputs)
-    own, made, _states = compile_symbol(own_of(symbol), _own(args), _own(aux), examples, **options)
+    own, compiled_params, _states = compile_symbol(own_of(symbol), _own(args), _own(aux), examples, **options)
     params = dict(args)
-    for name, value in made.items():
+    for name, value in compiled_params.items():
         if name not in params:
             params[name] = mx.nd.array(value.asnumpy(), dtype=value.dtype)
     return of_own(own), params, dict(aux)
@@ -38,23 +38,23 @@ def _block(block: Any, inputs: Any, options: Any) -> Any:
     if not isinstance(examples, Mapping) or not examples:
         raise CompileError("inputs is a dictionary with an example for each input, in their order.")
     variables = [mx.sym.var(name) for name in examples]
-    made = block(*variables)
-    symbol = mx.sym.Group(made) if isinstance(made, (list, tuple)) else made
-    params = {name: one.data() for name, one in block.collect_params().items()}
+    graph = block(*variables)
+    symbol = mx.sym.Group(graph) if isinstance(graph, (list, tuple)) else graph
+    params = {name: parameter.data() for name, parameter in block.collect_params().items()}
     args = {name: params[name] for name in symbol.list_arguments() if name in params}
     aux = {name: params[name] for name in symbol.list_auxiliary_states()}
     compiled, args, aux = _symbol(symbol, args, aux, inputs, options)
     result = mx.gluon.SymbolBlock(compiled, variables)
-    for name, one in result.collect_params().items():
-        one._load_init({**args, **aux}[name], mx.cpu(), cast_dtype=True, dtype_source="saved")
+    for name, parameter in result.collect_params().items():
+        parameter._load_init({**args, **aux}[name], mx.cpu(), cast_dtype=True, dtype_source="saved")
     return result
 
 
 def _examples(inputs: Any) -> Any:
     if not isinstance(inputs, Mapping):
         return inputs
-    return {name: np.asarray(one.asnumpy() if hasattr(one, "asnumpy") else one) for name, one in inputs.items()}
+    return {name: np.asarray(value.asnumpy() if hasattr(value, "asnumpy") else value) for name, value in inputs.items()}
 
 
 def _own(arrays: Mapping[str, Any]) -> dict[str, ndarray.NDArray]:
-    return {name: ndarray.array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()}
+    return {name: ndarray.array(array.asnumpy(), dtype=array.dtype) for name, array in arrays.items()}

@@ -26,7 +26,7 @@ from neuron_rt.execution import NEVER, Slot
 
 __all__ = ["Device", "NotEnoughCoresError", "copy", "copy_to", "place"]
 
-#: Device numbers from here on are ours. Nobody counts CPUs so far.
+#: First device number of ours: no machine has so many CPUs.
 _FIRST = 100
 
 _numbers = itertools.count(_FIRST)
@@ -115,9 +115,9 @@ def copy_to(source: Any, context: Any) -> Any:
     """The same as a new array there, of the same class. Raises MXNetError for a sparse one."""
     if source.stype != "default":
         raise mx.MXNetError(f"A sparse array ({source.stype}) on NeuronCores: make it dense, tostype('default').")
-    made = type(source)(_new_alloc_handle(source.shape, context, False, source.dtype))  # noqa: FBT003
-    copy(source, made)
-    return made
+    target = type(source)(_new_alloc_handle(source.shape, context, False, source.dtype))  # noqa: FBT003
+    copy(source, target)
+    return target
 
 
 def _forked() -> None:

@@ -33,20 +33,20 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
     anew.
     """
 
-    def __init__(self, symbol: Any, ctx: Any, inner: Any, model: Model, given: Mapping[str, Any]) -> None:
-        """``inner`` computes; ``given``: arrays of the user's that a run reads, by the names of arguments."""
+    def __init__(self, symbol: Any, ctx: Any, inner: Any, model: Model, fed: Mapping[str, Any]) -> None:
+        """``inner`` computes; ``fed``: arrays of the user's that a run reads, by the names of arguments."""
         self._symbol = symbol
         self._ctx = ctx
         self._inner = inner
         self._model = model
         self._device = Device.of(model.pick())
         own = inner.arg_dict
-        self._fed = {name: (one, own[name]) for name, one in given.items() if name in own}
-        arrays = {**own, **given}
+        self._fed = {name: (array, own[name]) for name, array in fed.items() if name in own}
+        arrays = {**own, **fed}
         self.arg_arrays = [arrays[name] for name in symbol.list_arguments()]
         self.aux_arrays = [inner.aux_dict[name] for name in symbol.list_auxiliary_states()]
         self.grad_arrays = [None] * len(self.arg_arrays)
-        self.outputs = [_blank(one) for one in inner.outputs]
+        self.outputs = [_blank(output) for output in inner.outputs]
         self._arg_dict = self._aux_dict = self._grad_dict = self._output_dict = None
         remember(self, model)
 
@@ -89,13 +89,13 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
 
     def _run(self) -> None:
         """In the slot."""
-        for given, own in self._fed.values():
-            copy(given, own)
-        for index, found in enumerate(self._inner.forward()):
-            if found.shape != self.outputs[index].shape:
-                self.outputs[index] = copy_to(found, mx.cpu())
+        for source, own in self._fed.values():
+            copy(source, own)
+        for index, output in enumerate(self._inner.forward()):
+            if output.shape != self.outputs[index].shape:
+                self.outputs[index] = copy_to(output, mx.cpu())
             else:
-                copy(found, self.outputs[index])
+                copy(output, self.outputs[index])
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - mxnet's signature
         """Refused."""
@@ -108,9 +108,9 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
         reshape = functools.partial(self._inner.reshape, partial_shaping, allow_up_sizing, **shapes)
         inner = self._device.run(slot, reshape)
         kept = {
-            name: one
-            for name, one in self.arg_dict.items()
-            if name not in inner.arg_dict or (name in self._fed and inner.arg_dict[name].shape == one.shape)
+            name: array
+            for name, array in self.arg_dict.items()
+            if name not in inner.arg_dict or (name in self._fed and inner.arg_dict[name].shape == array.shape)
         }
         return NeuronExecutor(self._symbol, self._ctx, inner, self._model, kept)
 
@@ -146,8 +146,8 @@ def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
         refuse_gradients(ctx, grad_req, args_grad)
         names, states = self.list_arguments(), self.list_auxiliary_states()
         if isinstance(args, dict) and isinstance(self, CompiledSymbol):
-            made = unsaid(self._own, args)
-            args = {**{name: mx.nd.zeros(shape, dtype=dtype) for name, (shape, dtype) in made.items()}, **args}
+            specs = unsaid(self._own, args)
+            args = {**{name: mx.nd.zeros(shape, dtype=dtype) for name, (shape, dtype) in specs.items()}, **args}
         arrays = dict(zip(names, self._get_ndarray_inputs("args", args, names, False)[1]))  # noqa: FBT003
         aux = dict(zip(states, self._get_ndarray_inputs("aux_states", aux_states or [], states, False)[1]))  # noqa: FBT003
         verify(self, {**arrays, **aux})
@@ -157,18 +157,18 @@ def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
         taken = {name: arrays[name] for name in plain.list_arguments()}
         with _placed(self, ctx) as model:
             device = Device.of(model.pick())
-            on_cpu = [{name: _on_cpu(one) for name, one in some.items()} for some in (taken, aux)]
+            on_cpu = [{name: _on_cpu(array) for name, array in some.items()} for some in (taken, aux)]
             joined = _joined(bind(plain, mx.cpu(), on_cpu[0], None, "null", on_cpu[1]))
 
             def bound() -> Any:
                 own, own_aux = (
-                    {name: copy_to(one, device.context) for name, one in some.items()} for some in (taken, aux)
+                    {name: copy_to(array, device.context) for name, array in some.items()} for some in (taken, aux)
                 )
                 return bind(joined, device.context, own, None, "null", own_aux)
 
             inner = device.run(model.pick(), bound)
-            given = {name: one for name, one in arrays.items() if name not in held}
-            return NeuronExecutor(self, ctx, inner, model, given)
+            fed = {name: array for name, array in arrays.items() if name not in held}
+            return NeuronExecutor(self, ctx, inner, model, fed)
 
     return hooked
 
@@ -209,8 +209,8 @@ def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
                 shared_exec if near else None, **others,
             )  # fmt: skip
             inner = device.run(model.pick(), bound)
-            made = {name: mx.nd.zeros(kwargs.get(name, shape), mx.cpu(), "uint8") for name, shape in binaries.items()}
-            return NeuronExecutor(self, ctx, inner, model, made)
+            zeros = {name: mx.nd.zeros(kwargs.get(name, shape), mx.cpu(), "uint8") for name, shape in binaries.items()}
+            return NeuronExecutor(self, ctx, inner, model, zeros)
 
     return hooked
 
@@ -238,20 +238,20 @@ def refuse_gradients(ctx: Any, grad_req: Any, args_grad: Any = None) -> None:
     """Raise MXNetError where gradients are asked for on NeuronCores. A compiled graph on a CPU may leave MXNet's
     default, which few change; ``backward`` says it."""
     reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
-    wrong = next((one for one in reqs or () if one != "null"), None)
+    wrong = next((req for req in reqs or () if req != "null"), None)
     if args_grad or (wrong is not None and isinstance(ctx, NeuronContext)):
         raise mx.MXNetError(f"grad_req={wrong!r} on {ctx!r}: {_INFERENCE_ONLY} Pass grad_req='null'.")
 
 
 def name_of(symbol: Any) -> tuple[str, str]:
-    """What people call a graph, and its file."""
+    """The name that a graph is shown by, and its file."""
     file = symbol._own._source if isinstance(symbol, CompiledSymbol) else ""
     return os.path.basename(file) or symbol.name or "symbol", file
 
 
 @contextlib.contextmanager
 def _placed(symbol: Any, ctx: Any) -> Iterator[Model]:
-    """A placed model for a graph; placed no more where the block raises (SPEC P4)."""
+    """Place a model for a graph; release it where the block raises (SPEC P4)."""
     name, file = name_of(symbol)
     cores = pipeline_cores(symbol._own._analysis().compiled) if isinstance(symbol, CompiledSymbol) else 1
     model = place(name, cores, place_of(ctx), file)
@@ -286,6 +286,6 @@ def _blank(output: Any) -> Any:
     """An array for an output. Where its shape follows from values, as of boolean_mask, the run makes another."""
     try:
         shape = output.shape
-    except mx.MXNetError:  # so mxnet says that it is not known
+    except mx.MXNetError:  # mxnet does not know it yet
         shape = (1,)
     return mx.nd.empty(shape, mx.cpu(), output.dtype)

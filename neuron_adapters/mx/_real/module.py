@@ -20,7 +20,7 @@ def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(bind)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = bind(self, *args, **kwargs)
-        models = [one._model for one in self._exec_group.execs if isinstance(one, NeuronExecutor)]
+        models = [executor._model for executor in self._exec_group.execs if isinstance(executor, NeuronExecutor)]
         if models:
             remember(self, models[0] if len(models) == 1 else _Several(models))
         return result
@@ -54,7 +54,7 @@ class _Together:
 
     def forward(self, is_train: bool = False) -> None:
         with ThreadPoolExecutor(len(self._execs)) as pool:
-            for running in [pool.submit(one.forward, is_train=is_train) for one in self._execs]:
+            for running in [pool.submit(executor.forward, is_train=is_train) for executor in self._execs]:
                 running.result()
 
 
@@ -68,9 +68,9 @@ class _Several(Model):
     @property
     def placement(self) -> tuple[Any, ...]:
         """One CoreRange an executor."""
-        return tuple(place for one in self._models for place in one.placement)
+        return tuple(place for model in self._models for place in model.placement)
 
     def release(self, why: str = "it was unloaded; bind it again") -> None:
         """Free all their places."""
-        for one in self._models:
-            one.release(why)
+        for model in self._models:
+            model.release(why)

@@ -105,10 +105,10 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
     def _compose(self, *args: Any, **kwargs: Any) -> None:
         """Replace variables by symbols, in place."""
         name = kwargs.pop("name", None)
-        given = {key: own_of(one) for key, one in kwargs.items()}
-        made = CompiledSymbol(self._own(*map(own_of, args), name=name, **given))
-        self._own = made._own
-        self.handle, made.handle = made.handle, self.handle  # type: ignore[misc,has-type]
+        replacements = {key: own_of(symbol) for key, symbol in kwargs.items()}
+        composed = CompiledSymbol(self._own(*map(own_of, args), name=name, **replacements))
+        self._own = composed._own
+        self.handle, composed.handle = composed.handle, self.handle  # type: ignore[misc,has-type]
 
     def _infer_shape_impl(self, partial: bool, *args: Any, **kwargs: Any) -> Any:
         return self._infer(super()._infer_shape_impl, partial, args, kwargs, self.binaries())
@@ -127,13 +127,13 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         """What mxnet infers of the original, in the order of the compiled graph."""
         if args and kwargs:
             raise ValueError("Can only specify known arguments either by positional or kwargs way.")
-        given = {**dict(zip(self.list_arguments(), args)), **kwargs}
-        known = {name: given.get(name) or one for name, one in binaries.items()}
-        rest = {name: one for name, one in given.items() if name not in binaries and one is not None}
-        found, outputs, states = infer(partial, **rest)
-        if found is None:
+        hints = {**dict(zip(self.list_arguments(), args)), **kwargs}
+        known = {name: hints.get(name) or shape for name, shape in binaries.items()}
+        rest = {name: hint for name, hint in hints.items() if name not in binaries and hint is not None}
+        arguments, outputs, states = infer(partial, **rest)
+        if arguments is None:
             return None, None, None
-        known.update(zip(super().list_arguments(), found))
+        known.update(zip(super().list_arguments(), arguments))
         known.update(zip(super().list_auxiliary_states(), states))
         return (
             [known[name] for name in self.list_arguments()],
@@ -182,7 +182,7 @@ def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
         from neuron_adapters.mx._artifact import verify as verify_parts
 
         heads = symbol._own._entries
-        verify_parts(heads, {name: array(one.asnumpy(), dtype=one.dtype) for name, one in arrays.items()})
+        verify_parts(heads, {name: array(value.asnumpy(), dtype=value.dtype) for name, value in arrays.items()})
 
 
 def graph_of(symbol: Any) -> Graph:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet import ndarray, symbol
-from neuron_adapters.mxnet._executor_cache import Bound, Models, copies, kind_of
+from neuron_adapters.mxnet._executor_cache import ExecutorCache, Models, copies, signature_of
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.gluon.parameter import Contexts, Parameter, ParameterDict, replaced
@@ -37,13 +37,13 @@ class SymbolBlock:
         self.prefix = ""
         taken: list[Any] = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         graph = symbol.Group(outputs) if isinstance(outputs, (list, tuple)) else outputs
-        if not isinstance(graph, Symbol) or not all(isinstance(one, Symbol) for one in taken):
+        if not isinstance(graph, Symbol) or not all(isinstance(variable, Symbol) for variable in taken):
             raise TypeError("SymbolBlock() takes symbols: outputs, and the variables that are its inputs.")
-        for one in taken:
-            if one.name is None or one.list_inputs() != [one.name]:
-                raise MXNetValueError(f"the inputs of a SymbolBlock are variables, got {one!r}.")
+        for variable in taken:
+            if variable.name is None or variable.list_inputs() != [variable.name]:
+                raise MXNetValueError(f"the inputs of a SymbolBlock are variables, got {variable!r}.")
         self._graph = graph
-        self._inputs = [str(one.name) for one in taken]
+        self._inputs = [str(variable.name) for variable in taken]
         self._params = ParameterDict()
         arguments, auxiliary = graph.list_arguments(), set(graph.list_auxiliary_states())
         types = graph.infer_type()
@@ -52,7 +52,7 @@ class SymbolBlock:
             if name not in self._inputs:
                 shared = None if params is None else params.get(name)
                 self._params[name] = shared or Parameter(name, "null" if name in auxiliary else "write", dtypes[name])
-        self._bound: dict[Context, Bound] = {}
+        self._caches: dict[Context, ExecutorCache] = {}
         self._arrays: dict[str, NDArray] = {}
         self._seen = -1
         self._guard = threading.RLock()  # a signal handler may call what its own thread is calling
@@ -72,10 +72,10 @@ class SymbolBlock:
         Raises MXNetError for parameters that are missing or too many, unless allowed.
         """
         names = [input_names] if isinstance(input_names, str) else list(input_names)
-        made = SymbolBlock(symbol.load(symbol_file), [symbol.var(name) for name in names])
+        block = SymbolBlock(symbol.load(symbol_file), [symbol.var(name) for name in names])
         if param_file is not None:
-            made._params.load(param_file, ctx, allow_missing, ignore_extra)
-        return made
+            block._params.load(param_file, ctx, allow_missing, ignore_extra)
+        return block
 
     # -- calls --------------------------------------------------------------------------------------------------
 
@@ -90,21 +90,21 @@ class SymbolBlock:
                 f"The block takes {len(self._inputs)} inputs ({', '.join(self._inputs)}), got {len(inputs)}."
             )
         fed = dict(zip(self._inputs, inputs))
-        if all(isinstance(one, Symbol) for one in inputs):
-            return self._graph(**{name: one for name, one in fed.items() if name in self._graph.list_inputs()})
-        strange = [type(one).__name__ for one in inputs if not isinstance(one, NDArray)]
+        if all(isinstance(value, Symbol) for value in inputs):
+            return self._graph(**{name: value for name, value in fed.items() if name in self._graph.list_inputs()})
+        strange = [type(value).__name__ for value in inputs if not isinstance(value, NDArray)]
         if strange:
             raise TypeError(f"a block takes NDArrays or Symbols, got {strange[0]}: mx.nd.array()")
         with self._guard:
             if self._seen != replaced.value:
                 self._look()
             context = self._context(inputs[0].context)
-            bound = self._bound.get(context)
-            if bound is None:
-                bound = self._bound[context] = Bound(self._graph, context)
-                remember(self, Models(list(self._bound.values())))
+            cache = self._caches.get(context)
+            if cache is None:
+                cache = self._caches[context] = ExecutorCache(self._graph, context)
+                remember(self, Models(list(self._caches.values())))
             known = {name: fed[name] for name in self._fed}
-            executor = bound.executor(kind_of(known), self._arrays)
+            executor = cache.executor(signature_of(known), self._arrays)
         results = [NDArray(array, inputs[0].context) for array in executor.copied(known)]
         return results[0] if len(results) == 1 else results
 
@@ -113,18 +113,18 @@ class SymbolBlock:
     def _look(self) -> None:
         """Begin anew where a parameter is another array than before, or is used elsewhere."""
         seen = replaced.value
-        arrays = {name: one.data() for name, one in self._params.items()}
-        contexts = [one.list_ctx() for one in self._params.values()]
+        arrays = {name: parameter.data() for name, parameter in self._params.items()}
+        contexts = [parameter.list_ctx() for parameter in self._params.values()]
         if self._seen < 0 or any(arrays[name] is not self._arrays.get(name) for name in arrays):
-            self._bound.clear()
+            self._caches.clear()
         self._contexts = contexts[0] if contexts else []
-        for name, one in zip(self._params, contexts):
-            if one != self._contexts:
+        for name, own_contexts in zip(self._params, contexts):
+            if own_contexts != self._contexts:
                 raise MXNetError(
-                    f"All parameters are used on the same contexts, got {self._contexts} and {one} ({name})."
+                    f"All parameters are used on the same contexts, got {self._contexts} and {own_contexts} ({name})."
                 )
-        given = set(self._graph.list_arguments())
-        self._fed = [name for name in self._inputs if name in given]
+        arguments = set(self._graph.list_arguments())
+        self._fed = [name for name in self._inputs if name in arguments]
         self._arrays, self._seen = arrays, seen
 
     def _context(self, of_input: Context) -> Context:
@@ -148,7 +148,9 @@ class SymbolBlock:
     def collect_params(self, select: str | None = None) -> ParameterDict:
         """The parameters, or those whose names match ``select``, a regular expression."""
         chosen = self._params.items()
-        return ParameterDict((name, one) for name, one in chosen if select is None or re.match(select, name))
+        return ParameterDict(
+            (name, parameter) for name, parameter in chosen if select is None or re.match(select, name)
+        )
 
     def initialize(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused: there is nothing to train."""
@@ -201,21 +203,21 @@ class SymbolBlock:
 
     def taken_apart(self) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
         """The graph, and copies of its arguments and auxiliary states."""
-        made = copies({name: one.data() for name, one in self._params.items()})
+        arrays = copies({name: parameter.data() for name, parameter in self._params.items()})
         auxiliary = set(self._graph.list_auxiliary_states())
         return (
             self._graph,
-            {name: one for name, one in made.items() if name not in auxiliary},
-            {name: one for name, one in made.items() if name in auxiliary},
+            {name: array for name, array in arrays.items() if name not in auxiliary},
+            {name: array for name, array in arrays.items() if name in auxiliary},
         )
 
     def with_graph(self, graph: Symbol, arrays: dict[str, NDArray]) -> SymbolBlock:
         """A block over another graph with these parameters, the same inputs and contexts."""
-        made = SymbolBlock(graph, [symbol.var(name) for name in self._inputs])
+        block = SymbolBlock(graph, [symbol.var(name) for name in self._inputs])
         contexts = self._params.list_ctx()
-        for name, one in made._params.items():
-            one.become(arrays[name], contexts)
-        return made
+        for name, parameter in block._params.items():
+            parameter.become(arrays[name], contexts)
+        return block
 
     def _common_prefix(self) -> str:
         return os.path.commonprefix(list(self._params))  # noqa: RUF071 - letter by letter is what is wanted

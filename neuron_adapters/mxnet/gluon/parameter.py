@@ -56,7 +56,7 @@ class Parameter:
 
     def list_data(self) -> list[NDArray]:
         """The array, once for each context. It is the same one: contexts share the machine's memory."""
-        return [self.data(one) for one in self.list_ctx()]
+        return [self.data(context) for context in self.list_ctx()]
 
     def set_data(self, data: NDArray) -> None:
         """Write ``data`` to the array, or make it the array where there is none. Raises MXNetValueError for another
@@ -103,17 +103,17 @@ class ParameterDict(dict[str, Parameter]):
 
     def reset_ctx(self, ctx: Contexts) -> None:
         """Use them there from now on."""
-        for one in self.values():
-            one.reset_ctx(ctx)
+        for parameter in self.values():
+            parameter.reset_ctx(ctx)
 
     def list_ctx(self) -> list[Context]:
         """Where they are used."""
-        return list(dict.fromkeys(context for one in self.values() for context in one.list_ctx()))
+        return list(dict.fromkeys(context for parameter in self.values() for context in parameter.list_ctx()))
 
     def setattr(self, name: str, value: Any) -> None:
         """Set an attribute of all."""
-        for one in self.values():
-            setattr(one, name, value)
+        for parameter in self.values():
+            setattr(parameter, name, value)
 
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refused: there is nothing to train."""
@@ -121,7 +121,7 @@ class ParameterDict(dict[str, Parameter]):
 
     def save(self, filename: str | os.PathLike[str], strip_prefix: str = "") -> None:
         """Write them, their names without ``strip_prefix``."""
-        ndarray.save(filename, {name.removeprefix(strip_prefix): one.data() for name, one in self.items()})
+        ndarray.save(filename, {name.removeprefix(strip_prefix): parameter.data() for name, parameter in self.items()})
 
     def load(
         self,
@@ -140,11 +140,13 @@ class ParameterDict(dict[str, Parameter]):
         loaded = ndarray.load(filename)
         if not isinstance(loaded, dict):
             raise MXNetError(f"{os.fspath(filename)} holds arrays without names, so no parameters.")
-        found = {restore_prefix + key.removeprefix("arg:").removeprefix("aux:"): one for key, one in loaded.items()}
-        missing, extra = [name for name in self if name not in found], [name for name in found if name not in self]
+        arrays = {
+            restore_prefix + key.removeprefix("arg:").removeprefix("aux:"): array for key, array in loaded.items()
+        }
+        missing, extra = [name for name in self if name not in arrays], [name for name in arrays if name not in self]
         if missing and not allow_missing:
             raise MXNetError(
-                f"Parameter '{missing[0]}' is missing in file: {os.fspath(filename)}, which has {', '.join(found)}. "
+                f"Parameter '{missing[0]}' is missing in file: {os.fspath(filename)}, which has {', '.join(arrays)}. "
                 "allow_missing=True lets it be; an input of the graph is named among the inputs."
             )
         if extra and not ignore_extra:
@@ -152,17 +154,17 @@ class ParameterDict(dict[str, Parameter]):
                 f"Parameter '{extra[0]}' loaded from file: {os.fspath(filename)} is not present in the block, which "
                 f"has {', '.join(self)}. ignore_extra=True ignores it."
             )
-        for name, one in found.items():
+        for name, array in arrays.items():
             if name in self:
                 shape = self[name].shape
-                if shape not in (None, one.shape):
-                    raise MXNetValueError(f"Parameter '{name}' has the shape {shape}, and in the file {one.shape}.")
-        for name, one in found.items():
+                if shape not in (None, array.shape):
+                    raise MXNetValueError(f"Parameter '{name}' has the shape {shape}, and in the file {array.shape}.")
+        for name, array in arrays.items():
             if name in self:
-                self[name].become(one, ctx)
+                self[name].become(array, ctx)
 
     def __repr__(self) -> str:
-        return "(\n" + "".join(f"  {one}\n" for one in self.values()) + ")"
+        return "(\n" + "".join(f"  {parameter}\n" for parameter in self.values()) + ")"
 
 
 def _refuse() -> NoReturn:

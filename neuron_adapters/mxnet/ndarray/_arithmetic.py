@@ -31,30 +31,30 @@ def number(value: Any, dtype: np.dtype[Any]) -> Array:
     return np.asarray(whole).astype(dtype)
 
 
-def _divide(one: Array, other: Array) -> Any:
-    if one.dtype.kind == "f":
-        return np.true_divide(one, other)
+def _divide(left: Array, right: Array) -> Any:
+    if left.dtype.kind == "f":
+        return np.true_divide(left, right)
     # As C does: towards zero.
-    down = np.floor_divide(one, other)
-    return down + ((down * other != one) & ((one < 0) != (other < 0)))
+    down = np.floor_divide(left, right)
+    return down + ((down * right != left) & ((left < 0) != (right < 0)))
 
 
-def _modulo(one: Array, other: Array) -> Array:
-    return np.where(other == 0, np.zeros((), one.dtype), np.mod(one, other))
+def _modulo(left: Array, right: Array) -> Array:
+    return np.where(right == 0, np.zeros((), left.dtype), np.mod(left, right))
 
 
-def _power(one: Array, other: Array) -> Array:
-    return np.power(one.astype(np.float64), other) if one.dtype.kind in "iu" else np.power(one, other)
+def _power(left: Array, right: Array) -> Array:
+    return np.power(left.astype(np.float64), right) if left.dtype.kind in "iu" else np.power(left, right)
 
 
-def _hypot(one: Array, other: Array) -> Array:
-    return np.hypot(one.astype(np.float64), other)
+def _hypot(left: Array, right: Array) -> Array:
+    return np.hypot(left.astype(np.float64), right)
 
 
 def _of(function: Callable[..., Any]) -> Callable[[Array, Array], Array]:
-    def call(one: Array, other: Array) -> Array:
+    def call(left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(function(one, other)).astype(one.dtype, copy=False)
+            return np.asarray(function(left, right)).astype(left.dtype, copy=False)
 
     return call
 

@@ -182,23 +182,23 @@ class NDArray(Operators):
         return self
 
     def __getitem__(self, key: Any) -> NDArray:
-        found = self._array[_index(key)]
-        if not isinstance(found, np.ndarray):
+        view = self._array[_index(key)]
+        if not isinstance(view, np.ndarray):
             # There is no array without dimensions here, and it is a view all the same.
-            found = self._array[_as_slices(key, self.ndim)].reshape(1)
-        if np.may_share_memory(found, self._array) and found.flags.c_contiguous:
-            return self._view(found.reshape(1) if found.ndim == 0 and self.ndim else found)
-        return NDArray(np.ascontiguousarray(found), self._context)
+            view = self._array[_as_slices(key, self.ndim)].reshape(1)
+        if np.may_share_memory(view, self._array) and view.flags.c_contiguous:
+            return self._view(view.reshape(1) if view.ndim == 0 and self.ndim else view)
+        return NDArray(np.ascontiguousarray(view), self._context)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        given = value._array if isinstance(value, NDArray) else value
+        source = value._array if isinstance(value, NDArray) else value
         with np.errstate(all="ignore"):
             target = self._array[_index(key)]
-            if isinstance(given, np.ndarray) and isinstance(target, np.ndarray) and given.size == target.size == 1:
-                given = given.reshape(target.shape)
-            elif isinstance(given, np.ndarray) and not isinstance(target, np.ndarray):
-                given = given.reshape(())
-            self._array[_index(key)] = given
+            if isinstance(source, np.ndarray) and isinstance(target, np.ndarray) and source.size == target.size == 1:
+                source = source.reshape(target.shape)
+            elif isinstance(source, np.ndarray) and not isinstance(target, np.ndarray):
+                source = source.reshape(())
+            self._array[_index(key)] = source
         self._written()
 
     def __len__(self) -> int:
@@ -250,17 +250,17 @@ class NDArray(Operators):
 
     def _binary(self, name: str, other: Any, swapped: bool = False) -> NDArray:
         ours, theirs = self._array, self._operand(other)
-        made = _arithmetic.BINARY[name](*((theirs, ours) if swapped else (ours, theirs)))
-        return NDArray(made, self._context)
+        result = _arithmetic.BINARY[name](*((theirs, ours) if swapped else (ours, theirs)))
+        return NDArray(result, self._context)
 
     def _absolute(self) -> NDArray:
         return NDArray(np.abs(self._array), self._context)
 
     def _in_place(self, name: str, other: Any) -> NDArray:
-        made = _arithmetic.BINARY[name](self._array, self._operand(other))
-        if made.shape != self.shape:
-            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {made.shape} in place.")
-        self._array[...] = made
+        result = _arithmetic.BINARY[name](self._array, self._operand(other))
+        if result.shape != self.shape:
+            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {result.shape} in place.")
+        self._array[...] = result
         self._written()
         return self
 
@@ -277,15 +277,15 @@ class NDArray(Operators):
 
 def dtype_of(dtype: Any) -> np.dtype[Any]:
     """NumPy's dtype, of its name, class or itself; None is float32. Raises MXNetValueError for what MXNet lacks."""
-    found = np.dtype("float32" if dtype is None else dtype)
-    if found.kind not in "fiub" or found.itemsize > 8:
-        raise MXNetValueError(f"arrays are of numbers or booleans of at most 8 bytes, got the dtype {found}.")
-    return found
+    result = np.dtype("float32" if dtype is None else dtype)
+    if result.kind not in "fiub" or result.itemsize > 8:
+        raise MXNetValueError(f"arrays are of numbers or booleans of at most 8 bytes, got the dtype {result}.")
+    return result
 
 
 def _index(key: Any) -> Any:
     if isinstance(key, tuple):
-        return tuple(_index(one) for one in key)
+        return tuple(_index(part) for part in key)
     if isinstance(key, (bool, np.bool_)):
         return int(key)
     if isinstance(key, NDArray):
@@ -297,6 +297,6 @@ def _index(key: Any) -> Any:
 
 def _as_slices(key: Any, dimensions: int) -> tuple[slice, ...]:
     """The same single element, so that it is a view."""
-    keys = [one for one in (key if isinstance(key, tuple) else (key,)) if one is not Ellipsis]
-    places = [int(_index(one)) for one in keys]
-    return tuple(slice(one, one + 1 or None) for one in places[:dimensions])
+    keys = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
+    places = [int(_index(part)) for part in keys]
+    return tuple(slice(place, place + 1 or None) for place in places[:dimensions])

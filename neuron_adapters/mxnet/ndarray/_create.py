@@ -26,12 +26,12 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
         return NDArray(np.array(source_array._array, source_array.dtype if dtype is None else dtype_of(dtype)), ctx)
     try:
         with np.errstate(all="ignore"):
-            made = np.array(source_array, dtype_of(dtype), order="C")
+            copy = np.array(source_array, dtype_of(dtype), order="C")
     except (ValueError, TypeError) as error:
         raise TypeError(
             f"array() takes numbers in a regular shape, got {type(source_array).__name__}: {error}"
         ) from None
-    return NDArray(made, ctx)
+    return NDArray(copy, ctx)
 
 
 def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray:
@@ -97,7 +97,7 @@ def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = Tr
     """Joined along ``axis``; itself where there is one and ``always_copy`` is False."""
     if len(arrays) == 1 and not always_copy:
         return arrays[0]
-    return NDArray(np.concatenate([one._array for one in arrays], axis=axis), arrays[0].context)
+    return NDArray(np.concatenate([array._array for array in arrays], axis=axis), arrays[0].context)
 
 
 def waitall() -> None:
@@ -105,10 +105,10 @@ def waitall() -> None:
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
-    made = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(one) for one in shape)
+    sizes = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(size) for size in shape)
     size = 1
-    for length in made:
+    for length in sizes:
         size *= length
-    if min(made, default=0) < 0 or size > _MOST:
-        raise MXNetValueError(f"no array can have the shape {made}.")
-    return made
+    if min(sizes, default=0) < 0 or size > _MOST:
+        raise MXNetValueError(f"no array can have the shape {sizes}.")
+    return sizes

@@ -118,10 +118,10 @@ for _name, _binary in _arithmetic.BINARY.items():
 @function("add_n", "ElementWiseSum")
 def _add_n(*args: Array) -> Array:
     """The sum of arrays."""
-    made = args[0]
-    for one in args[1:]:
-        made = _arithmetic.BINARY["add"](made, _arithmetic.matched(made, one))
-    return made
+    total = args[0]
+    for array in args[1:]:
+        total = _arithmetic.BINARY["add"](total, _arithmetic.matched(total, array))
+    return total
 
 
 @function("clip")

@@ -23,9 +23,9 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
         names, arrays = [], list(data)
     else:
         raise ValueError(f"save() takes an NDArray, a list or a dict of them, got {type(data).__name__}")
-    if not all(isinstance(one, NDArray) for one in arrays) or not all(isinstance(name, str) for name in names):
+    if not all(isinstance(array, NDArray) for array in arrays) or not all(isinstance(name, str) for name in names):
         raise TypeError("save() takes a list of NDArrays, or a dict from str to NDArray")
-    _params.save(fname, [one._array for one in arrays], names)
+    _params.save(fname, [array._array for array in arrays], names)
 
 
 def load(fname: str | os.PathLike[str]) -> Loaded:
@@ -41,7 +41,7 @@ def load(fname: str | os.PathLike[str]) -> Loaded:
 def load_frombuffer(buf: bytes) -> Loaded:
     """The same from the bytes of a file."""
     arrays, names = _params.loads(buf)
-    return _loaded([NDArray(one, cpu()) for one in arrays], names)
+    return _loaded([NDArray(array, cpu()) for array in arrays], names)
 
 
 def _loaded(arrays: list[NDArray], names: Sequence[str]) -> Loaded:

@@ -23,21 +23,21 @@ def function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(compute: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(compute)
         def call(*args: Any, out: Any = None, name: str | None = None, **keywords: Any) -> Any:  # noqa: ARG001
-            taken = [one for one in (*args, *keywords.values()) if isinstance(one, NDArray)]
-            strange = [type(one).__name__ for one in args if isinstance(one, np.ndarray)]
+            taken = [value for value in (*args, *keywords.values()) if isinstance(value, NDArray)]
+            strange = [type(value).__name__ for value in args if isinstance(value, np.ndarray)]
             if strange or not taken:
                 raise TypeError(f"mx.nd.{names[0]}() takes NDArrays, got {', '.join(strange) or 'none'}: mx.nd.array()")
             with np.errstate(all="ignore"):
-                made = compute(*map(_raw, args), **{key: _raw(value) for key, value in keywords.items()})
-            if isinstance(made, list):
-                return [NDArray(_own(one), taken[0].context) for one in made]
+                result = compute(*map(_raw, args), **{key: _raw(value) for key, value in keywords.items()})
+            if isinstance(result, list):
+                return [NDArray(_own(array), taken[0].context) for array in result]
             if out is None:
-                return NDArray(_own(made), taken[0].context)
-            out[:] = NDArray(_own(made), taken[0].context)
+                return NDArray(_own(result), taken[0].context)
+            out[:] = NDArray(_own(result), taken[0].context)
             return out
 
-        for one in names:
-            functions[one] = call
+        for name in names:
+            functions[name] = call
         return call
 
     return decorate
@@ -47,6 +47,6 @@ def _raw(value: Any) -> Any:
     return value._array if isinstance(value, NDArray) else value
 
 
-def _own(made: Any) -> Array:
-    array = np.asarray(made)
+def _own(result: Any) -> Array:
+    array = np.asarray(result)
     return np.array(array.reshape(1) if array.ndim == 0 else array, order="C")

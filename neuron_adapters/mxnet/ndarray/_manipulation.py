@@ -91,7 +91,7 @@ def _pad(data: Array, mode: str, pad_width: Sequence[int], constant_value: float
 def _broadcast_to(data: Array, shape: Sequence[int]) -> Array:
     """Repeated along axes of length one; a 0 keeps what is there."""
     kept = data.shape if len(shape) == data.ndim else (0,) * (len(shape) - data.ndim) + data.shape
-    return np.broadcast_to(data, tuple(one or old for one, old in zip(shape, kept)))
+    return np.broadcast_to(data, tuple(new or old for new, old in zip(shape, kept)))
 
 
 @function("broadcast_like")
@@ -104,24 +104,24 @@ def _broadcast_like(lhs: Array, rhs: Array) -> Array:
 def _broadcast_axis(data: Array, axis: int | Sequence[int], size: int | Sequence[int]) -> Array:
     """Repeated along ``axis`` to ``size``."""
     shape = list(data.shape)
-    for one, length in zip(np.atleast_1d(axis), np.atleast_1d(size)):
-        shape[one] = int(length)
+    for place, length in zip(np.atleast_1d(axis), np.atleast_1d(size)):
+        shape[place] = int(length)
     return np.broadcast_to(data, shape)
 
 
 @function("concat", "Concat")
 def _concat(*data: Array, dim: int = 1) -> Array:
     """Joined along ``dim``."""
-    for one in data[1:]:
-        _same_dtype(data[0], one)
+    for array in data[1:]:
+        _same_dtype(data[0], array)
     return np.concatenate(data, axis=dim)
 
 
 @function("stack")
 def _stack(*data: Array, axis: int = 0) -> Array:
     """Joined along a new axis."""
-    for one in data[1:]:
-        _same_dtype(data[0], one)
+    for array in data[1:]:
+        _same_dtype(data[0], array)
     return np.stack(data, axis=axis)
 
 
@@ -131,15 +131,15 @@ def _split(data: Array, num_outputs: int, axis: int = 1, squeeze_axis: bool = Fa
     if data.shape[axis] % num_outputs:
         raise MXNetValueError(f"{data.shape[axis]} along axis {axis} cannot be split into {num_outputs} equal parts.")
     parts = np.split(data, num_outputs, axis)
-    made = [np.squeeze(one, axis) for one in parts] if squeeze_axis else parts
-    return made[0] if num_outputs == 1 else made
+    squeezed = [np.squeeze(part, axis) for part in parts] if squeeze_axis else parts
+    return squeezed[0] if num_outputs == 1 else squeezed
 
 
 @function("slice", "crop")
 def _slice(data: Array, begin: Sequence[int | None], end: Sequence[int | None], step: Sequence[Any] = ()) -> Array:
     """From ``begin`` to ``end`` along the first axes."""
     steps = tuple(step) or (None,) * len(begin)
-    return data[tuple(slice(*one) for one in zip(begin, end, steps))]
+    return data[tuple(slice(*bounds) for bounds in zip(begin, end, steps))]
 
 
 @function("slice_axis")
@@ -246,10 +246,10 @@ def _fully_connected(
     if num_hidden not in (None, len(weight)):
         raise MXNetValueError(f"num_hidden is {num_hidden}, and weight has the shape {weight.shape}.")
     rows = data.reshape(data.shape[0], -1) if flatten else data
-    made = rows @ weight.T
-    return made if no_bias or bias is None else made + bias
+    product = rows @ weight.T
+    return product if no_bias or bias is None else product + bias
 
 
-def _same_dtype(one: Array, other: Array) -> None:
-    if one.dtype != other.dtype:
-        raise MXNetValueError(f"all arrays must have one dtype, got {one.dtype} and {other.dtype}: use astype().")
+def _same_dtype(left: Array, right: Array) -> None:
+    if left.dtype != right.dtype:
+        raise MXNetValueError(f"all arrays must have one dtype, got {left.dtype} and {right.dtype}: use astype().")

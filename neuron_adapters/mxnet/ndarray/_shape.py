@@ -16,31 +16,31 @@ def reshaped(shape: Sequence[int], asked: Sequence[int], reverse: bool = False) 
     0 keeps a dimension, -1 is what is left over, -2 keeps all that follow, -3 joins two, and -4 splits one into the
     two that come after it. ``reverse`` reads both from the right. Raises MXNetValueError where it cannot be.
     """
-    given, codes = list(shape), list(asked)
+    sizes, codes = list(shape), list(asked)
     if reverse:
-        given, codes = given[::-1], codes[::-1]
-    made: list[int] = []
+        sizes, codes = sizes[::-1], codes[::-1]
+    reshaped: list[int] = []
     at = step = 0
     while step < len(codes):
         code = codes[step]
         step += 1
         if code >= -1:
-            if code == 0 and at >= len(given):
+            if code == 0 and at >= len(sizes):
                 raise _impossible(shape, asked)
-            made.append(given[at] if code == 0 else code)
+            reshaped.append(sizes[at] if code == 0 else code)
             at += 1
         elif code == -2:
-            made += given[at:]
-            at = len(given)
-        elif code == -3 and at + 1 < len(given):
-            made.append(given[at] * given[at + 1])
+            reshaped += sizes[at:]
+            at = len(sizes)
+        elif code == -3 and at + 1 < len(sizes):
+            reshaped.append(sizes[at] * sizes[at + 1])
             at += 2
-        elif code == -4 and at < len(given) and step + 1 < len(codes):
-            made += _split(given[at], codes[step], codes[step + 1])
+        elif code == -4 and at < len(sizes) and step + 1 < len(codes):
+            reshaped += _split(sizes[at], codes[step], codes[step + 1])
             at, step = at + 1, step + 2
         else:
             raise _impossible(shape, asked)
-    result = tuple(_fill(made[::-1] if reverse else made, math.prod(shape)))
+    result = tuple(_fill(reshaped[::-1] if reverse else reshaped, math.prod(shape)))
     if math.prod(result) != math.prod(shape) or min(result, default=0) < 0:
         raise _impossible(shape, asked)
     return result
@@ -51,10 +51,12 @@ def axes_of(axis: int | Sequence[int] | None, dimensions: int, exclude: bool = F
     if axis is None or axis == ():
         named = tuple(range(dimensions))
     else:
-        named = tuple(one + dimensions if one < 0 else one for one in ((axis,) if isinstance(axis, int) else axis))
-    if any(not 0 <= one < dimensions for one in named):
+        named = tuple(
+            number + dimensions if number < 0 else number for number in ((axis,) if isinstance(axis, int) else axis)
+        )
+    if any(not 0 <= number < dimensions for number in named):
         raise MXNetValueError(f"axis must be from {-dimensions} to {dimensions - 1}, got {axis!r}.")
-    return tuple(one for one in range(dimensions) if one not in named) if exclude else named
+    return tuple(number for number in range(dimensions) if number not in named) if exclude else named
 
 
 def _split(length: int, first: int, second: int) -> list[int]:
@@ -67,13 +69,13 @@ def _split(length: int, first: int, second: int) -> list[int]:
     return [first, second]
 
 
-def _fill(made: list[int], size: int) -> list[int]:
-    if made.count(-1) > 1:
-        raise MXNetValueError(f"only one -1 can be worked out, got {tuple(made)}.")
-    if -1 in made:
-        known = math.prod(one for one in made if one != -1)
-        made[made.index(-1)] = size // known if known else 0
-    return made
+def _fill(sizes: list[int], size: int) -> list[int]:
+    if sizes.count(-1) > 1:
+        raise MXNetValueError(f"only one -1 can be worked out, got {tuple(sizes)}.")
+    if -1 in sizes:
+        known = math.prod(length for length in sizes if length != -1)
+        sizes[sizes.index(-1)] = size // known if known else 0
+    return sizes
 
 
 def _impossible(shape: Sequence[int], asked: Sequence[int]) -> MXNetValueError:

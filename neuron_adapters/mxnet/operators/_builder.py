@@ -1,4 +1,4 @@
-"""Where translations put the ONNX nodes they make. It holds plain Python; ``_onnx`` makes the model of it."""
+"""Collects the ONNX nodes that translations add, as plain Python; ``_onnx`` makes the model of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tensor(Value):
 
 
 @dataclass(frozen=True)
-class Made:
+class OnnxNode:
     """An ONNX node."""
 
     op: str
@@ -51,7 +51,7 @@ class Builder:
     of the dtype of the first value, None an input that is left out."""
 
     def __init__(self) -> None:
-        self.made: list[Made] = []
+        self.nodes: list[OnnxNode] = []
         self.constants: dict[str, Array] = {}
         self.outputs: list[Tensor] = []
         """Of the MXNet operator whose turn it is; only their dtypes and shapes say something."""
@@ -67,12 +67,14 @@ class Builder:
     def __getattr__(self, op: str) -> Callable[..., Value]:
         if not op[0].isupper():
             raise AttributeError(op)
-        return lambda *inputs, **attributes: self.several(op, 1, *inputs, **attributes)[0]
+        return lambda *inputs, **attributes: self.node(op, 1, *inputs, **attributes)[0]
 
-    def several(self, op: str, outputs: int, *inputs: Value | float | None, **attributes: Any) -> list[Value]:
-        """A node of several outputs, all of the dtype of the first input."""
-        dtype = next(one.dtype for one in inputs if isinstance(one, Value))
-        taken = [one if one is None or isinstance(one, Value) else self.constant(one, dtype) for one in inputs]
+    def node(self, op: str, outputs: int, *inputs: Value | float | None, **attributes: Any) -> list[Value]:
+        """Add a node. Its outputs have the dtype of the first input."""
+        dtype = next(value.dtype for value in inputs if isinstance(value, Value))
+        taken = [
+            value if value is None or isinstance(value, Value) else self.constant(value, dtype) for value in inputs
+        ]
         if op in _TO_BOOL:
             dtype = "bool"
         elif op in _TO_INT64:
@@ -82,10 +84,10 @@ class Builder:
         elif op == "OneHot":
             dtype = taken[2].dtype  # type: ignore[union-attr]
         values = [self._value(dtype) for _ in range(outputs)]
-        names = ["" if one is None else one.name for one in taken]
+        names = ["" if value is None else value.name for value in taken]
         while not names[-1]:
             del names[-1]
-        self.made.append(Made(op, names, [one.name for one in values], attributes))
+        self.nodes.append(OnnxNode(op, names, [value.name for value in values], attributes))
         return values
 
     def constant(self, value: Any, dtype: str = "int64") -> Value:
@@ -111,16 +113,16 @@ class Builder:
         """``value`` with its axes in another order."""
         return value if list(order) == list(range(len(order))) else self.Transpose(value, perm=list(order))
 
-    def swap(self, value: Value, rank: int, one: int, two: int) -> Value:
+    def swap(self, value: Value, rank: int, first: int, second: int) -> Value:
         """``value``, of ``rank`` axes, with two of them swapped."""
         order = list(range(rank))
-        order[one], order[two] = order[two], order[one]
+        order[first], order[second] = order[second], order[first]
         return self.transpose(value, order)
 
     def slice(self, value: Value, axis: int, begin: int, end: int | None = None, step: int = 1) -> Value:
         """A part of ``value`` along one axis. Without ``end``, to where it ends in that direction."""
         last = end if end is not None else (_LAST if step > 0 else -_LAST)
-        return self.Slice(value, *(self.constant([one]) for one in (begin, last, axis, step)))
+        return self.Slice(value, *(self.constant([number]) for number in (begin, last, axis, step)))
 
     def at(self, value: Value, axis: int, index: int) -> Value:
         """One place along an axis, which goes."""
@@ -130,7 +132,7 @@ class Builder:
         """Parts of ``value`` along an axis."""
         if len(sizes) == 1:
             return [value]
-        return self.several("Split", len(sizes), value, self.constant(list(sizes)), axis=axis)
+        return self.node("Split", len(sizes), value, self.constant(list(sizes)), axis=axis)
 
     def squeeze(self, value: Value, *axes: int) -> Value:
         """``value`` without those axes."""
@@ -148,11 +150,11 @@ class Builder:
         """``op``, as ONNX calls it ("ReduceMean"), over ``axes``; over none of them, ``value``."""
         if not axes:
             return value
-        return self.several(op, 1, value, self.constant(list(axes)), keepdims=int(keep))[0]
+        return self.node(op, 1, value, self.constant(list(axes)), keepdims=int(keep))[0]
 
     def top(self, value: Value, k: int, axis: int, *, largest: bool) -> tuple[Value, Value]:
         """Values and int64 indices of the first ``k`` in order. Equal ones come in any order: engines keep none."""
-        values, indices = self.several("TopK", 2, value, self.constant([k]), axis=axis, largest=int(largest))
+        values, indices = self.node("TopK", 2, value, self.constant([k]), axis=axis, largest=int(largest))
         return values, Value(indices.name, "int64")
 
     def _value(self, dtype: str) -> Value:

@@ -90,7 +90,7 @@ def operator(
 
     def decorate(translate: Callable[..., Value | Sequence[Value]]) -> Callable[..., Value | Sequence[Value]]:
         first, *aliases = called
-        taken, given = _names(inputs), _names(outputs)
+        input_names, output_names = _names(inputs), _names(outputs)
 
         def read_shapes(
             attrs: Attrs, known: Sequence[MaybeShape], results: Sequence[MaybeShape]
@@ -98,14 +98,15 @@ def operator(
             return shapes(Attributes(attrs), list(known), list(results))
 
         def read_dtypes(attrs: Attrs, known: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
-            return dtypes(Attributes(attrs), list(known), len(given(attrs)))
+            return dtypes(Attributes(attrs), list(known), len(output_names(attrs)))
 
         def call(to: Any, attrs: Attrs, *tensors: Any) -> Sequence[Value]:
-            made = translate(to, Attributes(attrs), *tensors)
-            return [made] if isinstance(made, Value) else list(made)
+            values = translate(to, Attributes(attrs), *tensors)
+            return [values] if isinstance(values, Value) else list(values)
 
         register(
-            Operator(first, taken, given, read_shapes, read_dtypes, call, frozenset(auxiliary), variadic), *aliases
+            Operator(first, input_names, output_names, read_shapes, read_dtypes, call, frozenset(auxiliary), variadic),
+            *aliases,
         )
         return translate
 

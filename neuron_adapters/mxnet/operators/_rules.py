@@ -17,15 +17,15 @@ def complete(shape: MaybeShape) -> bool:
     return shape is not None and 0 not in shape
 
 
-def unify(one: MaybeShape, two: MaybeShape, what: str = "shapes") -> MaybeShape:
+def unify(left: MaybeShape, right: MaybeShape, what: str = "shapes") -> MaybeShape:
     """What both say of one shape. Raises ValueError where they contradict."""
-    if one is None or one == two:
-        return two
-    if two is None:
-        return one
-    if len(one) != len(two) or any(a and b and a != b for a, b in zip(one, two)):
-        raise ValueError(f"{what} {_words(one)} and {_words(two)} contradict")
-    return tuple(a or b for a, b in zip(one, two))
+    if left is None or left == right:
+        return right
+    if right is None:
+        return left
+    if len(left) != len(right) or any(a and b and a != b for a, b in zip(left, right)):
+        raise ValueError(f"{what} {_words(left)} and {_words(right)} contradict")
+    return tuple(a or b for a, b in zip(left, right))
 
 
 def same(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -42,8 +42,8 @@ def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
     def apply(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         if not all(complete(shape) for shape in ins):
             return ins, outs
-        made = rule(at, *ins)
-        shapes = [made] if not made or isinstance(made[0], int) else list(made)
+        inferred = rule(at, *ins)
+        shapes = [inferred] if not inferred or isinstance(inferred[0], int) else list(inferred)
         return ins, [unify(out, tuple(shape), "output") for out, shape in zip(outs, shapes)]  # type: ignore[arg-type]
 
     return apply
@@ -56,10 +56,10 @@ def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shape
         return ins, outs
     rank = max(len(left), len(right))
     sizes = []
-    for one, two in zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right):
-        if one > 1 and two > 1 and one != two:
+    for first, second in zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right):
+        if first > 1 and second > 1 and first != second:
             raise ValueError(f"shapes {_words(left)} and {_words(right)} cannot be broadcast to one")
-        sizes.append(max(one, two) if max(one, two) > 1 or min(one, two) else 0)
+        sizes.append(max(first, second) if max(first, second) > 1 or min(first, second) else 0)
     return ins, [unify(outs[0], tuple(sizes), "output")]
 
 

@@ -15,7 +15,7 @@ from neuron_adapters.mxnet.operators._rules import one_dtype, same, unify
 @operator("Activation", shapes=same, dtypes=one_dtype)
 def _activation(to: Builder, at: Attributes, x: Tensor) -> Value:
     kinds = {"relu": "Relu", "sigmoid": "Sigmoid", "softrelu": "Softplus", "softsign": "Softsign", "tanh": "Tanh"}
-    return to.several(kinds[at.choice("act_type", tuple(kinds))], 1, x)[0]
+    return to.node(kinds[at.choice("act_type", tuple(kinds))], 1, x)[0]
 
 
 def _leaky_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:

@@ -14,15 +14,15 @@ Binary = Callable[[Builder, Value, Value], Value]
 
 
 def _named(onnx: str) -> Binary:
-    return lambda to, x, y: to.several(onnx, 1, x, y)[0]
+    return lambda to, x, y: to.node(onnx, 1, x, y)[0]
 
 
 def _compared(onnx: str) -> Binary:
-    return lambda to, x, y: to.cast(to.several(onnx, 1, x, y)[0], x.dtype)
+    return lambda to, x, y: to.cast(to.node(onnx, 1, x, y)[0], x.dtype)
 
 
 def _logical(onnx: str) -> Binary:
-    return lambda to, x, y: to.cast(to.several(onnx, 1, true(to, x), true(to, y))[0], x.dtype)
+    return lambda to, x, y: to.cast(to.node(onnx, 1, true(to, x), true(to, y))[0], x.dtype)
 
 
 def true(to: Builder, x: Value) -> Value:

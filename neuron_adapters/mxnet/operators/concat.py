@@ -27,8 +27,8 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
         sizes[sizes.index(0)] = total - sum(sizes)
     elif all(sizes):
         total = sum(sizes)
-    made = [(*beside[:axis], size, *beside[axis + 1 :]) for size in (*sizes, total)]
-    return [unify(one, two) for one, two in zip(ins, made)], [unify(outs[0], made[-1], "output")]
+    inferred = [(*beside[:axis], size, *beside[axis + 1 :]) for size in (*sizes, total)]
+    return [unify(known, shape) for known, shape in zip(ins, inferred)], [unify(outs[0], inferred[-1], "output")]
 
 
 @operator("Concat", "concat", "_sparse_concat", "_rnn_param_concat", inputs=arguments, shapes=_joined_shapes,
@@ -47,7 +47,7 @@ def _stacked(at: Attributes, *shapes: Shape) -> Shape:
 @operator("stack", inputs=arguments, shapes=forward(_stacked), dtypes=one_dtype, variadic="num_args")
 def _stack(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
     axis = axis_of(at.integer("axis", 0), len(tensors[0].shape) + 1)
-    return to.Concat(*(to.unsqueeze(one, axis) for one in tensors), axis=axis)
+    return to.Concat(*(to.unsqueeze(tensor, axis) for tensor in tensors), axis=axis)
 
 
 def _outputs(count: int) -> list[str]:
@@ -65,11 +65,11 @@ def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     if at.flag("squeeze_axis", default=False):
         if size > 1:
             raise ValueError(f"attribute squeeze_axis must be False where parts of axis {axis} have size {size}")
-        made = (*data[:axis], *data[axis + 1 :])
+        stacked = (*data[:axis], *data[axis + 1 :])
     else:
-        made = (*data[:axis], size, *data[axis + 1 :])
-    made = made or (1,)
-    shape: MaybeShape = made
+        stacked = (*data[:axis], size, *data[axis + 1 :])
+    stacked = stacked or (1,)
+    shape: MaybeShape = stacked
     for out in outs:
         shape = unify(shape, out, "output")
     return ins, [shape] * count

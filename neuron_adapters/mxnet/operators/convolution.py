@@ -72,8 +72,8 @@ def _convolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shap
         if size and room < 0:
             raise ValueError(f"attribute kernel {kernel} is larger than the padded data {data[2:]}")
         sizes.append(room // step + 1 if size else 0)
-    made = _channels_back((data[0], filters, *sizes), last)
-    return ins, [unify(outs[0], made, "output")]
+    shape = _channels_back((data[0], filters, *sizes), last)
+    return ins, [unify(outs[0], shape, "output")]
 
 
 @operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes,
@@ -82,7 +82,7 @@ def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias
     kernel = at.integers("kernel")
     rank = len(kernel)
     last = channel_last(at)
-    made = to.Conv(
+    output = to.Conv(
         to_front(to, data, rank) if last else data,
         to_front(to, weight, rank) if last else weight,
         bias,
@@ -92,7 +92,7 @@ def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias
         pads=list(spatial(at, "pad", rank, 0) * 2),
         group=at.integer("num_group", 1),
     )
-    return to_back(to, made, rank) if last else made
+    return to_back(to, output, rank) if last else output
 
 
 def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Shape, Shape]:
@@ -111,11 +111,11 @@ def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Sh
             raise ValueError(f"attribute target_shape must be at most {tuple(full)}, got {target}")
         cut = [whole - wanted for whole, wanted in zip(full, target)]
         # The odd one is cut at the front.
-        return tuple((one + 1) // 2 for one in cut), tuple(one // 2 for one in cut), target
+        return tuple((size + 1) // 2 for size in cut), tuple(size // 2 for size in cut), target
     if any(more >= step for more, step in zip(adjust, stride)):
         raise ValueError(f"attribute adj must be less than stride {stride}, got {adjust}")
     after = tuple(border - more for border, more in zip(pad, adjust))
-    return pad, after, tuple(whole - one - two for whole, one, two in zip(full, pad, after))
+    return pad, after, tuple(whole - before - behind for whole, before, behind in zip(full, pad, after))
 
 
 def _deconvolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -146,8 +146,8 @@ def _deconvolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bi
         kernel_shape=list(kernel),
         strides=list(spatial(at, "stride", rank, 1)),
         dilations=list(spatial(at, "dilate", rank, 1)),
-        pads=[*before, *(max(one, 0) for one in after)],
-        output_padding=[max(-one, 0) for one in after],
+        pads=[*before, *(max(size, 0) for size in after)],
+        output_padding=[max(-size, 0) for size in after],
         group=at.integer("num_group", 1),
     )
 
@@ -164,8 +164,8 @@ def _upsampling_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shape
     if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":
         window = 2 * scale - scale % 2
         ins[1] = unify(ins[1], (data[1] if data else 0, 1, window, window), "weight")
-        made = data and (data[0], data[1], data[2] * scale, data[3] * scale)
-        return ins, [unify(outs[0], made, "output")]
+        enlarged_shape = data and (data[0], data[1], data[2] * scale, data[3] * scale)
+        return ins, [unify(outs[0], enlarged_shape, "output")]
     if not all(complete(shape) for shape in ins) or data is None:
         return ins, outs
     channels = [shape[1] for shape in ins if shape is not None]
@@ -183,7 +183,7 @@ def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> V
             data, others[0], kernel_shape=[window] * 2, strides=[scale] * 2, pads=[border] * 4, group=data.shape[1]
         )
     height, width = data.shape[2] * scale, data.shape[3] * scale
-    parts = [enlarged(to, one, height // one.shape[2], width // one.shape[3]) for one in (data, *others)]
+    parts = [enlarged(to, tensor, height // tensor.shape[2], width // tensor.shape[3]) for tensor in (data, *others)]
     if len(parts) == 1:
         return parts[0]
     if at.choice("multi_input_mode", ("concat", "sum"), "concat") == "concat":

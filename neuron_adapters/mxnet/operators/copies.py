@@ -57,7 +57,7 @@ def _widest(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
 
 
 def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    shapes = [unify(one, two) for one, two in zip(ins, outs)]
+    shapes = [unify(taken, copied) for taken, copied in zip(ins, outs)]
     return shapes, list(shapes)
 
 

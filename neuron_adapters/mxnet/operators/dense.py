@@ -28,12 +28,12 @@ def _connected_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes
         ins[2] = unify(ins[2], (hidden,), "bias")
     if data is None:
         return ins, outs
-    made: MaybeShape = (data[0], hidden) if flatten else (*data[:-1], hidden)
-    made = unify(outs[0], made, "output")
-    if made is not None:
+    output: MaybeShape = (data[0], hidden) if flatten else (*data[:-1], hidden)
+    output = unify(outs[0], output, "output")
+    if output is not None:
         # The batch may be known only from what comes after.
-        ins[0] = (made[0], *data[1:]) if flatten else (*made[:-1], data[-1])
-    return ins, [made]
+        ins[0] = (output[0], *data[1:]) if flatten else (*output[:-1], data[-1])
+    return ins, [output]
 
 
 @operator("FullyConnected", "_sparse_FullyConnected", inputs=with_bias(default_no_bias=False), shapes=_connected_shapes,
@@ -43,41 +43,41 @@ def _fully_connected(to: Builder, at: Attributes, data: Tensor, weight: Tensor, 
     x: Value = to.reshape(data, [data.shape[0], -1]) if flatten and len(data.shape) != 2 else data
     if flatten or len(data.shape) == 2:
         return to.Gemm(x, weight, bias, transB=1) if bias is not None else to.Gemm(x, weight, transB=1)
-    made = to.MatMul(x, to.transpose(weight, [1, 0]))
-    return made if bias is None else to.Add(made, bias)
+    product = to.MatMul(x, to.transpose(weight, [1, 0]))
+    return product if bias is None else to.Add(product, bias)
 
 
 def _dot_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
-    one = left[1:] if at.flag("transpose_a", default=False) else left[:-1]
-    two = right[:-1] if at.flag("transpose_b", default=False) else right[1:]
+    rows = left[1:] if at.flag("transpose_a", default=False) else left[:-1]
+    columns = right[:-1] if at.flag("transpose_b", default=False) else right[1:]
     inner = left[0] if at.flag("transpose_a", default=False) else left[-1]
     other = right[-1] if at.flag("transpose_b", default=False) else right[0]
     if inner != other:
         raise ValueError(f"the summed sizes must be equal, got {inner} and {other}")
-    return (*one, *two) or (1,)
+    return (*rows, *columns) or (1,)
 
 
 @operator("dot", "_sparse_dot", inputs=("lhs", "rhs"), shapes=forward(_dot_shape), dtypes=one_dtype)
 def _dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     """The sum over the last axis of the left and the first of the right; transposing reverses which."""
     if at.flag("transpose_a", default=False):
-        one = to.transpose(to.reshape(left, [left.shape[0], -1]), [1, 0])
+        rows = to.transpose(to.reshape(left, [left.shape[0], -1]), [1, 0])
     else:
-        one = to.reshape(left, [-1, left.shape[-1]])
+        rows = to.reshape(left, [-1, left.shape[-1]])
     if at.flag("transpose_b", default=False):
-        two = to.transpose(to.reshape(right, [-1, right.shape[-1]]), [1, 0])
+        columns = to.transpose(to.reshape(right, [-1, right.shape[-1]]), [1, 0])
     else:
-        two = to.reshape(right, [right.shape[0], -1])
-    return to.reshape(to.MatMul(one, two), to.outputs[0].shape)
+        columns = to.reshape(right, [right.shape[0], -1])
+    return to.reshape(to.MatMul(rows, columns), to.outputs[0].shape)
 
 
 def _matrix_shape(at: Attributes, left: Shape, right: Shape, *_more: Shape) -> Shape:
     rank_at_least(2, left)
-    one = left[:-2] + (left[:-3:-1] if at.flag("transpose_a", default=False) else left[-2:])
-    two = right[:-2] + (right[:-3:-1] if at.flag("transpose_b", default=False) else right[-2:])
-    if one[:-2] != two[:-2] or one[-1] != two[-2]:
-        raise ValueError(f"{one} and {two} (transposed as asked) must agree in the batch and the summed size")
-    return (*one[:-1], two[-1])
+    first = left[:-2] + (left[:-3:-1] if at.flag("transpose_a", default=False) else left[-2:])
+    second = right[:-2] + (right[:-3:-1] if at.flag("transpose_b", default=False) else right[-2:])
+    if first[:-2] != second[:-2] or first[-1] != second[-2]:
+        raise ValueError(f"{first} and {second} (transposed as asked) must agree in the batch and the summed size")
+    return (*first[:-1], second[-1])
 
 
 def _product(to: Builder, at: Attributes, left: Value, right: Value, rank: int) -> Value:
@@ -96,17 +96,17 @@ def _batch_dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Valu
 def _moved(at: Attributes, shape: Shape) -> list[int]:
     """The order of axes that brings the rows, at ``axis``, next to the columns."""
     axis = axis_of(at.integer("axis", -2), len(shape))
-    return [one for one in range(len(shape) - 1) if one != axis] + [axis, len(shape) - 1]
+    return [place for place in range(len(shape) - 1) if place != axis] + [axis, len(shape) - 1]
 
 
 def _back(order: list[int]) -> list[int]:
-    return [order.index(one) for one in range(len(order))]
+    return [order.index(place) for place in range(len(order))]
 
 
 def _gemm_shape(at: Attributes, left: Shape, right: Shape, *more: Shape) -> Shape:
     order = _moved(at, left)
-    made = _matrix_shape(at, tuple(left[one] for one in order), tuple(right[one] for one in order))
-    result = tuple(made[one] for one in _back(order))
+    product = _matrix_shape(at, tuple(left[place] for place in order), tuple(right[place] for place in order))
+    result = tuple(product[place] for place in _back(order))
     if more and more[0] != result:
         raise ValueError(f"C must be {result}")
     return result
@@ -115,15 +115,15 @@ def _gemm_shape(at: Attributes, left: Shape, right: Shape, *more: Shape) -> Shap
 @operator("_linalg_gemm2", "linalg_gemm2", inputs=("A", "B"), shapes=forward(_gemm_shape), dtypes=one_dtype)
 def _gemm2(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     order = _moved(at, left.shape)
-    made = _product(to, at, to.transpose(left, order), to.transpose(right, order), len(order))
-    return to.Mul(to.transpose(made, _back(order)), at.number("alpha", 1.0))
+    product = _product(to, at, to.transpose(left, order), to.transpose(right, order), len(order))
+    return to.Mul(to.transpose(product, _back(order)), at.number("alpha", 1.0))
 
 
 @operator("_linalg_gemm", "linalg_gemm", inputs=("A", "B", "C"), shapes=forward(_gemm_shape), dtypes=one_dtype)
 def _gemm(to: Builder, at: Attributes, left: Tensor, right: Tensor, added: Tensor) -> Value:
-    made = _gemm2(to, at, left, right)
-    assert isinstance(made, Value)
-    return to.Add(made, to.Mul(added, at.number("beta", 1.0)))
+    product = _gemm2(to, at, left, right)
+    assert isinstance(product, Value)
+    return to.Add(product, to.Mul(added, at.number("beta", 1.0)))
 
 
 def _syrk_shape(at: Attributes, data: Shape) -> Shape:
@@ -140,11 +140,11 @@ def _syrk(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 @operator("khatri_rao", inputs=arguments,
-          shapes=forward(lambda _at, *shapes: (prod(one[0] for one in shapes), shapes[0][1])), dtypes=one_dtype,
+          shapes=forward(lambda _at, *shapes: (prod(shape[0] for shape in shapes), shapes[0][1])), dtypes=one_dtype,
           variadic="num_args")  # fmt: skip
 def _khatri_rao(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:
     """Column by column, the Kronecker product."""
-    made: Value = first
+    product: Value = first
     for other in others:
-        made = to.reshape(to.Mul(to.unsqueeze(made, 1), to.unsqueeze(other, 0)), [-1, first.shape[1]])
-    return made
+        product = to.reshape(to.Mul(to.unsqueeze(product, 1), to.unsqueeze(other, 0)), [-1, first.shape[1]])
+    return product

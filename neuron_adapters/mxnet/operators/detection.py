@@ -62,7 +62,7 @@ def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: T
     rows = to.Concat(to.cast(chosen, scores.dtype), score, boxes, axis=2)
     valid = to.squeeze(to.GreaterOrEqual(score, at.number("threshold", 0.01)), 2)
     nothing = to.constant(-1.0, scores.dtype)
-    found, present = _compacted(to, rows, valid, count)
+    rows_left, present = _compacted(to, rows, valid, count)
     overlap, most = at.number("nms_threshold", 0.5), at.integer("nms_topk", -1)
     if 0 < overlap <= 1:
         rows, valid = _sorted(to, rows, to.squeeze(score, 2), valid, count)
@@ -74,10 +74,10 @@ def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: T
         marked = to.Concat(to.Where(to.unsqueeze(kept, 2), ids, nothing), to.slice(rows, 2, 1, 6), axis=2)
         if 0 < most < count:
             # Rows past nms_topk are suppressed, and stay in the order in which they were found.
-            rest = to.Concat(to.Add(to.Mul(ids, 0.0), -1.0), to.slice(found, 2, 1, 6), axis=2)
+            rest = to.Concat(to.Add(to.Mul(ids, 0.0), -1.0), to.slice(rows_left, 2, 1, 6), axis=2)
             marked = to.Where(to.constant((np.arange(count) < most).reshape(1, -1, 1), "bool"), marked, rest)
-        found = marked
-    return to.Where(to.unsqueeze(present, 2), found, nothing)
+        rows_left = marked
+    return to.Where(to.unsqueeze(present, 2), rows_left, nothing)
 
 
 def _decoded(to: Builder, at: Attributes, offsets: Value, anchors: Tensor) -> Value:
@@ -166,9 +166,9 @@ def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
     most = at.integer("topk", -1)
     if 0 < most < count:
         valid = to.And(valid, to.constant((np.arange(count) < most).reshape(1, -1), "bool"))
-    given, wanted = (at.choice(name, ("corner", "center"), "corner") for name in ("in_format", "out_format"))
+    source, wanted = (at.choice(name, ("corner", "center"), "corner") for name in ("in_format", "out_format"))
     boxes = to.slice(rows, 2, start, start + 4)
-    corners = boxes if given == "corner" else _corners(to, boxes)
+    corners = boxes if source == "corner" else _corners(to, boxes)
     apart = corners
     if at_id >= 0 and not at.flag("force_suppress", default=False):
         # Classes are moved to where they cannot overlap.
@@ -176,7 +176,7 @@ def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
         span = to.Sub(to.reduce("ReduceMax", flat, [0]), to.reduce("ReduceMin", flat, [0]))
         apart = to.Add(corners, to.Mul(to.slice(rows, 2, at_id, at_id + 1), to.Add(span, 1.0)))
     kept = _kept(to, apart, valid, None, (batch, 1, count), at.number("overlap_thresh", 0.5))
-    if wanted != given:
+    if wanted != source:
         turned = corners if wanted == "corner" else _centred(to, corners)
         parts = [to.slice(rows, 2, 0, start)] if start else []
         parts += [turned, to.slice(rows, 2, start + 4)] if start + 4 < width else [turned]
@@ -203,8 +203,8 @@ def _box_iou(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     """The overlap of each with each, as a share of what both cover."""
     center = at.choice("format", ("corner", "center"), "corner") == "center"
     sides = []
-    for place, one in enumerate((left, right)):
-        flat = to.reshape(one, [-1, 4])
+    for place, boxes in enumerate((left, right)):
+        flat = to.reshape(boxes, [-1, 4])
         flat = _corners(to, flat, 1) if center else flat
         sides.append([to.unsqueeze(part, 1 - place) for part in to.split(flat, 1, [2, 2])])
     (low, high), (other_low, other_high) = sides

@@ -103,7 +103,7 @@ def _like(to: Builder, x: Value, value: float) -> Value:
 
 
 def _named(onnx: str) -> Unary:
-    return lambda to, x: to.several(onnx, 1, x)[0]
+    return lambda to, x: to.node(onnx, 1, x)[0]
 
 
 UNARY: dict[str, Unary] = {

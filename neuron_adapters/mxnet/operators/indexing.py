@@ -18,21 +18,21 @@ def _ranges(at: Attributes, data: Shape) -> list[range]:
     begin, end, step = at.maybe_integers("begin"), at.maybe_integers("end"), at.maybe_integers("step")
     if len(begin) != len(end) or len(begin) > len(data) or (step and len(step) != len(begin)):
         raise ValueError(f"attributes begin, end and step must have as many parts, at most {len(data)}")
-    found = []
+    ranges = []
     for axis, size in enumerate(data):
         if axis >= len(begin):
-            found.append(range(size))
+            ranges.append(range(size))
             continue
         every = (step[axis] if step else None) or 1
         places = range(*slice(begin[axis], end[axis], every).indices(size))
         if not places:
             raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {size}")
-        found.append(places)
-    return found
+        ranges.append(places)
+    return ranges
 
 
 @operator("slice", "crop", "_sparse_slice", dtypes=one_dtype,
-          shapes=forward(lambda at, data: tuple(len(one) for one in _ranges(at, data))))  # fmt: skip
+          shapes=forward(lambda at, data: tuple(len(indices) for indices in _ranges(at, data))))  # fmt: skip
 def _slice(to: Builder, at: Attributes, data: Tensor) -> Value:
     value: Value = data
     for axis, places in enumerate(_ranges(at, data.shape)):
@@ -165,9 +165,9 @@ def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sha
 @operator("pick", "choose_element_0index", inputs=("data", "index"), shapes=_pick_shapes, dtypes=first_dtype)
 def _pick(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     axis = axis_of(at.integer("axis", -1), len(data.shape))
-    found = places(to, index, data.shape[axis], at.choice("mode", ("clip", "wrap"), "clip"))
+    indices = places(to, index, data.shape[axis], at.choice("mode", ("clip", "wrap"), "clip"))
     kept = [*data.shape[:axis], 1, *data.shape[axis + 1 :]]
-    return to.reshape(to.GatherElements(data, to.reshape(found, kept), axis=axis), to.outputs[0].shape)
+    return to.reshape(to.GatherElements(data, to.reshape(indices, kept), axis=axis), to.outputs[0].shape)
 
 
 @operator("one_hot", inputs=("indices",), shapes=forward(lambda at, index: (*index, at.integer("depth"))),
@@ -219,4 +219,4 @@ def _unravel(to: Builder, at: Attributes, data: Tensor) -> Value:
     for axis in reversed(range(len(sizes))):
         parts.append(left if axis == 0 else to.Mod(left, sizes[axis]))
         left = to.Div(left, sizes[axis])
-    return to.cast(to.Concat(*(to.unsqueeze(one, 0) for one in reversed(parts)), axis=0), data.dtype)
+    return to.cast(to.Concat(*(to.unsqueeze(part, 0) for part in reversed(parts)), axis=0), data.dtype)

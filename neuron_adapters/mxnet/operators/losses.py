@@ -26,7 +26,7 @@ def _softmax_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
 
 def _softmax_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     dtype = at.dtype("dtype") if at.has("dtype") else ins[0]
-    return [ins[0], *(one or "int32" for one in ins[1:])], [dtype] * count
+    return [ins[0], *(dtype_in or "int32" for dtype_in in ins[1:])], [dtype] * count
 
 
 def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
@@ -37,12 +37,12 @@ def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
         if sign / temperature != 1.0:
             value = to.Mul(value, sign / temperature)
         if length is None:
-            return to.several(onnx, 1, value, axis=axis)[0]
+            return to.node(onnx, 1, value, axis=axis)[0]
         inside = _inside(to, data, length, axis)
         lowest = to.constant(np.finfo(value.dtype).min, value.dtype)
-        made = to.several(onnx, 1, to.Where(inside, value, lowest), axis=axis)[0]
+        softmax = to.node(onnx, 1, to.Where(inside, value, lowest), axis=axis)[0]
         # Outside the length both give 0.
-        return to.Where(inside, made, to.constant(0.0, value.dtype))
+        return to.Where(inside, softmax, to.constant(0.0, value.dtype))
 
     return translate
 
@@ -73,10 +73,10 @@ def _labelled(label: Callable[[Attributes, tuple[int, ...]], tuple[int, ...]]) -
 
     def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         shape = unify(ins[0], outs[0])
-        given: MaybeShape = ins[1]
-        if shape is not None and (given is None or 0 in given):
-            given = label(at, shape)
-        return [shape, given], [shape]
+        known: MaybeShape = ins[1]
+        if shape is not None and (known is None or 0 in known):
+            known = label(at, shape)
+        return [shape, known], [shape]
 
     return rule
 

@@ -94,7 +94,7 @@ def _padding(at: Attributes, rank: int) -> tuple[list[int], list[int]]:
 
 
 def _padded(at: Attributes, data: Shape) -> Shape:
-    return tuple(size + one + two for size, one, two in zip(data, *_padding(at, len(data))))
+    return tuple(size + before + behind for size, before, behind in zip(data, *_padding(at, len(data))))
 
 
 @operator("Pad", "pad", shapes=forward(_padded), dtypes=one_dtype)
@@ -120,11 +120,13 @@ def _diagonal(at: Attributes, data: Shape) -> Shape:
     k = at.integer("k", 0)
     if len(data) == 1:
         return (data[0] + abs(k),) * 2
-    one, two = (axis_of(at.integer(name, default), len(data), name) for name, default in (("axis1", 0), ("axis2", 1)))
-    size = min(data[one] + min(k, 0), data[two] - max(k, 0))
+    first, second = (
+        axis_of(at.integer(name, default), len(data), name) for name, default in (("axis1", 0), ("axis2", 1))
+    )
+    size = min(data[first] + min(k, 0), data[second] - max(k, 0))
     if size < 1:
         raise ValueError(f"attribute k ({k}) lies outside {data}")
-    return (*(length for axis, length in enumerate(data) if axis not in (one, two)), size)
+    return (*(length for axis, length in enumerate(data) if axis not in (first, second)), size)
 
 
 @operator("diag", shapes=forward(_diagonal), dtypes=one_dtype)
@@ -135,11 +137,11 @@ def _diag(to: Builder, at: Attributes, data: Tensor) -> Value:
         ones = np.eye(to.outputs[0].shape[0], k=k)
         rows = to.Pad(data, to.constant([max(-k, 0), max(k, 0)]), 0.0)
         return to.Mul(to.constant(ones, data.dtype), to.unsqueeze(rows, 1))
-    one, two = axis_of(at.integer("axis1", 0), rank), axis_of(at.integer("axis2", 1), rank)
-    order = [axis for axis in range(rank) if axis not in (one, two)] + [one, two]
+    first, second = axis_of(at.integer("axis1", 0), rank), axis_of(at.integer("axis2", 1), rank)
+    order = [axis for axis in range(rank) if axis not in (first, second)] + [first, second]
     flat = to.reshape(to.transpose(data, order), [*to.outputs[0].shape[:-1], -1])
-    start = (max(-k, 0)) * data.shape[two] + max(k, 0)
-    places = start + np.arange(to.outputs[0].shape[-1]) * (data.shape[two] + 1)
+    start = (max(-k, 0)) * data.shape[second] + max(k, 0)
+    places = start + np.arange(to.outputs[0].shape[-1]) * (data.shape[second] + 1)
     return to.Gather(flat, to.constant(places), axis=rank - 2)
 
 

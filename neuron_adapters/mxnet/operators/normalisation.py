@@ -27,7 +27,7 @@ def _batch_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
 def _batch_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     """Beside float16 data the statistics are float32."""
     rest = "float32" if ins[0] == "float16" else ins[0]
-    return [ins[0], *(one or rest for one in ins[1:])], [ins[0], *[rest] * (count - 1)]
+    return [ins[0], *(dtype or rest for dtype in ins[1:])], [ins[0], *[rest] * (count - 1)]
 
 
 def _moments(*names: str) -> Callable[[Attributes], Sequence[str]]:
@@ -41,14 +41,14 @@ def _batch_norm(
     axis = axis_of(at.integer("axis", 1), len(data.shape))
     fixed = at.flag("fix_gamma", default=True)
     scale = to.constant(np.ones(gamma.shape), gamma.dtype) if fixed else gamma
-    parts = [to.cast(one, data.dtype) for one in (scale, beta, mean, var)]
+    parts = [to.cast(tensor, data.dtype) for tensor in (scale, beta, mean, var)]
     eps = at.number("eps", 1e-3)
     moved = to.swap(data, len(data.shape), 1, axis) if len(data.shape) > 1 else to.unsqueeze(data, 0)
-    made = to.BatchNormalization(moved, *parts, epsilon=eps)
-    made = to.swap(made, len(data.shape), 1, axis) if len(data.shape) > 1 else to.squeeze(made, 0)
+    output = to.BatchNormalization(moved, *parts, epsilon=eps)
+    output = to.swap(output, len(data.shape), 1, axis) if len(data.shape) > 1 else to.squeeze(output, 0)
     if len(to.outputs) == 1:
-        return [made]
-    return [made, mean, to.Reciprocal(to.Sqrt(to.Add(var, eps)))]
+        return [output]
+    return [output, mean, to.Reciprocal(to.Sqrt(to.Add(var, eps)))]
 
 
 operator(
@@ -60,8 +60,8 @@ operator(
 @operator("_contrib_BatchNormWithReLU", inputs=_BATCH, outputs=_moments("mean", "var"), shapes=_batch_shapes,
           dtypes=_batch_dtypes, auxiliary=_STATISTICS)  # fmt: skip
 def _batch_norm_relu(to: Builder, at: Attributes, *tensors: Tensor) -> list[Value]:
-    made, *others = _batch_norm(to, at, *tensors)
-    return [to.Relu(made), *others]
+    output, *others = _batch_norm(to, at, *tensors)
+    return [to.Relu(output), *others]
 
 
 def _instance_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -70,14 +70,14 @@ def _instance_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes
         return ins, outs
     if len(data) < 2:
         raise ValueError("data must have at least 2 axes")
-    return [data, *(unify(one, (data[1],), "channels") for one in ins[1:])], [data]
+    return [data, *(unify(shape, (data[1],), "channels") for shape in ins[1:])], [data]
 
 
 @operator("InstanceNorm", inputs=_AFFINE, shapes=_instance_shapes, dtypes=one_dtype)
 def _instance_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> Value:
     rank = len(data.shape)
-    made, _mean, _var = _standard(to, data, list(range(2, rank)), at.number("eps", 1e-3))
-    return _affine(to, made, gamma, beta, [-1] + [1] * (rank - 2))
+    output, _mean, _var = _standard(to, data, list(range(2, rank)), at.number("eps", 1e-3))
+    return _affine(to, output, gamma, beta, [-1] + [1] * (rank - 2))
 
 
 def _layer_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -85,9 +85,9 @@ def _layer_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
     if data is None:
         return ins, outs
     axis = axis_of(at.integer("axis", -1), len(data))
-    wide = [unify(one, (data[axis],), "gamma and beta") for one in ins[1:]]
+    wide = [unify(shape, (data[axis],), "gamma and beta") for shape in ins[1:]]
     reduced = tuple(1 if place == axis else size for place, size in enumerate(data))
-    return [data, *wide], [data, *(unify(one, reduced) for one in outs[1:])]
+    return [data, *wide], [data, *(unify(shape, reduced) for shape in outs[1:])]
 
 
 @operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_layer_shapes, dtypes=one_dtype)
@@ -97,9 +97,9 @@ def _layer_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: 
     eps = at.number("eps", 1e-5)
     if len(to.outputs) == 1 and axis == rank - 1:
         return [to.LayerNormalization(data, gamma, beta, axis=-1, epsilon=eps)]
-    made, mean, std = _standard(to, data, [axis], eps)
-    made = _affine(to, made, gamma, beta, [-1] + [1] * (rank - 1 - axis))
-    return [made, mean, std][: len(to.outputs)]
+    output, mean, std = _standard(to, data, [axis], eps)
+    output = _affine(to, output, gamma, beta, [-1] + [1] * (rank - 1 - axis))
+    return [output, mean, std][: len(to.outputs)]
 
 
 def _group_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -109,17 +109,17 @@ def _group_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
     groups = at.integer("num_groups", 1)
     if len(data) < 3 or data[1] % groups:
         raise ValueError(f"attribute num_groups ({groups}) must divide the channels of data of at least 3 axes")
-    wide = [unify(one, (groups,), "gamma and beta") for one in ins[1:]]
-    return [data, *wide], [data, *(unify(one, (data[0], groups)) for one in outs[1:])]
+    wide = [unify(shape, (groups,), "gamma and beta") for shape in ins[1:]]
+    return [data, *wide], [data, *(unify(shape, (data[0], groups)) for shape in outs[1:])]
 
 
 @operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_group_shapes, dtypes=one_dtype)
 def _group_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
     groups = at.integer("num_groups", 1)
     grouped = to.reshape(data, [data.shape[0], groups, -1])
-    made, mean, std = _standard(to, grouped, [2], at.number("eps", 1e-5))
-    made = to.reshape(_affine(to, made, gamma, beta, [-1, 1]), data.shape)
-    return [made, to.squeeze(mean, 2), to.squeeze(std, 2)][: len(to.outputs)]
+    output, mean, std = _standard(to, grouped, [2], at.number("eps", 1e-5))
+    output = to.reshape(_affine(to, output, gamma, beta, [-1, 1]), data.shape)
+    return [output, to.squeeze(mean, 2), to.squeeze(std, 2)][: len(to.outputs)]
 
 
 def _standard(to: Builder, x: Value, axes: list[int], eps: float) -> tuple[Value, Value, Value]:
@@ -159,17 +159,19 @@ def _moments_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     data = ins[0]
     if data is None:
         return ins, outs
-    axes = {axis_of(one, len(data)) for one in at.integers("axes", range(len(data)))}
+    axes = {axis_of(axis, len(data)) for axis in at.integers("axes", range(len(data)))}
     keep = at.flag("keepdims", default=False)
-    made = tuple(1 if place in axes else size for place, size in enumerate(data) if keep or place not in axes) or (1,)
-    return ins, [unify(one, made) for one in outs]
+    reduced = tuple(1 if place in axes else size for place, size in enumerate(data) if keep or place not in axes) or (
+        1,
+    )
+    return ins, [unify(shape, reduced) for shape in outs]
 
 
 @operator("moments", outputs=("output0", "output1"), shapes=_moments_shapes,
           dtypes=one_dtype)  # fmt: skip
 def _moments_over(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
-    axes = [axis_of(one, len(data.shape)) for one in at.integers("axes", range(len(data.shape)))]
+    axes = [axis_of(axis, len(data.shape)) for axis in at.integers("axes", range(len(data.shape)))]
     mean = to.reduce("ReduceMean", data, axes)
     middle = to.Sub(data, mean)
     var = to.reduce("ReduceMean", to.Mul(middle, middle), axes)
-    return [to.reshape(one, to.outputs[0].shape) for one in (mean, var)]
+    return [to.reshape(value, to.outputs[0].shape) for value in (mean, var)]

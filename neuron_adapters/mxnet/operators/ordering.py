@@ -38,8 +38,8 @@ def _top_shapes(at: Attributes, data: Shape) -> list[Shape]:
     if kind == "mask":
         return [data]
     k = k if k > 0 else size
-    made = (k,) if axis is None else (*data[:axis], k, *data[axis + 1 :])
-    return [made] * (2 if kind == "both" else 1)
+    shape = (k,) if axis is None else (*data[:axis], k, *data[axis + 1 :])
+    return [shape] * (2 if kind == "both" else 1)
 
 
 def _top_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
@@ -60,16 +60,16 @@ def _top_outputs(at: Attributes) -> list[str]:
 def _topk(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     kind = at.choice("ret_typ", _RETURNS, "indices")
     ascending = at.flag("is_ascend", default=False)
-    values, found, axis = _order(to, at, data, max(at.integer("k", 1), 0), ascending=ascending)
+    values, indices, axis = _order(to, at, data, max(at.integer("k", 1), 0), ascending=ascending)
     if kind == "value":
         return [values]
     if kind == "mask":
         flat = _axis(at, len(data.shape)) is None
         shape = [prod(data.shape)] if flat else list(data.shape)
         zeros = to.constant(np.zeros(shape), data.dtype)
-        ones = to.Add(to.Mul(to.cast(found, data.dtype), 0.0), 1.0)
-        return [to.reshape(to.ScatterElements(zeros, found, ones, axis=axis), data.shape)]
-    indices = to.cast(found, at.dtype("dtype", "float32"))
+        ones = to.Add(to.Mul(to.cast(indices, data.dtype), 0.0), 1.0)
+        return [to.reshape(to.ScatterElements(zeros, indices, ones, axis=axis), data.shape)]
+    indices = to.cast(indices, at.dtype("dtype", "float32"))
     return [values, indices] if kind == "both" else [indices]
 
 
@@ -84,5 +84,5 @@ def _sort(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 @operator("argsort", shapes=forward(_sorted_shape), dtypes=to_dtype())
 def _argsort(to: Builder, at: Attributes, data: Tensor) -> Value:
-    found = _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[1]
-    return to.cast(found, to.outputs[0].dtype)
+    indices = _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[1]
+    return to.cast(indices, to.outputs[0].dtype)

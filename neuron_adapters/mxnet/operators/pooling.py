@@ -24,7 +24,7 @@ class _Window:
         self.stride = (1,) * rank if self.all else spatial(at, "stride", rank, 1)
         pad = (0,) * rank if self.all else spatial(at, "pad", rank, 0)
         convention = at.choice("pooling_convention", ("valid", "full", "same"), "valid")
-        self.before, after, made = list(pad), [], []
+        self.before, after, outputs = list(pad), [], []
         for size, window, step, border in zip(sizes, self.kernel, self.stride, pad):
             if not 0 < window <= size + 2 * border:
                 raise ValueError(f"attribute kernel {self.kernel} must fit the padded data, which is {sizes} without")
@@ -32,10 +32,10 @@ class _Window:
             count = -(-room // step) + 1 if convention == "full" else room // step + 1
             if convention == "same":
                 count = -(-(size + 2 * border) // step)
-            made.append(count)
+            outputs.append(count)
             # The last window may reach further than the padding, or end before it.
             after.append(max(0, (count - 1) * step + window - size - border))
-        self.after, self.sizes = after, tuple(made)
+        self.after, self.sizes = after, tuple(outputs)
 
 
 def _pooled_shape(at: Attributes, data: Shape) -> Shape:
@@ -86,8 +86,8 @@ def _pool(to: Builder, at: Attributes, data: Value, sizes: Shape) -> Value:
 def _counts(window: _Window, sizes: Shape) -> Array:
     """How many places of the padded data each window covers."""
     counts = np.ones((1, 1, *window.sizes))
-    for axis, (size, pad, made) in enumerate(zip(sizes, window.before, window.sizes)):
-        starts = np.arange(made) * window.stride[axis] - pad
+    for axis, (size, pad, count) in enumerate(zip(sizes, window.before, window.sizes)):
+        starts = np.arange(count) * window.stride[axis] - pad
         covered = np.minimum(starts + window.kernel[axis], size + pad) - starts
-        counts *= covered.reshape([-1 if one == axis + 2 else 1 for one in range(counts.ndim)])
+        counts *= covered.reshape([-1 if place == axis + 2 else 1 for place in range(counts.ndim)])
     return counts

@@ -55,16 +55,16 @@ def _norm(to: Builder, at: Attributes, data: Tensor) -> Value:
     order = at.integer("ord", 2)
     if order not in (1, 2):
         raise ValueError(f"attribute ord must be 1 or 2, got {order}")
-    made = to.reduce(f"ReduceL{order}", data, _axes(at, len(data.shape)))
-    return to.reshape(made, to.outputs[0].shape)
+    norm = to.reduce(f"ReduceL{order}", data, _axes(at, len(data.shape)))
+    return to.reshape(norm, to.outputs[0].shape)
 
 
 def _arg(onnx: str) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
         axis = at.maybe_integer("axis")
         value = to.reshape(data, [-1]) if axis is None else data
-        made = to.several(onnx, 1, value, axis=0 if axis is None else axis, keepdims=1)[0]
-        return to.cast(to.reshape(made, to.outputs[0].shape), "float32")
+        places = to.node(onnx, 1, value, axis=0 if axis is None else axis, keepdims=1)[0]
+        return to.cast(to.reshape(places, to.outputs[0].shape), "float32")
 
     return translate
 
@@ -83,5 +83,5 @@ def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
           shapes=forward(lambda _at, *shapes: (len(shapes),)), dtypes=of_dtype("float32"),
           variadic="num_arrays")  # fmt: skip
 def _multi_sum_sq(to: Builder, _at: Attributes, *tensors: Tensor) -> Value:
-    flat = [to.reduce("ReduceSumSquare", to.reshape(one, [-1]), [0]) for one in tensors]
+    flat = [to.reduce("ReduceSumSquare", to.reshape(tensor, [-1]), [0]) for tensor in tensors]
     return to.cast(to.Concat(*flat, axis=0), "float32")

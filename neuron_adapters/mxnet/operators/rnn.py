@@ -62,8 +62,8 @@ def _shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     for place, name in enumerate(_inputs(at)):
         if name.startswith("state"):
             ins[place] = unify(ins[place], state, name)
-    made = [(length, batch, form.hidden * form.ways), state, state]
-    return ins, [unify(out, shape, "output") for out, shape in zip(outs, made)]
+    outputs = [(length, batch, form.hidden * form.ways), state, state]
+    return ins, [unify(out, shape, "output") for out, shape in zip(outs, outputs)]
 
 
 @operator("RNN", inputs=_inputs, outputs=_outputs, shapes=_shapes, dtypes=one_dtype)
@@ -76,9 +76,9 @@ def _rnn(to: Builder, at: Attributes, data: Tensor, parameters: Tensor, *states:
     finals: list[list[Value]] = []
     for layer in range(form.layers):
         taken = [value, *next(weights), None, *(state[layer] for state in first)]
-        made = _layer(to, form, taken)
-        value = to.reshape(to.transpose(made[0], [0, 2, 1, 3]), [length, batch, form.hidden * form.ways])
-        finals.append(made[1:])
+        results = _layer(to, form, taken)
+        value = to.reshape(to.transpose(results[0], [0, 2, 1, 3]), [length, batch, form.hidden * form.ways])
+        finals.append(results[1:])
     if not form.states:
         return [value]
     return [value, *(to.Concat(*state, axis=0) if form.layers > 1 else state[0] for state in zip(*finals))]
@@ -87,11 +87,11 @@ def _rnn(to: Builder, at: Attributes, data: Tensor, parameters: Tensor, *states:
 def _layer(to: Builder, form: _Form, taken: list[Value | None]) -> list[Value]:
     how = {"hidden_size": form.hidden, "direction": "bidirectional" if form.ways == 2 else "forward"}
     if form.mode == "lstm":
-        return to.several("LSTM", 3, *taken, **how)
+        return to.node("LSTM", 3, *taken, **how)
     if form.mode == "gru":
-        return to.several("GRU", 2, *taken, linear_before_reset=1, **how)
+        return to.node("GRU", 2, *taken, linear_before_reset=1, **how)
     kind = "Relu" if form.mode == "rnn_relu" else "Tanh"
-    return to.several("RNN", 2, *taken, activations=[kind] * form.ways, **how)
+    return to.node("RNN", 2, *taken, activations=[kind] * form.ways, **how)
 
 
 def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterator[list[Value]]:
@@ -107,11 +107,11 @@ def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterat
     for layer in range(form.layers):
         at = 2 * layer * form.ways
         mine, offsets = parts[at : at + 2 * form.ways], biases[at : at + 2 * form.ways]
-        ins = [_ordered(to, form, one, [-1, form.width(layer, width)]) for one in mine[::2]]
-        outs = [_ordered(to, form, one, [-1, form.hidden]) for one in mine[1::2]]
-        both = [to.Concat(*(_ordered(to, form, one, [-1]) for one in offsets[at : at + 2]), axis=0)
+        ins = [_ordered(to, form, gate, [-1, form.width(layer, width)]) for gate in mine[::2]]
+        outs = [_ordered(to, form, gate, [-1, form.hidden]) for gate in mine[1::2]]
+        both = [to.Concat(*(_ordered(to, form, offset, [-1]) for offset in offsets[at : at + 2]), axis=0)
                 for at in range(0, 2 * form.ways, 2)]  # fmt: skip
-        yield [to.Concat(*(to.unsqueeze(one, 0) for one in each), axis=0) for each in (ins, outs, both)]
+        yield [to.Concat(*(to.unsqueeze(weight, 0) for weight in each), axis=0) for each in (ins, outs, both)]
 
 
 def _ordered(to: Builder, form: _Form, value: Value, shape: list[int]) -> Value:

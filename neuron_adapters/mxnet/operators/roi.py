@@ -27,7 +27,7 @@ def _adaptive_average(to: Builder, _at: Attributes, data: Tensor) -> Value:
     new = to.outputs[0].shape[2:]
     if new == (1, 1):
         return to.reduce("ReduceMean", data, [2, 3])
-    return _weighted(to, data, *(_averages(old, made) for old, made in zip(data.shape[2:], new)))
+    return _weighted(to, data, *(_averages(old, new_size) for old, new_size in zip(data.shape[2:], new)))
 
 
 def _averages(old: int, new: int) -> Array:
@@ -44,17 +44,17 @@ def _resized(at: Attributes, *shapes: Shape) -> Shape:
     mode = at.choice("mode", _MODES, "size")
     if mode == "like":
         return (*data[:2], *shapes[1][2:])
-    made = []
+    weights = []
     for name, size in zip(("height", "width"), data[2:]):
         scale = at.number(f"scale_{name}", 0.0)
         if mode == "size":
-            made.append(int(scale * size) if at.has(f"scale_{name}") else at.integer(name, 1))
+            weights.append(int(scale * size) if at.has(f"scale_{name}") else at.integer(name, 1))
         elif mode == "odd_scale":
-            made.append(int(size * scale) if size % 2 == 0 else int((size - 1) * scale) + 1)
+            weights.append(int(size * scale) if size % 2 == 0 else int((size - 1) * scale) + 1)
         else:
             even, step = "even" in mode, 1 if mode.endswith("up") else -1
-            made.append(size if (size % 2 == 0) == even else size + step)
-    return (*data[:2], *made)
+            weights.append(size if (size % 2 == 0) == even else size + step)
+    return (*data[:2], *weights)
 
 
 _MODES = ("size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up")
@@ -65,7 +65,7 @@ _MODES = ("size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_dow
 def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | None = None) -> Value:
     corners = at.flag("align_corners", default=True)
     new = to.outputs[0].shape[2:]
-    return _weighted(to, data, *(_between(old, made, corners) for old, made in zip(data.shape[2:], new)))
+    return _weighted(to, data, *(_between(old, new_size, corners) for old, new_size in zip(data.shape[2:], new)))
 
 
 def _between(old: int, new: int, corners: bool) -> Array:
@@ -158,8 +158,8 @@ def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
     height, width = target
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     points = np.stack([across, down, np.ones(target)]).reshape(3, -1)
-    made = to.MatMul(to.reshape(data, [-1, 2, 3]), to.constant(points, data.dtype))
-    return to.reshape(made, [data.shape[0], 2, height, width])
+    sampled = to.MatMul(to.reshape(data, [-1, 2, 3]), to.constant(points, data.dtype))
+    return to.reshape(sampled, [data.shape[0], 2, height, width])
 
 
 @operator("SpatialTransformer", inputs=("data", "loc"), dtypes=one_dtype,

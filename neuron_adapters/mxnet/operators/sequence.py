@@ -57,8 +57,8 @@ def _sequence_mask(to: Builder, at: Attributes, data: Tensor, length: Tensor | N
 def _last_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     ins = _lengths(at, ins)
     data = ins[0]
-    made: MaybeShape = None if data is None else (data[1 - _axis(at)], *data[2:])
-    return ins, [unify(outs[0], made, "output")]
+    output: MaybeShape = None if data is None else (data[1 - _axis(at)], *data[2:])
+    return ins, [unify(outs[0], output, "output")]
 
 
 @operator("SequenceLast", inputs=_inputs, shapes=_last_shapes, dtypes=first_dtype)
@@ -69,7 +69,7 @@ def _sequence_last(to: Builder, at: Attributes, data: Tensor, length: Tensor | N
     last = to.Sub(to.cast(length, "int64"), 1)
     rows = to.constant(np.arange(data.shape[1 - axis]))
     pair = (last, rows) if axis == 0 else (rows, last)
-    return to.GatherND(data, to.Concat(*(to.unsqueeze(one, 1) for one in pair), axis=1))
+    return to.GatherND(data, to.Concat(*(to.unsqueeze(number, 1) for number in pair), axis=1))
 
 
 @operator("SequenceReverse", inputs=_inputs, shapes=_kept, dtypes=first_dtype)
@@ -79,6 +79,6 @@ def _sequence_reverse(to: Builder, at: Attributes, data: Tensor, length: Tensor 
     # Within the length the place is mirrored, beyond it all stays.
     places = to.constant(_places(at, data))
     many = _by_row(to, at, length)
-    found = to.Where(to.Less(places, many), to.Sub(to.Sub(many, places), 1), places)
+    indices = to.Where(to.Less(places, many), to.Sub(to.Sub(many, places), 1), places)
     rows = to.constant(np.indices(data.shape[:2])[1])
-    return to.GatherND(data, to.Concat(to.unsqueeze(found, 2), to.unsqueeze(rows, 2), axis=2))
+    return to.GatherND(data, to.Concat(to.unsqueeze(indices, 2), to.unsqueeze(rows, 2), axis=2))

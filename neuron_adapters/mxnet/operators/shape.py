@@ -94,8 +94,8 @@ def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     if data is None:
         return _reshape_back(codes, ins, outs)
     reverse = at.flag("reverse", default=False)
-    made = reshaped(data[::-1], codes[::-1])[::-1] if reverse else reshaped(data, codes)
-    return ins, [unify(outs[0], made, "output")]
+    shape = reshaped(data[::-1], codes[::-1])[::-1] if reverse else reshaped(data, codes)
+    return ins, [unify(outs[0], shape, "output")]
 
 
 def _reshape_back(codes: Shape, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -115,11 +115,11 @@ def _span(at: Attributes, side: str, rank: int) -> tuple[int, int]:
 
 
 def _reshape_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
-    one, two = _span(at, "lhs", len(left)), _span(at, "rhs", len(right))
-    made = (*left[: one[0]], *right[two[0] : two[1]], *left[one[1] :])
-    if prod(made) != prod(left):
-        raise ValueError(f"{left} cannot be reshaped to {made}")
-    return made
+    left_span, right_span = _span(at, "lhs", len(left)), _span(at, "rhs", len(right))
+    shape = (*left[: left_span[0]], *right[right_span[0] : right_span[1]], *left[left_span[1] :])
+    if prod(shape) != prod(left):
+        raise ValueError(f"{left} cannot be reshaped to {shape}")
+    return shape
 
 
 def _like_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -133,11 +133,11 @@ def _reshape_like(to: Builder, _at: Attributes, left: Tensor, _right: Tensor) ->
 
 def _flat(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     data = ins[0]
-    made: MaybeShape = None if data is None else (data[0], prod(data[1:]))
-    made = unify(outs[0], made, "output")
-    if data is not None and made is not None:
-        ins[0] = (made[0], *data[1:])
-    return ins, [made]
+    output: MaybeShape = None if data is None else (data[0], prod(data[1:]))
+    output = unify(outs[0], output, "output")
+    if data is not None and output is not None:
+        ins[0] = (output[0], *data[1:])
+    return ins, [output]
 
 
 @operator("Flatten", "flatten", shapes=_flat, dtypes=one_dtype)
@@ -157,9 +157,9 @@ def _transposed(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shap
     if not known:
         return ins, outs
     order = _order(at, len(known))
-    made = ins[0] and tuple(ins[0][axis] for axis in order)
-    made = unify(outs[0], made, "output")
-    return [made and tuple(made[order.index(axis)] for axis in range(len(order)))], [made]
+    output = ins[0] and tuple(ins[0][axis] for axis in order)
+    output = unify(outs[0], output, "output")
+    return [output and tuple(output[order.index(axis)] for axis in range(len(order)))], [output]
 
 
 @operator("transpose", shapes=_transposed, dtypes=one_dtype)
@@ -168,10 +168,10 @@ def _transpose(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _swapped(at: Attributes, data: Shape) -> Shape:
-    one, two = (axis_of(at.integer(name, 0), len(data), name) for name in ("dim1", "dim2"))
-    made = list(data)
-    made[one], made[two] = made[two], made[one]
-    return tuple(made)
+    first, second = (axis_of(at.integer(name, 0), len(data), name) for name in ("dim1", "dim2"))
+    sizes = list(data)
+    sizes[first], sizes[second] = sizes[second], sizes[first]
+    return tuple(sizes)
 
 
 @operator("SwapAxis", "swapaxes", shapes=forward(_swapped), dtypes=one_dtype)
@@ -220,13 +220,13 @@ def _broadcast_to(to: Builder, _at: Attributes, data: Tensor) -> Value:
 
 
 def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
-    made = list(data)
+    sizes = list(data)
     for axis, size in zip(at.integers("axis", ()), at.integers("size", ())):
         place = axis_of(axis, len(data))
         if data[place] != 1:
             raise ValueError(f"attribute axis must name axes of size 1, axis {axis} has {data[place]}")
-        made[place] = size
-    return tuple(made)
+        sizes[place] = size
+    return tuple(sizes)
 
 
 @operator("broadcast_axis", "broadcast_axes", shapes=forward(_broadcast_axes), dtypes=one_dtype)
@@ -235,17 +235,17 @@ def _broadcast_axis(to: Builder, _at: Attributes, data: Tensor) -> Value:
 
 
 def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
-    made = list(left)
+    sizes = list(left)
     ones, twos = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
     if not ones and len(left) != len(right):
         raise ValueError(f"both inputs must have as many axes, got {left} and {right}")
     pairs = zip(ones, twos) if ones else zip(range(len(left)), range(len(right)))
-    for one, two in pairs:
-        place, size = axis_of(one, len(left), "lhs_axes"), right[axis_of(two, len(right), "rhs_axes")]
+    for left_axis, right_axis in pairs:
+        place, size = axis_of(left_axis, len(left), "lhs_axes"), right[axis_of(right_axis, len(right), "rhs_axes")]
         if left[place] not in (1, size):
             raise ValueError(f"{left} cannot be broadcast like {right}")
-        made[place] = size
-    return tuple(made)
+        sizes[place] = size
+    return tuple(sizes)
 
 
 @operator("broadcast_like", inputs=("lhs", "rhs"), shapes=forward(_broadcast_like_shape), dtypes=first_dtype)

@@ -95,9 +95,9 @@ Variable = var
 
 def Group(symbols: Sequence[Symbol]) -> Symbol:  # noqa: N802 - MXNet's name
     """All outputs of several symbols as one."""
-    if not symbols or not all(isinstance(one, Symbol) for one in symbols):
+    if not symbols or not all(isinstance(symbol, Symbol) for symbol in symbols):
         raise TypeError("Group() takes a list of symbols")
-    return Symbol([entry for one in symbols for entry in one._entries])
+    return Symbol([entry for symbol in symbols for entry in symbol._entries])
 
 
 def load(fname: str | os.PathLike[str]) -> Symbol:
@@ -165,8 +165,8 @@ def hypot(left: Any, right: Any) -> Symbol:
 
 def _either(kind: str, left: Any, right: Any) -> Symbol:
     first, second = (left, right) if isinstance(left, Symbol) else (right, left)
-    made: Symbol = first._combined(kind, second)
-    return made
+    combined: Symbol = first._combined(kind, second)
+    return combined
 
 
 def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:

@@ -53,9 +53,12 @@ def create(
     except ValueError as error:
         raise MXNetValueError(f"{operator_name} {name!r}: {error}.") from error
     _check_hidden(operator_name, expected, node.attrs)
-    given = _by_name(operator_name, expected, inputs, named)
+    symbols = _by_name(operator_name, expected, inputs, named)
     node.inputs = [
-        _single(operator_name, one, given[one]) if one in given else Entry(variable_of(node, one)) for one in expected
+        _single(operator_name, input_name, symbols[input_name])
+        if input_name in symbols
+        else Entry(variable_of(node, input_name))
+        for input_name in expected
     ]
     set_initial(node)
     return [Entry(node, index) for index in range(len(outputs))]
@@ -66,7 +69,7 @@ def attr_text(value: Any, key: str = "") -> str:
     if key == "dtype" and value is not None and not isinstance(value, str):
         return str(np.dtype(value).name)
     if isinstance(value, (tuple, list)):
-        inner = ", ".join(repr(one) if isinstance(one, str) else attr_text(one) for one in value)
+        inner = ", ".join(repr(element) if isinstance(element, str) else attr_text(element) for element in value)
         if isinstance(value, list):
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -103,13 +106,13 @@ def _by_name(
 ) -> dict[str, Symbol]:
     if len(inputs) > len(expected):
         raise MXNetValueError(f"{operator_name} takes {len(expected)} inputs here, got {len(inputs)}.")
-    given = dict(zip(expected, inputs))
+    symbols = dict(zip(expected, inputs))
     for key, symbol in named.items():
-        if key not in expected or key in given:
-            why = "is given twice" if key in given else "is none of its inputs here"
+        if key not in expected or key in symbols:
+            why = "is given twice" if key in symbols else "is none of its inputs here"
             raise MXNetValueError(f"{operator_name}: {key} {why}. They are: {', '.join(expected)}.")
-        given[key] = symbol
-    return given
+        symbols[key] = symbol
+    return symbols
 
 
 def _single(operator_name: str, name: str, symbol: Symbol) -> Entry:

@@ -30,7 +30,7 @@ class Namespace:
         return function_of(self._prefix + name, name)
 
     def __dir__(self) -> list[str]:
-        return [one[len(self._prefix) :] for one in names() if one.startswith(self._prefix)]
+        return [name[len(self._prefix) :] for name in names() if name.startswith(self._prefix)]
 
 
 @functools.cache
@@ -96,15 +96,15 @@ def _inputs(operator: Operator) -> list[str]:
 
 
 def _signature(signature: Called) -> inspect.Signature:
-    positional, keyword, several = _TAKEN
+    positional, keyword, variadic = _TAKEN
     if signature.variadic:
-        made = [inspect.Parameter(signature.inputs[0], several)]
+        parameters = [inspect.Parameter(signature.inputs[0], variadic)]
     else:
-        made = [inspect.Parameter(one, positional, default=None) for one in signature.inputs]
+        parameters = [inspect.Parameter(name, positional, default=None) for name in signature.inputs]
     kind = keyword if signature.variadic else positional
-    made += [inspect.Parameter(one, kind, default=...) for one in signature.attributes if one.isidentifier()]
-    made += [inspect.Parameter(one, keyword, default=None) for one in ("name", "attr")]
-    return inspect.Signature(made, return_annotation=Symbol)
+    parameters += [inspect.Parameter(name, kind, default=...) for name in signature.attributes if name.isidentifier()]
+    parameters += [inspect.Parameter(name, keyword, default=None) for name in ("name", "attr")]
+    return inspect.Signature(parameters, return_annotation=Symbol)
 
 
 def _describe(operator: Operator, signature: Called) -> str:

@@ -125,9 +125,9 @@ class Symbol(Operators):
     def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """The dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
         otherwise."""
-        given = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
+        known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
         graph = self._analysis()
-        inferred = graph.infer({}, given)
+        inferred = graph.infer({}, known)
         classes = {name: np.dtype(dtype).type for name, dtype in inferred.dtypes.items()}
         return (
             [classes[name] for name in graph.arguments],
@@ -148,7 +148,7 @@ class Symbol(Operators):
                 lines.append(f"Variable:{node.name}")
                 continue
             lines += ["-" * 20, f"Op:{node.op}, Name={node.name}", "Inputs:"]
-            lines += [f"\targ[{at}]={one.name}({index})" for at, (one, index) in enumerate(node.inputs)]
+            lines += [f"\targ[{at}]={source.name}({index})" for at, (source, index) in enumerate(node.inputs)]
             if node.attrs:
                 lines += ["Attrs:", *(f"\t{key}={value}" for key, value in sorted(node.attrs.items()))]
         return "\n".join(lines) + "\n"
@@ -200,22 +200,22 @@ class Symbol(Operators):
         """A copy in which symbols take the place of variables: by name, or in the order of arguments."""
         if args and kwargs:
             raise TypeError("compose only accepts symbols either by position or by name, not both")
-        if not all(isinstance(one, Symbol) for one in (*args, *kwargs.values())):
+        if not all(isinstance(symbol, Symbol) for symbol in (*args, *kwargs.values())):
             raise TypeError("compose takes symbols")
         arguments = self.list_inputs()
         if len(args) > len(arguments):
             raise MXNetValueError(f"{self!r} has {len(arguments)} arguments, got {len(args)}.")
-        given = {**dict(zip(arguments, args)), **kwargs}
-        for key, symbol in given.items():
+        replacements = {**dict(zip(arguments, args)), **kwargs}
+        for key, symbol in replacements.items():
             if key not in arguments:
                 raise MXNetValueError(f"{self!r} has no argument {key!r}. It has: {', '.join(arguments)}.")
             if len(symbol) != 1:
                 raise MXNetValueError(f"{key} takes one output, and {symbol!r} has {len(symbol)}.")
-        made = Symbol(_copy(self._entries, {key: symbol._entries[0] for key, symbol in given.items()}))
+        composed = Symbol(_copy(self._entries, {key: symbol._entries[0] for key, symbol in replacements.items()}))
         if name is not None:
-            for entry in made._entries:
+            for entry in composed._entries:
                 entry.node.name = name
-        return made
+        return composed
 
     def __getitem__(self, index: Any) -> Symbol:
         if isinstance(index, str):
@@ -302,15 +302,15 @@ class Symbol(Operators):
         for name in kwargs:
             if name not in inputs:
                 raise MXNetValueError(f"there is no argument {name!r}. These are: {', '.join(self.list_inputs())}.")
-        given = {**dict(zip(graph.arguments, args)), **kwargs}
-        return {name: one for name, one in given.items() if one is not None}
+        values = {**dict(zip(graph.arguments, args)), **kwargs}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _given_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        given = self._given(args, kwargs)
-        for name, shape in given.items():
+        known = self._given(args, kwargs)
+        for name, shape in known.items():
             if not isinstance(shape, (tuple, list)):
                 raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
-        return {name: tuple(map(int, shape)) for name, shape in given.items()}
+        return {name: tuple(map(int, shape)) for name, shape in known.items()}
 
 
 def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
@@ -337,15 +337,17 @@ def _bind() -> Any:
 
 def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
     """New nodes, but for ``replaced`` variables."""
-    made: dict[int, Node] = {}
+    copies: dict[int, Node] = {}
 
     def of(entry: Entry) -> Entry:
         if entry.node.op == "null" and entry.node.name in replaced:
             return replaced[entry.node.name]
-        return Entry(made[id(entry.node)], entry.index)
+        return Entry(copies[id(entry.node)], entry.index)
 
     for node in walk(heads):
-        made[id(node)] = Node(node.op, node.name, dict(node.attrs), [of(one) for one in node.inputs], node.subgraphs)
+        copies[id(node)] = Node(
+            node.op, node.name, dict(node.attrs), [of(source) for source in node.inputs], node.subgraphs
+        )
     return [of(entry) for entry in heads]
 
 
