@@ -97,23 +97,23 @@ def find(choice: str = AUTO) -> Engine | None:
         return None
 
 
-class Station:
-    """Where one slot runs a program. ``request()`` makes a request; ``pool`` keeps what the adapter made of finished
-    ones, so that a call in the steady state makes nothing and waits for nobody."""
+class RequestPool:
+    """The requests of a program on one set of CPUs. ``request()`` makes one; ``idle`` holds what the adapter keeps of
+    those that have finished, so that after warm-up a call neither allocates nor blocks."""
 
-    __slots__ = ("pool", "request")
+    __slots__ = ("idle", "request")
 
     def __init__(self, request: Callable[[], Request]) -> None:
         self.request = request
-        self.pool: deque[Any] = deque()
+        self.idle: deque[Any] = deque()
 
     def move(self, request: Callable[[], Request]) -> None:
-        """Run on another executable from now on. A call that is running puts its request into the old pool."""
+        """Make requests of another executable from now on. A call that is running leaves its request to the old one."""
         self.request = request
-        self.pool = deque()
+        self.idle = deque()
 
 
-class Place(NamedTuple):
+class CpuSet(NamedTuple):
     """A set of CPUs to run on. ``key`` tells it from others; ``cpus`` is empty where threads are not bound."""
 
     key: Hashable
@@ -134,49 +134,50 @@ class Deployment:
         self.program = program
         self.bf16 = bf16
         self._guard = Mutex()  # a signal handler may load a model here
-        self._places: dict[Hashable, Place] = {}
-        self._stations: dict[Hashable, Station] = {}
+        self._cpu_sets: dict[Hashable, CpuSet] = {}
+        self._pools: dict[Hashable, RequestPool] = {}
         self._lanes = 0
         self._shared: Executable | None = None
 
-    def settle(self, places: Sequence[Place]) -> list[Station]:
-        """A station for each of ``places``, which have the same number of threads. Loads what is not loaded yet.
+    def pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
+        """A pool for each of ``cpu_sets``, which have the same number of threads. Loads what is not loaded yet.
 
         Raises EngineError; then all is as before.
         """
-        return (self._guard.hold(), self._settle(places))[1]
+        return (self._guard.hold(), self._make_pools(cpu_sets))[1]
 
-    def _settle(self, places: Sequence[Place]) -> list[Station]:
-        new = {place.key: place for place in places if place.key not in self._stations}
+    def _make_pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
+        new = {cpu_set.key: cpu_set for cpu_set in cpu_sets if cpu_set.key not in self._pools}
         if not new:
             pass
-        elif (len(self._stations) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
-            stations = {key: Station(self._on(self._load(place.threads, 1), place)) for key, place in new.items()}
-            self._stations.update(stations)
-            self._places.update(new)
+        elif (len(self._pools) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
+            self._pools.update(
+                {key: RequestPool(self._on(self._load(cpus.threads, 1), cpus)) for key, cpus in new.items()}
+            )
+            self._cpu_sets.update(new)
         else:
             self._share(new)
-        return [self._stations[place.key] for place in places]
+        return [self._pools[cpu_set.key] for cpu_set in cpu_sets]
 
-    def _share(self, new: dict[Hashable, Place]) -> None:
-        """Let all places run in lanes of one executable; twice as many as before where they do not suffice."""
-        places = {**self._places, **new}
+    def _share(self, new: dict[Hashable, CpuSet]) -> None:
+        """Let all sets of CPUs run in lanes of one executable; twice as many as before where they do not suffice."""
+        cpu_sets = {**self._cpu_sets, **new}
         moving = new
-        if self._shared is None or self._lanes < len(places):
-            lanes = max(len(places), 2 * self._lanes)
+        if self._shared is None or self._lanes < len(cpu_sets):
+            lanes = max(len(cpu_sets), 2 * self._lanes)
             self._shared = self._load(next(iter(new.values())).threads, lanes)
-            self._lanes, moving = lanes, places
-        for key, place in moving.items():
-            request = self._on(self._shared, place)
-            if key in self._stations:
-                self._stations[key].move(request)
+            self._lanes, moving = lanes, cpu_sets
+        for key, cpu_set in moving.items():
+            request = self._on(self._shared, cpu_set)
+            if key in self._pools:
+                self._pools[key].move(request)
             else:
-                self._stations[key] = Station(request)
-        self._places = places
+                self._pools[key] = RequestPool(request)
+        self._cpu_sets = cpu_sets
 
     def _load(self, threads: int, lanes: int) -> Executable:
         return self.engine.load(self.program, threads, lanes, bf16=self.bf16)
 
     @staticmethod
-    def _on(executable: Executable, place: Place) -> Callable[[], Request]:
-        return lambda: executable.request(place.cpus)
+    def _on(executable: Executable, cpu_set: CpuSet) -> Callable[[], Request]:
+        return lambda: executable.request(cpu_set.cpus)

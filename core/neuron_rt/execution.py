@@ -78,7 +78,7 @@ class Slot:
 
     __slots__ = (
         "_core", "_cores", "_first", "_leaving", "_queue", "_resident", "_several", "core_range", "cpus", "framework",
-        "lanes", "last", "model", "name", "ncs", "row", "station", "threads", "timeout", "worker",
+        "lanes", "last", "model", "name", "ncs", "pool", "row", "threads", "timeout", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -104,8 +104,8 @@ class Slot:
         self.name = name
         self.timeout = timeout
         self.threads = len(cpus)
-        self.station: Any = None
-        """What the adapter keeps with this replica: where its engine runs it."""
+        self.pool: Any = None
+        """The engine's requests for this replica (``engine.RequestPool``); None where the framework computes."""
         # A group that spans every CPU needs no tying down.
         self.cpus = cpus if cpus < machine else frozenset()
         self.row = row = row or Row()

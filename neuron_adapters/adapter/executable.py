@@ -73,8 +73,8 @@ class Opened(Protocol):
 
     deployment: engines.Deployment
 
-    def call(self, station: engines.Station) -> Any:
-        """A new request of ``station`` with its buffers, for its pool."""
+    def call(self, pool: engines.RequestPool) -> Any:
+        """A new request of ``pool``, with its buffers."""
 
 
 P = TypeVar("P", bound=Opened)
@@ -121,8 +121,8 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
             return why
         why += ", so one thread computes"
     everywhere = all_cpus()
-    places = [
-        engines.Place(
+    cpu_sets = [
+        engines.CpuSet(
             slot.cpus or ("all" if slot.threads else slot.ncs),
             slot.cpus,
             1 if partly else slot.threads or everywhere,
@@ -130,17 +130,17 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
         for slot in slots
     ]
     try:
-        stations = opened.deployment.settle(places)
-        for station in stations:
-            if not station.pool:
-                station.pool.append(opened.call(station))
+        pools = opened.deployment.pools(cpu_sets)
+        for pool in pools:
+            if not pool.idle:
+                pool.idle.append(opened.call(pool))
     except EngineError as error:
         if framework is None:
             raise
         log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", slots[0].name, framework, error)
         return f"the engine cannot load it: {error}"
-    for slot, station in zip(slots, stations):
-        slot.station = station
+    for slot, pool in zip(slots, pools):
+        slot.pool = pool
     return Computation(opened.deployment.engine.name, why, opened.deployment.program.weights_bytes)
 
 

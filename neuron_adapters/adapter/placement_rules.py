@@ -5,25 +5,25 @@ Each gives a :class:`~neuron_rt.Place`, which the runtime's rules (P1, P2, P4) t
 
 from __future__ import annotations
 
-from neuron_rt import Config, NeuronConfigError, NotEnoughNeuronCoresError, Place
+from neuron_rt import Config, NeuronConfigError, NotEnoughNeuronCoresError, PlacementRequest
 from neuron_rt.config import GROUP_SIZES, VISIBLE_CORES
 
 #: Replicas of a model of one NC of a framework that replicates by itself (SPEC R3).
 DEFAULT_REPLICAS = 4
-ANYWHERE = Place()
+ANYWHERE = PlacementRequest()
 
 
-def default_placement(config: Config, need: int) -> Place:
+def default_placement(config: Config, need: int) -> PlacementRequest:
     """R3: where a framework that replicates by itself puts a model that nobody replicated: one replica for each group
     of NEURONCORE_GROUP_SIZES=Nx1, else up to four where there are no groups. A model of several NCs has one."""
     if need > 1:
         return ANYWHERE
     if config.replicas is not None:
-        return Place(starts=tuple(group.start for group in config.groups))
-    return ANYWHERE if config.groups else Place(copies=DEFAULT_REPLICAS)
+        return PlacementRequest(starts=tuple(group.start for group in config.groups))
+    return ANYWHERE if config.groups else PlacementRequest(copies=DEFAULT_REPLICAS)
 
 
-def at_context_index(config: Config, index: int, need: int, visible: int, call: str) -> Place:
+def at_context_index(config: Config, index: int, need: int, visible: int, call: str) -> PlacementRequest:
     """P3, C4: where a context with an index starts a model: at that visible NC or, where NEURONCORE_GROUP_SIZES is
     set, at the first NC of that group. ``visible``: NCs of the process; ``call``: the context, both for the error.
 
@@ -32,7 +32,7 @@ def at_context_index(config: Config, index: int, need: int, visible: int, call: 
     """
     sizes = config.environ.get(GROUP_SIZES)
     if sizes is None:
-        return Place(index)
+        return PlacementRequest(index)
     if VISIBLE_CORES in config.environ:
         raise NeuronConfigError.of(
             GROUP_SIZES, sizes, f"is set together with {VISIBLE_CORES}, and {call} cannot mean a group and an NC",
@@ -50,10 +50,10 @@ def at_context_index(config: Config, index: int, need: int, visible: int, call: 
             "the NC at which a model starts then.",
             need=need, start=index, visible=visible,
         )  # fmt: skip
-    return Place(groups[index].start)
+    return PlacementRequest(groups[index].start)
 
 
-def within_context(start_nc: int, nc_count: int, visible: int) -> Place:
+def within_context(start_nc: int, nc_count: int, visible: int) -> PlacementRequest:
     """R1: where a context of a start and a count leads; -1 leaves either to the runtime.
 
     Raises ValueError for what is not among the ``visible`` NCs.
@@ -64,4 +64,4 @@ def within_context(start_nc: int, nc_count: int, visible: int) -> Place:
         raise ValueError(
             f"nc_count={nc_count} is no number of visible NeuronCores: 1 to {visible}, or -1 for what the model needs"
         )
-    return Place(None if start_nc < 0 else start_nc, None if nc_count < 0 else nc_count)
+    return PlacementRequest(None if start_nc < 0 else start_nc, None if nc_count < 0 else nc_count)

@@ -35,14 +35,14 @@ class Executable:
         assert isinstance(computation, Computation), "without a framework only an engine computes"
         return computation
 
-    def everywhere(self) -> engines.Station:
-        """A station on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
-        (station,) = self.deployment.settle([engines.Place("cpu", frozenset(), all_cpus())])
-        return station
+    def everywhere(self) -> engines.RequestPool:
+        """A pool on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
+        (pool,) = self.deployment.pools([engines.CpuSet("cpu", frozenset(), all_cpus())])
+        return pool
 
-    def call(self, station: engines.Station) -> Call:
-        """A new request of ``station``, for its pool."""
-        return Call(station.request())
+    def call(self, pool: engines.RequestPool) -> Call:
+        """A new request of ``pool``."""
+        return Call(pool.request())
 
 
 class Call:
@@ -70,19 +70,19 @@ class Call:
 
 def run(
     executable: Executable,
-    station: engines.Station,
+    pool: engines.RequestPool,
     inputs: Sequence[int],
     outputs: Sequence[int],
     alive: object,  # noqa: ARG001 - the memory at those addresses, for as long as this runs: a caller may give up earlier
 ) -> None:
-    """Run once on ``station``. Requests come from its pool, so that after warm-up a call makes none."""
-    pool = station.pool
+    """Run once, by a request of ``pool``: after warm-up a call makes none."""
+    idle = pool.idle
     try:
-        call: Any = pool.pop()
+        call: Any = idle.pop()
     except IndexError:
-        call = executable.call(station)
+        call = executable.call(pool)
     call(inputs, outputs)
-    pool.append(call)  # after an exception it is dropped: its addresses may be half set
+    idle.append(call)  # after an exception it is dropped: its addresses may be half set
 
 
 def _engine() -> engines.Engine:

@@ -6,7 +6,7 @@ from neuron_adapters.adapter.placement_rules import at_context_index
 from neuron_adapters.mx._framework import FRAMEWORK, KIND
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
-from neuron_rt import Model, NotEnoughNeuronCoresError, Place, Runtime, init
+from neuron_rt import Model, NotEnoughNeuronCoresError, PlacementRequest, Runtime, init
 
 
 class NotEnoughCoresError(NotEnoughNeuronCoresError, MXNetError):
@@ -33,9 +33,9 @@ def place(model: Model, context: Context, beside: Model | None = None) -> None:
         raise NotEnoughCoresError(str(error), **vars(error)) from None
 
 
-def _where(runtime: Runtime, context: Context, need: int, beside: Model | None) -> Place:
+def _where(runtime: Runtime, context: Context, need: int, beside: Model | None) -> PlacementRequest:
     if beside is not None and beside.slots:
-        return Place(beside.placement[0].start_nc)
+        return PlacementRequest(beside.placement[0].start_nc)
     if context.device_type != "neuron":
-        return Place()
+        return PlacementRequest()
     return at_context_index(runtime.config, context.device_id, need, len(runtime.instance_ncs), "mx.neuron(i)")

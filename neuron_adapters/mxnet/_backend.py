@@ -18,7 +18,7 @@ from neuron_adapters.mxnet._graph import Entry
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
 from neuron_rt import Computation, Model
-from neuron_rt.engine import Station
+from neuron_rt.engine import RequestPool
 from neuron_rt.execution import Slot
 
 if TYPE_CHECKING:  # it brings all operators along
@@ -46,8 +46,8 @@ class Executable(Protocol):
     def prepare(self, slots: Sequence[Slot]) -> Computation:
         """Make ready to run on ``slots``; what computes there. Raises EngineError."""
 
-    def everywhere(self) -> Station:
-        """A station on all CPUs of the process: that of ``mx.cpu()``. Raises EngineError."""
+    def everywhere(self) -> RequestPool:
+        """A pool on all CPUs of the process: that of ``mx.cpu()``. Raises EngineError."""
 
 
 class Backend(Protocol):
@@ -67,8 +67,8 @@ class Backend(Protocol):
         Raises CompileError where there is no engine.
         """
 
-    def run(self, executable: Any, station: Any, inputs: Sequence[int], outputs: Sequence[int], alive: object) -> None:
-        """Run once on ``station``. ``inputs``, ``outputs``: addresses, in memory that ``alive`` keeps."""
+    def run(self, executable: Any, pool: Any, inputs: Sequence[int], outputs: Sequence[int], alive: object) -> None:
+        """Run once on ``pool``. ``inputs``, ``outputs``: addresses, in memory that ``alive`` keeps."""
 
     def new_model(self, name: str, cores: int, file: str = "") -> Model:
         """The runtime's model for a graph that needs ``cores`` NCs."""

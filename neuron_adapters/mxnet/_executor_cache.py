@@ -17,7 +17,7 @@ from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray
-from neuron_rt import CoreRange, Model, Place, PlainFramework, init
+from neuron_rt import CoreRange, Model, PlacementRequest, PlainFramework, init
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.symbol import Symbol
@@ -77,7 +77,7 @@ class ExecutorCache:
         """Another executor in the same place. The oldest but the first goes where there are too many."""
         executor = self._bind(signature, params)
         if self.model is not None and executor._model.placement != self.model.placement:
-            init().place(executor._model, Place(self.model.placement[0].start_nc))
+            init().place(executor._model, PlacementRequest(self.model.placement[0].start_nc))
         if len(self._executors) >= _MOST_SIGNATURES:
             del self._executors[list(self._executors)[1]]
         return executor

@@ -86,12 +86,12 @@ class Executor:
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))
         # A method of self would be a cycle, which frees its NCs later.
         self._model.prepare_with(self._executable.prepare)
-        self._station: engine.Station | None = None
+        self._pool: engine.RequestPool | None = None
         if context.device_type == "neuron" or graph.compiled:
             self._backend.place(self._model, context, beside)
             remember(self, self._model)
         else:
-            self._station = self._executable.everywhere()
+            self._pool = self._executable.everywhere()
 
     # -- running ------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Executor:
         """Call ``run`` on the NCs, where there are any. The executor's own lock is taken inside: a thread that held it
         and waited for the NCs could be waited for by a call of another thread that has them."""
         inputs = [(name, *self._checked(name, value)) for name, value in kwargs.items()]
-        if self._station is not None:
+        if self._pool is not None:
             return run(None, inputs)
         model = self._model
         slot = model.slot or model.pick()  # a forked child has none
@@ -138,8 +138,8 @@ class Executor:
             for index, (buffer, source) in self._staged.items():
                 np.copyto(buffer, source)
                 self._from[index] = address(buffer)
-            station: Any = self._station if slot is None else slot.station
-            self._backend.run(self._executable, station, self._from, self._to, self._alive)
+            pool: Any = self._pool if slot is None else slot.pool
+            self._backend.run(self._executable, pool, self._from, self._to, self._alive)
 
     def _checked(self, name: str, value: Any) -> tuple[NDArray, np.ndarray[Any, Any]]:
         """The argument of that name, and the array to copy to it. Raises TypeError and MXNetValueError."""
@@ -200,8 +200,8 @@ class Executor:
                 self._wire()
                 self._alive = (self._arrays, self.outputs, self._staged)
             seen, versions = self._load()
-            if self._station is not None:
-                self._station = self._executable.everywhere()
+            if self._pool is not None:
+                self._pool = self._executable.everywhere()
             else:
                 self._model.prepare_with(self._executable.prepare)
             self._versions = versions

@@ -80,33 +80,33 @@ class Executable:
         compiled shapes but for dimension 0. Raises InputArgumentError (SPEC K1)."""
         kinds = [(tensor._datatype_enum(), tensor._shape_tuple()) for tensor in tensors]
         batch = None if kinds == self._kinds else self._inputs.batch_of(tensors)
-        if slot.station is None and isinstance(self.inference, str):
+        if slot.pool is None and isinstance(self.inference, str):
             return slot.run(self.artifact.function, tensors, {})
         arrays = [tensor._numpy() for tensor in tensors]
-        if slot.station is None:
+        if slot.pool is None:
             results = slot.run(self.inference.run(slot), arrays, {}, False)  # type: ignore[union-attr] # noqa: FBT003
         elif batch is None:
-            results = slot.run(self._on_engine, (slot.station, arrays), {}, False)  # noqa: FBT003
+            results = slot.run(self._on_engine, (slot.pool, arrays), {}, False)  # noqa: FBT003
         else:
-            results = slot.run(self._slices, (slot.station, arrays, batch), {}, False)  # noqa: FBT003
+            results = slot.run(self._slices, (slot.pool, arrays, batch), {}, False)  # noqa: FBT003
         return self._pack(results)
 
-    def _on_engine(self, station: engines.Station, arrays: Sequence[Array]) -> list[Array]:
-        pool = station.pool
+    def _on_engine(self, pool: engines.RequestPool, arrays: Sequence[Array]) -> list[Array]:
+        idle = pool.idle
         try:
-            call = pool.pop()
+            call = idle.pop()
         except IndexError:
-            call = self._compiled.call(station)  # type: ignore[union-attr]
+            call = self._compiled.call(pool)  # type: ignore[union-attr]
         results: list[Array] = call(arrays)
-        pool.append(call)  # not after an exception: where it reads and writes may be half set
+        idle.append(call)  # not after an exception: where it reads and writes may be half set
         return results
 
-    def _slices(self, station: engines.Station, arrays: Sequence[Array], batch: int) -> list[Array]:
+    def _slices(self, pool: engines.RequestPool, arrays: Sequence[Array], batch: int) -> list[Array]:
         """Run on ``batch`` rows in slices of the compiled batch."""
         step, parts = self.artifact.record.batch, []
         for first, rows in slices(batch, step):
             slice_ = [_rows(array, first, step) for array in arrays]
-            parts.append([array[:rows] for array in self._on_engine(station, slice_)])
+            parts.append([array[:rows] for array in self._on_engine(pool, slice_)])
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
 
 

@@ -1,7 +1,7 @@
 """Lowers a function of TensorFlow's to the engine, and calls it there.
 
 ``lower`` runs when a model is compiled: it converts, and compares all results with TensorFlow's (SPEC K3).
-``open_program`` runs at every load. ``Compiled.call`` is what a station's pool keeps: a request with its buffers.
+``open_program`` runs at every load. ``Compiled.call`` is what a pool keeps: a request with its buffers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from neuron_adapters.adapter.lowering import SMALL, converting, race, tolerance,
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_rt import CompileError, EngineError
-from neuron_rt.engine import Deployment, Engine, Place, Station
+from neuron_rt.engine import CpuSet, Deployment, Engine, RequestPool
 
 Array = np.ndarray[Any, Any]
 
@@ -54,9 +54,9 @@ class Compiled:
         self.deployment = deployment
         self.shape = shape
 
-    def call(self, station: Station) -> Callable[[Sequence[Array]], list[Array]]:
-        """A new request of ``station`` with its buffers: a function of arrays."""
-        return _Call(station.request(), self.shape)
+    def call(self, pool: RequestPool) -> Callable[[Sequence[Array]], list[Array]]:
+        """A new request of ``pool`` with its buffers: a function of arrays."""
+        return _Call(pool.request(), self.shape)
 
 
 class _Call:
@@ -121,7 +121,7 @@ def lower(
     with trying(engine):
         shape = Shape(*([(array.shape, array.dtype) for array in arrays] for arrays in (inputs, results)))
         compiled = open_program(engine, lowered, weights, shape, bf16=bf16)
-        call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
+        call = compiled.call(compiled.deployment.pools([CpuSet("compiler", frozenset(), 1)])[0])
         for trial in (inputs, [_turned(array) for array in inputs]):
             _compare(engine, reference(trial), reference(trial), call(trial), bf16=bf16)
     why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"

@@ -25,7 +25,7 @@ from neuron_adapters.tf._framework import FRAMEWORK
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights
-from neuron_rt import Config, Model, Place, init
+from neuron_rt import Config, Model, PlacementRequest, init
 
 log = logging.getLogger("neuron_adapters")
 
@@ -202,9 +202,9 @@ def put(model: Model, replicas: int | None = None) -> None:
     runtime.place(model, _where(model, runtime.config, replicas))
 
 
-def _where(model: Model, config: Config, replicas: int | None) -> Place:
+def _where(model: Model, config: Config, replicas: int | None) -> PlacementRequest:
     if replicas is not None:
-        return Place(count=replicas)
+        return PlacementRequest(count=replicas)
     return default_placement(config, model.nc_count)
 
 

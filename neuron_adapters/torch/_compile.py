@@ -34,7 +34,7 @@ from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import flatten, map_tensors
-from neuron_rt import CompileError, Model, Place, init
+from neuron_rt import CompileError, Model, PlacementRequest, init
 from neuron_rt.engine import Engine
 
 log = logging.getLogger("neuron_adapters")
@@ -397,7 +397,7 @@ def _export(
             part.training = training
     compiled = Model(name, flags.pipeline_cores, FRAMEWORK, kind="torch")
     where = _context.current_place()
-    if where != Place():
+    if where != PlacementRequest():
         init().place(compiled, where)
     else:
         place_at_first_call(compiled, lambda model: init().place(model))

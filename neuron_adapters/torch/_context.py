@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 from neuron_adapters.adapter.placement_rules import within_context
-from neuron_rt import Place, init
+from neuron_rt import PlacementRequest, init
 
 _start_and_count: ContextVar[tuple[int, int] | None] = ContextVar("neuron_cores", default=None)
 _default: tuple[int, int] = (-1, -1)
@@ -34,10 +34,10 @@ def multicore_context() -> Iterator[None]:
         yield
 
 
-def current_place() -> Place:
+def current_place() -> PlacementRequest:
     """Where a load in this thread goes."""
     start, count = default_neuron_cores()
-    return Place(None if start < 0 else start, None if count < 0 else count)
+    return PlacementRequest(None if start < 0 else start, None if count < 0 else count)
 
 
 def default_neuron_cores() -> tuple[int, int]:
@@ -57,7 +57,7 @@ def visible_cores() -> int:
     return len(init().instance_ncs)
 
 
-def checked_place(start_nc: int, nc_count: int) -> Place:
+def checked_place(start_nc: int, nc_count: int) -> PlacementRequest:
     """The place that a start and a count name. Raises TypeError and ValueError."""
     for name, value in (("start_nc", start_nc), ("nc_count", nc_count)):
         if not isinstance(value, int) or isinstance(value, bool):

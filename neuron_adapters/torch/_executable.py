@@ -65,22 +65,22 @@ class Executable:
         self._method = self._native.method()
         return Computation("torch", computation, self._native.weights())
 
-    def __call__(self, station: engines.Station | None, *args: Any, **kwargs: Any) -> Any:
-        """Run at ``station`` on inputs of the compiled shapes and dtypes, or with dynamic batching of the compiled
+    def __call__(self, pool: engines.RequestPool | None, *args: Any, **kwargs: Any) -> Any:
+        """Run by a request of ``pool``, on inputs of the compiled shapes and dtypes, or with dynamic batching of those
         shapes but for dimension 0. Raises InputMismatchError (SPEC K1)."""
         if kwargs:
             args = self._inputs.positional(args, kwargs)
         if not self._fit(args):
-            return self._run_differing(station, args)
-        if station is None:
+            return self._run_differing(pool, args)
+        if pool is None:
             return self._method(*args)  # type: ignore[misc]
-        pool = station.pool
+        idle = pool.idle
         try:
-            call = pool.pop()
+            call = idle.pop()
         except IndexError:
-            call = self._compiled.call(station)  # type: ignore[union-attr]
+            call = self._compiled.call(pool)  # type: ignore[union-attr]
         result = call(args)
-        pool.append(call)  # not after an exception: where it reads and writes may be half set
+        idle.append(call)  # not after an exception: where it reads and writes may be half set
         return result
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
@@ -89,14 +89,14 @@ class Executable:
         other._accept(replace(self.artifact, dynamic_batch=dynamic), self._inputs.names)
         return other
 
-    def _run_differing(self, station: engines.Station | None, args: Sequence[Any]) -> Any:
+    def _run_differing(self, pool: engines.RequestPool | None, args: Sequence[Any]) -> Any:
         """Run on arguments that are not tensors in a row, all as compiled. Raises InputMismatchError."""
         args = [map_tensors(_detached, arg) for arg in args]
         batch = self._inputs.batch_of(list(flatten(args)))
-        if station is None:
+        if pool is None:
             return self._slices(batch, args, self._method)  # type: ignore[arg-type]
         # PyTorch only moves memory here, and must not use its threads for that.
-        run = lambda *slice_: self(station, *self._inputs.converted(slice_))
+        run = lambda *slice_: self(pool, *self._inputs.converted(slice_))
         return (FRAMEWORK.limit_threads(1), self._slices(batch, args, run))[1]
 
     def _slices(self, batch: int | None, args: Sequence[Any], run: Callable[..., Any]) -> Any:

@@ -1,7 +1,7 @@
 """Lowers a frozen TorchScript module to the engine, and calls it there.
 
 ``lower`` runs when a model is compiled: it converts, and compares all results with PyTorch's (SPEC K3).
-``open_program`` runs at every load. ``Compiled.call`` makes what a station's pool keeps: a request with its buffers.
+``open_program`` runs at every load. ``Compiled.call`` makes what a pool keeps: a request with its buffers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, EngineError
-from neuron_rt.engine import Deployment, Engine, Place, Station
+from neuron_rt.engine import CpuSet, Deployment, Engine, RequestPool
 
 _move = ctypes.PyDLL(None).memmove
 _move.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -65,16 +65,16 @@ class Compiled:
         self.inputs, self.outputs, self.template = shape
         self.sizes = tuple(tensor.size for tensor in shape.inputs), tuple(tensor.size for tensor in shape.outputs)
 
-    def call(self, station: Station) -> Callable[[Sequence[torch.Tensor]], Any]:
-        """A new request of ``station`` with its buffers: a function of the input tensors."""
-        return _Call(self, station)
+    def call(self, pool: RequestPool) -> Callable[[Sequence[torch.Tensor]], Any]:
+        """A new request of ``pool`` with its buffers: a function of the input tensors."""
+        return _Call(self, pool)
 
 
 class _Call:
     """A request with its buffers. Small tensors are copied, larger ones read and written where they are."""
 
-    def __init__(self, compiled: Compiled, station: Station) -> None:
-        request = station.request()
+    def __init__(self, compiled: Compiled, pool: RequestPool) -> None:
+        request = pool.request()
         if request.sizes != compiled.sizes:
             raise EngineError("its tensors are not those of the record")
         self._run = request.run
@@ -188,7 +188,7 @@ def lower(
                 [Tensor.like(tensor) for tensor in inputs], [Tensor.like(tensor) for tensor in results], structure
             )
             compiled = open_program(engine, lowered, frozen, shape, bf16=bf16)
-            call = compiled.call(compiled.deployment.settle([Place("compiler", frozenset(), 1)])[0])
+            call = compiled.call(compiled.deployment.pools([CpuSet("compiler", frozenset(), 1)])[0])
             for trial in (inputs, tuple(_turned(tensor) for tensor in inputs)):
                 _compare(engine, method(*trial), method(*trial), call(trial), bf16=bf16)
         why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino" if rival is None else _race(engine, call, rival, inputs)

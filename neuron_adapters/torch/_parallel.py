@@ -15,7 +15,7 @@ from neuron_adapters.torch import _placed
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import flatten, join, map_tensors
-from neuron_rt import Model, Place, init
+from neuron_rt import Model, PlacementRequest, init
 
 
 class DataParallel(torch.nn.Module):
@@ -63,7 +63,7 @@ class DataParallel(torch.nn.Module):
             self._enable_dynamic_batching()
         if self._executable is not None:
             self._model.prepare_with(self._executable.prepare)
-        init().place(self._model, Place(starts=starts))
+        init().place(self._model, PlacementRequest(starts=starts))
         remember(self, self._model)
 
     def disable_dynamic_batching(self) -> None:
@@ -80,7 +80,7 @@ class DataParallel(torch.nn.Module):
             if executable is None:
                 return model.run(target, *part[0], **part[1])
             slot = model.pick()
-            return slot.run(executable, (slot.station, *part[0]), part[1], slot.station is None)
+            return slot.run(executable, (slot.pool, *part[0]), part[1], slot.pool is None)
 
         if len(parts) == 1:
             return call(parts[0])

@@ -14,7 +14,7 @@ from neuron_adapters.torch import _context
 from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
-from neuron_rt import Model, Place, init
+from neuron_rt import Model, PlacementRequest, init
 
 _tracing = torch._C._get_tracing_state
 
@@ -50,7 +50,7 @@ class PlacedMethod:
 
 
 class CompiledMethod(PlacedMethod):
-    """``forward`` of a compiled module: runs its executable, at the replica's station of the engine if it has one."""
+    """``forward`` of a compiled module: runs its executable, by the engine's requests for the replica if it has any."""
 
     __slots__ = ()
 
@@ -59,8 +59,8 @@ class CompiledMethod(PlacedMethod):
             return self._method(*args, **kwargs)
         model = self._model
         slot = model.slot or model.pick()
-        station = slot.station
-        return slot.run(self._target, (station, *args), kwargs, station is None)
+        pool = slot.pool
+        return slot.run(self._target, (pool, *args), kwargs, pool is None)
 
     __call__._torchdynamo_disable = True  # type: ignore[attr-defined]
 
@@ -105,7 +105,7 @@ def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name:
     model, _artifact = new_model(module, "", name)
     model.prepare_with(executable.prepare)
     where = _context.current_place()
-    if where != Place():
+    if where != PlacementRequest():
         init().place(model, where)
     else:
         place_at_first_call(model, lambda model: init().place(model))

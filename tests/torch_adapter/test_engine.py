@@ -674,7 +674,7 @@ def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobil
         for loaded in loads:
             loaded(*inputs)
         deployment = vars(loads[0])["forward"]._target._compiled.deployment
-        held = [weakref.ref(station.pool[0]._request._compiled) for station in deployment._stations.values()]
+        held = [weakref.ref(pool.idle[0]._request._compiled) for pool in deployment._pools.values()]
         assert all(one() is not None for one in held)
         del loaded, loads, deployment
         assert [one() for one in held] == [None] * len(held)
