@@ -78,7 +78,7 @@ def upgrade(nodes: list[Node], version: int) -> None:
 
 def variable_of(node: Node, name: str) -> Node:
     """The variable that is made where ``node`` gets nothing for its input ``name``. It has all the node's attributes,
-    whoever they are meant for."""
+    whether they are meant for it or not."""
     return Node("null", f"{node.name}_{name}", dict(node.attrs))
 
 

@@ -125,7 +125,7 @@ _KERNELS: dict[int, tuple[int, Callable[[float], float]]] = {
 
 
 def _weights(before: int, after: int, interp: int) -> Any:
-    """A row for each point of the result: what it takes of each point of the source."""
+    """A row for each point of the result: the weight of each point of the source in it."""
     weights = np.zeros((after, before), np.float32)
     scale = before / after
     if interp == 3 and scale > 1:

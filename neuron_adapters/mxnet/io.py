@@ -73,7 +73,7 @@ class DataBatch:
 
 
 class DataIter:
-    """What yields batches. Others derive from it: ``next()``, ``reset()``, ``provide_data``, ``provide_label``."""
+    """An iterator of batches. Others derive from it: ``next()``, ``reset()``, ``provide_data``, ``provide_label``."""
 
     def __init__(self, batch_size: int = 0) -> None:
         self.batch_size = batch_size
@@ -153,7 +153,7 @@ class NDArrayIter(DataIter):
         self._begin()
 
     def iter_next(self) -> bool:
-        """Go on; whether there is a batch."""
+        """Advance to the next batch; whether there is one."""
         following = self.cursor + self.batch_size
         needed = 1 if self.last_batch_handle == "pad" else self.batch_size
         if following + needed > len(self._rows):

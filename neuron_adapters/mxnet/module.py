@@ -27,10 +27,10 @@ __all__ = ["Module", "uniform"]
 
 Params = Mapping[str, NDArray]
 Shapes = Sequence[DataDesc | tuple[str, Sequence[int]]]
-#: Which part of each input a context is fed.
+#: The part of each input that a context takes.
 Parts = dict[str, tuple[slice, ...]]
 
-#: Weights that do not begin at random, by the end of their names.
+#: First values of parameters that are not random, by the end of their names.
 _FIXED = {
     "bias": 0.0, "beta": 0.0, "moving_mean": 0.0, "running_mean": 0.0, "gamma": 1.0, "moving_var": 1.0,
     "running_var": 1.0,
@@ -38,7 +38,7 @@ _FIXED = {
 
 
 def uniform(name: str, array: NDArray) -> None:
-    """MXNet's first values: evenly from -0.01 to 0.01, and 0 or 1 for biases and the parts of normalisations."""
+    """MXNet's default initializer: uniform from -0.01 to 0.01; 0 or 1 for biases and normalisations."""
     for end, value in _FIXED.items():
         if name.endswith(end):
             array[:] = value
@@ -119,13 +119,13 @@ class Module(BaseModule):
 
     @property
     def data_shapes(self) -> list[DataDesc]:
-        """What it is bound for."""
+        """Names, shapes and dtypes of the inputs that it is bound for."""
         self._require_bound()
         return self._data_shapes
 
     @property
     def label_shapes(self) -> list[DataDesc] | None:
-        """What labels it is bound for; None where there are none."""
+        """Those of the labels; None where there are none."""
         self._require_bound()
         return self._label_shapes
 
@@ -178,7 +178,7 @@ class Module(BaseModule):
         remember(self, Models(self._caches))
 
     def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
-        """Be fed other shapes from now on, in the same place."""
+        """Take inputs of other shapes from now on, in the same place."""
         self._require_bound()
         data, labels = self._described(data_shapes, label_shapes)
         self._inferred(data, labels)
@@ -190,7 +190,7 @@ class Module(BaseModule):
             raise MXNetValueError(
                 f"data_shapes is for {[desc.name for desc in data_descs]}, data_names are {self.data_names}."
             )
-        # A label that the graph does not have is let be: it is only for training.
+        # A label that the graph lacks is ignored: it is for training only.
         known = set(self.symbol.list_arguments())
         kept = [desc if isinstance(desc, DataDesc) else DataDesc(*desc) for desc in labels or []]
         return data_descs, [desc for desc in kept if desc.name in known] or None
@@ -361,7 +361,7 @@ class Module(BaseModule):
         )
 
     def _divide(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
-        """Be fed these shapes, each context its part."""
+        """Set the shapes of the inputs, and the part of each context."""
         inputs = [*data, *(labels or [])]
         parts: list[Parts] = []
         for share in _shares(data, self._work):

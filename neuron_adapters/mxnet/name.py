@@ -1,4 +1,4 @@
-"""The names that symbols get where nobody names them: ``convolution0``, ``convolution1``."""
+"""Names for symbols that are given none: ``convolution0``, ``convolution1``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``SymbolBlock``: a graph with its parameters, to be called. Each kind of input gets an executor (SPEC P3, P7)."""
+"""``SymbolBlock``: a graph with its parameters. Each signature of inputs gets an executor (SPEC P3, P7)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class SymbolBlock:
     forward = __call__
 
     def _look(self) -> None:
-        """Begin anew where a parameter is another array than before, or is used elsewhere."""
+        """Drop the executors where a parameter became another array, or is used in other contexts."""
         seen = replaced.value
         arrays = {name: parameter.data() for name, parameter in self._params.items()}
         contexts = [parameter.list_ctx() for parameter in self._params.values()]

@@ -18,7 +18,7 @@ __all__ = ["Parameter", "ParameterDict"]
 
 Contexts = Context | Sequence[Context] | None
 
-#: Counts how often a parameter became another array. While it stands still, a block's executors are right.
+#: Counts how often a parameter became another array. While it stays the same, a block's executors are current.
 replaced = Counter()
 
 
@@ -87,7 +87,7 @@ class Parameter:
         _refuse()
 
     def become(self, array: NDArray, ctx: Contexts) -> None:
-        """Be ``array``, without a copy, for these contexts."""
+        """Take ``array`` over, without a copy, for these contexts."""
         contexts = [ctx or current_context()] if ctx is None or isinstance(ctx, Context) else list(ctx)
         contexts = contexts or [current_context()]
         self._array = NDArray(array._array, contexts[0], array._memory)

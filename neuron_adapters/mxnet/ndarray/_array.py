@@ -214,7 +214,7 @@ class NDArray(Operators):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
-            # Memory that is handed out could be written to behind the counters.
+            # Writing to shared memory would bypass the counters.
             raise ValueError("an NDArray is always copied: np.array(x), or x.asnumpy()")
         return self._array.astype(self._array.dtype if dtype is None else dtype)
 
@@ -296,7 +296,7 @@ def _index(key: Any) -> Any:
 
 
 def _as_slices(key: Any, dimensions: int) -> tuple[slice, ...]:
-    """The same single element, so that it is a view."""
+    """The index of a single element as slices, which give a view."""
     keys = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
     places = [int(_index(part)) for part in keys]
     return tuple(slice(place, place + 1 or None) for place in places[:dimensions])

@@ -41,7 +41,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray
     if not ndarray.flags.c_contiguous:
         raise MXNetValueError("from_numpy(zero_copy=True) takes a contiguous array: numpy.ascontiguousarray().")
     dtype_of(ndarray.dtype)
-    # As MXNet does: who else may write to it would do so behind the counters.
+    # As MXNet does. Writing to the array itself would bypass the counters.
     shared = ndarray.view()
     ndarray.flags.writeable = False
     return NDArray(shared)

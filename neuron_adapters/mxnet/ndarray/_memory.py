@@ -1,10 +1,10 @@
-"""Who has written to what, so that a graph can tell whether its weights changed without looking at them."""
+"""Counts writes, so that a graph can tell whether its weights changed without reading them."""
 
 from __future__ import annotations
 
 
 class Counter:
-    """A number that goes up at every write. Raised after the write: whoever reads a number sees all that it counts."""
+    """Counts the writes to some memory. It goes up after each write, so a reader of the number sees what it counts."""
 
     __slots__ = ("value",)
 
@@ -12,5 +12,5 @@ class Counter:
         self.value = 0
 
 
-#: Counts the writes to all arrays of the process. While it stands still, so do all of them.
+#: Counts the writes to all arrays of the process: while it stays the same, no array changes.
 writes = Counter()

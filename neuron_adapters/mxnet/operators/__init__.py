@@ -1,4 +1,4 @@
-"""MXNet's operators, by family. Importing this package makes all known; it imports neither ONNX nor an engine."""
+"""MXNet's operators, by family. Importing this package registers all of them; it imports neither ONNX nor an engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attributes of an operator, which symbol files hold as text, read as what they mean."""
+"""Reads the attributes of an operator, which symbol files hold as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neuron_adapters.files.printable import printable
 _TRUE = {"True", "true", "1"}
 _FALSE = {"False", "false", "0"}
 _LONGEST_NUMBER = 64
-#: Inputs or outputs of a node.
+#: Most inputs or outputs of a node.
 MOST_NAMES = 1 << 12
 
 
@@ -29,7 +29,7 @@ class Attributes:
         return self._text.get(name, "None").strip() not in ("None", "")
 
     def is_none(self, name: str) -> bool:
-        """Whether it is given as "None", where that means another thing than nothing."""
+        """Whether it is given as "None", where that differs from being left out."""
         return self._text.get(name, "").strip() == "None"
 
     def integer(self, name: str, default: int | None = None) -> int:

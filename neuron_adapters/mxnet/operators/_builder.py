@@ -54,13 +54,13 @@ class Builder:
         self.nodes: list[OnnxNode] = []
         self.constants: dict[str, Array] = {}
         self.outputs: list[Tensor] = []
-        """Of the MXNet operator whose turn it is; only their dtypes and shapes say something."""
+        """Outputs of the MXNet operator that is being translated; their names are empty."""
         self._prefix = ""
         self._count = 0
         self._shared: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     def turn(self, name: str, outputs: Sequence[Tensor]) -> None:
-        """What comes is the node ``name``, with these outputs."""
+        """Begin the translation of the MXNet node ``name``, which has these outputs."""
         self._prefix = name
         self.outputs = list(outputs)
 
@@ -91,7 +91,7 @@ class Builder:
         return values
 
     def constant(self, value: Any, dtype: str = "int64") -> Value:
-        """A constant; equal ones are one."""
+        """A constant. Equal constants are added once."""
         array = np.ascontiguousarray(value, dtype=dtype).reshape(np.shape(value))
         key = (dtype, array.shape, array.tobytes())
         if key not in self._shared:
@@ -106,7 +106,7 @@ class Builder:
         return Value(self.Cast(value, to=NUMBERS[dtype]).name, dtype)
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
-        """``value`` in another shape; one -1 is worked out."""
+        """``value`` in another shape; a -1 is computed."""
         return self.Reshape(value, self.constant(list(shape)))
 
     def transpose(self, value: Value, order: Sequence[int]) -> Value:
@@ -125,7 +125,7 @@ class Builder:
         return self.Slice(value, *(self.constant([number]) for number in (begin, last, axis, step)))
 
     def at(self, value: Value, axis: int, index: int) -> Value:
-        """One place along an axis, which goes."""
+        """The element at ``index`` along an axis, without that axis."""
         return self.Gather(value, self.constant(index), axis=axis)
 
     def split(self, value: Value, axis: int, sizes: Sequence[int]) -> list[Value]:
@@ -153,7 +153,7 @@ class Builder:
         return self.node(op, 1, value, self.constant(list(axes)), keepdims=int(keep))[0]
 
     def top(self, value: Value, k: int, axis: int, *, largest: bool) -> tuple[Value, Value]:
-        """Values and int64 indices of the first ``k`` in order. Equal ones come in any order: engines keep none."""
+        """Values and int64 indices of the first ``k`` in order. Equal values come in any order: engines keep none."""
         values, indices = self.node("TopK", 2, value, self.constant([k]), axis=axis, largest=int(largest))
         return values, Value(indices.name, "int64")
 

@@ -1,4 +1,4 @@
-"""What an operator of MXNet is to this package: its inputs by name, its shapes, and its form in ONNX.
+"""The registry of MXNet's operators: the names of their inputs, their shapes, and their translation to ONNX.
 
 Families of operators live in the files beside this one, each of which registers its own. Attributes are text, as in
 symbol files; ``_attributes`` reads them.
@@ -53,7 +53,7 @@ _operators: dict[str, Operator] = {}
 
 
 def register(operator: Operator, *aliases: str) -> Operator:
-    """Make ``operator`` known under its name and others that MXNet has for it."""
+    """Register ``operator`` under its name and MXNet's other names for it."""
     for name in (operator.name, *aliases):
         if name in _operators:
             raise ValueError(f"two operators called {name}")

@@ -18,7 +18,7 @@ def complete(shape: MaybeShape) -> bool:
 
 
 def unify(left: MaybeShape, right: MaybeShape, what: str = "shapes") -> MaybeShape:
-    """What both say of one shape. Raises ValueError where they contradict."""
+    """Merge what is known of one shape. Raises ValueError where the two contradict."""
     if left is None or left == right:
         return right
     if right is None:
@@ -37,7 +37,8 @@ def same(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 
 def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
-    """Of the attributes and the shapes of all inputs, once they are known: the shape of the output, or all of them."""
+    """A shape rule from a function of the attributes and of all input shapes, once these are known, to the shape of the
+    output, or to a list of them."""
 
     def apply(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         if not all(complete(shape) for shape in ins):
@@ -107,13 +108,13 @@ def of_dtype(dtype: str) -> DtypeRule:
 
 
 def numbered(name: str, count: int) -> list[str]:
-    """``output0``, ``output1``; MXNet numbers them only where they are several."""
+    """Numbered names: ``output0``, ``output1``. MXNet numbers them only where there are two or more."""
     return [f"{name}{index}" for index in range(count)] if count <= 64 else list(_all_numbered(name)[:count])
 
 
 @functools.lru_cache
 def _all_numbered(name: str) -> tuple[str, ...]:
-    """Made once: a small file may have many nodes of many inputs (SPEC F2)."""
+    """All names, made once: a small file may have many nodes with many inputs (SPEC F2)."""
     return tuple(f"{name}{index}" for index in range(MOST_NAMES))
 
 

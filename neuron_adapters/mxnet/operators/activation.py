@@ -36,7 +36,7 @@ def _leaky_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
 def _leaky_relu(to: Builder, at: Attributes, x: Tensor, gamma: Tensor | None = None) -> list[Value]:
     kind = _leaky_kind(at)
     if kind == "rrelu":
-        # The slopes are drawn in training only, and are nothing to see afterwards.
+        # The slopes are drawn in training only; the mask is zeros at inference.
         slope = (at.number("lower_bound", 0.125) + at.number("upper_bound", 0.334)) / 2.0
         return [to.LeakyRelu(x, alpha=slope), to.constant(np.zeros(x.shape), x.dtype)]
     slope = at.number("slope", 0.25)
@@ -56,7 +56,7 @@ def _leaky_kind(at: Attributes) -> str:
 
 def _gelu(to: Builder, x: Value) -> Value:
     """GELU: ``x`` times the normal distribution's share below it, by the error function."""
-    # In this form engines know it as one function.
+    # Engines recognise this form as one function.
     return to.Mul(to.Mul(x, to.Add(to.Erf(to.Div(x, math.sqrt(2.0))), 1.0)), 0.5)
 
 

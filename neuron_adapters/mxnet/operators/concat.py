@@ -1,4 +1,4 @@
-"""Several arrays joined to one, and one split into several."""
+"""Concatenates arrays, stacks them, and splits them."""
 
 from __future__ import annotations
 

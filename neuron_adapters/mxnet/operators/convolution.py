@@ -15,7 +15,7 @@ _LAYOUTS = ("NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC")
 
 
 def spatial(at: Attributes, name: str, rank: int, default: int) -> tuple[int, ...]:
-    """An attribute with a number a spatial axis; one left out, or empty, means ``default`` everywhere."""
+    """An attribute with a number for each spatial axis; ``default`` for all where it is left out or empty."""
     values = at.integers(name, ()) or (default,) * rank
     if len(values) != rank:
         raise ValueError(f"attribute {name} must have {rank} numbers, as kernel has, got {values}")
@@ -192,6 +192,6 @@ def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> V
 
 
 def enlarged(to: Builder, x: Value, tall: int, wide: int) -> Value:
-    """Every pixel repeated."""
+    """Every pixel, repeated along height and width."""
     scales = to.constant(np.array([1, 1, tall, wide]), "float32")
     return to.Resize(x, None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")

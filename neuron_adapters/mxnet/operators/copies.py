@@ -1,4 +1,4 @@
-"""What hands its input on, as it is or as another dtype."""
+"""Operators that copy their input, as it is or as another dtype."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ operator("make_loss", "_sparse_make_loss", outputs=("loss",), shapes=same, dtype
 
 @operator("Dropout", shapes=same, dtypes=one_dtype)
 def _dropout(_to: Builder, at: Attributes, x: Tensor) -> Value:
-    """Inference keeps everything."""
+    """A copy: inference drops nothing."""
     if at.choice("mode", ("training", "always"), "training") == "always":
         raise ValueError("attribute mode must be training, got 'always': chance at inference is not supported")
     return x

@@ -1,4 +1,4 @@
-"""Arrays made of nothing but attributes and shapes."""
+"""Arrays made from attributes and shapes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single-shot detectors end in: prior boxes, their decoding, and non-maximum suppression."""
+"""The last operators of single-shot detectors: prior boxes, their decoding, and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: T
         kept = _kept(to, to.slice(rows, 2, 2, 6), leading, grouped, (batch, groups, count), overlap)
         marked = to.Concat(to.Where(to.unsqueeze(kept, 2), ids, nothing), to.slice(rows, 2, 1, 6), axis=2)
         if 0 < most < count:
-            # Rows past nms_topk are suppressed, and stay in the order in which they were found.
+            # Rows past nms_topk are suppressed, and keep their order.
             rest = to.Concat(to.Add(to.Mul(ids, 0.0), -1.0), to.slice(rows_left, 2, 1, 6), axis=2)
             marked = to.Where(to.constant((np.arange(count) < most).reshape(1, -1, 1), "bool"), marked, rest)
         rows_left = marked

@@ -1,4 +1,4 @@
-"""Softmax and its relatives, and what loss layers are at inference."""
+"""Softmax and its relatives, and loss layers, as they are at inference."""
 
 from __future__ import annotations
 

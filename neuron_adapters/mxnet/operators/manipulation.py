@@ -1,4 +1,4 @@
-"""The same values in other places: repeated, reversed, padded, cut."""
+"""Moves values to other places: repeats, reverses, pads and cuts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalisation, by stored statistics and by the data's own."""
+"""Normalisation by stored statistics, or by those of the data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _moments(*names: str) -> Callable[[Attributes], Sequence[str]]:
 def _batch_norm(
     to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor
 ) -> list[Value]:
-    """``fix_gamma`` says that gamma is 1 whatever it holds, and it is true unless said."""
+    """With ``fix_gamma``, the default, gamma counts as 1 whatever it holds."""
     axis = axis_of(at.integer("axis", 1), len(data.shape))
     fixed = at.flag("fix_gamma", default=True)
     scale = to.constant(np.ones(gamma.shape), gamma.dtype) if fixed else gamma

@@ -51,7 +51,7 @@ def _top_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes
 
 
 def _top_outputs(at: Attributes) -> list[str]:
-    """Where only the values are asked for, the indices are there, unseen."""
+    """The visible outputs. Where only the values are asked for, the indices are a hidden output."""
     kind = at.choice("ret_typ", _RETURNS, "indices")
     return {"both": ["output0", "output1"], "value": ["output0"]}.get(kind, ["output"])
 

@@ -11,7 +11,7 @@ from neuron_adapters.mxnet.operators._rules import axis_of, forward, numbered, o
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
-    """The axes that go: those named, or with ``exclude`` the others; all where none is named."""
+    """The axes that are reduced: those named, or with ``exclude`` the others; all where none is named."""
     named = {axis_of(axis, rank) for axis in at.integers("axis", ())}
     if not named:
         return list(range(rank))

@@ -11,7 +11,7 @@ from neuron_adapters.mxnet.operators._rules import forward, one_dtype, rank_at_l
 
 
 def _weighted(to: Builder, data: Tensor, rows: Array, columns: Array) -> Value:
-    """Height and width mixed by matrices, which say how much of each old place a new one has."""
+    """Resample height and width with matrices: a row holds the weight of each old element in a new one."""
     mixed = to.MatMul(data, to.constant(columns.T, data.dtype))
     return to.MatMul(to.constant(rows, data.dtype), mixed)
 
@@ -69,7 +69,7 @@ def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | 
 
 
 def _between(old: int, new: int, corners: bool) -> Array:
-    """Between its two neighbours, a new place has of each what it is near to it."""
+    """Weights of linear interpolation: a new element lies between two neighbours, the nearer one counts more."""
     if corners:
         at = np.arange(new) * ((old - 1) / (new - 1) if new > 1 else 0.0)
     else:
@@ -154,7 +154,7 @@ def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
-    """The points of a grid of that size, turned by the six numbers of each row."""
+    """The points of a grid of that size, transformed by the affine matrix, six numbers, of each row."""
     height, width = target
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     points = np.stack([across, down, np.ones(target)]).reshape(3, -1)

@@ -38,7 +38,7 @@ def _places(at: Attributes, data: Tensor) -> Array:
 
 
 def _by_row(to: Builder, at: Attributes, length: Tensor) -> Value:
-    """The lengths, to be compared with places."""
+    """The lengths, shaped to be compared with places."""
     return to.unsqueeze(to.cast(length, "int64"), _axis(at))
 
 

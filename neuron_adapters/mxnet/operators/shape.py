@@ -1,4 +1,4 @@
-"""The same values in another shape or order, and copies of them."""
+"""Changes shape and order of axes, and broadcasts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from neuron_adapters.mxnet.operators._rules import (
 
 
 def reshaped(sizes: Sequence[int], codes: Sequence[int]) -> tuple[int, ...]:
-    """MXNet's special codes: 0 keeps a size, -1 is worked out, -2 keeps all that follow, -3 joins two, -4 splits one
-    into the two numbers after it. Sizes that are not known are 0 and stay so."""
+    """The shape that MXNet's codes make of ``sizes``: 0 keeps a size, -1 is computed, -2 keeps all that follow, -3
+    joins two, -4 splits one into the two numbers after it. Sizes that are not known are 0 and stay so."""
     shape: list[int] = []
     axis = 0
     unknown = None
@@ -86,7 +86,7 @@ def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     codes = at.integers("shape", ())
     data = ins[0]
     if not codes and at.has("target_shape"):
-        # As it was before 0.9: one size may be 0, which is worked out.
+        # The attribute of versions before 0.9: one size may be 0, which is computed.
         target = at.integers("target_shape")
         codes = tuple(-1 if size == 0 else size for size in target)
         if at.flag("keep_highest", default=False):
