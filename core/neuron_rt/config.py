@@ -252,7 +252,7 @@ def _sizes(name: str, value: str, parts: list[str], instance: Instance, accepted
     for part in parts:
         size = _number(part.strip())
         if size is None or size < 1:
-            raise NeuronConfigError.of(name, value, "has a part that is no size of a group", accepted, part)
+            raise NeuronConfigError.of(name, value, "has a part that is not a group size", accepted, part)
         sizes.append(size)
         if sum(sizes) > instance.nc_count:
             why = f"asks for more NeuronCores in all than the instance has ({instance.nc_count})"
@@ -281,7 +281,7 @@ def _engine(value: str) -> str:
     text = value.strip().lower()
     if text in engine.CHOICES:
         return text
-    raise NeuronConfigError.of(ENGINE, value, "is no engine", ", ".join(engine.CHOICES))
+    raise NeuronConfigError.of(ENGINE, value, "is not an engine", ", ".join(engine.CHOICES))
 
 
 def _trace(value: str) -> Path | None:
@@ -295,7 +295,7 @@ def _log_level(value: str) -> str:
     text = value.strip().upper()
     if text in LEVELS:
         return text
-    raise NeuronConfigError.of(LOG_LEVEL, value, "is no level", ", ".join(LEVELS))
+    raise NeuronConfigError.of(LOG_LEVEL, value, "is not a level", ", ".join(LEVELS))
 
 
 def _log_location(value: str) -> str:
@@ -304,7 +304,7 @@ def _log_location(value: str) -> str:
         return text.lower()
     if "\0" in value or not Path(text).is_absolute():
         accepted = f"{CONSOLE}, {SYSLOG} or the absolute path of a file"
-        raise NeuronConfigError.of(LOG_LOCATION, value, "is no place for the log", accepted)
+        raise NeuronConfigError.of(LOG_LOCATION, value, "is not a place for the log", accepted)
     return text
 
 

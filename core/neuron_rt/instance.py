@@ -59,7 +59,7 @@ class Instance:
     def named(cls, name: str, *, host_cpus: int) -> Instance:
         """Read an instance name (SPEC I2). ``host_cpus``: CPUs of the machine, for ``host``.
 
-        Raises NeuronConfigError for anything that is no type, not ``host`` and no positive number.
+        Raises NeuronConfigError for anything that is neither a type, nor ``host``, nor a positive number.
         """
         known = INSTANCE_TYPES.get(name)
         if known:

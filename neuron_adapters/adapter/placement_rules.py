@@ -59,9 +59,11 @@ def within_context(start_nc: int, nc_count: int, visible: int) -> PlacementReque
     Raises ValueError for what is not among the ``visible`` NCs.
     """
     if start_nc < -1 or start_nc >= visible:
-        raise ValueError(f"start_nc={start_nc} is no visible NeuronCore: 0 to {visible - 1}, or -1 for the least used")
+        last = visible - 1
+        raise ValueError(f"start_nc={start_nc} is not a visible NeuronCore: 0 to {last}, or -1 for the least used")
     if nc_count == 0 or nc_count < -1 or nc_count > visible:
         raise ValueError(
-            f"nc_count={nc_count} is no number of visible NeuronCores: 1 to {visible}, or -1 for what the model needs"
+            f"nc_count={nc_count} is not a number of visible NeuronCores: 1 to {visible}, "
+            "or -1 for what the model needs"
         )
     return PlacementRequest(None if start_nc < 0 else start_nc, None if nc_count < 0 else nc_count)

@@ -132,7 +132,7 @@ def read(path: str, config: Config) -> _artifact.Artifact:
     """The compiled model in a directory. Takes no NeuronCores. Raises ArtifactError, also where it was never
     compiled."""
     if not os.path.isdir(path):
-        raise ArtifactError(f"{path} is no directory, and a SavedModel is one.")
+        raise ArtifactError(f"{path} is not a directory, as a SavedModel is.")
     artifact = _artifact.read(restore(path, original(tf.saved_model.load), config), path)
     if artifact is None:
         raise ArtifactError(f"{path} was not compiled: tensorflow.neuron.trace compiles a model, its save() writes it.")
@@ -165,7 +165,7 @@ class Endpoint:
         else:
             name = "serving_default" if "serving_default" in signatures else next(iter(sorted(signatures)), None)
             if name is None:
-                raise ArtifactError(f"{source} has nothing to call: no function of its own and no signature.")
+                raise ArtifactError(f"{source} has nothing to call: neither a function of its own nor a signature.")
             self._function = signatures[name]
             concrete = [self._function]
             self._names = list(self._function.structured_input_signature[1])

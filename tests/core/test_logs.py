@@ -74,8 +74,8 @@ def test_the_systems_log(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("NEURON_RT_LOG_LEVEL", "loud", "is no level. Accepted: ERROR, WARNING, WARN, INFO, DEBUG, TRACE."),
-        ("NEURON_RT_LOG_LOCATION", "here", "is no place for the log. Accepted: console, syslog or the absolute path of a file."),
+        ("NEURON_RT_LOG_LEVEL", "loud", "is not a level. Accepted: ERROR, WARNING, WARN, INFO, DEBUG, TRACE."),
+        ("NEURON_RT_LOG_LOCATION", "here", "is not a place for the log. Accepted: console, syslog or the absolute path of a file."),
         ("NEURON_RT_LOG_LOCATION", "/no/such/file", "cannot be written to (No such file or directory)."),
     ],
 )

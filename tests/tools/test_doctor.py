@@ -400,7 +400,7 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("NEURON_CC_FLAGS", "--neuroncore-pipeline-core=4", "problem", "Unknown compiler flag '--neuroncore-pipeline-core=4'."),
         ("NEURON_CC_FLAGS", "--x 'open", "problem", "cannot be read"),
         ("NEURON_RT_LOG_LEVEL", "info", "ok", "the log tells INFO and what is graver"),
-        ("NEURON_RT_LOG_LEVEL", "loud", "problem", "is no level"),
+        ("NEURON_RT_LOG_LEVEL", "loud", "problem", "is not a level"),
         ("NEURON_RT_LOG_LOCATION", "syslog", "ok", "the log goes to syslog"),
         ("NEURON_RT_LOG_LEVEL_NRT", "INFO", "note", "has no effect on emulated cores: NEURON_RT_LOG_LEVEL"),
         ("NEURON_ADAPTERS_TRACE", "/tmp/run.json", "ok", "records who runs when in /tmp/run.json"),

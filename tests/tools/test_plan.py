@@ -180,8 +180,8 @@ def test_golden(
         ({"NEURONCORE_GROUP_SIZES": "[1,1,1]"}, "2 -f mx --start 1", "(NRT status 9).* group 1 has 1"),
         ({"NEURON_RT_VISIBLE_CORES": ""}, "1", "this process sees 0"),
         ({"NEURONCORE_GROUP_SIZES": "2,2", "NEURON_RT_VISIBLE_CORES": "0-3"}, "1 -f mx --start 0", "a group and an NC"),
-        ({}, "2 --start 8", "start_nc=8 is no visible NeuronCore: 0 to 7"),
-        ({}, "2 --replicas 5", "nc_count=10 is no number of visible NeuronCores: 1 to 8"),
+        ({}, "2 --start 8", "start_nc=8 is not a visible NeuronCore: 0 to 7"),
+        ({}, "2 --replicas 5", "nc_count=10 is not a number of visible NeuronCores: 1 to 8"),
         ({}, "9", "needs 9 consecutive"),
     ],
 )
