@@ -210,8 +210,9 @@ def run_script(tmp_path: Path, forkserver: Forkserver) -> Callable[..., str]:
         source = "import warnings; warnings.simplefilter('error')\n" + head + snippet
         legacy = env.get("TF_USE_LEGACY_KERAS") == "1"
         names = ("tensorflow", "tf_keras", "keras") if legacy else ("tensorflow", "keras")  # what the adapter imports
-        done = forkserver.run(names, source, env, folder or tmp_path, 280) if imported else None
-        if done is None:
+        if imported:
+            done = forkserver.run(names, source, env, folder or tmp_path, 280)
+        else:
             done = subprocess.run(
                 [sys.executable, "-c", source], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
                 timeout=280,

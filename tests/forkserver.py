@@ -36,14 +36,14 @@ class Forkserver:
 
     def run(
         self, imports: tuple[str, ...], source: str, env: dict[str, str], cwd: Path, timeout: float
-    ) -> subprocess.CompletedProcess[str] | None:
-        """As ``python -c SOURCE``, with ``imports`` done. None if SOURCE needs a process of its own, since a variable that
-        is read at import is not as it was when the process to fork from imported."""
+    ) -> subprocess.CompletedProcess[str]:
+        """As ``python -c SOURCE``, with ``imports`` done. Where a variable that they may have read is not what it was when
+        they were, they are done anew: these variables are few, and change seldom."""
+        if imports in self._servers and self._servers[imports][0] != _fixed(env):
+            self._end(imports)
         if imports not in self._servers:
             self._servers[imports] = _start(imports, _fixed(env))
-        fixed, _process, connection = self._servers[imports]
-        if fixed != _fixed(env):
-            return None
+        _env, _process, connection = self._servers[imports]
         request = json.dumps({"source": source, "env": env, "cwd": str(cwd)}).encode()
         with open(os.devnull) as nothing, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             try:
@@ -64,13 +64,13 @@ class Forkserver:
             self._end(imports)
 
     def _end(self, imports: tuple[str, ...]) -> None:
-        _fixed, process, connection = self._servers.pop(imports)
+        _env, process, connection = self._servers.pop(imports)
         connection.close()
         process.wait()
 
 
 def _fixed(env: dict[str, str]) -> dict[str, str]:
-    """What a library may read while it is imported: all but the adapters' own variables, which no server imports."""
+    """What a library may read while it is imported: all but the adapters' own variables, since adapters never are."""
     return {name: value for name, value in env.items() if not name.startswith(("NEURON", "PYTEST"))}
 
 

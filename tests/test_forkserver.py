@@ -68,7 +68,6 @@ def same(forkserver: Forkserver, imports: tuple[str, ...], case: str, env: dict[
         [sys.executable, "-c", source], env=env, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     said = [line for line in fresh.stderr.splitlines() if "oneDNN" not in line and "absl::" not in line]
-    assert forked is not None
     assert (forked.returncode, forked.stdout, forked.stderr.splitlines()) == (fresh.returncode, fresh.stdout, said)
 
 
@@ -115,12 +114,18 @@ def test_pools_are_of_the_child(run_script: Callable[..., str]) -> None:
     assert one == again and int(one) < int(two) and len({first, second, third}) == 3
 
 
-def test_what_is_read_at_import_is_as_it_was(forkserver: Forkserver, env: dict[str, str], tmp_path: Path) -> None:
-    """Else the script has a process of its own."""
-    run = lambda **variables: forkserver.run(KERAS_3, "", {**env, **variables}, tmp_path, 60)
-    assert run() is not None and run(NEURON_X="another") is not None
-    for name in ("TF_ENABLE_ONEDNN_OPTS", "PYTHONPATH", "OMP_NUM_THREADS", "KERAS_BACKEND"):
-        assert run(**{name: "0"}) is None
+def test_what_is_read_at_import_is_the_scripts(forkserver: Forkserver, env: dict[str, str], tmp_path: Path) -> None:
+    """Another process imports where it is not what it was; the adapters' own variables are not among it."""
+
+    def run(**variables: str) -> list[str]:
+        source = "import os, time; print(os.getppid(), time.tzname[0])"  # the time zone is read at import
+        return forkserver.run(("numpy",), source, {**env, "TZ": "UTC0", **variables}, tmp_path, 60).stdout.split()
+
+    first, zone = run()
+    assert zone == "UTC" and run(NEURON_X="another") == [first, zone]
+    second, zone = run(TZ="XYZ1")
+    assert zone == "XYZ" and second != first
+    assert run(TZ="XYZ1", NEURON_X="another") == [second, zone] and run()[1] == "UTC"
 
 
 def test_an_import_that_fails(env: dict[str, str], tmp_path: Path) -> None:
