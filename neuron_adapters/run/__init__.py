@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from neuron_adapters import adapter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -24,8 +26,7 @@ SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_site")
 
 def active() -> bool:
     """Whether this process is served."""
-    finder = sys.modules.get("neuron_adapters.run._finder")
-    return finder is not None and finder.LAST in sys.meta_path
+    return adapter.served
 
 
 def activate() -> None:

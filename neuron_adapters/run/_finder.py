@@ -14,6 +14,7 @@ import sys
 from _thread import get_ident
 from importlib.machinery import ModuleSpec, SourceFileLoader
 
+from neuron_adapters import adapter
 from neuron_adapters.run._names import DISTRIBUTIONS, FRAMEWORKS, MARKS, PROVIDED, TOGETHER, TWINS
 
 TYPE_CHECKING = False
@@ -216,3 +217,4 @@ def install() -> None:
     if LAST not in sys.meta_path:
         sys.meta_path.insert(0, FIRST)
         sys.meta_path.append(LAST)
+        adapter.served = True

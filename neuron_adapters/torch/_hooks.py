@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.export
 
+from neuron_adapters import adapter
 from neuron_adapters.adapter.hooks import Hooks, hook
-from neuron_adapters.run import active
 from neuron_adapters.torch import _exported, _load, _placed, _torch_load
 
 _hooks = Hooks("neuron_adapters.torch", ("torch_neuron", "torch_neuronx"))
@@ -27,7 +27,7 @@ def install(modules: Mapping[str, Any], namespace: object) -> bool:
             torch.export.load: _exported.wrap_load,
             torch.export.save: _exported.wrap_save,
         }
-        if active():
+        if adapter.served:
             wrappers[torch.load] = _torch_load.wrap_load
         hooks.rebind({function: hook(function, wrap) for function, wrap in wrappers.items()})
         exported, script_module = torch.export.ExportedProgram, torch.jit._script.RecursiveScriptModule
