@@ -87,8 +87,8 @@ def wrap_load(load: Callable[[str], Network]) -> Callable[[str], Network]:
         except (ValueError, KeyError, EOFError) as error:
             raise damaged(f"{path} cannot be read as a network: {one_line(error)}") from error
         _networks.keep(key, network)
-        model = Model(os.path.basename(path), 1, FRAMEWORK, kind="numnet", file=path)
-        model.weights = sum(weight.nbytes for weight in network.weights)
+        weights = sum(weight.nbytes for weight in network.weights)
+        model = Model(os.path.basename(path), 1, FRAMEWORK, kind="numnet", file=path, weights=weights)
         placed = PlacedNetwork(network, model)
         init().place(model, default_placement(config, model.nc_count))
         remember(placed, model)

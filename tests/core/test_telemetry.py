@@ -221,7 +221,7 @@ while True:
         (row,) = owner.snapshot.rows
         assert row.calls >= calls
         assert owner.snapshot.busy[0] == row.busy
-        assert 0 <= sum(row.buckets) - row.calls <= 1
+        assert abs(sum(row.buckets) - row.calls) <= 1
         whole += sum(row.buckets) == row.calls
         reads += 1
         calls, busy = row.calls, max(busy, row.busy)

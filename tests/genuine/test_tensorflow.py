@@ -116,10 +116,10 @@ def test_more_ncs_than_there_are(simple: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_multicore_tag(simple: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """SPEC R3, as tf-neuron-auto-multicore writes it, into a copy of the compiler's own file."""
-    from neuron_adapters import _auto_multicore
+    from neuron_adapters.tools import auto_multicore
 
     target = str(tmp_path / "six")
-    assert _auto_multicore.main([str(simple), "--num_cores", "6", "--new_model_dir", target]) == 0
+    assert auto_multicore.main([str(simple), "--num_cores", "6", "--new_model_dir", target]) == 0
     assert "6 NeuronCore(s) in turn" in capsys.readouterr().out
     restored = load(target)
     assert len(neuron_adapters.placement(restored)) == 6
@@ -127,7 +127,7 @@ def test_multicore_tag(simple: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert node.attr["_automatic_multicore"].i == 6
     np.testing.assert_allclose(restored(tf.constant(ASKED)), plainly(simple, ASKED), rtol=1e-5)
     pair = edited(simple, tmp_path / "two", for_cores(2))
-    assert _auto_multicore.main([str(pair), "--num_cores", "2", "--new_model_dir", target]) == 1
+    assert auto_multicore.main([str(pair), "--num_cores", "2", "--new_model_dir", target]) == 1
     assert "pipeline cores" in capsys.readouterr().err
 
 

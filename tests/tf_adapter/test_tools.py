@@ -21,7 +21,7 @@ import tensorflow as tf
 import tensorflow.neuron as tfn
 
 import neuron_adapters
-from neuron_adapters import _auto_multicore
+from neuron_adapters.tools import auto_multicore
 from neuron_rt import ArtifactError, CompileError
 
 load = tf.keras.models.load_model
@@ -50,7 +50,7 @@ def test_command(models: Path, tmp_path: Path, image: tf.Tensor) -> None:
 
 def test_command_writes_over_a_model(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for cores in (5, 2):
-        assert _auto_multicore.main([str(models / "k1"), "--num_cores", str(cores), "--new_model_dir", str(tmp_path / "m")]) == 0
+        assert auto_multicore.main([str(models / "k1"), "--num_cores", str(cores), "--new_model_dir", str(tmp_path / "m")]) == 0
     assert len(neuron_adapters.placement(load(tmp_path / "m"))) == 2
     assert "NeuronCore(s) in turn" in capsys.readouterr().out
 
@@ -89,7 +89,7 @@ def test_command_refuses_a_model(
     source = spoil(models, tmp_path, kind)
     capsys.readouterr()
     before = neuron_adapters.describe().models
-    assert _auto_multicore.main([str(source), "--num_cores", "2", "--new_model_dir", str(tmp_path / "new")]) == 1
+    assert auto_multicore.main([str(source), "--num_cores", "2", "--new_model_dir", str(tmp_path / "new")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tf-neuron-auto-multicore: ") and said in line and str(source) in line
     assert not (tmp_path / "new").exists()
@@ -100,7 +100,7 @@ def test_command_refuses_a_model(
 def test_command_refuses_a_number(models: Path, tmp_path: Path, cores: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and the usage: below 1, above the instance, no number."""
     with pytest.raises(SystemExit) as ended:
-        _auto_multicore.main([str(models / "k1"), "--num_cores", cores, "--new_model_dir", str(tmp_path / "new")])
+        auto_multicore.main([str(models / "k1"), "--num_cores", cores, "--new_model_dir", str(tmp_path / "new")])
     assert ended.value.code == 2
     assert "--num_cores" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "new").exists()
@@ -114,7 +114,7 @@ def test_command_keeps_what_is_there(models: Path, tmp_path: Path, capsys: pytes
     (tmp_path / "mixed" / "notes.txt").write_text("mine")
     for target in (models / "k1", tmp_path / "precious", tmp_path / "mixed"):
         with pytest.raises(SystemExit) as ended:
-            _auto_multicore.main([str(models / "k1"), "--num_cores", "2", "--new_model_dir", str(target)])
+            auto_multicore.main([str(models / "k1"), "--num_cores", "2", "--new_model_dir", str(target)])
         assert ended.value.code == 2 and "--new_model_dir" in capsys.readouterr().err
     assert os.listdir(tmp_path / "precious") == ["thesis.txt"]
     assert (tmp_path / "mixed" / "notes.txt").exists()
@@ -122,7 +122,7 @@ def test_command_keeps_what_is_there(models: Path, tmp_path: Path, capsys: pytes
 
 def test_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        _auto_multicore.main(["--help"])
+        auto_multicore.main(["--help"])
     out = capsys.readouterr().out
     assert ended.value.code == 0 and all(word in out for word in ("--num_cores", "--new_model_dir", "exit codes", "example"))
 
