@@ -77,7 +77,7 @@ def spoil(models: Path, folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("missing", "is not a directory"), ("file", "is no directory"), ("empty", "is no SavedModel"),
+        ("missing", "is not a directory"), ("file", "is not a directory"), ("empty", "is no SavedModel"),
         ("plain", "was not compiled"), ("pipeline", "2 pipeline cores"), ("cut", "cannot be read as a SavedModel"),
         ("noise", "cannot be read as a SavedModel"),
     ],
