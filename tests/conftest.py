@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -225,25 +224,23 @@ def run_script(tmp_path: Path, forkserver: Forkserver) -> Callable[..., str]:
     return run
 
 
-RLock = type(threading.RLock())
-
-
-def held_locks() -> list[str]:
-    """The locks of this project's modules and classes that the calling thread holds."""
-    held = []
+def project_locks() -> dict[str, Any]:
+    """The locks of this project's modules and classes."""
+    found = {}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("neuron_rt", "neuron_adapters"):
-            owners = {module, *(value for value in vars(module).values() if isinstance(value, type))}
+            owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
             for owner in owners:
                 for key, value in list(vars(owner).items()):
-                    lock = value if type(value) in PLAIN else getattr(value, "_lock", value)
-                    if type(lock) is RLock and lock._is_owned():
-                        held.append(f"{name}: {owner.__name__}.{key}")
-    return held
+                    lock = getattr(value, "_lock", value)
+                    if isinstance(lock, type(threading.RLock())):
+                        found[f"{name}: {owner.__name__}.{key}"] = lock
+    return found
 
 
-#: Most of what modules and classes hold, none of which has a lock.
-PLAIN = {str, int, float, bool, tuple, dict, set, frozenset, type(None), property, types.FunctionType, RLock}
+def held(locks: dict[str, Any]) -> list[str]:
+    """Those that the calling thread holds."""
+    return [name for name, lock in locks.items() if lock._is_owned()]
 
 
 class Everywhere:
@@ -259,6 +256,7 @@ class Everywhere:
         """Run ``action`` again and again, with an exception before its 1st, 2nd ... bytecode in the files ``paths``;
         whether it was interrupted. ``step``: one of so many bytecodes, others each time."""
         count = -random.randrange(step)
+        locks = project_locks()  # to look for them takes longer than most actions
 
         def tracer(frame: Any, event: str, _arg: object) -> object:
             nonlocal seen
@@ -284,7 +282,7 @@ class Everywhere:
                 interrupted = True
             sys.settrace(before)
             assert interrupted or seen < count, "the exception was lost on its way"
-            assert not held_locks(), "a lock is held for ever"
+            assert not held(locks if interrupted else project_locks()), "a lock is held for ever"
             yield interrupted
         assert count > (10 if self.event == "opcode" else 3), "the tracer saw no bytecode"
 

@@ -214,7 +214,7 @@ def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
         model = Model("m", 2, PlainFramework(), kind="plain")
         where.append(runtime.place(model))
 
-    for _interrupted in everywhere(load, *paths(LOAD), step=3):
+    for _interrupted in everywhere(load, *paths(LOAD)):
         assert runtime.use() == (1, 0, 0, 0)
         assert [model.name for model in runtime.models()] == ["kept"]
         runtime._board.collect()
@@ -229,7 +229,7 @@ def test_a_move(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="4")
     model = Model("m", 1, PlainFramework(), kind="plain")
     runtime.place(model, Place(0))
-    for _interrupted in everywhere(lambda: runtime.place(model, Place(3)), *paths(LOAD), step=5):
+    for _interrupted in everywhere(lambda: runtime.place(model, Place(3)), *paths(LOAD)):
         (core_range,) = model.placement
         use = [0] * 4
         use[core_range.start_nc] = 1
