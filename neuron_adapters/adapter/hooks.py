@@ -30,7 +30,10 @@ _originals: dict[Any, Any] = {}
 
 
 def hook(function: F, wrap: Callable[[F], Any]) -> Any:
-    """The hook of ``function``, which ``wrap`` makes: it looks like the function, and is the same one each time."""
+    """The hook of ``function``, which ``wrap`` makes: it looks like the function, and is the same one each time. The
+    hook of a hook is that hook, whoever asks when."""
+    if function in _originals:
+        return function
     if function not in _hooks:
         wrapper = _hooks[function] = functools.update_wrapper(wrap(function), function)
         _originals[wrapper] = function
@@ -39,7 +42,9 @@ def hook(function: F, wrap: Callable[[F], Any]) -> Any:
 
 def original(function: F) -> F:
     """The framework's own function behind a hook; ``function`` itself where it is none."""
-    return _originals.get(function, function)  # type: ignore[no-any-return]
+    while function in _originals:
+        function = _originals[function]
+    return function
 
 
 def is_foreign(name: str, ours: object) -> bool:

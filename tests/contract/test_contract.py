@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-import sys
-import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 import neuron_adapters
 import neuron_rt
+from neuron_adapters.adapter import hooks
 from neuron_rt import ModelNotLoadedError, NeuronConfigError, NotEnoughNeuronCoresError
 
 from .conftest import ANSWER, Adapter, deprecated
@@ -156,21 +156,31 @@ def test_uncompiled(adapter: Adapter, variables: Any) -> None:
     np.testing.assert_allclose(adapter.call(model), ANSWER)
 
 
-def test_hooks(adapter: Adapter, variables: Any) -> None:
-    """SPEC H1: put in twice counts once, taken out twice is harmless, and models stay where they are."""
-    variables(NEURON_RT_NUM_CORES="4")
-    placed = adapter.load(2)
-    assert adapter.module.install() and adapter.module.install()
-    assert adapter.plugin in sys.modules
-    adapter.module.uninstall()
-    adapter.module.uninstall()
-    try:
-        assert adapter.plugin not in sys.modules
-        assert spans(placed) == "0-1"
-    finally:
-        assert adapter.module.install()
-    assert adapter.plugin in sys.modules
-    np.testing.assert_array_equal(adapter.call(placed), ANSWER)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ResourceWarning)
-        assert spans(adapter.load(2)) == "2-3"
+def test_hooks(adapter: Adapter, run_script: Callable[..., str]) -> None:
+    """SPEC H1: put in twice counts once, taken out twice is harmless, and the names come and go with the hooks."""
+    script = f"""
+import sys
+warnings.simplefilter("default")
+import {adapter.module.__name__} as adapter
+plugin = {adapter.plugin!r}
+assert adapter.install() and adapter.install() and plugin in sys.modules
+adapter.uninstall()
+adapter.uninstall()
+assert plugin not in sys.modules
+assert adapter.install() and plugin in sys.modules
+"""
+    run_script("", script, TF_CPP_MIN_LOG_LEVEL="3")
+
+
+def test_a_hook_of_a_hook() -> None:
+    """SPEC H1: what is hooked is hooked once, whoever asks when."""
+    def load() -> str:
+        return "loaded"
+
+    def wrap(function: Callable[[], str]) -> Callable[[], str]:
+        return lambda: "placed, " + function()
+
+    hooked = hooks.hook(load, wrap)
+    assert hooks.hook(load, wrap) is hooks.hook(hooked, wrap) is hooked
+    assert hooked() == "placed, loaded"
+    assert hooks.original(hooked) is hooks.original(load) is load
