@@ -11,12 +11,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("NEURON_RT_NUM_CORES", "4")
-os.environ.setdefault("NEURON_ADAPTERS_STATE_DIR", tempfile.mkdtemp(prefix="numnet-"))
 
 import numpy as np
 
@@ -111,9 +109,12 @@ def install() -> bool:
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp())
+    with tempfile.TemporaryDirectory() as folder:
+        use(os.path.join(folder, "digits.npz"))
+
+
+def use(path: str) -> None:
     rng = np.random.default_rng(0)
-    path = str(folder / "digits.npz")
     np.savez(path, rng.standard_normal((64, 32)), rng.standard_normal((32, 10)))
     x = rng.standard_normal((8, 64))
     expected = numnet.load(path)(x)

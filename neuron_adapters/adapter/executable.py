@@ -25,14 +25,14 @@ E = TypeVar("E")
 
 
 class Shared(Generic[E]):
-    """Executables by the state of their file, while somebody has them (SPEC K5)."""
+    """Executables by the state of their file, held weakly (SPEC K5)."""
 
     def __init__(self) -> None:
         self._known: weakref.WeakValueDictionary[Hashable, E] = weakref.WeakValueDictionary()
         self._guard = threading.RLock()  # a signal handler may load, too
 
     def get(self, key: Hashable | None) -> E | None:
-        """The executable of ``key``; None where nobody has it, or nothing may be shared."""
+        """The executable of ``key``; None where none is alive, or where ``key`` is None."""
         return None if key is None else self._known.get(key)
 
     def keep(self, key: Hashable | None, executable: E) -> None:

@@ -1,6 +1,6 @@
 """Which framework object is which model of the runtime, and models that take their place at their first call.
 
-Objects are known by identity and kept by nobody here.
+Objects are known by identity and held weakly.
 
 What forgets an object is a function of C. A ``WeakKeyDictionary`` forgets in Python, where Ctrl-C may come in between:
 Python drops both the exception and the attempt, and the model would keep its NeuronCores for ever.

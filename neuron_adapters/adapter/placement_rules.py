@@ -14,8 +14,10 @@ ANYWHERE = PlacementRequest()
 
 
 def default_placement(config: Config, need: int) -> PlacementRequest:
-    """R3: where a framework that replicates by itself puts a model that nobody replicated: one replica for each group
-    of NEURONCORE_GROUP_SIZES=Nx1, else up to four where there are no groups. A model of several NCs has one."""
+    """R3: where a framework that replicates by itself puts a model for which the script gave no number of replicas.
+
+    One replica for each group of NEURONCORE_GROUP_SIZES=Nx1, else up to four where there are no groups. A model of
+    several NCs has one."""
     if need > 1:
         return ANYWHERE
     if config.replicas is not None:
