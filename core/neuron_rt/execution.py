@@ -11,18 +11,23 @@ two bytecodes of it, and a signal handler may call a model there (SPEC X4).
 
 from __future__ import annotations
 
+import contextvars
 import ctypes
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from neuron_rt import recording
 from neuron_rt.core_locks import CoreLocks, attempt
+from neuron_rt.errors import ExecutionTimeoutError
 from neuron_rt.placement import CoreRange
+from neuron_rt.recording import Execution
 from neuron_rt.telemetry import CALLS, ERRORS, SINCE, STARTED, SWITCHES, TIMEOUTS, Row, clock
 from neuron_rt.undo import Undo
-from neuron_rt.worker import Worker
+from neuron_rt.worker import LateError, Worker
 
 log = logging.getLogger("neuron_rt")
 
@@ -30,9 +35,6 @@ log = logging.getLogger("neuron_rt")
 BRIEF = 100_000
 #: What ``Slot.last`` is before the first call.
 NEVER = 1 << 62
-
-_set_mask = getattr(os, "sched_setaffinity", None)
-_get_mask = getattr(os, "sched_getaffinity", None)
 
 
 def _cpu_reader() -> Callable[[], int]:
@@ -119,7 +121,7 @@ class Slot:
         self._queue = self._core.queue
         if not self._several:
             attempt(self._cores)  # makes ready what the first call needs
-        self.worker = Worker(core_range, self.cpus) if timeout is not None or len(self.cpus) > 1 else None
+        self.worker = Worker(str(core_range), self.cpus) if timeout is not None or len(self.cpus) > 1 else None
         self._leaving = (row.leaving(), self.worker.stopping() if self.worker is not None else None)
 
     @property
@@ -154,7 +156,7 @@ class Slot:
         the runtime is closed.
         """
         if self.worker is not None and self.worker.needed():
-            return self.worker.call(self, fn, args, kwargs, hold_back)
+            return self._run_in(self.worker, fn, args, kwargs, hold_back)
         asked = 0
         return (
             (attempt(self._cores) if self._several else not self._queue and next(self._core.free, None))
@@ -197,9 +199,27 @@ class Slot:
             if recording.timelines:
                 self._record(asked, began, began + spent, switched, failed)
 
-    def _record(self, *call: Any) -> None:
+    def _run_in(
+        self, worker: Worker, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool
+    ) -> Any:
+        """Let the thread of ``worker`` run it, with the caller's context."""
+        context = contextvars.copy_context()
+        call = self.framework.carry(lambda: context.run(fn, *args, **kwargs))
+        try:
+            return worker.call(self.take, partial(self.compute, call, (), {}, hold_back), self.timeout)
+        except LateError:
+            self.row.words[TIMEOUTS] += 1
+            raise ExecutionTimeoutError(
+                f"The model on {self.core_range} did not answer within NEURON_RT_EXEC_TIMEOUT={self.timeout:g} s "
+                "(NRT status 5). Its NeuronCores stay taken until it ends. Raise the time-out, or unset it for none.",
+                seconds=self.timeout,
+            ) from None
+
+    def _record(self, asked: int, began: int, ended: int, switched: bool, failed: bool) -> None:
+        ncs, thread = self.core_range.instance_ncs, threading.get_native_id()
+        execution = Execution(self.name, ncs, asked, began, ended, switched, failed, thread)
         for timeline in recording.timelines:
-            timeline.add(self, *call)
+            timeline.add(execution)
 
     def _outer_call(self, since: int) -> int:
         """When the call began that this one is inside of: a signal handler may call the model that it interrupted. 0
@@ -208,12 +228,12 @@ class Slot:
 
     def _tie(self) -> object:
         """Tie the calling thread to the CPUs of the NCs, until what is returned is dropped."""
-        home = _get_mask(0)  # type: ignore[misc]
-        return None if home <= self.cpus else (Undo(_set_mask, 0, home), self._bind())[0]  # type: ignore[arg-type]
+        home = os.sched_getaffinity(0)
+        return None if home <= self.cpus else (Undo(os.sched_setaffinity, 0, home), self._bind())[0]
 
     def _bind(self) -> None:
         try:
-            _set_mask(0, self.cpus)  # type: ignore[misc]
+            os.sched_setaffinity(0, self.cpus)
         except OSError as error:  # the container was given other CPUs since we looked
             log.warning("cannot use CPUs %s any more (%s); running unpinned", sorted(self.cpus), error.strerror)
             self.cpus = frozenset()

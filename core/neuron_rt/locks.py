@@ -43,6 +43,12 @@ _MUTEX_PATIENCE = 10.0  # seconds; a holder needs far less, unless it was stoppe
 _SHARE = "Let its administrator run 'neuron-adapters share {}'"
 _FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
+
+def flock(kind: int, start: int, length: int = 1) -> bytes:
+    """The argument of ``fcntl`` for a lock of ``kind`` (F_WRLCK, F_UNLCK) on a range of bytes."""
+    return _FLOCK.pack(kind, os.SEEK_SET, start, length, 0)
+
+
 _open_here: dict[int, LockFiles] = {}
 """What this process has open, and a forked child must let go of. An entry goes when its ``held`` is emptied."""
 
@@ -102,7 +108,7 @@ class LockFile:
     def take(self, start: int, length: int = 1) -> bool:
         """Lock a range if all of it is free; the kernel does it in one step."""
         try:
-            fcntl.fcntl(self, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
+            fcntl.fcntl(self, fcntl.F_OFD_SETLK, flock(fcntl.F_WRLCK, start, length))
         except OSError as error:
             if error.errno in {errno.EAGAIN, errno.EACCES}:
                 return False
@@ -115,11 +121,11 @@ class LockFile:
 
     def give(self, start: int, length: int = 1) -> None:
         """Unlock a range."""
-        fcntl.fcntl(self, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, start, length, 0))
+        fcntl.fcntl(self, fcntl.F_OFD_SETLK, flock(fcntl.F_UNLCK, start, length))
 
     def holder(self, start: int, length: int = 1) -> tuple[int, int] | None:
         """Some range in here that another process has locked: (start, length); None where all is free."""
-        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+        query = flock(fcntl.F_WRLCK, start, length)
         kind, _whence, at, size, _pid = _FLOCK.unpack(fcntl.fcntl(self, fcntl.F_OFD_GETLK, query)[: _FLOCK.size])
         return None if kind == fcntl.F_UNLCK else (at, size)
 

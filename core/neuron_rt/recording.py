@@ -16,19 +16,17 @@ import fcntl
 import json
 import logging
 import os
-import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from neuron_rt import lifecycle
 from neuron_rt.lifecycle import Step
+from neuron_rt.locks import flock
+from neuron_rt.ownership import command_line
 from neuron_rt.undo import Mutex, Undo, guarded
-
-if TYPE_CHECKING:
-    from neuron_rt.execution import Slot
 
 log = logging.getLogger("neuron_rt")
 
@@ -38,8 +36,22 @@ timelines: tuple[Timeline, ...] = ()
 _FLUSH_AFTER = 0.2  # seconds; what a killed process loses at most
 _MOST_PENDING = 4096  # events; then the thread that calls a model writes them
 _THREADS = 1 << 24  # numbers of threads' tracks begin here, above those of NCs and of any thread
-_FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 _BEGIN, _END = b"[\n", b"\n]\n"
+
+
+class Execution(NamedTuple):
+    """A call that ran. Times in ns of CLOCK_MONOTONIC."""
+
+    model: str
+    instance_ncs: tuple[int, ...]
+    asked: int
+    """Since when it waited; 0 where it did not."""
+    began: int
+    ended: int
+    switched: bool
+    """Whether it took the place of another model."""
+    failed: bool
+    thread: int
 
 
 class Timeline:
@@ -48,7 +60,7 @@ class Timeline:
     def __init__(self, path: str) -> None:
         """Raises OSError where the file cannot be written."""
         self.path = path
-        self._pending: deque[tuple[Any, ...]] = deque()
+        self._pending: deque[Execution] = deque()
         self._named: set[int] = set()
         self._mutex = Mutex()
         self._timer: threading.Timer | None = None
@@ -57,11 +69,9 @@ class Timeline:
         self._file: Undo | None = guarded(os.close, partial(os.open, path, flags, 0o644))
         self._open(self._file.args[0])
 
-    def add(self, slot: Slot, asked: int, began: int, ended: int, switched: bool, failed: bool) -> None:
-        """An execution on the slot's NCs. Times in ns of CLOCK_MONOTONIC; ``asked``: since when it waited, 0 where it
-        did not; ``switched``: whether it took the place of another model."""
-        ncs, thread = slot.core_range.instance_ncs, threading.get_native_id()
-        self._pending.append((slot.name, ncs, asked, began, ended, switched, failed, thread))
+    def add(self, execution: Execution) -> None:
+        """Write ``execution`` in a moment, with all that comes until then."""
+        self._pending.append(execution)
         if self._last or len(self._pending) >= _MOST_PENDING:
             self.flush()
         elif self._timer is None or not self._timer.is_alive():
@@ -80,7 +90,7 @@ class Timeline:
         self._timer = None
         events: list[dict[str, Any]] = []
         while self._pending:
-            events += self._events(*self._pending.popleft())
+            events += self._events(self._pending.popleft())
         file = self._file
         if events and file is not None:
             try:
@@ -116,17 +126,8 @@ class Timeline:
             fcntl.flock(file, fcntl.LOCK_SH)
         _append(file, [_named("process_name", 0, _title())])
 
-    def _events(
-        self,
-        name: str,
-        ncs: tuple[int, ...],
-        asked: int,
-        began: int,
-        ended: int,
-        switched: bool,
-        failed: bool,
-        thread: int,
-    ) -> Iterator[dict[str, Any]]:
+    def _events(self, execution: Execution) -> Iterator[dict[str, Any]]:
+        name, ncs, asked, began, ended, switched, failed, thread = execution
         said: dict[str, Any] = {"thread": thread}
         if asked:
             said["waited_us"] = (began - asked) / 1000
@@ -186,8 +187,6 @@ def _named(kind: str, track: int, name: str) -> dict[str, Any]:
 
 
 def _title() -> str:
-    from neuron_rt.ownership import command_line
-
     tag = os.environ.get("NEURON_PROCESS_TAG", "")
     return f"[{tag[:64]}] {command_line()[:200]}" if tag else command_line()[:200]
 
@@ -196,8 +195,8 @@ def _append(file: int, events: list[dict[str, Any]]) -> None:
     """Write before the end of the array, alone among all writers."""
     body = b",\n".join(json.dumps(event).encode() for event in events) + _END
     return (
-        Undo(fcntl.fcntl, file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0)),
-        fcntl.fcntl(file, fcntl.F_OFD_SETLKW, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)),
+        Undo(fcntl.fcntl, file, fcntl.F_OFD_SETLK, flock(fcntl.F_UNLCK, 0)),
+        fcntl.fcntl(file, fcntl.F_OFD_SETLKW, flock(fcntl.F_WRLCK, 0)),
         _write(file, body),
     )[2]
 

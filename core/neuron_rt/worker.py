@@ -1,32 +1,27 @@
-"""A thread of the runtime's for the models that their callers cannot run themselves (SPEC X1, X3).
+"""A thread of the runtime for models that their callers cannot run themselves (SPEC X1, X3).
 
-That is a model with a time-out, whose caller must be able to leave while the model still runs, and one on a group of
-several CPUs: the framework's helper threads keep the mask of the thread that made them.
+That is a model with a time-out, whose caller must be able to leave while the model still runs, and a model on a group
+of several CPUs, since the framework's helper threads keep the CPU mask of the thread that made them.
 """
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import os
 import sys
 import threading
 import time
 from _thread import start_new_thread
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import repeat
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neuron_rt import lifecycle
-from neuron_rt.errors import EngineError, ExecutionTimeoutError
+from neuron_rt.errors import EngineError
 from neuron_rt.lifecycle import Step
-from neuron_rt.placement import CoreRange
-from neuron_rt.telemetry import TIMEOUTS, clock
+from neuron_rt.telemetry import clock
 from neuron_rt.undo import Mutex, Undo
-
-if TYPE_CHECKING:
-    from neuron_rt.execution import Slot
 
 log = logging.getLogger("neuron_rt")
 
@@ -37,20 +32,21 @@ _NOTHING = object()
 lifecycle.in_child(Step.WORKERS, _threads.clear)  # a new thread may get the number of one of the parent's
 
 
-class _LateError(Exception):
-    """The NCs were not free in time."""
+class LateError(Exception):
+    """A call did not end in time, or its NCs were not free in time."""
 
 
 class _Job:
     """One call on its way through a worker."""
 
-    __slots__ = ("_call", "_deadline", "_hold_back", "_slot", "abandoned", "asked", "done", "error", "result")
+    __slots__ = ("_compute", "_deadline", "_take", "abandoned", "asked", "done", "error", "result")
 
-    def __init__(self, slot: Slot, call: Callable[[], Any], deadline: float | None, hold_back: bool) -> None:
-        self._slot = slot
-        self._call = call
+    def __init__(
+        self, take: Callable[[float | None], object], compute: Callable[[int], Any], deadline: float | None
+    ) -> None:
+        self._take = take
+        self._compute = compute
         self._deadline = deadline
-        self._hold_back = hold_back
         self.asked = clock()
         self.abandoned: list[object] = []
         """Not empty once the caller has left: what has not begun then never begins."""
@@ -66,25 +62,24 @@ class _Job:
     def run(self) -> None:
         """In the worker: run unless the caller has left."""
         try:
-            self.result = (self._slot.take(self._deadline) or _late(), self._compute())[1]
+            self.result = (
+                self._take(self._deadline) or _late(), None if self.abandoned else self._compute(self.asked)
+            )[1]  # fmt: skip
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
             self.error = error
 
-    def _compute(self) -> Any:
-        return None if self.abandoned else self._slot.compute(self._call, (), {}, self._hold_back, self.asked)
-
 
 def _late() -> object:
-    raise _LateError
+    raise LateError
 
 
 class Worker:
-    """The long-lived thread of a slot, started at its first job. It knows no slot but that of the job at hand, so a
-    model's end ends it."""
+    """The long-lived thread of a slot, started at its first job. Only the job at hand refers to the slot, so the thread
+    ends with the model."""
 
-    def __init__(self, core_range: CoreRange, cpus: frozenset[int]) -> None:
-        """``cpus``: what its thread is tied to; empty for no CPUs in particular."""
-        self._name = f"neuron_rt {core_range}"
+    def __init__(self, name: str, cpus: frozenset[int]) -> None:
+        """``name``: of its NCs. ``cpus``: what its thread is tied to; empty for no CPUs in particular."""
+        self._name = name
         self._cpus = cpus
         self._jobs: SimpleQueue[list[Any] | None] = SimpleQueue()
         self._heirs: list[Callable[[], None]] = []
@@ -100,33 +95,24 @@ class Worker:
         interpreter shuts down, when no other thread runs any more."""
         return threading.get_ident() not in _threads and not sys.is_finalizing()
 
-    def call(
-        self, slot: Slot, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool
-    ) -> Any:
-        """Run ``fn`` in this thread and wait for it, the wait for the NCs included."""
-        context = contextvars.copy_context()
-        call = slot.framework.carry(lambda: context.run(fn, *args, **kwargs))
-        seconds = slot.timeout
-        job = _Job(slot, call, None if seconds is None else time.monotonic() + seconds, hold_back)
+    def call(self, take: Callable[[float | None], object], compute: Callable[[int], Any], seconds: float | None) -> Any:
+        """Take the NCs with ``take(deadline)`` in this thread, call ``compute(asked)`` with the time of this call, and
+        wait for it. Its exceptions pass unchanged; raises LateError where ``seconds`` pass first."""
+        job = _Job(take, compute, None if seconds is None else time.monotonic() + seconds)
         in_time = (
             Undo(job.abandoned.append, True),  # noqa: FBT003 - anything will do
             self._submit(job),
             job.done.acquire(timeout=-1 if seconds is None else seconds),
         )[2]
-        if seconds is not None and (not in_time or isinstance(job.error, _LateError)):
-            slot.row.words[TIMEOUTS] += 1
-            raise ExecutionTimeoutError(
-                f"The model on {slot.core_range} did not answer within NEURON_RT_EXEC_TIMEOUT={seconds:g} s "
-                "(NRT status 5). Its NeuronCores stay taken until it ends. Raise the time-out, or unset it for none.",
-                seconds=seconds,
-            )
+        if not in_time:
+            raise LateError
         if job.error is not None:
             try:
                 raise job.error
             finally:
                 del job  # the frame would keep the error, and the error its frame
         if job.result is _NOTHING:
-            raise EngineError(f"The thread of the model on {slot.core_range} ended in the middle of a call.")
+            raise EngineError(f"The thread of the model on {self._name} ended in the middle of a call.")
         return job.result
 
     def _submit(self, job: _Job) -> None:
@@ -140,7 +126,8 @@ class Worker:
         """Start the thread, unless another caller just did; whether there is one."""
         if self.thread is None or not self.thread.is_alive():
             self._heirs[:] = [self._run]
-            thread = threading.Thread(target=self._run, args=(self._heir(),), name=self._name, daemon=True)
+            name = f"neuron_rt {self._name}"
+            thread = threading.Thread(target=self._run, args=(self._heir(),), name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError:
@@ -154,13 +141,13 @@ class Worker:
         return Undo(next, map(start_new_thread, iter(self._heirs), repeat(())), None)
 
     def _run(self, heir: Undo | None = None) -> None:
-        """The thread. An exception in it that is no job's own (only another thread can raise one here) ends it, and its
-        end starts an heir, since callers wait for the jobs that are left."""
+        """The thread. An exception that does not come from a job (only another thread can raise it here) ends the
+        thread, and its end starts an heir, since callers wait for the jobs that are left."""
         me = threading.get_ident()
         return (heir or self._heir(), Undo(_threads.discard, me), _threads.add(me), self._serve())[3]
 
     def _serve(self) -> None:
-        if self._cpus and hasattr(os, "sched_setaffinity"):
+        if self._cpus:
             try:
                 os.sched_setaffinity(0, self._cpus)
             except OSError as error:
