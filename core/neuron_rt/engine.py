@@ -84,7 +84,7 @@ class Engine(Protocol):
         bfloat16 where the CPU can. Raises EngineError."""
 
 
-def find(choice: str = AUTO) -> Engine | None:
+def installed_engine(choice: str = AUTO) -> Engine | None:
     """The engine for NEURON_ADAPTERS_ENGINE=``choice``; None where the framework shall compute or none is installed."""
     if choice == FRAMEWORK or importlib.util.find_spec("openvino") is None:
         return None
@@ -95,6 +95,9 @@ def find(choice: str = AUTO) -> Engine | None:
     except EngineError as error:
         log.warning("OpenVINO is installed and cannot be used: %s", error)
         return None
+
+
+find = installed_engine
 
 
 class RequestPool:

@@ -148,6 +148,10 @@ class Slot:
         """Whether a call would begin at once, as far as can be told."""
         return attempt(self._cores) is not None
 
+    def bind_next_call(self) -> None:
+        """Bind the thread of the next call, however brief the calls so far were."""
+        self.last = NEVER
+
     def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool = True) -> Any:
         """Call ``fn(*args, **kwargs)`` on the NCs. Its exceptions pass unchanged (SPEC X2).
 

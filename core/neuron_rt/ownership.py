@@ -131,9 +131,9 @@ def foresee(config: Config) -> tuple[int, ...]:
     try:
         lock = LockFile(config.state_dir, shared=config.shared_state, create=False)
     except FileNotFoundError:  # nobody has ever owned one
-        return choice(config) or ()
+        return choose_ncs(config) or ()
     try:
-        got = choice(config, frozenset(lock.held_by_others(0, config.instance.nc_count)))
+        got = choose_ncs(config, frozenset(lock.held_by_others(0, config.instance.nc_count)))
         if got is None:
             raise _not_available(lock, config)
         return got
@@ -141,12 +141,15 @@ def foresee(config: Config) -> tuple[int, ...]:
         lock.close()
 
 
-def choice(config: Config, taken: frozenset[int] = frozenset()) -> tuple[int, ...] | None:
+def choose_ncs(config: Config, taken: frozenset[int] = frozenset()) -> tuple[int, ...] | None:
     """The NCs for ``config`` where ``taken`` are owned, in visible order; None where they can't be had (C2, C3)."""
     if config.visible is not None:
         return config.visible if taken.isdisjoint(config.visible) else None
     free = lambda start, count: taken.isdisjoint(range(start, start + count))
     return first_fit(config.instance.nc_count, config.count, free)
+
+
+choice = choose_ncs
 
 
 def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
@@ -217,7 +220,7 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
     if silent:
         lines.append(f"{listed(tuple(sorted(silent)))}: owner has not published itself yet")
     owners = f"{'; '.join(lines)}. " if lines else ""
-    if choice(config, frozenset(taken)) is not None:
+    if choose_ncs(config, frozenset(taken)) is not None:
         remark, remedy = " (an owner left meanwhile)", "Try again"
     else:
         remark = f" (free, but not {count} in a row)" if config.visible is None and free >= count else ""
