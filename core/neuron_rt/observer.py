@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuron_rt.instance import MOST_NCS
 from neuron_rt.locks import ALIVE, LockFile
 from neuron_rt.placement import listed
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 RECORD_VERSION = 1
 _LARGEST_RECORD = 1 << 20
 _MOST_RECORDS = 16384
-_MOST_NCS = 4096  # of an instance
 _LONGEST_COMMAND = 4096  # characters, as many as a process publishes
 _LONGEST_TAG = 255  # characters, as documented
 #: A record, the beginning of one, or a board.
@@ -85,7 +85,7 @@ class Observer:
     def read_through(self, lock: LockFile, *, counters: bool) -> tuple[Owner, ...]:
         """The same through a lock file that is open already. NCs that no process has locked are left out."""
         owners, seen = [], {}
-        locked = set(lock.held_by_others(0, _MOST_NCS))
+        locked = set(lock.held_by_others(0, MOST_NCS))
         for name in file_names(lock.dir_fd):
             if not name.endswith(".json") or name.startswith("."):
                 continue
@@ -173,7 +173,7 @@ def _read_record(dir_fd: int, name: str) -> Owner | None:
         pid=pid,
         command=_plain(_one_line(record.get("command")), _LONGEST_COMMAND),
         tag=_plain(record.get("tag"), _LONGEST_TAG),
-        ncs=tuple(ncs[:_MOST_NCS]),
+        ncs=tuple(ncs[:MOST_NCS]),
         record=record,
     )
 

@@ -10,40 +10,10 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neuron_rt.telemetry import (
-    BUCKETS,
-    BUSY,
-    CALLS,
-    ERRORS,
-    GONE,
-    H_BEGAN,
-    H_MAGIC,
-    H_NCS,
-    H_PID,
-    H_USED,
-    H_VERSION,
-    H_WIDTH,
-    HEADER,
-    LAST_BUCKET,
-    MAGIC,
-    NC_COUNT,
-    NUMBER,
-    REPLICA,
-    ROW_WORDS,
-    ROWS,
-    SINCE,
-    START_NC,
-    STARTED,
-    SWITCHES,
-    TIMEOUTS,
-    VERSION,
-    WAITED,
-    WAITS,
-    WORD,
-    clock,
-)
+from neuron_rt import telemetry as board
+from neuron_rt.instance import MOST_NCS
+from neuron_rt.telemetry import BUCKETS, HEADER, LAST_BUCKET, ROW_WORDS, WAITS, WORD, clock
 
-_MOST_NCS = 4096
 _ATTEMPTS = 20  # at a row in the middle of an update; a thread that was stopped there is not waited for
 _AT_ONCE = HEADER + 16 + 8 * ROW_WORDS  # words: all there is of most boards, in one system call
 
@@ -89,39 +59,39 @@ class Snapshot:
         if words is None:
             return None
         at = clock()
-        starts = range(HEADER + words[H_NCS], len(words), ROW_WORDS)
-        busy = words[HEADER : HEADER + words[H_NCS]].tolist()
+        starts = range(HEADER + words[board.H_NCS], len(words), ROW_WORDS)
+        busy = words[HEADER : HEADER + words[board.H_NCS]].tolist()
         rows = []
         for start in starts:
             row = _whole(file, words, start)
-            first, size = row[START_NC], row[NC_COUNT]
-            if row[NUMBER] <= 0 or first < 0 or size < 1 or first + size > len(busy):
+            first, size = row[board.START_NC], row[board.NC_COUNT]
+            if row[board.NUMBER] <= 0 or first < 0 or size < 1 or first + size > len(busy):
                 continue
-            since = row[SINCE]
-            taken = row[BUSY] + (at - since if 0 < since <= at else 0)
+            since = row[board.SINCE]
+            taken = row[board.BUSY] + (at - since if 0 < since <= at else 0)
             for nc in range(first, first + size):
                 busy[nc] += taken
-            if row[GONE]:
+            if row[board.GONE]:
                 continue
             counted = tuple([max(0, calls) for calls in row[BUCKETS:WAITS]])
             rows.append(
                 Counters(
-                    number=row[NUMBER],
-                    replica=row[REPLICA],
+                    number=row[board.NUMBER],
+                    replica=row[board.REPLICA],
                     start_nc=first,
                     nc_count=size,
-                    calls=row[CALLS],
-                    errors=row[ERRORS],
-                    timeouts=row[TIMEOUTS],
-                    switches=row[SWITCHES],
+                    calls=row[board.CALLS],
+                    errors=row[board.ERRORS],
+                    timeouts=row[board.TIMEOUTS],
+                    switches=row[board.SWITCHES],
                     busy=taken,
-                    waited=row[WAITED],
+                    waited=row[board.WAITED],
                     running=since != 0,
                     buckets=counted,
-                    totals=_with_waits(counted, row[WAITS:STARTED]) if row[WAITED] else counted,
+                    totals=_with_waits(counted, row[WAITS : board.STARTED]) if row[board.WAITED] else counted,
                 )
             )
-        return cls(words[H_PID], words[H_BEGAN], at, tuple(busy), tuple(rows))
+        return cls(words[board.H_PID], words[board.H_BEGAN], at, tuple(busy), tuple(rows))
 
 
 def bucket_limit(place: int) -> float:
@@ -157,10 +127,11 @@ def _with_waits(counted: Sequence[int], waits: Sequence[int]) -> tuple[int, ...]
 def _copy(file: int) -> array[int] | None:
     """The header, the words of the NCs and the rows that were ever used; None for what is no board."""
     words = _words(file, 0, _AT_ONCE)
-    if len(words) < HEADER or (words[H_MAGIC], words[H_VERSION], words[H_WIDTH]) != (MAGIC, VERSION, ROW_WORDS):
+    kind = (board.MAGIC, board.VERSION, ROW_WORDS)
+    if len(words) < HEADER or (words[board.H_MAGIC], words[board.H_VERSION], words[board.H_WIDTH]) != kind:
         return None
-    ncs, used = words[H_NCS], words[H_USED]
-    if not (0 <= ncs <= _MOST_NCS and 0 <= used <= ROWS):
+    ncs, used = words[board.H_NCS], words[board.H_USED]
+    if not (0 <= ncs <= MOST_NCS and 0 <= used <= board.ROWS):
         return None
     size = HEADER + ncs + used * ROW_WORDS
     if len(words) < size:
@@ -172,7 +143,7 @@ def _whole(file: int, words: array[int], start: int) -> array[int]:
     """A row, copied anew as long as an update is under way in it."""
     row = words[start : start + ROW_WORDS]
     for _attempt in range(_ATTEMPTS):
-        if row[CALLS] == row[STARTED]:
+        if row[board.CALLS] == row[board.STARTED]:
             break
         again = _words(file, start, ROW_WORDS)
         if len(again) == ROW_WORDS:
