@@ -9,11 +9,10 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from neuron_rt import engine
 from neuron_rt.errors import NeuronConfigError
@@ -121,7 +120,15 @@ class Config:
             shared_state=STATE_DIR in raw,
             environ=MappingProxyType(values),
             sources=MappingProxyType({name: "environment" if name in raw else "default" for name in VARIABLES}),
-            **{name: reading.of(raw) for name, reading in _READINGS.items()},
+            timeout=_seconds(raw[EXEC_TIMEOUT], EXEC_TIMEOUT, least=1e-3) if EXEC_TIMEOUT in raw else None,
+            affinity=_switch(raw.get(AFFINITY, "on"), AFFINITY),
+            wait=_seconds(raw.get(WAIT, "0"), WAIT, least=0.0),
+            tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
+            validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
+            engine=_one_of(engine.CHOICES, raw.get(ENGINE, engine.AUTO), ENGINE, "is not an engine"),
+            trace=_trace(raw.get(TRACE, "")),
+            log_level=_one_of(LEVELS, raw[LOG_LEVEL], LOG_LEVEL, "is not a level") if LOG_LEVEL in raw else None,
+            log_location=_log_location(raw[LOG_LOCATION]) if LOG_LOCATION in raw else None,
         )
 
     def warn_of_use(self) -> None:
@@ -277,11 +284,11 @@ def _switch(value: str, name: str) -> bool:
     raise NeuronConfigError.of(name, value, "is neither on nor off", accepted)
 
 
-def _engine(value: str) -> str:
-    text = value.strip().lower()
-    if text in engine.CHOICES:
-        return text
-    raise NeuronConfigError.of(ENGINE, value, "is not an engine", ", ".join(engine.CHOICES))
+def _one_of(choices: Iterable[str], value: str, name: str, why: str) -> str:
+    for choice in choices:
+        if choice.lower() == value.strip().lower():
+            return choice
+    raise NeuronConfigError.of(name, value, why, ", ".join(choices))
 
 
 def _trace(value: str) -> Path | None:
@@ -289,13 +296,6 @@ def _trace(value: str) -> Path | None:
     if "\0" in value:
         raise NeuronConfigError.of(TRACE, value, "is not a path", "the path of a file to write")
     return Path(value).absolute() if value else None
-
-
-def _log_level(value: str) -> str:
-    text = value.strip().upper()
-    if text in LEVELS:
-        return text
-    raise NeuronConfigError.of(LOG_LEVEL, value, "is not a level", ", ".join(LEVELS))
 
 
 def _log_location(value: str) -> str:
@@ -317,31 +317,3 @@ def _state_dir(value: str | None) -> Path:
     if not value or "\0" in value or not path.is_absolute():
         raise NeuronConfigError.of(STATE_DIR, value, "is not an absolute path", "an absolute path of a directory")
     return path
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """How a variable that stands for itself is read. ``default``: what it is taken to say where it is not set; None
-    where that means no value."""
-
-    variable: str
-    parse: Callable[[str], Any]
-    default: str | None = None
-
-    def of(self, raw: Mapping[str, str]) -> Any:
-        text = raw.get(self.variable, self.default)
-        return None if text is None else self.parse(text)
-
-
-#: By the field of :class:`Config`, in the order in which wrong values are told.
-_READINGS = {
-    "timeout": _Reading(EXEC_TIMEOUT, lambda text: _seconds(text, EXEC_TIMEOUT, least=1e-3)),
-    "affinity": _Reading(AFFINITY, lambda text: _switch(text, AFFINITY), "on"),
-    "wait": _Reading(WAIT, lambda text: _seconds(text, WAIT, least=0.0), "0"),
-    "tag": _Reading(PROCESS_TAG, lambda text: text[:_LONGEST], ""),
-    "validate_hash": _Reading(VALIDATE_HASH, lambda text: _switch(text, VALIDATE_HASH), "false"),
-    "engine": _Reading(ENGINE, _engine, engine.AUTO),
-    "trace": _Reading(TRACE, _trace),
-    "log_level": _Reading(LOG_LEVEL, _log_level),
-    "log_location": _Reading(LOG_LOCATION, _log_location),
-}
