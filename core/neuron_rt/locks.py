@@ -23,14 +23,13 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from neuron_rt import lifecycle
 from neuron_rt.errors import StateDirectoryError
 from neuron_rt.lifecycle import Step
-from neuron_rt.undo import Undo, guarded
+from neuron_rt.undo import Undo, opened
 
 LOCK_NAME = "ncs.lock"
 
@@ -41,6 +40,8 @@ ALIVE = 1 << 42
 KEY_BITS = 60
 _MUTEX_PATIENCE = 10.0  # seconds; a holder needs far less, unless it was stopped with SIGSTOP
 _SHARE = "Let its administrator run 'neuron-adapters share {}'"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
 _FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -194,7 +195,7 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
         except OSError as error:
             raise _unusable(path, f"cannot be made ({error.strerror})") from error
     try:
-        opened = guarded(os.close, partial(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+        folder = opened(path, _DIRECTORY)
     except FileNotFoundError:
         if create:
             raise _unusable(path, "was removed while it was being opened") from None
@@ -202,7 +203,7 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
     except OSError as error:
         why = "is a link or no directory" if error.errno in {errno.ELOOP, errno.ENOTDIR} else f"{error.strerror}"
         raise _unusable(path, why) from error
-    info = os.fstat(opened.args[0])
+    info = os.fstat(folder.args[0])
     mine = info.st_uid == os.geteuid()
     if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         if not shared:
@@ -211,44 +212,48 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
             raise _unusable(path, "can be written to by other users and has no sticky bit", _SHARE.format(path))
     if not mine and not (shared and info.st_uid == 0):
         raise _unusable(path, f"belongs to user {info.st_uid}, who could remove what is in it")
-    return opened
+    return folder
 
 
 def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
     """Open the lock file, made on first use, refusing links, what is no plain file, and what another user could remove
     or close to others: in a shared directory only the directory's own user makes it (O5)."""
-    access = os.O_RDWR if create else os.O_RDONLY
-    flags = access | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags = _FILE | (os.O_RDWR if create else os.O_RDONLY)
     there = os.fstat(dir_fd)
     writable_by = stat.S_IMODE(there.st_mode) & 0o022
     for _attempt in range(100):
         try:
-            opened = guarded(os.close, partial(os.open, LOCK_NAME, flags, dir_fd=dir_fd))
+            file = opened(LOCK_NAME, flags, dir_fd=dir_fd)
         except FileNotFoundError:
             if not create:
                 raise
             if writable_by and there.st_uid != os.geteuid():
                 why = f"is shared, and holds no {LOCK_NAME} of its administrator's"
                 raise _unusable(directory, why, _SHARE.format(directory)) from None
-            new = flags | os.O_CREAT | os.O_EXCL
             try:
-                opened = guarded(os.close, partial(os.open, LOCK_NAME, new, 0o600, dir_fd=dir_fd))
+                file = opened(LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, dir_fd=dir_fd)
             except FileExistsError:
                 continue
             except OSError as error:
                 raise _unusable(directory, f"does not take a file ({error.strerror})") from error
-            open_to_users(opened.args[0], dir_fd)
+            open_to_users(file.args[0], dir_fd)
         except OSError as error:
             why = f"holds a {LOCK_NAME} that cannot be opened ({error.strerror})"
             raise _unusable(directory, why, *([_SHARE.format(directory)] if writable_by else [])) from error
-        info = os.fstat(opened.args[0])
-        if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
-            raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
-        if info.st_uid not in {0, there.st_uid}:
-            why = f"holds a {LOCK_NAME} of user {info.st_uid}, who could remove it"
+        owner = _plain(file, directory).st_uid
+        if owner not in {0, there.st_uid}:
+            why = f"holds a {LOCK_NAME} of user {owner}, who could remove it"
             raise _unusable(directory, why, _SHARE.format(directory))
-        return opened
+        return file
     raise _unusable(directory, f"has a {LOCK_NAME} that comes and goes")
+
+
+def _plain(file: Undo, directory: Path) -> os.stat_result:
+    """What is known of the lock file; raises StateDirectoryError where it is not a plain file with a single name."""
+    info = os.fstat(file.args[0])
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
+        raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
+    return info
 
 
 def open_to_users(fd: int, dir_fd: int) -> None:
@@ -268,17 +273,13 @@ def share(directory: Path, group: int | None = None) -> None:
     """
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
-    opened = guarded(os.close, partial(os.open, directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
-    dir_fd = opened.args[0]
-    os.fchown(dir_fd, os.geteuid(), -1 if group is None else group)
-    os.fchmod(dir_fd, 0o1777 if group is None else 0o1770)
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    lock = guarded(os.close, partial(os.open, LOCK_NAME, flags, 0o600, dir_fd=dir_fd))
-    info = os.fstat(lock.args[0])
-    if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
-        raise _unusable(directory, f"holds a {LOCK_NAME} that is not a plain file")
-    os.fchown(lock.args[0], os.geteuid(), -1)
-    open_to_users(lock.args[0], dir_fd)
+    folder = opened(directory, _DIRECTORY)
+    os.fchown(folder.args[0], os.geteuid(), -1 if group is None else group)
+    os.fchmod(folder.args[0], 0o1777 if group is None else 0o1770)
+    file = opened(LOCK_NAME, _FILE | os.O_RDWR | os.O_CREAT, dir_fd=folder.args[0])
+    _plain(file, directory)
+    os.fchown(file.args[0], os.geteuid(), -1)
+    open_to_users(file.args[0], folder.args[0])
 
 
 def _in_child() -> None:

@@ -54,7 +54,7 @@ class Owner:
 
 
 class Observer:
-    """Reads what the processes of one state directory publish, again and again. Locks nobody out, waits for nobody."""
+    """Reads what the processes of one state directory publish, again and again. Neither takes locks nor waits."""
 
     def __init__(self, directory: Path, *, shared: bool = True) -> None:
         """``shared``: whether NEURON_ADAPTERS_STATE_DIR chose the directory. It need not exist yet."""
@@ -113,12 +113,8 @@ class Observer:
 
 
 def owners(directory: Path, *, shared: bool = True) -> tuple[Owner, ...]:
-    """Every living process that publishes here, ordered by its first NC. Locks nobody out and waits for nobody."""
-    observer = Observer(directory, shared=shared)
-    try:
-        return observer.read(counters=False)
-    finally:
-        observer.close()
+    """Every living process that publishes here, ordered by its first NC. Neither takes locks nor waits."""
+    return Observer(directory, shared=shared).read(counters=False)
 
 
 def file_names(dir_fd: int) -> list[str]:

@@ -11,7 +11,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,11 @@ from neuron_rt.errors import NeuronCoresNotAvailableError, StateDirectoryError
 from neuron_rt.locks import ALIVE, KEY_BITS, TICKETS, TICKETS_END, LockFile, LockFileClosedError
 from neuron_rt.observer import RECORD_VERSION, Observer, file_names, key_of
 from neuron_rt.placement import first_fit, listed
-from neuron_rt.undo import Undo, guarded
+from neuron_rt.undo import Undo, opened
 
 log = logging.getLogger("neuron_rt")
+
+_NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 #: unlinkat(2), which says nothing of a file that is not there.
 _unlinkat = ctypes.PyDLL(None).unlinkat
@@ -53,11 +54,10 @@ class Ownership:
         name = f"{self._key:015x}.json"
         body = json.dumps({"version": RECORD_VERSION, "ncs": self.ncs, **record}).encode()
         fresh = f".{name}.{secrets.token_hex(4)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             dir_fd = self._lock.dir_fd
             try:
-                file = guarded(os.close, partial(os.open, fresh, flags, 0o644, dir_fd=dir_fd))
+                file = opened(fresh, _NEW_FILE | os.O_WRONLY, 0o644, dir_fd=dir_fd)
                 while body:
                     body = body[os.write(file.args[0], body) :]
                 os.replace(fresh, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
@@ -69,10 +69,9 @@ class Ownership:
 
     def board_file(self) -> Undo | None:
         """A new, empty file to count in; None where there is no room for one."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         name = f"{self._key:015x}.board"
         try:
-            return guarded(os.close, partial(os.open, name, flags, 0o644, dir_fd=self._lock.dir_fd))
+            return opened(name, _NEW_FILE | os.O_RDWR, 0o644, dir_fd=self._lock.dir_fd)
         except OSError as error:
             log.debug("cannot count for the tools: %s", error)
             return None
@@ -118,27 +117,17 @@ def owned(directory: Path, nc_count: int, *, shared: bool = True) -> frozenset[i
     """NCs of the first ``nc_count`` that processes own, published or not: what the locks say."""
     try:
         lock = LockFile(directory, shared=shared, create=False)
-    except FileNotFoundError:
+    except FileNotFoundError:  # no process has ever owned an NC
         return frozenset()
-    try:
-        return frozenset(lock.held_by_others(0, nc_count))
-    finally:
-        lock.close()
+    return frozenset(lock.held_by_others(0, nc_count))
 
 
 def foresee(config: Config) -> tuple[int, ...]:
-    """The NCs that :func:`acquire` would take now. Takes nothing, waits for nobody, and raises as it would."""
-    try:
-        lock = LockFile(config.state_dir, shared=config.shared_state, create=False)
-    except FileNotFoundError:  # nobody has ever owned one
-        return choose_ncs(config) or ()
-    try:
-        got = choose_ncs(config, frozenset(lock.held_by_others(0, config.instance.nc_count)))
-        if got is None:
-            raise _not_available(lock, config)
-        return got
-    finally:
-        lock.close()
+    """The NCs that :func:`acquire` would take now. Takes nothing, does not wait, and raises as it would."""
+    ncs = choose_ncs(config, owned(config.state_dir, config.instance.nc_count, shared=config.shared_state))
+    if ncs is None:
+        raise _not_available(LockFile(config.state_dir, shared=config.shared_state, create=False), config)
+    return ncs
 
 
 def choose_ncs(config: Config, taken: frozenset[int] = frozenset()) -> tuple[int, ...] | None:

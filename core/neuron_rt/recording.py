@@ -19,14 +19,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 from neuron_rt import lifecycle
 from neuron_rt.lifecycle import Step
 from neuron_rt.locks import flock
 from neuron_rt.ownership import command_line
-from neuron_rt.undo import Mutex, Undo, guarded
+from neuron_rt.undo import Mutex, Undo, opened
 
 log = logging.getLogger("neuron_rt")
 
@@ -65,8 +64,7 @@ class Timeline:
         self._mutex = Mutex()
         self._timer: threading.Timer | None = None
         self._last = False
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        self._file: Undo | None = guarded(os.close, partial(os.open, path, flags, 0o644))
+        self._file: Undo | None = opened(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644)
         self._open(self._file.args[0])
 
     def add(self, execution: Execution) -> None:

@@ -13,6 +13,7 @@ taken when it is dropped. It never goes into a local variable: a traceback keeps
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
@@ -55,6 +56,11 @@ class Lock(Protocol):
 def guarded(undo: Callable[[Any], object], make: Callable[[], Any]) -> Undo:
     """Call ``make``, a function of C, and return what undoes that: ``Undo(undo, make())``."""
     return next(map(Undo, (undo,), iter(make, Undo)))
+
+
+def opened(path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> Undo:
+    """Open a file, as ``os.open`` does, and return what closes it when it is dropped: ``Undo(os.close, fd)``."""
+    return guarded(os.close, partial(os.open, path, flags, mode, dir_fd=dir_fd))
 
 
 def taken(lock: Lock, *how: bool | float) -> Iterator[Undo]:
