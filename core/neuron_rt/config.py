@@ -1,6 +1,6 @@
 """The configuration: the environment, read once into one immutable object that knows where each value came from.
 
-SPEC C1-C5. Reading takes nothing and changes nothing; whatever is wrong raises NeuronConfigError.
+SPEC C1-C5. Reading takes no NeuronCores and changes nothing. A wrong value raises NeuronConfigError.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STATE_DIR = "NEURON_ADAPTERS_STATE_DIR"
 ENGINE = "NEURON_ADAPTERS_ENGINE"
 TRACE = "NEURON_ADAPTERS_TRACE"
 
-#: Every variable the runtime reads, with its default as a reader would say it.
+#: Every variable that the runtime reads, and its default in words.
 VARIABLES: Mapping[str, str] = MappingProxyType(
     {
         VISIBLE_CORES: "not set: NEURON_RT_NUM_CORES decides",
@@ -78,7 +78,7 @@ class Config:
     count: int
     """NCs to take by first fit where ``visible`` is None."""
     groups: tuple[Group, ...]
-    """Groups formed inside the allocation; empty where none are (SPEC P1 against P2)."""
+    """Groups formed inside the allocation. Where there are some, P2 places models, else P1."""
     replicas: int | None
     """N of NEURONCORE_GROUP_SIZES=Nx1."""
     timeout: float | None
@@ -143,19 +143,19 @@ class Config:
             warnings.warn(f"{GROUP_SIZES} is deprecated; {instead}", DeprecationWarning, stacklevel=2)
 
     def changes(self, environ: Mapping[str, str] | None = None) -> dict[str, tuple[str | None, str | None]]:
-        """Variables whose value is no longer the one that was read: name to (read, now) (SPEC C1)."""
+        """Variables that have changed since they were read, by name: (read, now) (SPEC C1)."""
         env = os.environ if environ is None else environ
         read = self.environ
         return {name: (read.get(name), env.get(name)) for name in VARIABLES if read.get(name) != env.get(name)}
 
 
 def _unquoted(value: str) -> str:
-    """What is within a pair of quotes: notebooks (``%env NAME='4x1'``) and env-files leave them in the value."""
+    """``value`` without a pair of quotes, which notebooks (``%env NAME='4x1'``) and env-files leave in it."""
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _number(text: str) -> int | None:
-    """A plain decimal number, or None. Nine digits are more NCs than anything has, and keep int() harmless."""
+    """A decimal number of nine digits at most, or None."""
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
@@ -292,7 +292,7 @@ def _one_of(choices: Iterable[str], value: str, name: str, why: str) -> str:
 
 
 def _trace(value: str) -> Path | None:
-    """A relative path is one of the directory in which the runtime starts. Empty means none."""
+    """A relative path begins at the directory in which the runtime starts. Empty means no timeline."""
     if "\0" in value:
         raise NeuronConfigError.of(TRACE, value, "is not a path", "the path of a file to write")
     return Path(value).absolute() if value else None

@@ -4,8 +4,8 @@ An NC is a re-entrant lock: a call inside a call, such as a signal handler's, wa
 call takes all of its NCs at once or none, so calls never hold some while they wait for others.
 
 The queue is a chain. Each waiter waits until those that stood last at its NCs when it came have left, and opens a gate
-when it leaves. So whoever leaves wakes only those directly behind, and one that gives up leaves what it waited for to
-them. The first in the queue waits for the NCs' own locks, so giving NCs back needs no look at the queue.
+when it leaves. So a waiter that leaves wakes only those directly behind it. If it gives up, they wait for what it
+waited for. The first in the queue waits for the NCs' own locks, so giving NCs back does not involve the queue.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from itertools import compress, repeat, starmap
 from neuron_rt.errors import ModelNotLoadedError
 from neuron_rt.undo import Mutex, Undo, taken, undoing
 
-#: Stands in the queues of a runtime that is closed, so that every call has a look; threads have other numbers.
+#: In the queues of a closed runtime, so that every call checks ``closed``. Never the number of a thread.
 _CLOSED = -1
 
 
@@ -38,11 +38,11 @@ class Core:
         """Threads that wait for it: a call on an NC for which no thread waits skips the queue."""
         self._lease: type | None = None
         self.free: Iterator[object] = iter(())
-        """Takes the NC at once each time it is asked, and ends for good where it is taken."""
+        """Each ``next()`` takes the NC at once. It ends for good when the NC is taken already."""
 
     def taking(self, *how: bool | float) -> Iterator[object]:
-        """Takes the NC each time it is asked (``how``: arguments of a lock's ``acquire``), and ends for good where that
-        fails. All in C."""
+        """Each ``next()`` takes the NC, in C. ``how``: arguments of a lock's ``acquire``; it ends for good when that
+        fails."""
         if self._lease is None:
             self._lease = undoing(self.lock.release)
         acquire: Callable[..., bool] = self.lock.acquire
@@ -103,8 +103,8 @@ class CoreLocks:
         )[-1]
 
     def _join(self, waiter: _Waiter, me: int, ncs: range) -> None:
-        """Stand behind the last at each NC. Alone among threads, so that any two waiters are in the same order at all
-        NCs that both wait for."""
+        """Queue up behind the last waiter at each NC. With ``_joining`` held, so that two waiters are in the same order
+        at all NCs that both wait for."""
         for nc in ncs:
             self.cores[nc].queue.add(me)
             last = self._last[nc]
@@ -114,8 +114,8 @@ class CoreLocks:
 
 
 class _Waiter:
-    """A place in the queue. ``gate`` is open once the waiter has left; ``behind``: those before it that it has not seen
-    leave."""
+    """A place in the queue. ``gate`` is open once the waiter has left; ``behind``: the waiters before it that have not
+    left, as far as it knows."""
 
     __slots__ = ("behind", "gate")
 
@@ -130,7 +130,7 @@ class _Waiter:
             before = self.behind[0]
             if next(taken(before.gate, *_patience(deadline)), None) is None:
                 return False
-            # One that gave up left before its turn: what it still waited for is before us now.
+            # A waiter that gave up left before its turn: those it still waited for come before this one, too.
             self.behind = before.behind + self.behind[1:]
         return True
 
@@ -148,7 +148,7 @@ def attempt(cores: Sequence[Core]) -> object:
 
 
 def _attempt_anew(cores: Sequence[Core]) -> object:
-    """The same with iterators that have not ended, by an attempt that failed."""
+    """The same with new iterators: a failed attempt has ended the old ones."""
     for core in cores:
         core.free = core.taking(False)  # noqa: FBT003 - acquire's own switch
     return next(zip(*[core.free for core in cores]), None)

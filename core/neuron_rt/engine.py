@@ -41,7 +41,7 @@ class Program:
     text: tuple[str, ...]
     constants: tuple[Constant, ...]
     packed_bytes: int = 0
-    """Of the constants those that an executable has to copy into a layout of its own."""
+    """Size of the constants that an executable has to copy into a layout of its own."""
     owner: object = field(repr=False, compare=False, default=None)
 
     @property

@@ -38,8 +38,8 @@ NEVER = 1 << 62
 
 
 def _cpu_reader() -> Callable[[], int]:
-    """sched_getcpu(3), or what is on no CPU where the C library has none. PyDLL: letting go of the interpreter lock
-    would cost more than the call."""
+    """sched_getcpu(3), or a function that returns -1 where the C library has none. PyDLL: releasing the interpreter
+    lock would cost more than the call."""
     try:
         reader = ctypes.PyDLL(None).sched_getcpu
     except (AttributeError, OSError):
@@ -131,17 +131,17 @@ class Slot:
 
     @property
     def errors(self) -> int:
-        """Of those, the ones that raised."""
+        """Calls that raised."""
         return self.row.words[ERRORS]
 
     @property
     def timeouts(self) -> int:
-        """Calls whose caller was sent away."""
+        """Calls that ran into NEURON_RT_EXEC_TIMEOUT."""
         return self.row.words[TIMEOUTS]
 
     @property
     def switches(self) -> int:
-        """Calls that found another model on an NC of theirs."""
+        """Calls that took the place of another model on an NC."""
         return self.row.words[SWITCHES]
 
     def idle(self) -> bool:
@@ -195,7 +195,7 @@ class Slot:
             raise
         finally:
             row = self.row
-            words = row.words  # a forked child's are its own
+            words = row.words  # a forked child counts in words of its own
             words[STARTED] = row.calls + 1
             words[SINCE] = since  # before anything is called: no signal's exception can come before it
             self.last = spent = clock() - began
@@ -226,8 +226,8 @@ class Slot:
             timeline.add(execution)
 
     def _outer_call(self, since: int) -> int:
-        """When the call began that this one is inside of: a signal handler may call the model that it interrupted. 0
-        where there is none, and ``since`` is what an interrupted call has left."""
+        """``since`` where this call is inside another call, since a signal handler may call the model that it has
+        interrupted; 0 where ``since`` is left over from a call that was interrupted."""
         return since if any("count=1 " not in repr(core.lock) for core in self._cores) else 0
 
     def _tie(self) -> object:

@@ -35,7 +35,7 @@ ACCEPTED = f"{', '.join(INSTANCE_TYPES)}, 'host' (one NC a CPU), or a number of 
 
 @dataclass(frozen=True)
 class Cpu:
-    """One logical CPU and the things it shares with others."""
+    """One logical CPU, and the NUMA node and SMT core that it belongs to."""
 
     index: int
     node: int = 0
@@ -97,9 +97,9 @@ def machine_cpus(root: Path = Path("/sys")) -> tuple[Cpu, ...]:
 def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...]:
     """The fixed CPU set behind each NC (SPEC I3), the same in every process that sees the same machine.
 
-    Fewer NCs than CPUs: equal runs of neighbours that split no SMT core while there are cores enough and no NUMA node
-    while the nodes are roomy enough; CPUs that do not divide equally are left over. More NCs than CPUs: NC ``i`` on
-    CPU ``i`` modulo their number, so that neighbours differ.
+    Fewer NCs than CPUs: equal runs of neighbours. They split neither SMT cores while there are enough of these, nor
+    NUMA nodes while these are large enough; CPUs that do not divide equally are left over. More NCs than CPUs: NC ``i``
+    on CPU ``i`` modulo their number, so that neighbours differ.
     """
     if not cpus:
         return (frozenset(),) * nc_count
@@ -150,7 +150,7 @@ def _flat(units: Iterable[Iterable[int]]) -> frozenset[int]:
 
 
 def _read_list(path: Path) -> list[int]:
-    """Read a kernel CPU list (``0-3,8``); unreadable or strange files count as absent."""
+    """Read a kernel CPU list (``0-3,8``); empty for a file that is missing or malformed."""
     try:
         text = path.read_text().strip()
         cpus: list[int] = []

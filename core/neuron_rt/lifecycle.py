@@ -1,7 +1,7 @@
-"""What a fork and the end of the process do to this package, in one order that is written down here.
+"""What this package does after a fork and at the end of the process, in one order.
 
-A module registers what it has to do; the order is that of :class:`Step`, whatever was imported first. One handler that
-fails keeps no other from running.
+A module registers a handler. Handlers run in the order of :class:`Step`, whatever was imported first; if one fails, the
+others still run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 
 class Step(enum.IntEnum):
-    """Who is served when. In a forked child, which owns nothing of its parent's (SPEC O4), from the first to the last;
-    at exit the other way round."""
+    """The order of the handlers. A forked child, which owns nothing of its parent's (SPEC O4), begins with the first,
+    the exit with the last."""
 
     LOCKS = enum.auto()
     """The child lets go of the parent's lock files first: the parent may die, and its NeuronCores are then free."""

@@ -4,12 +4,11 @@ The state directory holds ``ncs.lock`` and, for each process, ``<key>.json`` and
 Open-file-description locks on byte ranges of the lock file are the only truth; the file stays empty:
 
 * byte ``i``: NeuronCore ``i`` of the instance is owned.
-* byte ``MUTEX``: somebody is choosing. Held for well under a millisecond.
+* byte ``MUTEX``: a process is choosing its NeuronCores. Held for well under a millisecond.
 * bytes from ``TICKETS``: the queue of NEURON_ADAPTERS_WAIT, a byte a waiter, in order of arrival.
 * byte ``ALIVE + key``: the process that publishes ``<key>.json`` lives.
 
-The files beside it are for people and tools. Whoever reads them holds no lock, and believes them only as far as the
-locks bear them out.
+The other files are for people and tools. Readers hold no lock, and believe them only as far as the locks confirm them.
 """
 
 from __future__ import annotations
@@ -65,8 +64,8 @@ class LockFiles(NamedTuple):
 
 
 class LockFile:
-    """Byte locks on the lock file of one state directory. Its descriptors are closed once: by :meth:`close`, or by
-    whoever empties ``held``; then every method raises LockFileClosedError."""
+    """Byte locks on the lock file of one state directory. Once :meth:`close` or the owner of ``held`` has closed its
+    descriptors, every method raises LockFileClosedError."""
 
     def __init__(self, directory: Path, *, shared: bool, create: bool = True, held: list[Undo] | None = None) -> None:
         """``shared``: whether other users may use the directory. ``held``: a list to keep the descriptors in."""
@@ -90,8 +89,8 @@ class LockFile:
         return self._fd(1)
 
     def fileno(self) -> int:
-        """The descriptor of the lock file, asked for by the very call that uses it: a signal handler may close it at
-        any time, and another file may get its number."""
+        """The descriptor of the lock file. To be used at once: a signal handler may close the file at any time, and
+        another file may get its number."""
         return self._fd(2)
 
     @property
@@ -125,7 +124,7 @@ class LockFile:
         fcntl.fcntl(self, fcntl.F_OFD_SETLK, flock(fcntl.F_UNLCK, start, length))
 
     def holder(self, start: int, length: int = 1) -> tuple[int, int] | None:
-        """Some range in here that another process has locked: (start, length); None where all is free."""
+        """A part of the range that another process has locked, (start, length); None where all is free."""
         query = flock(fcntl.F_WRLCK, start, length)
         kind, _whence, at, size, _pid = _FLOCK.unpack(fcntl.fcntl(self, fcntl.F_OFD_GETLK, query)[: _FLOCK.size])
         return None if kind == fcntl.F_UNLCK else (at, size)
@@ -145,7 +144,7 @@ class LockFile:
         yield from sorted(seen)
 
     def choose(self) -> None:
-        """Take the short mutex round first fit. ``chosen`` gives it back; the mutex never outlives the open file."""
+        """Take the mutex, so that one process at a time chooses NCs. ``chosen`` gives it back, and so does closing."""
         deadline = time.monotonic() + _MUTEX_PATIENCE
         while not self.take(MUTEX):
             if time.monotonic() > deadline:
@@ -161,7 +160,7 @@ class LockFile:
         self.give(MUTEX)
 
     def is_current(self) -> bool:
-        """Whether the path still leads to the file that is locked (nobody removed the directory meanwhile)."""
+        """Whether the path still leads to the file that is locked: neither it nor the directory was removed."""
         try:
             mine, there = os.fstat(self.fileno()), os.stat(self.path / LOCK_NAME, follow_symlinks=False)
         except OSError:
@@ -169,7 +168,7 @@ class LockFile:
         return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
     def close(self) -> None:
-        """Remove what was published, and let go of every lock. Each in C: once, whatever comes in between."""
+        """Remove what was published, and let go of every lock. Each is one step in C, which nothing interrupts."""
         self.published.clear()
         self.held.clear()
 
@@ -179,7 +178,7 @@ class LockFileClosedError(Exception):
 
 
 def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
-    """Open the state directory and make sure of O5: no other user can write to it, or it is sticky, chosen, and
+    """Open the state directory and check it (O5): no other user can write to it, or it is ``shared``, sticky, and
     root's or this user's."""
     if not hasattr(fcntl, "F_OFD_SETLK"):
         raise StateDirectoryError(
@@ -201,7 +200,7 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
             raise _unusable(path, "was removed while it was being opened") from None
         raise
     except OSError as error:
-        why = "is a link or no directory" if error.errno in {errno.ELOOP, errno.ENOTDIR} else f"{error.strerror}"
+        why = "is a link or not a directory" if error.errno in {errno.ELOOP, errno.ENOTDIR} else f"{error.strerror}"
         raise _unusable(path, why) from error
     info = os.fstat(folder.args[0])
     mine = info.st_uid == os.geteuid()
@@ -216,8 +215,11 @@ def _open_directory(path: Path, *, shared: bool, create: bool) -> Undo:
 
 
 def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
-    """Open the lock file, made on first use, refusing links, what is no plain file, and what another user could remove
-    or close to others: in a shared directory only the directory's own user makes it (O5)."""
+    """Open the lock file, which is made on first use; in a shared directory only the directory's owner makes it (O5).
+
+    Raises StateDirectoryError for anything but a plain file, and for a file that another user could remove or close to
+    others.
+    """
     flags = _FILE | (os.O_RDWR if create else os.O_RDONLY)
     there = os.fstat(dir_fd)
     writable_by = stat.S_IMODE(there.st_mode) & 0o022
@@ -259,7 +261,7 @@ def _plain(file: Undo, directory: Path) -> os.stat_result:
 def open_to_users(fd: int, dir_fd: int) -> None:
     """Let all who may write to the directory lock bytes of its lock file, whatever the umask."""
     there = os.fstat(dir_fd)
-    with contextlib.suppress(OSError):  # we are not in the directory's group: then others can't be either
+    with contextlib.suppress(OSError):  # this user is not in the directory's group
         os.fchown(fd, -1, there.st_gid)
     writable_by = stat.S_IMODE(there.st_mode) & 0o022
     os.fchmod(fd, 0o600 | writable_by | (writable_by << 1))
@@ -286,7 +288,7 @@ def _in_child() -> None:
     """O4: close the parent's open files, its half-made ones of other threads too. Closing a copy releases nothing of
     the parent's; keeping it would hold the parent's NCs after its death."""
     files = list(_open_here.values())
-    # A thread that was opening them may have had a descriptor that it had not yet kept.
+    # A thread that was opening them may have had a descriptor that was not in ``held`` yet.
     half_made = {path for path, held, _published in files if len(held) < 3}
     for _path, held, published in files:
         for undo in published:

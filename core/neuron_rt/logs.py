@@ -1,8 +1,8 @@
 """The log of the runtime and the adapters, where NEURON_RT_LOG_LEVEL and NEURON_RT_LOG_LOCATION want it (SPEC T1).
 
 Everything goes through ``logging``, to the loggers ``neuron_rt`` and ``neuron_adapters``. What a record is about stands
-in its attributes, too (``event``, ``model``, ``ncs``, ...), for formatters that write JSON. As long as neither variable
-is set, nothing of ``logging`` is changed.
+in its attributes, too (``event``, ``model``, ``ncs``, ...), for formatters that write JSON. While neither variable is
+set, ``logging`` is left as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from neuron_rt.errors import NeuronConfigError
 NAMES = ("neuron_rt", "neuron_adapters")
 #: Where the system's log listens.
 SYSLOG_SOCKET = "/dev/log"
-#: Attributes of a record that stand behind its text.
+#: Attributes of a record that are written after its text.
 FIELDS = ("event", "model", "ncs", "engine", "seconds")
 
 _handler: logging.Handler | None = None

@@ -31,7 +31,7 @@ _SHORT = 200  # characters of a command in an error
 
 @dataclass(frozen=True)
 class Owner:
-    """What one living process publishes. Everything but ``key`` is that process's own word."""
+    """What one living process publishes. Everything but ``key`` is as the process itself wrote it."""
 
     key: str
     pid: int
@@ -102,7 +102,7 @@ class Observer:
         return tuple(sorted(owners, key=lambda owner: (owner.ncs, owner.key)))
 
     def _record(self, dir_fd: int, name: str) -> tuple[object, Owner | None]:
-        """A record, read anew only where it has been replaced, and what tells that."""
+        """A record, and the stamp of its file; it is read again only when the stamp has changed."""
         known = self._records.get(name)
         try:
             info = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
@@ -118,7 +118,7 @@ def owners(directory: Path, *, shared: bool = True) -> tuple[Owner, ...]:
 
 
 def file_names(dir_fd: int) -> list[str]:
-    """What processes have published, the half-written and the dead too; each name has a key in it (``key_of``)."""
+    """Files that processes have published, half-written and dead ones too; ``key_of`` tells whose each is."""
     return [name for name in os.listdir(dir_fd) if _NAME.fullmatch(name)][:_MOST_RECORDS]
 
 
@@ -128,7 +128,7 @@ def key_of(name: str) -> int:
 
 
 def _open_plain(dir_fd: int, name: str) -> int:
-    """Open another process's file for reading; OSError for a link and for what is no plain file."""
+    """Open another process's file for reading; OSError for anything but a plain file."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=dir_fd)
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
@@ -152,7 +152,7 @@ def _read_board(dir_fd: int, key: str) -> Snapshot | None:
 
 
 def _read_record(dir_fd: int, name: str) -> Owner | None:
-    """One record, or None for anything that does not look like one: it is another process's word."""
+    """One record, or None for anything that does not look like one: another process wrote it."""
     try:
         with open(_open_plain(dir_fd, name), "rb") as file:
             body = file.read(_LARGEST_RECORD + 1)

@@ -115,13 +115,13 @@ class OpenVINO:
             raise EngineError(f"{what}: {lines[-1] if lines else 'no message'} (status {status})")
 
     def handle(self, function: str, *args: Any) -> Any:
-        """What a function of the library makes: its last argument."""
+        """Call a function of the library and return what it makes, its last argument."""
         handle = _Handle()
         self.check(getattr(self.lib, function)(*args, _REF(handle)), function)
         return handle
 
     def tensor(self, element_type: int, shape: Sequence[int], address: int) -> Any:
-        """A tensor over memory that somebody else owns."""
+        """A tensor over memory that the caller keeps alive."""
         dims = (ctypes.c_int64 * len(shape))(*shape)
         return self.handle("ov_tensor_create_from_host_ptr", element_type, _Shape(len(shape), dims), _Handle(address))
 
@@ -132,7 +132,7 @@ class OpenVINO:
         return size.value
 
     def _placed(self, program: Program) -> tuple[bytes, Any]:
-        """The text with its constants' places, and one tensor that spans all of them. Nobody reads the gaps."""
+        """The text with the offsets of its constants, and one tensor that spans all of them. Nothing reads the gaps."""
         constants = program.constants
         base = min((constant.address for constant in constants), default=0)
         end = max((constant.address + constant.size for constant in constants), default=0)
@@ -236,7 +236,7 @@ class Request:
 
 
 class _StreamRequest(Request):
-    """The same of a program of several lanes: a thread of the library computes, tied to ``cpus`` for the time."""
+    """A request of a program of several lanes: a thread of the library computes, tied to ``cpus`` meanwhile."""
 
     def __init__(self, library: OpenVINO, compiled: Compiled, cpus: frozenset[int]) -> None:
         super().__init__(library, compiled)
@@ -260,8 +260,8 @@ def _threads_left_alone() -> object:
     """Until what is returned is dropped, keep the library from tying its threads to CPUs.
 
     It ties every thread that computes to all CPUs, whatever that was tied to before, by way of oneTBB and hwloc. They
-    look once at HWLOC_THISSYSTEM: 0 means that there is no system here to bind threads on. It is set in the C
-    environment, and only while the library starts: no child process shall see it.
+    look once at HWLOC_THISSYSTEM: with 0, hwloc binds no thread. It is set in the C environment, and only while the
+    library starts, so that no child process sees it.
     """
     name = b"HWLOC_THISSYSTEM"
     libc = ctypes.PyDLL(None)
@@ -271,7 +271,7 @@ def _threads_left_alone() -> object:
 
 
 def _bound_before() -> bool:
-    """Whether somebody has started the library's threading before us."""
+    """Whether other code in this process has started the library's threading."""
     try:
         with open("/proc/self/maps") as maps:
             return any("libtbbbind" in line for line in maps)
@@ -283,7 +283,8 @@ class _Streams:
     """The threads that run an executable of several lanes, and the CPUs that they are tied to.
 
     The library gives a request to whichever of its threads is idle. So before a request starts, all idle ones are tied
-    to its CPUs. Which of them took it is only asked when another request starts meanwhile: the one that has worked.
+    to its CPUs. Which of them took it matters only when another request starts meanwhile: it is the one that has used
+    CPU time.
     """
 
     def __init__(self, tasks: Iterable[int], count: int) -> None:
@@ -294,7 +295,7 @@ class _Streams:
         """Of each request that runs: the thread that took it, or those that may have, with their CPU time then."""
 
     def start(self, request: Request, cpus: frozenset[int], start: Callable[[int], int], handle: int) -> int:
-        """Start ``request`` on ``cpus``; the status. At worst a thread works on another CPU for once."""
+        """Start ``request`` on ``cpus``; the status. At worst it runs on other CPUs once."""
         return (self._mutex.hold(), self._start(request, cpus, start, handle))[1]
 
     def _start(self, request: Request, cpus: frozenset[int], start: Callable[[int], int], handle: int) -> int:
@@ -335,7 +336,7 @@ class _Streams:
 
 #: Seconds of CPU time that tell a thread that runs a request from one that just went to sleep.
 _WORK = 20e-6
-#: Seconds to wait for a request's thread to show. Then it is taken for an idle one, and may be tied elsewhere.
+#: Seconds to wait until a request's thread has used CPU time. Then it counts as idle, and may be tied elsewhere.
 _PATIENCE = 2e-3
 
 
@@ -370,7 +371,7 @@ def _library() -> Any:
 
 
 def _typed(lib: Any) -> Any:
-    """Argument types, where a plain Python int would be cut to 32 bits."""
+    """Declare argument types where ctypes would cut a Python int to 32 bits."""
     handle, size = _Handle, ctypes.c_size_t
     lib.ov_get_last_err_msg.restype = ctypes.c_char_p
     for function in ("infer", "start_async", "wait"):

@@ -50,7 +50,7 @@ class Ownership:
         return self._lock.closed
 
     def publish(self, record: Mapping[str, Any]) -> None:
-        """Replace what this process says of itself. Never raises: a full disk must not stop a model."""
+        """Replace the record of this process. Never raises: a full disk must not stop a model."""
         name = f"{self._key:015x}.json"
         body = json.dumps({"version": RECORD_VERSION, "ncs": self.ncs, **record}).encode()
         fresh = f".{name}.{secrets.token_hex(4)}"
@@ -68,7 +68,7 @@ class Ownership:
             log.debug("cannot publish %s: %s", name, error)
 
     def board_file(self) -> Undo | None:
-        """A new, empty file to count in; None where there is no room for one."""
+        """A new, empty file to count in; None where none can be made."""
         name = f"{self._key:015x}.board"
         try:
             return opened(name, _NEW_FILE | os.O_RDWR, 0o644, dir_fd=self._lock.dir_fd)
@@ -88,8 +88,7 @@ class Ownership:
 def acquire(config: Config, pending: list[list[Undo]] | None = None) -> Ownership:
     """Take the configured NeuronCores, all or none (SPEC O1-O3, C2, C3).
 
-    ``pending``: told of each list of what is open, before anything is, for a caller that gives it back where the start
-    is interrupted. Without it, an error here gives it back.
+    ``pending``: a list that gets each list of open files, for a caller that closes them where the start is interrupted.
     Raises NeuronCoresNotAvailableError, at once or after NEURON_ADAPTERS_WAIT, and StateDirectoryError.
     """
     deadline = time.monotonic() + config.wait
@@ -105,7 +104,7 @@ def acquire(config: Config, pending: list[list[Undo]] | None = None) -> Ownershi
         except BaseException:
             held.clear()
             raise
-        held.clear()  # the directory was removed under our feet: once more, in the new one
+        held.clear()  # the directory was removed meanwhile: try again, in the new one
     raise StateDirectoryError(
         f"{config.state_dir}: the directory is removed again and again while it is in use. "
         "Find what clears it, or set NEURON_ADAPTERS_STATE_DIR.",
@@ -150,7 +149,7 @@ def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
         lock.chosen()
         return got
 
-    # Who waits does not overtake those who wait already.
+    # A process that would wait does not overtake those that wait already.
     queued = config.wait > 0 and lock.holder(TICKETS, TICKETS_END - TICKETS) is not None
     got = None if queued else attempt()
     if got is None and config.wait > 0:
@@ -172,7 +171,7 @@ def _exactly(lock: LockFile, ncs: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 def _wait(lock: LockFile, deadline: float, attempt: Callable[[], tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """Queue up: a ticket is a locked byte above all others, so a dead waiter leaves the queue by dying."""
+    """Queue up: a ticket is a locked byte above all others, so a process that dies has left the queue."""
     lock.choose()
     ticket = max(lock.held_by_others(TICKETS, TICKETS_END - TICKETS), default=TICKETS - 1) + 1
     lock.take(ticket)
@@ -203,7 +202,7 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
     free = len(concerned - taken)
     living = Observer(lock.path).read_through(lock, counters=False)
     who = tuple(owner for owner in living if concerned & set(owner.ncs))
-    # An owner that was killed in mid-sentence, or has not published yet, is still an owner.
+    # A process that has not published yet, or was killed while it did, owns its NCs all the same.
     silent = (taken & concerned) - {nc for owner in who for nc in owner.ncs}
     lines = [str(owner) for owner in who]
     if silent:
@@ -224,7 +223,7 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
 
 
 def _come_alive(lock: LockFile) -> int:
-    """Lock a byte of our own and clear away what the dead left behind."""
+    """Lock a byte for this process, and remove what dead processes have left behind."""
     lock.choose()
     key = secrets.randbits(KEY_BITS)
     while not lock.take(ALIVE + key):

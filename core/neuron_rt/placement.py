@@ -88,7 +88,7 @@ def least_used(use: Sequence[int], visible: tuple[int, ...], need: int) -> int:
 
 def spread(use: Sequence[int], visible: tuple[int, ...], copies: int) -> tuple[int, ...]:
     """R3: starts for up to ``copies`` replicas of one NC each: the least used run, or the least used NCs where visible
-    NCs are no neighbours. Raises NotEnoughNeuronCoresError where none is visible."""
+    NCs are not neighbours. Raises NotEnoughNeuronCoresError where none is visible."""
     count = min(copies, len(visible))
     if not count:
         raise not_enough(visible, 1, None)

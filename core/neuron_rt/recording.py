@@ -5,7 +5,7 @@
 
 NEURON_ADAPTERS_TRACE=run.json does the same for a whole process. Every process has a track for each NC, with the models
 that ran there and the switches between them, and one for each thread that had to wait. Several processes may write to
-one file; whoever finds it with no other writer begins it anew. It is whole JSON after every write.
+one file; a process that opens it while no other has it open begins it anew. It is valid JSON after every write.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from neuron_rt.undo import Mutex, Undo, opened
 
 log = logging.getLogger("neuron_rt")
 
-#: Where executions are recorded now: mostly nowhere.
+#: The files in which executions are recorded now; mostly none.
 timelines: tuple[Timeline, ...] = ()
 
 _FLUSH_AFTER = 0.2  # seconds; what a killed process loses at most
@@ -157,7 +157,7 @@ def start(path: str) -> Timeline:
 
 
 def stop(opened: Timeline) -> None:
-    """Record no more; the file is whole."""
+    """Record no more, and complete the file."""
     global timelines
     timelines = tuple(timeline for timeline in timelines if timeline is not opened)
     opened.close()

@@ -154,8 +154,7 @@ class Model:
         return () if placed is None else placed.slots
 
     def pick(self) -> Slot:
-        """The slot whose turn it is (R1), or the calling thread's. Raises ModelNotLoadedError where there is none any
-        more."""
+        """The slot whose turn it is (R1), or the calling thread's. Raises ModelNotLoadedError where there is none."""
         slots = self.slots
         if slots:
             if self._by_thread:
@@ -216,7 +215,7 @@ class Model:
 
 
 class Runtime:
-    """What :func:`neuron_rt.init` returns: one a process, asked for and never replaced behind one's back (SPEC C6)."""
+    """What :func:`neuron_rt.init` returns: the only one of its process, until it is closed (SPEC C6)."""
 
     def __init__(self, config: Config, ownership: Ownership) -> None:
         self.config = config
@@ -258,8 +257,8 @@ class Runtime:
         return (self._lock.hold(), self._place(model, where))[1]
 
     def _place(self, model: Model, where: PlacementRequest) -> tuple[CoreRange, ...]:
-        """With the lock held. All that is taken hangs on what is made here, and is the model's with the last step."""
-        # Its own weight must not drive it away.
+        """With the lock held. The model gets everything in the last step; until then an exception drops it."""
+        # What the model itself takes now does not count.
         allocation, said = self._usage.choose(model.nc_count, where, model.allocation)
         if said:
             warnings.warn(said, UserWarning, stacklevel=4)
@@ -333,7 +332,7 @@ class Runtime:
                 )
 
     def _publish(self) -> None:
-        """Tell the tools in a moment, with all that comes until then."""
+        """Write the record in a moment, with all that comes until then."""
         if self._publisher is None or not self._publisher.is_alive():
             wait = max(_PUBLISH_AFTER, self._published + _PUBLISH_EVERY - time.monotonic())
             timer = threading.Timer(wait, self._write_record)

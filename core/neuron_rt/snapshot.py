@@ -1,6 +1,6 @@
 """Reading what a process has counted (``telemetry``) while it goes on counting (SPEC T1).
 
-A reader copies rather than maps, so that nobody can cut the file under its feet, and believes no length in it.
+A reader copies, since it would crash if it mapped a file that is then truncated, and checks every length in the file.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _with_waits(counted: Sequence[int], waits: Sequence[int]) -> tuple[int, ...]
 
 
 def _copy(file: int) -> array[int] | None:
-    """The header, the words of the NCs and the rows that were ever used; None for what is no board."""
+    """The header, the words of the NCs and the rows that were ever used; None for anything but a board."""
     words = _words(file, 0, _AT_ONCE)
     kind = (board.MAGIC, board.VERSION, ROW_WORDS)
     if len(words) < HEADER or (words[board.H_MAGIC], words[board.H_VERSION], words[board.H_WIDTH]) != kind:
@@ -140,7 +140,7 @@ def _copy(file: int) -> array[int] | None:
 
 
 def _whole(file: int, words: array[int], start: int) -> array[int]:
-    """A row, copied anew as long as an update is under way in it."""
+    """A row, copied again while an update is under way in it."""
     row = words[start : start + ROW_WORDS]
     for _attempt in range(_ATTEMPTS):
         if row[board.CALLS] == row[board.STARTED]:

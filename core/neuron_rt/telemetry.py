@@ -1,4 +1,4 @@
-"""What a process counts while it runs models, in a file that tools read and nobody waits for (SPEC T1, X5).
+"""What a process counts while it runs models, in a file that tools read without locks (SPEC T1, X5).
 
 The file is a table of 64-bit words in native byte order, mapped by its process: a header, a word for each visible NC,
 and a row for each replica. One thread at a time writes a row, the one that holds the replica's NCs. Nothing is locked:
@@ -21,10 +21,10 @@ from neuron_rt.undo import Undo
 
 log = logging.getLogger("neuron_rt")
 
-#: "NRTboard" as a little-endian word: what is no board, or of the other byte order, is ignored.
+#: "NRTboard" as a little-endian word. Readers ignore all else, such as boards of the other byte order.
 MAGIC = int.from_bytes(b"NRTboard", "little")
 VERSION = 2
-#: Replicas that are counted for others to see; more than so many count for their process alone.
+#: Rows of the file. Further replicas are counted for their process alone.
 ROWS = 1024
 _CHUNK = 64  # rows whose room on the disk is taken at a time
 WORD = 8  # bytes
@@ -49,7 +49,7 @@ clock = time.perf_counter_ns
 
 
 class Row:
-    """The counters of one replica. ``words`` is written to by whoever holds its NCs."""
+    """The counters of one replica. The thread that holds its NCs writes ``words``."""
 
     __slots__ = ("__weakref__", "_back", "_busy", "calls", "words")
 
@@ -101,7 +101,7 @@ class Board:
     """The table of this process. Rows are given out and taken back by one thread at a time."""
 
     def __init__(self, nc_count: int, file: Undo | None = None) -> None:
-        """``file``: a new, empty file, as ``undo.made`` opened it. None counts in memory of the process alone, and so
+        """``file``: a new, empty file, as ``undo.opened`` opened it. None counts in memory of the process alone, and so
         do rows for which the disk has no room."""
         self._nc_count = nc_count
         self._file = file

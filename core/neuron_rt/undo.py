@@ -71,12 +71,12 @@ def taken(lock: Lock, *how: bool | float) -> Iterator[Undo]:
 
 
 def dropped(stacks: list[list[Any]]) -> Undo:
-    """What empties all ``stacks`` that are in the list then, each from its end."""
+    """What empties, when it is dropped, all lists that are in ``stacks`` then, each from its end."""
     return Undo(deque, map(list.clear, stacks), 0)
 
 
 class Mutex:
-    """A lock that the thread which holds it may take again: a signal handler may be there again.
+    """A lock that its thread may take again, since a signal handler may run inside.
 
     >>> return (mutex.hold(), compute())[1]
     """

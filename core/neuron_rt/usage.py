@@ -1,7 +1,7 @@
 """Usage: what is loaded on which NC, and so where the next model goes (SPEC P1-P4, R1, R3).
 
-The runtime keeps one for its process; a plan keeps one for a process that has not started. Neither decides anything
-itself. No I/O and no locks: a model counts by a key in a set, so counting in and out is one step each, and what was
+The runtime keeps one for its process; a plan keeps one for a process that has not started. Only this module decides.
+No I/O and no locks: a model counts by a key in a set, so counting in and out is one step each, and what was
 placed counts out when it is dropped (``undo``).
 """
 

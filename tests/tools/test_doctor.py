@@ -361,7 +361,7 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert "can be written to by other users" in state()
     folder.rmdir()
     folder.symlink_to(tmp_path)
-    assert "is a link or no directory" in state()
+    assert "is a link or not a directory" in state()
     assert _host._takes_locks(folder) is None, "a link is not followed"
     monkeypatch.setenv("NEURON_ADAPTERS_STATE_DIR", str(tmp_path / "no" / "state"))
     assert state() == f"state: {tmp_path / 'no' / 'state'} cannot be made: {tmp_path / 'no'} is not there"

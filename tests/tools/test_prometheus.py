@@ -460,7 +460,7 @@ def test_wrong_arguments(tool_environment: Callable[..., dict[str, str]], words:
 def test_state_directory_that_cannot_be_used(export: Any) -> None:
     code, said = export("-m", NEURON_ADAPTERS_STATE_DIR="/etc/hostname").end()
     assert code == 1
-    assert "is a link or no directory" in said
+    assert "is a link or not a directory" in said
 
 
 @pytest.mark.parametrize("missing", ["prometheus_client", "psutil"])
