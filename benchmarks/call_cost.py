@@ -32,7 +32,7 @@ def publishing(rounds: int, calls: int) -> list[float]:
 
     file, path = tempfile.mkstemp()
     os.unlink(path)
-    row = Board(16, Undo(os.close, file)).row(1, 0, 0, 1)
+    row = Board(16, Undo(os.close, file)).row(1, 0, range(1))
     words = row.words
 
     def publish() -> None:

@@ -100,7 +100,7 @@ class Slot:
         counts."""
         self.lanes = lanes
         self.core_range = core_range
-        self.ncs = range(core_range.start_nc, core_range.start_nc + core_range.nc_count)
+        self.ncs = core_range.ncs
         self.framework = framework
         self.model = model
         self.name = name

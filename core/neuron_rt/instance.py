@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,8 @@ def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...
     else:  # single CPUs are the unit: more NCs than cores, or cores of unequal width
         for (node, _core), threads in cores.items():
             by_node.setdefault(node, []).extend([cpu] for cpu in threads)
-    return tuple(_flat(run) for run in _equal_runs(nc_count, list(by_node.values())))
+    runs = _equal_runs(nc_count, list(by_node.values()))
+    return tuple(frozenset(cpu for unit in run for cpu in unit) for run in runs)
 
 
 def cpus_of_process(
@@ -143,10 +144,6 @@ def _equal_runs(count: int, nodes: list[list[list[int]]]) -> list[list[list[int]
         size -= 1
     runs = [node[i : i + size] for node in nodes for i in range(0, len(node) - size + 1, size)]
     return runs[:count]
-
-
-def _flat(units: Iterable[Iterable[int]]) -> frozenset[int]:
-    return frozenset(cpu for unit in units for cpu in unit)
 
 
 def _read_list(path: Path) -> list[int]:

@@ -17,7 +17,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 import struct
 import time
@@ -153,7 +152,7 @@ class LockFile:
                     f"{_MUTEX_PATIENCE:.0f} s; it may be stopped (SIGSTOP). Continue or end it, then try again.",
                     path=str(self.path),
                 )
-            time.sleep(0.0005 + secrets.randbelow(1000) / 1e6)
+            time.sleep(0.0005 + os.urandom(1)[0] / 256e3)
 
     def chosen(self) -> None:
         """Give the mutex back."""

@@ -45,13 +45,11 @@ class _Console(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def configure(level: str | None, location: str | None) -> None:
-    """Log as the variables say; None for one that is not set.
+    """Log as the variables say, of which at least one is set; None for the other.
 
     Raises NeuronConfigError where the place of the log cannot be written to.
     """
     global _handler
-    if level is None and location is None:
-        return
     handler = _handler_for(location or CONSOLE)
     for name in NAMES:
         logger = logging.getLogger(name)

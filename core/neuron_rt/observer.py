@@ -140,15 +140,10 @@ def _read_board(dir_fd: int, key: str) -> Snapshot | None:
     from neuron_rt.snapshot import Snapshot  # for readers alone: importing the runtime is to be quick
 
     try:
-        fd = _open_plain(dir_fd, f"{key}.board")
+        with open(_open_plain(dir_fd, f"{key}.board"), "rb", buffering=0) as file:
+            return Snapshot.read(file.fileno())
     except OSError:
         return None
-    try:
-        return Snapshot.read(fd)
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
 
 
 def _read_record(dir_fd: int, name: str) -> Owner | None:

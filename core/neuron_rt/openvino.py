@@ -73,19 +73,11 @@ class OpenVINO:
         }
         words = [str(word).encode() for pair in properties.items() for word in pair]
         compiled = Undo(self.lib.ov_compiled_model_free, _Handle())
+        into, count = _REF(compiled.args[0]), ctypes.c_size_t(len(words))
+        arguments = (self.core, model, b"CPU", count, into, *map(ctypes.c_char_p, words))
         before = _tasks()
         try:
-            status = self._started_with(
-                partial(
-                    self.lib.ov_core_compile_model,
-                    self.core,
-                    model,
-                    b"CPU",
-                    ctypes.c_size_t(len(words)),
-                    _REF(compiled.args[0]),
-                    *map(ctypes.c_char_p, words),
-                )
-            )
+            status = self._started_with(partial(self.lib.ov_core_compile_model, *arguments))
             self.check(status, "ov_core_compile_model")
         finally:
             self.lib.ov_model_free(model)

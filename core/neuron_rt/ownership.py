@@ -7,7 +7,6 @@ import ctypes
 import json
 import logging
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -53,7 +52,7 @@ class Ownership:
         """Replace the record of this process. Never raises: a full disk must not stop a model."""
         name = f"{self._key:015x}.json"
         body = json.dumps({"version": RECORD_VERSION, "ncs": self.ncs, **record}).encode()
-        fresh = f".{name}.{secrets.token_hex(4)}"
+        fresh = f".{name}.{os.urandom(4).hex()}"
         try:
             dir_fd = self._lock.dir_fd
             try:
@@ -225,9 +224,9 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
 def _come_alive(lock: LockFile) -> int:
     """Lock a byte for this process, and remove what dead processes have left behind."""
     lock.choose()
-    key = secrets.randbits(KEY_BITS)
+    key = _random_key()
     while not lock.take(ALIVE + key):
-        key = secrets.randbits(KEY_BITS)
+        key = _random_key()
     for name in file_names(lock.dir_fd):
         other = key_of(name)
         if other != key and lock.holder(ALIVE + other) is None:
@@ -235,6 +234,10 @@ def _come_alive(lock: LockFile) -> int:
                 os.unlink(name, dir_fd=lock.dir_fd)
     lock.chosen()
     return key
+
+
+def _random_key() -> int:
+    return int.from_bytes(os.urandom(8), "big") % (1 << KEY_BITS)
 
 
 def command_line() -> str:

@@ -21,6 +21,11 @@ class CoreRange:
     nc_count: int
     instance_ncs: tuple[int, ...]
 
+    @property
+    def ncs(self) -> range:
+        """The visible NCs."""
+        return range(self.start_nc, self.start_nc + self.nc_count)
+
     def __str__(self) -> str:
         last = self.start_nc + self.nc_count - 1
         return f"NC{self.start_nc}" if self.nc_count == 1 else f"NC{self.start_nc}-NC{last}"

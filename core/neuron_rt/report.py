@@ -54,7 +54,7 @@ class Layout:
         reports = []
         for model in runtime.models():
             slots = model.slots
-            cpus = {cpu for core_range in model.placement for nc in _ncs(core_range) for cpu in runtime.cpus(nc)}
+            cpus = {cpu for core_range in model.placement for nc in core_range.ncs for cpu in runtime.cpus(nc)}
             reports.append(
                 ModelReport(
                     name=model.name,
@@ -86,7 +86,7 @@ class Layout:
         on: list[str] = ["" for _ in self.instance_ncs]
         for index, model in enumerate(self.models):
             for core_range in model.placement:
-                for nc in _ncs(core_range):
+                for nc in core_range.ncs:
                     on[nc] += _MARKS[index % len(_MARKS)]
         most = 8
         cells = [text if len(text) <= most else f"{text[: most - 1]}+" for text in (text or "." for text in on)]
@@ -130,10 +130,6 @@ class Layout:
         if reasons:
             parts.append("\n".join(f"{_few(list(marks), 16)}  {reason}" for reason, marks in reasons.items()))
         return "\n\n".join(parts)
-
-
-def _ncs(core_range: CoreRange) -> range:
-    return range(core_range.start_nc, core_range.start_nc + core_range.nc_count)
 
 
 def _few(texts: list[str], most: int = 4) -> str:

@@ -171,12 +171,8 @@ class Model:
             own: int = self._home.index
         except AttributeError:
             own = self._home.index = next(self._turn)
-        count = len(slots)
-        for step in range(count):
-            slot = slots[(own + step) % count]
-            if slot.idle():
-                return slot
-        return slots[own % count]
+        own %= len(slots)
+        return next(filter(Slot.idle, slots[own:] + slots[:own]), slots[own])
 
     def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``fn`` on the model's NCs, replicas in turn."""
@@ -267,7 +263,7 @@ class Runtime:
             Slot(
                 self._lanes, core_range, self._cpus_of(core_range), model.framework, model.number,
                 machine=self._machine, timeout=self.config.timeout,
-                row=self._board.row(model.number, replica, core_range.start_nc, core_range.nc_count), name=model.name,
+                row=self._board.row(model.number, replica, core_range.ncs), name=model.name,
             )
             for replica, core_range in enumerate(allocation.ranges)
         )  # fmt: skip
@@ -310,14 +306,14 @@ class Runtime:
     def _map_cpus(self) -> tuple[frozenset[int], tuple[frozenset[int], ...]]:
         """All CPUs this process may use, and those behind each visible NC (SPEC I1)."""
         none = frozenset[int]()
-        if not self.config.affinity or not hasattr(os, "sched_getaffinity"):
+        if not self.config.affinity:
             return none, (none,) * len(self.instance_ncs)
         # The main thread's mask is the process's own; the calling thread may be tied down for other reasons.
         mask = frozenset(os.sched_getaffinity(os.getpid()))
         return mask, cpus_of_process(self.instance_ncs, self.config.instance.nc_count, self.config.cpus, mask)
 
     def _cpus_of(self, core_range: CoreRange) -> frozenset[int]:
-        return frozenset().union(*self._cpus[core_range.start_nc : core_range.start_nc + core_range.nc_count])
+        return frozenset().union(*(self._cpus[nc] for nc in core_range.ncs))
 
     def _warn_of_changes(self) -> None:
         """C1: a later change has no effect; say so once a variable."""

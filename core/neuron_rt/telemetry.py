@@ -115,7 +115,7 @@ class Board:
         self._words[H_PID], self._words[H_BEGAN] = os.getpid(), clock()
         self._words[H_MAGIC] = MAGIC  # last: now it is one
 
-    def row(self, number: int, replica: int, start_nc: int, nc_count: int) -> Row:
+    def row(self, number: int, replica: int, ncs: range) -> Row:
         """A row for a replica of model ``number`` on those visible NCs. It is given back when it is dropped."""
         self.collect()
         index = self._next()
@@ -128,7 +128,7 @@ class Board:
             self._free.discard(index)
             self._used = self._words[H_USED] = max(self._used, index + 1)
         words = row.words
-        words[REPLICA], words[START_NC], words[NC_COUNT] = replica, start_nc, nc_count
+        words[REPLICA], words[START_NC], words[NC_COUNT] = replica, ncs.start, len(ncs)
         words[NUMBER] = number
         return row
 

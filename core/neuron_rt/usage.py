@@ -69,10 +69,11 @@ class Usage:
 
         Raises NotEnoughNeuronCoresError where it does not fit (SPEC P4).
         """
-        if where.starts is not None:
-            return self._at(where.starts, need), None
+        starts = where.starts
         if where.copies is not None:
-            return self._at(placement.spread(_counts(self._on, besides), self.visible, where.copies), need), None
+            starts = placement.spread(_counts(self._on, besides), self.visible, where.copies)
+        if starts is not None:
+            return Allocation(tuple(placement.core_range(self.visible, start, need) for start in starts)), None
         start, count = where.start, need if where.count is None else where.count
         if start is None and where.count is None and self.groups:
             index = placement.next_group(_counts(self._in, besides))
@@ -91,13 +92,10 @@ class Usage:
     def add(self, allocation: Allocation) -> None:
         """Count ``allocation`` as use of its NCs until it is dropped."""
         for key, core_range in zip(allocation.keys, allocation.ranges):
-            for nc in range(core_range.start_nc, core_range.start_nc + core_range.nc_count):
+            for nc in core_range.ncs:
                 _count(self._on[nc], key, allocation)
         if allocation.group is not None:
             _count(self._in[allocation.group], allocation.keys[0], allocation)
-
-    def _at(self, starts: tuple[int, ...], need: int) -> Allocation:
-        return Allocation(tuple(placement.core_range(self.visible, start, need) for start in starts))
 
 
 def _count(models: set[object], key: object, allocation: Allocation) -> None:
