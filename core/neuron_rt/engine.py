@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from neuron_rt.errors import EngineError
@@ -151,15 +152,12 @@ class Deployment:
 
     def _make_pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
         new = {cpu_set.key: cpu_set for cpu_set in cpu_sets if cpu_set.key not in self._pools}
-        if not new:
-            pass
-        elif (len(self._pools) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED:
-            self._pools.update(
-                {key: RequestPool(self._on(self._load(cpus.threads, 1), cpus)) for key, cpus in new.items()}
-            )
-            self._cpu_sets.update(new)
-        else:
+        if new and (len(self._pools) + len(new) - 1) * self.program.packed_bytes > MOST_COPIED:
             self._share(new)
+        else:
+            executables = {key: self._load(cpus.threads, 1) for key, cpus in new.items()}
+            self._pools.update({key: RequestPool(partial(executables[key].request, new[key].cpus)) for key in new})
+            self._cpu_sets.update(new)
         return [self._pools[cpu_set.key] for cpu_set in cpu_sets]
 
     def _share(self, new: dict[Hashable, CpuSet]) -> None:
@@ -171,7 +169,7 @@ class Deployment:
             self._shared = self._load(next(iter(new.values())).threads, lanes)
             self._lanes, moving = lanes, cpu_sets
         for key, cpu_set in moving.items():
-            request = self._on(self._shared, cpu_set)
+            request = partial(self._shared.request, cpu_set.cpus)
             if key in self._pools:
                 self._pools[key].move(request)
             else:
@@ -180,7 +178,3 @@ class Deployment:
 
     def _load(self, threads: int, lanes: int) -> Executable:
         return self.engine.load(self.program, threads, lanes, bf16=self.bf16)
-
-    @staticmethod
-    def _on(executable: Executable, cpu_set: CpuSet) -> Callable[[], Request]:
-        return lambda: executable.request(cpu_set.cpus)

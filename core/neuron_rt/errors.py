@@ -22,18 +22,10 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
-    "ArtifactError",
-    "CompileError",
-    "EngineError",
-    "ExecutionTimeoutError",
-    "InputMismatchError",
-    "ModelNotLoadedError",
-    "NeuronConfigError",
-    "NeuronCoresNotAvailableError",
-    "NeuronError",
-    "NotEnoughNeuronCoresError",
-    "StateDirectoryError",
-]
+    "ArtifactError", "CompileError", "EngineError", "ExecutionTimeoutError", "InputMismatchError",
+    "ModelNotLoadedError", "NeuronConfigError", "NeuronCoresNotAvailableError", "NeuronError",
+    "NotEnoughNeuronCoresError", "StateDirectoryError",
+]  # fmt: skip
 
 
 class NeuronError(Exception):
@@ -66,13 +58,8 @@ class NeuronConfigError(NeuronError, ValueError):
         """Word the error in the one way: what, where, what was expected, what to do."""
         shown = f"{variable}={_short(value)}"
         where = f" (at {_short(part)})" if part is not None and part != value else ""
-        return cls(
-            f"{shown}: {why}{where}. Accepted: {accepted}.",
-            variable=variable,
-            value=value,
-            part=part,
-            accepted=accepted,
-        )
+        message = f"{shown}: {why}{where}. Accepted: {accepted}."
+        return cls(message, variable=variable, value=value, part=part, accepted=accepted)
 
 
 class NeuronCoresNotAvailableError(NeuronError, RuntimeError):

@@ -113,13 +113,11 @@ def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...
     cores: dict[tuple[int, int], list[int]] = {}
     for cpu in sorted(ordered, key=lambda cpu: (cpu.node, cpu.core, cpu.index)):
         cores.setdefault((cpu.node, cpu.core), []).append(cpu.index)
+    # The unit is a core, or a CPU where there are more NCs than cores or cores of unequal width.
+    whole = len(cores) >= nc_count and len({len(threads) for threads in cores.values()}) == 1
     by_node: dict[int, list[list[int]]] = {}
-    if len(cores) >= nc_count and len({len(threads) for threads in cores.values()}) == 1:
-        for (node, _core), threads in cores.items():
-            by_node.setdefault(node, []).append(threads)
-    else:  # single CPUs are the unit: more NCs than cores, or cores of unequal width
-        for (node, _core), threads in cores.items():
-            by_node.setdefault(node, []).extend([cpu] for cpu in threads)
+    for (node, _core), threads in cores.items():
+        by_node.setdefault(node, []).extend([threads] if whole else [[cpu] for cpu in threads])
     runs = _equal_runs(nc_count, list(by_node.values()))
     return tuple(frozenset(cpu for unit in run for cpu in unit) for run in runs)
 

@@ -46,8 +46,8 @@ class OpenVINO:
     def __init__(self) -> None:
         self.lib = _library()
         self.run = self.lib.ov_infer_request_infer
-        self._byte_type: int | None = None
         self.core = self.handle("ov_core_create")
+        self._byte_type = self._type_of_one_byte()
 
     @classmethod
     def instance(cls) -> OpenVINO:
@@ -131,23 +131,19 @@ class OpenVINO:
         text = program.text[0]
         for constant, piece in zip(constants, program.text[1:]):
             text += f' offset="{constant.address - base}" size="{constant.size}"{piece}'
-        return text.encode(), self.tensor(self._bytes(), (end - base,), base) if constants else None
+        return text.encode(), self.tensor(self._byte_type, (end - base,), base) if constants else None
 
-    def _bytes(self) -> int:
+    def _type_of_one_byte(self) -> int:
         """The library's number for a type of one byte. Numbers of types differ between its versions."""
-        if self._byte_type is None:
-            buffer = ctypes.create_string_buffer(64)
-            for number in range(1, 32):
-                with contextlib.suppress(EngineError):  # not every number is a type
-                    tensor = self.tensor(number, (64,), ctypes.addressof(buffer))
-                    size = self.size(tensor)
-                    self.lib.ov_tensor_free(tensor)
-                    if size == len(buffer):
-                        self._byte_type = number
-                        break
-            else:
-                raise EngineError("no type of one byte found")
-        return self._byte_type
+        buffer = ctypes.create_string_buffer(64)
+        for number in range(1, 32):
+            with contextlib.suppress(EngineError):  # not every number is a type
+                tensor = self.tensor(number, (64,), ctypes.addressof(buffer))
+                size = self.size(tensor)
+                self.lib.ov_tensor_free(tensor)
+                if size == len(buffer):
+                    return number
+        raise EngineError("the library has no type of one byte")
 
 
 class Compiled:

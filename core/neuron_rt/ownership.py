@@ -187,17 +187,13 @@ def _wait(lock: LockFile, deadline: float, attempt: Callable[[], tuple[int, ...]
 
 
 def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableError:
-    taken = set(lock.held_by_others(0, config.instance.nc_count))
-    count = config.count
-    requested: tuple[int, ...] | int = count
-    if config.visible is not None:
-        concerned = set(config.visible)
-        run = config.visible == tuple(range(config.visible[0], config.visible[0] + len(config.visible)))
-        asked = f"nc{config.visible[0]}-nc{config.visible[-1]}" if run else ",".join(f"nc{n}" for n in config.visible)
-        requested = config.visible
-    else:
-        concerned = set(range(config.instance.nc_count))
-        asked = str(count)
+    visible, count, every = config.visible, config.count, range(config.instance.nc_count)
+    taken = frozenset(lock.held_by_others(0, len(every)))
+    asked = str(count)
+    if visible is not None:
+        run = visible == tuple(range(visible[0], visible[0] + len(visible)))
+        asked = f"nc{visible[0]}-nc{visible[-1]}" if run else ",".join(f"nc{nc}" for nc in visible)
+    concerned = frozenset(every if visible is None else visible)
     free = len(concerned - taken)
     living = Observer(lock.path).read_through(lock, counters=False)
     who = tuple(owner for owner in living if concerned & set(owner.ncs))
@@ -207,15 +203,15 @@ def _not_available(lock: LockFile, config: Config) -> NeuronCoresNotAvailableErr
     if silent:
         lines.append(f"{listed(tuple(sorted(silent)))}: owner has not published itself yet")
     owners = f"{'; '.join(lines)}. " if lines else ""
-    if choose_ncs(config, frozenset(taken)) is not None:
+    if choose_ncs(config, taken) is not None:
         remark, remedy = " (an owner left meanwhile)", "Try again"
     else:
-        remark = f" (free, but not {count} in a row)" if config.visible is None and free >= count else ""
+        remark = f" (free, but not {count} in a row)" if visible is None and free >= count else ""
         remedy = "End those processes, ask for others or fewer"
     return NeuronCoresNotAvailableError(
         f"NeuronCore(s) not available - Requested:{asked} Available:{free}{remark}. {owners}"
         f"{remedy}, or set NEURON_ADAPTERS_WAIT=SECONDS to wait.",
-        requested=requested,
+        requested=count if visible is None else visible,
         available=free,
         owners=who,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from neuron_rt.errors import NotEnoughNeuronCoresError
 
@@ -41,11 +42,7 @@ class Group:
 
 def form_groups(sizes: Sequence[int]) -> tuple[Group, ...]:
     """Lay groups of these sizes side by side from visible NC 0 (SPEC C3, C4)."""
-    groups, start = [], 0
-    for size in sizes:
-        groups.append(Group(start, size))
-        start += size
-    return tuple(groups)
+    return tuple(Group(end - size, size) for size, end in zip(sizes, accumulate(sizes)))
 
 
 def first_fit(total: int, count: int, have: Callable[[int, int], bool]) -> tuple[int, ...] | None:
@@ -59,12 +56,8 @@ def first_fit(total: int, count: int, have: Callable[[int, int], bool]) -> tuple
 @lru_cache(maxsize=1024)
 def starts(visible: tuple[int, ...], need: int) -> tuple[int, ...]:
     """Every start from which ``need`` visible NCs are neighbours in the instance (SPEC C2), ascending."""
-    starting = []
-    for start in range(len(visible) - need + 1):
-        run = visible[start : start + need]
-        if max(run) - min(run) == need - 1:
-            starting.append(start)
-    return tuple(starting)
+    runs = (visible[start : start + need] for start in range(len(visible) - need + 1))
+    return tuple(start for start, run in enumerate(runs) if max(run) - min(run) == need - 1)
 
 
 def core_range(visible: tuple[int, ...], start: int, need: int) -> CoreRange:

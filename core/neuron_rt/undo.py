@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import compress, repeat
-from typing import Any, Protocol
+from typing import Any
 
 
 class Undo(partial[Any]):
@@ -43,16 +43,6 @@ def undoing(function: Callable[[], object]) -> type:
     return type("Undoing", (), {"__slots__": (), "__del__": staticmethod(function)})
 
 
-class Lock(Protocol):
-    """A lock of ``threading``."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take it; whether that succeeded."""
-
-    def release(self) -> None:
-        """Give it back."""
-
-
 def guarded(undo: Callable[[Any], object], make: Callable[[], Any]) -> Undo:
     """Call ``make``, a function of C, and return what undoes that: ``Undo(undo, make())``."""
     return next(map(Undo, (undo,), iter(make, Undo)))
@@ -63,7 +53,7 @@ def opened(path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_f
     return guarded(os.close, partial(os.open, path, flags, mode, dir_fd=dir_fd))
 
 
-def taken(lock: Lock, *how: bool | float) -> Iterator[Undo]:
+def taken(lock: threading.Lock | threading.RLock, *how: bool | float) -> Iterator[Undo]:
     """Take ``lock`` (``how``: arguments of its ``acquire``) each time the iterator is asked; what comes gives it back
     when it is dropped. The iterator ends for good where the lock cannot be taken."""
     acquire: Callable[..., bool] = lock.acquire
