@@ -94,7 +94,7 @@ def installed_engine(choice: str = AUTO) -> Engine | None:
     try:
         return OpenVINO.instance()
     except EngineError as error:
-        log.warning("OpenVINO is installed and cannot be used: %s", error)
+        log.warning("OpenVINO is installed but cannot be used: %s", error)
         return None
 
 

@@ -229,14 +229,14 @@ def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
             if not create:
                 raise
             if writable_by and there.st_uid != os.geteuid():
-                why = f"is shared, and holds no {LOCK_NAME} of its administrator's"
+                why = f"is shared, but its administrator has not made a {LOCK_NAME} in it"
                 raise _unusable(directory, why, _SHARE.format(directory)) from None
             try:
                 file = opened(LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, dir_fd=dir_fd)
             except FileExistsError:
                 continue
             except OSError as error:
-                raise _unusable(directory, f"does not take a file ({error.strerror})") from error
+                raise _unusable(directory, f"refuses a new file ({error.strerror})") from error
             open_to_users(file.args[0], dir_fd)
         except OSError as error:
             why = f"holds a {LOCK_NAME} that cannot be opened ({error.strerror})"
@@ -246,7 +246,7 @@ def _open_lock(dir_fd: int, directory: Path, *, create: bool) -> Undo:
             why = f"holds a {LOCK_NAME} of user {owner}, who could remove it"
             raise _unusable(directory, why, _SHARE.format(directory))
         return file
-    raise _unusable(directory, f"has a {LOCK_NAME} that comes and goes")
+    raise _unusable(directory, f"has a {LOCK_NAME} that is removed again and again")
 
 
 def _plain(file: Undo, directory: Path) -> os.stat_result:

@@ -94,7 +94,7 @@ class OpenVINO:
         if OpenVINO._started:
             return compile_model()
         if _bound_before():
-            log.warning("OpenVINO ran in this process before: its threads leave the CPUs of their NeuronCores")
+            log.warning("OpenVINO was started here before: its threads do not stay on the CPUs of their NeuronCores")
         status = (_threads_left_alone(), compile_model())[1]
         OpenVINO._started = True
         return status
