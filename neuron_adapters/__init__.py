@@ -18,8 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from neuron_rt import CoreRange, Layout, timeline
-    from neuron_rt.version import __version__
+    from neuron_rt import CoreRange, Layout, __version__, timeline
 
 __all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "timeline", "unload"]
 
@@ -68,7 +67,6 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import neuron_rt
-    import neuron_rt.version
 
-    value = globals()[name] = getattr(neuron_rt.version if name == "__version__" else neuron_rt, name)
+    value = globals()[name] = getattr(neuron_rt, name)
     return value

@@ -29,7 +29,8 @@ from neuron_rt.config import (
     WAIT,
     Config,
 )
-from neuron_rt.engine import Constant, CpuSet, Deployment, Engine, Program, Request, RequestPool, installed_engine
+from neuron_rt.deployment import CpuSet, Deployment, RequestPool, installed_engine
+from neuron_rt.engine import Constant, Engine, Program, Request
 from neuron_rt.errors import (
     ArtifactError,
     CompileError,

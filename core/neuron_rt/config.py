@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from neuron_rt import engine
 from neuron_rt.errors import NeuronConfigError
 from neuron_rt.instance import DEFAULT_TYPE, Cpu, Instance, machine_cpus
 from neuron_rt.placement import Group, form_groups
@@ -60,6 +59,9 @@ LEVELS: Mapping[str, int] = MappingProxyType(
 )
 #: Of NEURON_RT_LOG_LOCATION; it may also be the path of a file.
 CONSOLE, SYSLOG = "console", "syslog"
+
+#: Values of NEURON_ADAPTERS_ENGINE.
+ENGINES = ("auto", "openvino", "framework")
 
 _TRUE = ("true", "1", "on", "yes")
 _FALSE = ("false", "0", "off", "no")
@@ -125,7 +127,7 @@ class Config:
             wait=_seconds(raw.get(WAIT, "0"), WAIT, least=0.0),
             tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
             validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
-            engine=_one_of(engine.CHOICES, raw.get(ENGINE, engine.AUTO), ENGINE, "is not an engine"),
+            engine=_one_of(ENGINES, raw.get(ENGINE, "auto"), ENGINE, "is not an engine"),
             trace=_trace(raw.get(TRACE, "")),
             log_level=_one_of(LEVELS, raw[LOG_LEVEL], LOG_LEVEL, "is not a level") if LOG_LEVEL in raw else None,
             log_location=_log_location(raw[LOG_LOCATION]) if LOG_LOCATION in raw else None,

@@ -107,7 +107,7 @@ class Slot:
         self.timeout = timeout
         self.threads = len(cpus)
         self.pool: Any = None
-        """The engine's requests for this replica (``engine.RequestPool``); None where the framework computes."""
+        """The engine's requests for this replica (``deployment.RequestPool``); None where the framework computes."""
         # A group that spans every CPU needs no tying down.
         self.cpus = cpus if cpus < machine else frozenset()
         self.row = row = row or Row()

@@ -136,9 +136,6 @@ def choose_ncs(config: Config, taken: frozenset[int] = frozenset()) -> tuple[int
     return first_fit(config.instance.nc_count, config.count, free)
 
 
-choice = choose_ncs
-
-
 def _take(lock: LockFile, config: Config, deadline: float) -> tuple[int, ...]:
     exact = config.visible
 

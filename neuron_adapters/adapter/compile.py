@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from neuron_rt import CompileError, Config, NeuronConfigError, current
-from neuron_rt import engine as engines
-from neuron_rt.engine import Engine
+from neuron_rt import CompileError, Config, Engine, NeuronConfigError, current, installed_engine
 
 log = logging.getLogger("neuron_adapters")
 
@@ -29,10 +27,10 @@ def engine_choice() -> str:
     return configuration().engine
 
 
-def find_engine(choice: str) -> engines.Engine | None:
+def find_engine(choice: str) -> Engine | None:
     """The engine of NEURON_ADAPTERS_ENGINE. Raises NeuronConfigError where it is asked for and not there."""
-    engine = engines.find(choice)
-    if engine is None and choice == engines.OPENVINO:
+    engine = installed_engine(choice)
+    if engine is None and choice == "openvino":
         raise NeuronConfigError.of(
             "NEURON_ADAPTERS_ENGINE", choice, "names an engine that cannot be used here",
             "auto or framework; or install it: pip install 'neuron-adapters[engine]'",
@@ -65,14 +63,14 @@ def decide(
     "". Raises CompileError where NEURON_ADAPTERS_ENGINE forbids the framework.
     """
     choice = engine_choice()
-    if choice == engines.FRAMEWORK:
+    if choice == "framework":
         return Verdict(None, "compiled under NEURON_ADAPTERS_ENGINE=framework")
     engine = find_engine(choice)
     if engine is None:
         return Verdict(None, f"when it was compiled, {NOT_INSTALLED}")
     if refusal := refuse():
         return Verdict(None, refusal)
-    compete = choice != engines.OPENVINO
+    compete = choice != "openvino"
     if bf16:
         try:
             return Verdict(*lower(engine, True, compete), engine.name, bf16=True)  # noqa: FBT003

@@ -15,9 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine
 from neuron_adapters.files.printable import one_line
-from neuron_rt import Computation, EngineError
-from neuron_rt import engine as engines
-from neuron_rt.execution import Slot
+from neuron_rt import Computation, CpuSet, Deployment, Engine, EngineError, RequestPool, Slot
 
 log = logging.getLogger("neuron_adapters")
 
@@ -71,9 +69,9 @@ def slices(batch: int, step: int) -> Iterator[tuple[int, int]]:
 class Opened(Protocol):
     """A form for an engine, opened in this process, as an adapter makes it."""
 
-    deployment: engines.Deployment
+    deployment: Deployment
 
-    def call(self, pool: engines.RequestPool) -> Any:
+    def call(self, pool: RequestPool) -> Any:
         """A new request of ``pool``, with its buffers."""
 
 
@@ -81,7 +79,7 @@ P = TypeVar("P", bound=Opened)
 
 
 def open_form(
-    framework: str, choice: str, recorded: tuple[str, str], source: str, open_with: Callable[[engines.Engine], P]
+    framework: str, choice: str, recorded: tuple[str, str], source: str, open_with: Callable[[Engine], P]
 ) -> tuple[P | None, str]:
     """The form of a compiled model that travels in its file, None where ``framework`` computes, and the reason for
     either.
@@ -90,7 +88,7 @@ def open_form(
     form, and raises ValueError or EngineError where it makes no sense. Raises NeuronConfigError where the engine is
     asked for and not installed.
     """
-    if choice == engines.FRAMEWORK:
+    if choice == "framework":
         return None, "NEURON_ADAPTERS_ENGINE=framework"
     engine = find_engine(choice)
     name, why = recorded
@@ -122,7 +120,7 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
         why += ", so one thread computes"
     everywhere = all_cpus()
     cpu_sets = [
-        engines.CpuSet(
+        CpuSet(
             slot.cpus or ("all" if slot.threads else slot.ncs),
             slot.cpus,
             1 if partly else slot.threads or everywhere,

@@ -6,8 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from neuron_rt import CompileError, EngineError
-from neuron_rt.engine import Engine
+from neuron_rt import CompileError, Engine, EngineError
 
 #: SPEC K3: a compiled model's results against the original's, in float32 and with a cast flag.
 TOLERANCE = {False: {"rtol": 1e-3, "atol": 1e-4}, True: {"rtol": 2e-2, "atol": 2e-2}}

@@ -5,8 +5,7 @@ Each gives a :class:`~neuron_rt.Place`, which the runtime's rules (P1, P2, P4) t
 
 from __future__ import annotations
 
-from neuron_rt import Config, NeuronConfigError, NotEnoughNeuronCoresError, PlacementRequest
-from neuron_rt.config import GROUP_SIZES, VISIBLE_CORES
+from neuron_rt import GROUP_SIZES, VISIBLE_CORES, Config, NeuronConfigError, NotEnoughNeuronCoresError, PlacementRequest
 
 #: Replicas of a model of one NC of a framework that replicates by itself (SPEC R3).
 DEFAULT_REPLICAS = 4

@@ -21,8 +21,7 @@ from xml.etree import ElementTree as ET
 
 from neuron_adapters.files import bounded_json
 from neuron_adapters.files.printable import one_line
-from neuron_rt import CompileError
-from neuron_rt.engine import Constant, Program
+from neuron_rt import CompileError, Constant, Program
 
 log = logging.getLogger("neuron_adapters")
 

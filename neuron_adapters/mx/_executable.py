@@ -8,9 +8,17 @@ from typing import Any
 from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
 from neuron_adapters.adapter.executable import Shared, all_cpus, prepare
 from neuron_adapters.mxnet._backend import Plan
-from neuron_rt import CompileError, Computation, NeuronConfigError
-from neuron_rt import engine as engines
-from neuron_rt.execution import Slot
+from neuron_rt import (
+    CompileError,
+    Computation,
+    CpuSet,
+    Deployment,
+    Engine,
+    NeuronConfigError,
+    Request,
+    RequestPool,
+    Slot,
+)
 
 _shared: Shared[Executable] = Shared()
 
@@ -22,7 +30,7 @@ class Executable:
         """Raises CompileError where no engine is there, ValueError where the weights are not the plan's."""
         self.plan = plan
         program = plan.lowered.refreshed(weights).program(weights)
-        self.deployment = engines.Deployment(_engine(), program, bf16=bf16)
+        self.deployment = Deployment(_engine(), program, bf16=bf16)
 
     @classmethod
     def of(cls, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> Executable:
@@ -35,12 +43,12 @@ class Executable:
         assert isinstance(computation, Computation), "without a framework only an engine computes"
         return computation
 
-    def everywhere(self) -> engines.RequestPool:
+    def everywhere(self) -> RequestPool:
         """A pool on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
-        (pool,) = self.deployment.pools([engines.CpuSet("cpu", frozenset(), all_cpus())])
+        (pool,) = self.deployment.pools([CpuSet("cpu", frozenset(), all_cpus())])
         return pool
 
-    def call(self, pool: engines.RequestPool) -> Call:
+    def call(self, pool: RequestPool) -> Call:
         """A new request of ``pool``."""
         return Call(pool.request())
 
@@ -50,7 +58,7 @@ class Call:
 
     __slots__ = ("_inputs", "_outputs", "_request")
 
-    def __init__(self, request: engines.Request) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
         self._inputs, self._outputs = ([0] * len(sizes) for sizes in request.sizes)
 
@@ -70,7 +78,7 @@ class Call:
 
 def run(
     executable: Executable,
-    pool: engines.RequestPool,
+    pool: RequestPool,
     inputs: Sequence[int],
     outputs: Sequence[int],
     alive: object,  # noqa: ARG001 - the memory at those addresses, for as long as this runs: a caller may give up earlier
@@ -85,9 +93,9 @@ def run(
     idle.append(call)  # after an exception it is dropped: its addresses may be half set
 
 
-def _engine() -> engines.Engine:
+def _engine() -> Engine:
     choice = engine_choice()
-    if choice == engines.FRAMEWORK:
+    if choice == "framework":
         raise NeuronConfigError.of(
             "NEURON_ADAPTERS_ENGINE", choice, "is not for MXNet models: without an engine nothing can run them",
             "auto or openvino",

@@ -17,9 +17,7 @@ from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.mxnet._graph import Entry
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
-from neuron_rt import Computation, Model
-from neuron_rt.engine import RequestPool
-from neuron_rt.execution import Slot
+from neuron_rt import Computation, Model, RequestPool, Slot
 
 if TYPE_CHECKING:  # it brings all operators along
     from neuron_adapters.mxnet._inference import Inferred

@@ -19,7 +19,7 @@ import numpy as np
 from neuron_adapters.mxnet import _params
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import Counter
-from neuron_rt.undo import guarded
+from neuron_rt import guarded
 
 Array = np.ndarray[Any, Any]
 

@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from neuron_adapters.files.printable import one_line
-from neuron_rt import ArtifactError
-from neuron_rt.errors import NeuronError
+from neuron_rt import ArtifactError, NeuronError
 
 __all__ = [
     "FormatError", "MXNetError", "MXNetValueError", "MissingError", "UnreadableError", "numeric_types", "string_types",

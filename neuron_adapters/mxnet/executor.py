@@ -24,13 +24,13 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import writes
-from neuron_rt import Model, engine
+from neuron_rt import Model, RequestPool
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._analysis import Graph
     from neuron_adapters.mxnet._inference import Inferred
     from neuron_adapters.mxnet.symbol import Symbol
-    from neuron_rt.execution import Slot
+    from neuron_rt import Slot
 
     Inputs = list[tuple[str, NDArray, np.ndarray[Any, Any]]]
 
@@ -86,7 +86,7 @@ class Executor:
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))
         # A method of self would be a cycle, which frees its NCs later.
         self._model.prepare_with(self._executable.prepare)
-        self._pool: engine.RequestPool | None = None
+        self._pool: RequestPool | None = None
         if context.device_type == "neuron" or graph.compiled:
             self._backend.place(self._model, context, beside)
             remember(self, self._model)

@@ -33,8 +33,7 @@ from neuron_adapters.tf._executable import Executable, weight_arrays
 from neuron_adapters.tf._graphs import called_nodes, effect_of
 from neuron_adapters.tf._keras import module_of
 from neuron_adapters.tf._structure import plain
-from neuron_rt import CompileError, init
-from neuron_rt.engine import Engine
+from neuron_rt import CompileError, Engine, init
 
 log = logging.getLogger("neuron_adapters")
 

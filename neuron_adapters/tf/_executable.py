@@ -19,9 +19,7 @@ from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference, Packer
 from neuron_adapters.tf._inputs import Inputs
 from neuron_adapters.tf._weights import Weights, size_of, value_of
-from neuron_rt import Computation
-from neuron_rt import engine as engines
-from neuron_rt.execution import Slot
+from neuron_rt import Computation, Engine, RequestPool, Slot
 
 Array = np.ndarray[Any, Any]
 
@@ -49,7 +47,7 @@ class Executable:
         """
         record = artifact.record
 
-        def open_with(engine: engines.Engine) -> _lowering.Compiled:
+        def open_with(engine: Engine) -> _lowering.Compiled:
             shape = _lowering.Shape.of(record.inputs, record.outputs)
             lowered = Lowered.loads(artifact.program)
             return _lowering.open_program(engine, lowered, weight_arrays(artifact), shape, bf16=record.bf16)
@@ -91,7 +89,7 @@ class Executable:
             results = slot.run(self._slices, (slot.pool, arrays, batch), {}, False)  # noqa: FBT003
         return self._pack(results)
 
-    def _on_engine(self, pool: engines.RequestPool, arrays: Sequence[Array]) -> list[Array]:
+    def _on_engine(self, pool: RequestPool, arrays: Sequence[Array]) -> list[Array]:
         idle = pool.idle
         try:
             call = idle.pop()
@@ -101,7 +99,7 @@ class Executable:
         idle.append(call)  # not after an exception: where it reads and writes may be half set
         return results
 
-    def _slices(self, pool: engines.RequestPool, arrays: Sequence[Array], batch: int) -> list[Array]:
+    def _slices(self, pool: RequestPool, arrays: Sequence[Array], batch: int) -> list[Array]:
         """Run on ``batch`` rows in slices of the compiled batch."""
         step, parts = self.artifact.record.batch, []
         for first, rows in slices(batch, step):

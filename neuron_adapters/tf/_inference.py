@@ -15,7 +15,7 @@ from neuron_adapters.tf._framework import make_session
 from neuron_adapters.tf._graphs import CannotSeparate, refuse
 from neuron_adapters.tf._neuron_op_graph import inline
 from neuron_adapters.tf._weights import Weights, is_variable, variable_type
-from neuron_rt.execution import Slot
+from neuron_rt import Slot
 
 _context = context.context()
 _Tensor = ops.EagerTensor

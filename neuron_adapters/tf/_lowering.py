@@ -20,8 +20,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from neuron_adapters.adapter.lowering import SMALL, converting, race, tolerance, trying
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.files.openvino_ir import Lowered
-from neuron_rt import CompileError, EngineError
-from neuron_rt.engine import CpuSet, Deployment, Engine, RequestPool
+from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
 
 Array = np.ndarray[Any, Any]
 

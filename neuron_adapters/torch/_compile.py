@@ -34,8 +34,7 @@ from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import flatten, map_tensors
-from neuron_rt import CompileError, Model, PlacementRequest, init
-from neuron_rt.engine import Engine
+from neuron_rt import CompileError, Engine, Model, PlacementRequest, init
 
 log = logging.getLogger("neuron_adapters")
 

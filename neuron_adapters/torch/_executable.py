@@ -22,9 +22,7 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._inputs import Inputs
 from neuron_adapters.torch._lowering import Compiled, Shape, Tensor, open_program
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
-from neuron_rt import Computation
-from neuron_rt import engine as engines
-from neuron_rt.execution import Slot
+from neuron_rt import Computation, Engine, RequestPool, Slot
 
 
 class Executable:
@@ -65,7 +63,7 @@ class Executable:
         self._method = self._native.method()
         return Computation("torch", computation, self._native.weights())
 
-    def __call__(self, pool: engines.RequestPool | None, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, pool: RequestPool | None, *args: Any, **kwargs: Any) -> Any:
         """Run by a request of ``pool``, on inputs of the compiled shapes and dtypes, or with dynamic batching of those
         shapes but for dimension 0. Raises InputMismatchError (SPEC K1)."""
         if kwargs:
@@ -89,7 +87,7 @@ class Executable:
         other._accept(replace(self.artifact, dynamic_batch=dynamic), self._inputs.names)
         return other
 
-    def _run_differing(self, pool: engines.RequestPool | None, args: Sequence[Any]) -> Any:
+    def _run_differing(self, pool: RequestPool | None, args: Sequence[Any]) -> Any:
         """Run on arguments that are not tensors in a row, all as compiled. Raises InputMismatchError."""
         args = [map_tensors(_detached, arg) for arg in args]
         batch = self._inputs.batch_of(list(flatten(args)))
@@ -110,7 +108,7 @@ class Executable:
         return parts[0] if len(parts) == 1 else join(parts, 0)
 
 
-def _opened(engine: engines.Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> Compiled:
+def _opened(engine: Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> Compiled:
     """The engine's form that travels in ``module``. Raises ValueError where it makes no sense."""
     record = module._c.getattr(PROGRAM) if module._c.hasattr(PROGRAM) else None
     inputs, outputs = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from neuron_rt.undo import Undo, undoing
+from neuron_rt import Undo, undoing
 
 log = logging.getLogger("neuron_adapters")
 

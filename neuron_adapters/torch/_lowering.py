@@ -21,8 +21,7 @@ from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
-from neuron_rt import CompileError, EngineError
-from neuron_rt.engine import CpuSet, Deployment, Engine, RequestPool
+from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
 
 _move = ctypes.PyDLL(None).memmove
 _move.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)

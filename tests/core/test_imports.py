@@ -1,9 +1,15 @@
-"""The core knows no framework, at run time as well."""
+"""What the core imports, and who imports what of it."""
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "core" / "neuron_rt"
 
 
 def test_the_core_imports_no_framework(start: Callable[..., subprocess.Popen[str]]) -> None:
@@ -15,3 +21,32 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"torch", "tenso
 """
     out, err = start(snippet).communicate(timeout=60)
     assert (out, err) == ("[]\n", "")
+
+
+def modules_of_the_core(source: str) -> Iterator[str]:
+    """The modules of the core that ``source`` imports, also inside functions and for type checkers only."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [f"{node.module}.{name.name}" for name in node.names]
+        else:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            package, _, rest = name.partition(".")
+            module = rest.partition(".")[0]
+            if package == "neuron_rt" and (CORE / f"{module}.py").exists():
+                yield module
+
+
+def test_the_modules_of_the_core_import_each_other_in_one_direction() -> None:
+    files = [file for file in CORE.glob("*.py") if file.stem != "__init__"]
+    graph = {file.stem: set(modules_of_the_core(file.read_text())) for file in files}
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(files) > 20
+
+
+def test_adapters_tools_and_examples_import_the_package_alone() -> None:
+    """neuron_rt offers what they need, so that its modules can change. Code that is started from a text counts, too."""
+    files = [file for folder in ("neuron_adapters", "examples") for file in (ROOT / folder).rglob("*.py")]
+    sources = {file: file.read_text() for file in files}
+    assert len(sources) > 100
+    assert not {str(file.relative_to(ROOT)): found for file in files if (found := set(modules_of_the_core(sources[file])))}
+    assert not [file for file in files if "from neuron_rt." in sources[file] or "import neuron_rt." in sources[file]]

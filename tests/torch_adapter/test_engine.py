@@ -25,7 +25,7 @@ import neuron_rt
 from neuron_adapters.torch import _artifact, experimental, trace
 from neuron_adapters.adapter.hooks import original
 from neuron_rt import ArtifactError, CompileError, NeuronConfigError
-from neuron_rt import engine as engines
+from neuron_rt import deployment as deployments
 
 nn = torch.nn
 Script = Callable[..., str]
@@ -181,7 +181,7 @@ def test_same_bits_everywhere(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, copied: int
 ) -> None:
     """SPEC K3, K5: on each NC, replica and run, whether NCs share an executable's weights or have one each."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "6")
     model, inputs = made("mobile")
     trace(model, inputs).save(str(tmp_path / "m.pt"))
@@ -237,7 +237,7 @@ def test_work_stays_on_the_ncs_cpus(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_ticks: Callable[[], dict[int, int]], copied: int
 ) -> None:
     """SPEC X1: two replicas on two CPUs; each CPU's share is worked by threads that are tied to it."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
     torch.manual_seed(0)
     trace(nn.Sequential(*(nn.Linear(512, 512) for _ in range(8))), torch.rand(512, 512)).save(str(tmp_path / "m.pt"))
@@ -602,7 +602,7 @@ def test_the_end(mobile: Path, script: Script) -> None:
     """SPEC X4: exit handlers may call a model, and nothing hangs or warns; with one lane and with several."""
     for sharing in ("1 << 30", "0"):
         out = script(
-            f"import atexit, torch, neuron_adapters.torch, neuron_rt.engine as e; e.MOST_COPIED = {sharing}\n"
+            f"import atexit, torch, neuron_adapters.torch, neuron_rt.deployment as e; e.MOST_COPIED = {sharing}\n"
             f"ms = [torch.jit.load({str(mobile)!r}) for _ in range(2)]; x = torch.rand(2, 3, 32, 32)\n"
             "[m(x) for m in ms]; atexit.register(lambda: print(ms[1](x).shape))",
             NEURON_ADAPTERS_INSTANCE="2",
@@ -614,7 +614,7 @@ def test_interrupt_in_a_lane(mobile: Path, script: Script) -> None:
     """SPEC X4: Ctrl-C while a lane computes: the call ends first, then the interrupt; everything works on."""
     out = script(
         f"""
-import signal, time, torch, neuron_adapters.torch, neuron_rt.engine as e
+import signal, time, torch, neuron_adapters.torch, neuron_rt.deployment as e
 e.MOST_COPIED = 0
 ms = [torch.jit.load({str(mobile)!r}) for _ in range(2)]
 x = torch.rand(2, 3, 32, 32)
@@ -664,7 +664,7 @@ def test_the_place_goes_with_the_module(mobile: Path) -> None:
 @pytest.mark.parametrize("copied", [0, 1 << 30])
 def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobile: Path, copied: int) -> None:
     """What OpenVINO holds goes with the last model of a file, and does not wait for the garbage collector."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "2")
     loads = [torch.jit.load(mobile) for _ in range(2)]
     _model, inputs = made("mobile")

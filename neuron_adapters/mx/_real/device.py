@@ -21,8 +21,7 @@ from mxnet.ndarray.ndarray import _new_alloc_handle
 from neuron_adapters.mx import _placed
 from neuron_adapters.mx._framework import KIND
 from neuron_adapters.mxnet.context import Context
-from neuron_rt import Model, PlainFramework
-from neuron_rt.execution import NEVER, Slot
+from neuron_rt import Model, PlainFramework, Slot
 
 __all__ = ["Device", "NotEnoughCoresError", "copy", "copy_to", "place"]
 
@@ -77,7 +76,7 @@ class Device:
         """Call it inside ``slot``, with the device's threads on the slot's CPUs."""
         if self._started == _forks:
             return slot.run(call, args, {})
-        slot.last = NEVER  # bind the caller, however brief its calls have been
+        slot.bind_next_call()
         return slot.run(self._start, (call, *args), {})
 
     def _start(self, call: Callable[..., Any], *args: Any) -> Any:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuron_adapters.tools.shared.text import ranges
-from neuron_rt import Config
-from neuron_rt.instance import cpus_of_ncs
+from neuron_rt import Config, cpus_of_ncs
 
 _LINES = 4
 _EACH = 4  # NCs on a line

@@ -54,11 +54,11 @@ PARTS = (
     Part("tf", "import neuron_adapters.tf as part", "tensorflow", ("tensorflow",), "tf"),
     Part(
         "mx", "import neuron_adapters.mx as part; part.executor\n"
-        "if not there('mxnet'): from neuron_rt.openvino import OpenVINO; OpenVINO.instance()", "mxnet",
+        "if not there('mxnet'): from neuron_rt import OpenVINO; OpenVINO.instance()", "mxnet",
         ("numpy", "onnx", "openvino"), "mx",
     ),
     Part(
-        "engine", "from neuron_rt.openvino import OpenVINO; OpenVINO.instance(); part = None", "openvino",
+        "engine", "from neuron_rt import OpenVINO; OpenVINO.instance(); part = None", "openvino",
         ("openvino",), "engine",
     ),
 )  # fmt: skip

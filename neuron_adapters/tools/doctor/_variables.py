@@ -12,8 +12,7 @@ from typing import Literal
 
 from neuron_adapters.adapter.flags import read_flags
 from neuron_adapters.tools.shared.text import cut
-from neuron_rt import Config, NeuronError
-from neuron_rt.config import (
+from neuron_rt import (
     AFFINITY,
     ENGINE,
     EXEC_TIMEOUT,
@@ -29,8 +28,10 @@ from neuron_rt.config import (
     VARIABLES,
     VISIBLE_CORES,
     WAIT,
+    Config,
+    NeuronError,
+    listed,
 )
-from neuron_rt.placement import listed
 
 CC_FLAGS = "NEURON_CC_FLAGS"
 

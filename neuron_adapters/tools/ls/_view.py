@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuron_adapters.tools.shared.devices import Device, devices_of, instance_of, machine_memory, read_environment
-from neuron_rt import Owner, owners
-from neuron_rt.instance import Instance
+from neuron_rt import Instance, Owner, owners
 
 NONE = "NA"  # as documented, for what a device or a process has not
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from neuron_adapters.tools.shared.devices import Device, logical_config
 from neuron_adapters.tools.shared.samples import ModelChange, ProcessChange, Replica
-from neuron_rt.instance import Instance
-from neuron_rt.snapshot import percentile
+from neuron_rt import Instance, percentile
 
 Json = dict[str, Any]
 

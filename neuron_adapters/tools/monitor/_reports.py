@@ -20,8 +20,7 @@ from neuron_adapters.tools.monitor import _system as system
 from neuron_adapters.tools.monitor._config import MonitorConfig, Selection
 from neuron_adapters.tools.shared.devices import Device, devices_of, instance_of, machine_memory
 from neuron_adapters.tools.shared.samples import Look, ProcessChange, Sampler, changes
-from neuron_rt import Config, Owner
-from neuron_rt.instance import Instance
+from neuron_rt import Config, Instance, Owner
 
 log = logging.getLogger("neuron_monitor")
 

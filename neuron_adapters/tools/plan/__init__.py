@@ -17,10 +17,19 @@ from neuron_adapters.tools.plan._planner import make_plan
 from neuron_adapters.tools.plan._text import text_of
 from neuron_adapters.tools.shared.devices import allowed_cpus
 from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width
-from neuron_rt import Config, NeuronConfigError
-from neuron_rt.config import AFFINITY, GROUP_SIZES, INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES
-from neuron_rt.instance import Cpu
-from neuron_rt.ownership import choice, foresee
+from neuron_rt import (
+    AFFINITY,
+    GROUP_SIZES,
+    INSTANCE,
+    NUM_CORES,
+    STATE_DIR,
+    VISIBLE_CORES,
+    Config,
+    Cpu,
+    NeuronConfigError,
+    choose_ncs,
+    foresee,
+)
 
 PROGRAM = "neuron-adapters plan"
 EPILOG = """\
@@ -96,7 +105,7 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace, loads: S
             raise
         parser.error(str(error).replace(f"{error.variable}=", f"--{option}=", 1))
     mask = allowed_cpus() if machine is None else frozenset(range(options.cpus))
-    visible = foresee(config) if options.now else choice(config) or ()
+    visible = foresee(config) if options.now else choose_ncs(config) or ()
     plan = make_plan(config, options.framework, loads, visible, mask)
     if options.svg is not None:
         from neuron_adapters.tools.plan._svg import svg_of

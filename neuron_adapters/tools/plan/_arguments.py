@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError, Namespace
 from typing import Any
 
 from neuron_adapters.tools.plan._plan import Load
-from neuron_rt.instance import MOST_NCS
+from neuron_rt import MOST_NCS
 
 _MODEL = re.compile(r"(?:(?P<name>[^:,]{1,64}):|(?P<copies>[0-9]{1,4})x)?(?P<need>[0-9]{1,4})")
 _MOST_MODELS = 4096

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 from neuron_adapters.tools.plan._plan import FRAMEWORKS, Finding, Landed, Plan
 from neuron_adapters.tools.shared.text import ranges
-from neuron_rt import Config
-from neuron_rt.config import GROUP_SIZES, NUM_CORES, VISIBLE_CORES
-from neuron_rt.placement import listed
+from neuron_rt import GROUP_SIZES, NUM_CORES, VISIBLE_CORES, Config, listed
 
 _MOST_NAMED = 8
 

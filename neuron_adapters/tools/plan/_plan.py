@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from neuron_adapters.tools.shared.text import ranges
-from neuron_rt import Config, CoreRange
-from neuron_rt.placement import listed
+from neuron_rt import Config, CoreRange, listed
 
 FRAMEWORKS = {"torch": "PyTorch", "tf": "TensorFlow", "mx": "MXNet"}
 

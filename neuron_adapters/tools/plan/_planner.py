@@ -11,9 +11,7 @@ from dataclasses import replace
 from neuron_adapters.adapter.placement_rules import at_context_index, default_placement, within_context
 from neuron_adapters.tools.plan._findings import findings_of
 from neuron_adapters.tools.plan._plan import Finding, Landed, Load, Plan
-from neuron_rt import Config, NeuronError
-from neuron_rt.instance import cpus_of_process
-from neuron_rt.usage import ANYWHERE, Allocation, PlacementRequest, Usage
+from neuron_rt import ANYWHERE, Allocation, Config, NeuronError, PlacementRequest, Usage, cpus_of_process
 
 MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neuron_adapters.tools.shared.terminal import ending, fail, parser_of, say
-from neuron_rt.locks import share
+from neuron_rt import share
 
 PROGRAM = "neuron-adapters share"
 EPILOG = f"""\

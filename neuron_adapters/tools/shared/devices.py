@@ -7,9 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from neuron_rt import Config, NeuronConfigError, Owner
-from neuron_rt.config import INSTANCE, STATE_DIR
-from neuron_rt.instance import Cpu, Instance, cpus_of_ncs
+from neuron_rt import INSTANCE, STATE_DIR, Config, Cpu, Instance, NeuronConfigError, Owner, cpus_of_ncs
 
 #: Instances whose documented links are a torus of four by four devices.
 _TORUS = ("trn1.32xlarge", "trn1n.32xlarge", "trn2.48xlarge")

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_adapters.tools.shared.text import list_or_empty, text_or_empty
-from neuron_rt import Observer, Owner
-from neuron_rt.snapshot import Counters, Snapshot
-from neuron_rt.telemetry import BUCKET_COUNT
+from neuron_rt import BUCKET_COUNT, Counters, Observer, Owner, Snapshot
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -13,10 +13,7 @@ from neuron_adapters.tools.shared.devices import instance_of
 from neuron_adapters.tools.shared.samples import Look, ProcessChange, changes
 from neuron_adapters.tools.top._nodes import Core, Key, Process, cores_of, label_of, process_node
 from neuron_adapters.tools.top._reading import Sight, System
-from neuron_rt import Config
-from neuron_rt.instance import Instance
-from neuron_rt.snapshot import Counters, Snapshot, percentile
-from neuron_rt.telemetry import BUCKET_COUNT
+from neuron_rt import BUCKET_COUNT, Config, Counters, Instance, Snapshot, percentile
 
 COLOURS = 6
 LATENCY_WINDOW = 10.0

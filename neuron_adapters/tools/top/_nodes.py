@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from neuron_adapters.tools.shared.samples import ModelChange, ProcessChange, Replica
-from neuron_rt.instance import Instance
+from neuron_rt import Instance
 
 #: Numbers of a node that are the sums of its children's.
 _SUMMED = ("calls", "total_calls", "errors", "fresh_errors", "switches", "total_switches", "waiting")

@@ -1,0 +1,111 @@
+"""Which engine computes, and how the NCs of a process share a model in it (SPEC K5)."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from neuron_rt.engine import Engine, Executable, Program, Request
+from neuron_rt.errors import EngineError
+from neuron_rt.undo import Mutex
+
+log = logging.getLogger("neuron_rt")
+
+#: Bytes that all copies of a model's weights may take before its NCs share one.
+MOST_COPIED = 16 << 20
+
+
+def installed_engine(choice: str = "auto") -> Engine | None:
+    """The engine for NEURON_ADAPTERS_ENGINE=``choice``; None where the framework shall compute or none is installed."""
+    if choice == "framework" or importlib.util.find_spec("openvino") is None:
+        return None
+    from neuron_rt.openvino import OpenVINO
+
+    try:
+        return OpenVINO.instance()
+    except EngineError as error:
+        log.warning("OpenVINO is installed but cannot be used: %s", error)
+        return None
+
+
+class RequestPool:
+    """The requests of a program on one set of CPUs. ``request()`` makes one; ``idle`` holds what the adapter keeps of
+    those that have finished, so that after warm-up a call neither allocates nor blocks."""
+
+    __slots__ = ("idle", "request")
+
+    def __init__(self, request: Callable[[], Request]) -> None:
+        self.request = request
+        self.idle: deque[Any] = deque()
+
+    def move(self, request: Callable[[], Request]) -> None:
+        """Make requests of another executable from now on. A call that is running leaves its request to the old one."""
+        self.request = request
+        self.idle = deque()
+
+
+class CpuSet(NamedTuple):
+    """A set of CPUs to run on. ``key`` tells it from others; ``cpus`` is empty where threads are not bound."""
+
+    key: Hashable
+    cpus: frozenset[int]
+    threads: int
+
+
+class Deployment:
+    """A program on the NCs of this process, its weights held once (SPEC K5).
+
+    Slots on the same CPUs share an executable: they could not run at once anyway. Slots on several CPU sets have an
+    executable each while the weights are small, since then the calling thread computes. Larger weights are held once,
+    in an executable of several lanes, whose threads are the engine's.
+    """
+
+    def __init__(self, engine: Engine, program: Program, *, bf16: bool = False) -> None:
+        self.engine = engine
+        self.program = program
+        self.bf16 = bf16
+        self._guard = Mutex()  # a signal handler may load a model here
+        self._cpu_sets: dict[Hashable, CpuSet] = {}
+        self._pools: dict[Hashable, RequestPool] = {}
+        self._lanes = 0
+        self._shared: Executable | None = None
+
+    def pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
+        """A pool for each of ``cpu_sets``, which have the same number of threads. Loads what is not loaded yet.
+
+        Raises EngineError; then all is as before.
+        """
+        return (self._guard.hold(), self._make_pools(cpu_sets))[1]
+
+    def _make_pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
+        new = {cpu_set.key: cpu_set for cpu_set in cpu_sets if cpu_set.key not in self._pools}
+        if new and (len(self._pools) + len(new) - 1) * self.program.packed_bytes > MOST_COPIED:
+            self._share(new)
+        else:
+            executables = {key: self._load(cpus.threads, 1) for key, cpus in new.items()}
+            self._pools.update({key: RequestPool(partial(executables[key].request, new[key].cpus)) for key in new})
+            self._cpu_sets.update(new)
+        return [self._pools[cpu_set.key] for cpu_set in cpu_sets]
+
+    def _share(self, new: dict[Hashable, CpuSet]) -> None:
+        """Let all sets of CPUs run in lanes of one executable; twice as many as before where they do not suffice."""
+        cpu_sets = {**self._cpu_sets, **new}
+        moving = new
+        if self._shared is None or self._lanes < len(cpu_sets):
+            lanes = max(len(cpu_sets), 2 * self._lanes)
+            self._shared = self._load(next(iter(new.values())).threads, lanes)
+            self._lanes, moving = lanes, cpu_sets
+        for key, cpu_set in moving.items():
+            request = partial(self._shared.request, cpu_set.cpus)
+            if key in self._pools:
+                self._pools[key].move(request)
+            else:
+                self._pools[key] = RequestPool(request)
+        self._cpu_sets = cpu_sets
+
+    def _load(self, threads: int, lanes: int) -> Executable:
+        return self.engine.load(self.program, threads, lanes, bf16=self.bf16)
