@@ -36,15 +36,13 @@ class Core:
         """Whether the calling thread has it."""
         self.queue: set[int] = set()
         """Threads that wait for it: a call on an NC for which no thread waits skips the queue."""
-        self._lease: type | None = None
-        self.free: Iterator[object] = iter(())
+        self._lease = undoing(self.lock.release)
+        self.free = self.taking(False)  # noqa: FBT003 - acquire's own switch
         """Each ``next()`` takes the NC at once. It ends for good when the NC is taken already."""
 
     def taking(self, *how: bool | float) -> Iterator[object]:
         """Each ``next()`` takes the NC, in C. ``how``: arguments of a lock's ``acquire``; it ends for good when that
         fails."""
-        if self._lease is None:
-            self._lease = undoing(self.lock.release)
         acquire: Callable[..., bool] = self.lock.acquire
         return starmap(self._lease, compress(repeat(()), iter(partial(acquire, *how), False)))  # noqa: FBT003 - the sentinel
 

@@ -110,7 +110,7 @@ class Slot:
         """The engine's requests for this replica (``deployment.RequestPool``); None where the framework computes."""
         # A group that spans every CPU needs no tying down.
         self.cpus = cpus if cpus < machine else frozenset()
-        self.row = row = row or Row()
+        self.row = row or Row()
         self.last = NEVER
         """Nanoseconds of the last call, binding and unbinding included."""
         self._cores = lanes.cores[self.ncs.start : self.ncs.stop]
@@ -119,10 +119,8 @@ class Slot:
         self._resident = lanes.resident
         self._first = self.ncs.start
         self._queue = self._core.queue
-        if not self._several:
-            attempt(self._cores)  # makes ready what the first call needs
         self.worker = Worker(str(core_range), self.cpus) if timeout is not None or len(self.cpus) > 1 else None
-        self._leaving = (row.leaving(), self.worker.stopping() if self.worker is not None else None)
+        self._leaving = self.worker.stopping() if self.worker is not None else None
 
     @property
     def calls(self) -> int:

@@ -36,17 +36,14 @@ class Ownership:
         self.ncs = ncs
         self._lock = lock
         self._key = key
+        self.held = lock.held
+        """What holds the NCs; empty once they are given back."""
         # Never dropped: an interpreter that shuts down clears its modules while destructors may still run models. The
         # NCs stay owned until they are released or the process is gone, the record until the modules go.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(lock))
         self._unpublishing = Undo(lock.published.clear)
         for kind in ("json", "board"):
             lock.published.append(Undo(_unlinkat, lock.dir_fd, f"{key:015x}.{kind}".encode(), 0))
-
-    @property
-    def released(self) -> bool:
-        """Whether the NCs are given back."""
-        return self._lock.closed
 
     def publish(self, record: Mapping[str, Any]) -> None:
         """Replace the record of this process. Never raises: a full disk must not stop a model."""

@@ -6,7 +6,7 @@ A table of use is a sequence of counts, one a visible NC: models loaded there an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -71,6 +71,11 @@ def core_range(visible: tuple[int, ...], start: int, need: int) -> CoreRange:
     return CoreRange(start, need, visible[start : start + need])
 
 
+def core_ranges(visible: tuple[int, ...], starts: Iterable[int], need: int) -> tuple[CoreRange, ...]:
+    """The range of ``need`` NCs from each of ``starts``. Raises as :func:`core_range` does."""
+    return tuple(core_range(visible, start, need) for start in starts)
+
+
 def least_used(use: Sequence[int], visible: tuple[int, ...], need: int) -> int:
     """P1: the start of the run of ``need`` NCs whose busiest NC is least used, then whose sum is, then the lowest.
 
@@ -109,7 +114,7 @@ def replicas(visible: tuple[int, ...], start: int, nc_count: int, need: int) -> 
     """
     if nc_count < need:
         raise not_enough(visible, need, start, limit=nc_count)
-    return tuple(core_range(visible, start + i * need, need) for i in range(nc_count // need))
+    return core_ranges(visible, range(start, start + nc_count // need * need, need), need)
 
 
 def not_enough(

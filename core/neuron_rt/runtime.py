@@ -237,7 +237,7 @@ class Runtime:
     @property
     def closed(self) -> str:
         """Why this runtime owns no NCs any more; empty while it does."""
-        return self._lanes.closed or ("it was closed" if self._ownership.released else "")
+        return self._lanes.closed or ("" if self._ownership.held else "it was closed")
 
     # -- placement ----------------------------------------------------------------------------------------------
 

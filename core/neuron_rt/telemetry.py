@@ -15,7 +15,7 @@ import os
 import time
 import weakref
 from collections import deque
-from operator import attrgetter, setitem
+from operator import setitem
 
 from neuron_rt.undo import Undo
 
@@ -53,8 +53,8 @@ class Row:
 
     __slots__ = ("__weakref__", "_back", "_busy", "calls", "words")
 
-    def __init__(self, words: memoryview | None = None, back: object = None) -> None:
-        """Without ``words``, a row that no other process sees. ``back`` gives it back when it is dropped."""
+    def __init__(self, words: memoryview | None = None, back: tuple[Undo, ...] = ()) -> None:
+        """Without ``words``, a row that no other process sees. ``back`` gives it back when the row is dropped."""
         self.words = memoryview(bytearray(WORD * ROW_WORDS)).cast("q") if words is None else words
         self._back = back
         self.calls = self._busy = 0
@@ -79,13 +79,11 @@ class Row:
             words[WAITS + bucket(spent + waited)] += 1
         words[CALLS] = self.calls  # with those of a signal handler that came in between
 
-    def leaving(self) -> Undo:
-        """What marks the row as left when it is dropped."""
-        return Undo(map(setitem, map(attrgetter("words"), (self,)), (GONE,), (1,)).__next__)
-
     def detach(self) -> None:
         """Count for this process alone from now on."""
         self.words = memoryview(bytearray(self.words)).cast("q")
+        for undo in self._back:
+            undo.cancel()
 
 
 def bucket(spent: int) -> int:
@@ -123,7 +121,8 @@ class Board:
             row = Row()
         else:
             start = self._start(index)
-            row = Row(self._words[start : start + ROW_WORDS], Undo(self._left.append, index))
+            words = self._words[start : start + ROW_WORDS]
+            row = Row(words, (Undo(self._left.append, index), Undo(setitem, words, GONE, 1)))
             self._rows[index] = weakref.ref(row)
             self._free.discard(index)
             self._used = self._words[H_USED] = max(self._used, index + 1)

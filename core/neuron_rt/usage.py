@@ -73,7 +73,7 @@ class Usage:
         if where.copies is not None:
             starts = placement.spread(_counts(self._on, besides), self.visible, where.copies)
         if starts is not None:
-            return Allocation(tuple(placement.core_range(self.visible, start, need) for start in starts)), None
+            return Allocation(placement.core_ranges(self.visible, starts, need)), None
         start, count = where.start, need if where.count is None else where.count
         if start is None and where.count is None and self.groups:
             index = placement.next_group(_counts(self._in, besides))

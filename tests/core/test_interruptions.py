@@ -200,7 +200,7 @@ def test_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     assert count > (50 if everywhere.event == "opcode" else 10)
 
 
-LOAD = ("runtime.py", "table.py", "placement.py", "execution.py", "core_locks.py", "telemetry.py", "worker.py", "undo.py")
+LOAD = ("runtime.py", "usage.py", "placement.py", "execution.py", "core_locks.py", "telemetry.py", "worker.py", "undo.py")
 
 
 def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
@@ -278,7 +278,7 @@ def open_files(folder: Path) -> list[str]:
     return found
 
 
-START = ("runtime.py", "ownership.py", "locks.py", "observer.py", "undo.py", "telemetry.py", "core_locks.py", "table.py")
+START = ("runtime.py", "ownership.py", "locks.py", "observer.py", "undo.py", "telemetry.py", "core_locks.py", "usage.py")
 
 
 def test_a_start(everywhere: Everywhere, started: Path) -> None:

@@ -170,11 +170,11 @@ def test_a_row_is_given_back_when_modules_are_empty(monkeypatch: pytest.MonkeyPa
     """SPEC X4: what lives to the very end of Python goes when the names in modules are None."""
     table = Board(1)
     row = table.row(1, 0, range(1))
-    leaving, words, gone = row.leaving(), row.words, telemetry.GONE
+    words, gone = row.words, telemetry.GONE
     for name in vars(telemetry).copy():
         if not name.startswith("__"):
             monkeypatch.setattr(telemetry, name, None)
-    del row, leaving
+    del row
     monkeypatch.undo()
     assert words[gone] == 1
     table.collect()
