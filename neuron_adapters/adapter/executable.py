@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine
 from neuron_adapters.files.printable import one_line
-from neuron_rt import Computation, CpuSet, Deployment, Engine, EngineError, RequestPool, Slot
+from neuron_rt import Computation, Config, CpuSet, Deployment, Engine, EngineError, RequestPool, Slot
 
 log = logging.getLogger("neuron_adapters")
 
@@ -29,9 +29,16 @@ class Shared(Generic[E]):
         self._known: weakref.WeakValueDictionary[Hashable, E] = weakref.WeakValueDictionary()
         self._guard = threading.RLock()  # a signal handler may load, too
 
-    def get(self, key: Hashable | None) -> E | None:
-        """The executable of ``key``; None where none is alive, or where ``key`` is None."""
-        return None if key is None else self._known.get(key)
+    def find(self, config: Config, *paths: str | os.PathLike[str]) -> tuple[Hashable | None, E | None]:
+        """A key for the present state of some files, None where one of them cannot be looked at, and the executable of
+        that key, None where none is alive."""
+        try:
+            states = [os.stat(path) for path in paths]
+        except OSError:
+            return None, None
+        identity = tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in states)
+        key = identity, config.engine, config.validate_hash
+        return key, self._known.get(key)
 
     def keep(self, key: Hashable | None, executable: E) -> None:
         """Let later loads find ``executable``."""
@@ -48,15 +55,6 @@ class Shared(Generic[E]):
             if executable is None:
                 executable = self._known[key] = make()
             return executable
-
-
-def identity(*paths: str | os.PathLike[str]) -> tuple[object, ...] | None:
-    """What tells this state of some files from another; None where one of them cannot be looked at."""
-    try:
-        states = [os.stat(path) for path in paths]
-    except OSError:
-        return None
-    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in states)
 
 
 def slices(batch: int, step: int) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class Artifact:
 
     def save(self, path: str | os.PathLike[str], options: Any = None) -> None:
         """Write a SavedModel."""
-        root = _Root(self)
+        root = self.root()
         write(root, path, {self.key: root.serving()}, options)
 
     def root(self) -> tf.Module:
@@ -77,7 +77,7 @@ class Artifact:
 
 def write(root: Any, path: str | os.PathLike[str], signatures: Any, options: Any = None) -> None:
     """Save a compiled model's root with its checksums."""
-    _original_save()(root, os.fspath(path), signatures=signatures, options=options)
+    original(tf.saved_model.save)(root, os.fspath(path), signatures=signatures, options=options)
     _write_checksums(Path(path))
 
 
@@ -251,10 +251,6 @@ def _checksums(path: Path) -> Iterator[tuple[str, str]]:
                 while piece := opened.read(1 << 20):
                     digest.update(piece)
             yield file.relative_to(path).as_posix(), digest.hexdigest()
-
-
-def _original_save() -> Callable[..., Any]:
-    return original(tf.saved_model.save)  # type: ignore[no-any-return]
 
 
 def named(names: Sequence[str]) -> list[str]:

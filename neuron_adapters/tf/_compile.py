@@ -100,8 +100,8 @@ def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> Any:
     """
     check_replicas(num_cores)
     placed = _placed.placed_of(model)
-    if getattr(placed, "genuine", None) is not None:
-        return _genuine_replicas(model, placed, num_cores)
+    if getattr(placed, "aws_compiled", None) is not None:
+        return _aws_compiled_replicas(model, placed, num_cores)
     compiled = artifact_of(model)
     if compiled is None:
         args, kwargs = _arguments(model, example_inputs)
@@ -167,20 +167,20 @@ def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
     executable = Executable.open(artifact, engine_choice(), name)
     runtime_model = _placed.new_model(name, artifact.record.pipeline_cores, "", prepare=executable.prepare)
     placed = _models.PlacedExecutable(runtime_model, executable)
-    place_at_first_call(placed.model, lambda model: _placed.put(model, artifact.record.replicas))
+    place_at_first_call(placed.model, lambda model: _placed.put(init(), model, artifact.record.replicas))
     _placed.attach(model, placed)
     return model
 
 
-def _genuine_replicas(model: Any, placed: Any, count: int) -> Any:
+def _aws_compiled_replicas(model: Any, placed: Any, count: int) -> Any:
     """``auto_multicore`` of a model that was compiled for the hardware: its file is opened once more."""
-    check_single(placed.genuine.nc_count, "The model")
+    check_single(placed.aws_compiled.nc_count, "The model")
     source = placed.model.file
     restored = _open_saved_model.restore(source, original(tf.saved_model.load), init().config)
     keras_model = _models.classes(keras_of(model)).Loaded(restored, source)
-    again = _placed.Placed(_placed.new_model(placed.model.name, 1, source, why=placed.model.why), optimize=True)
-    again.genuine = placed.genuine
-    place_at_first_call(again.model, lambda model: _placed.put(model, count))
+    again_model = _placed.new_model(placed.model.name, 1, source, why=placed.model.why)
+    again = _placed.Placed(again_model, aws_compiled=placed.aws_compiled)
+    place_at_first_call(again.model, lambda model: _placed.put(init(), model, count))
     _placed.attach(keras_model, again)
     return keras_model
 

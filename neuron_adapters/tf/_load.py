@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -16,7 +17,8 @@ from neuron_adapters.tf import _compile, _loaded_saved_model, _models, _open_sav
 from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._neuron_op import NeuronFunction
-from neuron_rt import init
+from neuron_adapters.tf._open_saved_model import AwsCompiled
+from neuron_rt import Runtime, init
 
 _executables: Shared[Executable] = Shared()
 
@@ -26,54 +28,26 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
 
     @shown("loading")
     def load_model(filepath: Any, *args: Any, **kwargs: Any) -> Any:
-        config = init().config  # the runtime first: what can't be placed need not be read
+        runtime = init()  # first: what can't be placed need not be read
         source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
         if not source or not _open_saved_model.is_saved_model(source):
-            return _placed_model(load(filepath, *args, **kwargs), source)
-        key = _open_saved_model.key_of(source, config)
-        executable = _executables.get(key)
+            return _place_model(runtime, load(filepath, *args, **kwargs), source)
+        weights = sorted(Path(source).glob("variables/*"))
+        key, executable = _executables.find(runtime.config, os.path.join(source, "saved_model.pb"), *weights)
         if executable is None:
-            genuine = _open_saved_model.genuine(source, config)
-            restored = _open_saved_model.restore(source, original(tf.saved_model.load), config)
-            executable = _open_saved_model.executable_of(restored, source, config)
+            aws_compiled = _open_saved_model.aws_compiled(source, runtime.config)
+            restored = _open_saved_model.restore(source, original(tf.saved_model.load), runtime.config)
+            executable = _open_saved_model.executable_of(restored, source, runtime.config)
             if executable is None:
                 own = load(filepath, *args, **kwargs) if keras.__name__ == "tf_keras" else None
-                return _placed_model(own or _models.classes(keras).Loaded(restored, source), source, genuine)
+                model = own or _models.classes(keras).Loaded(restored, source)
+                return _place_model(runtime, model, source, aws_compiled)
+            _executables.keep(key, executable)
         model = _models.classes(keras).Neuron(executable.artifact)
-        _placed.place(model, _executable(executable, source), executable.artifact.record.replicas)
-        _executables.keep(key, executable)
+        _place_executable(runtime, model, executable, source)
         return model
 
     return load_model
-
-
-def _placed_model(model: Any, source: str, genuine: _open_saved_model.Genuine | None = None) -> Any:
-    name = os.path.basename(source) or getattr(model, "name", "model")
-    variables = [getattr(variable, "_value", variable) for variable in model.variables]  # of Keras 3, of Keras 2
-    _place(model, name, source, variables, genuine)
-    return model
-
-
-def _place(
-    thing: Any, name: str, source: str, variables: Sequence[Any], genuine: _open_saved_model.Genuine | None
-) -> _placed.Placed:
-    """Place a model that was not compiled here: never, or for the hardware."""
-    weights = _weights.size_of(variables)
-    if genuine is None:
-        placed = _placed.Placed(_placed.new_model(name, 1, source, weights=weights), variables)
-        _placed.place(thing, placed)
-        return placed
-    model = _placed.new_model(name, genuine.nc_count, source, weights=weights, why=genuine.why)
-    placed = _placed.Placed(model, variables, optimize=True)
-    placed.genuine = genuine
-    _placed.place(thing, placed, genuine.replicas)
-    return placed
-
-
-def _executable(executable: Executable, source: str) -> _models.PlacedExecutable:
-    cores = executable.artifact.record.pipeline_cores
-    model = _placed.new_model(os.path.basename(source), cores, source, prepare=executable.prepare)
-    return _models.PlacedExecutable(model, executable)
 
 
 def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,24 +55,55 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
 
     @shown("loading")
     def load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
-        config = init().config
+        runtime = init()
+        config = runtime.config
         source = os.path.abspath(os.fspath(export_dir))
         _open_saved_model.check(source, config)
-        genuine = _open_saved_model.genuine(source, config)
+        aws_compiled = _open_saved_model.aws_compiled(source, config)
         read = functools.partial(load, export_dir, tags, options)
-        restored = read() if genuine is None else _open_saved_model.restore(source, lambda _path: read(), config)
+        restored = read() if aws_compiled is None else _open_saved_model.restore(source, lambda _path: read(), config)
         executable = _open_saved_model.executable_of(restored, source, config)
+        placed: Any
         if executable is None:
-            placed: Any = _place(restored, os.path.basename(source), source, (), genuine)
+            placed = _place(runtime, restored, source, (), aws_compiled)
         else:
-            placed = _executable(executable, source)
-            _placed.place(restored, placed, executable.artifact.record.replicas)
+            placed = _place_executable(runtime, restored, executable, source)
             restored.aws_neuron_function = NeuronFunction(executable.artifact, restored)
         _loaded_saved_model.run_on(restored, placed)
-        _loaded_saved_model.callable_as_saved(restored)
         return restored
 
     return load_saved_model
+
+
+def _place_model(runtime: Runtime, model: Any, source: str, aws_compiled: AwsCompiled | None = None) -> Any:
+    """Place a Keras model that was not compiled here, and return it."""
+    variables = [getattr(variable, "_value", variable) for variable in model.variables]  # of Keras 3, of Keras 2
+    _place(runtime, model, source, variables, aws_compiled)
+    return model
+
+
+def _place(
+    runtime: Runtime, thing: Any, source: str, variables: Sequence[Any], aws_compiled: AwsCompiled | None
+) -> _placed.Placed:
+    """Place what was not compiled here: never, or for the hardware."""
+    name = os.path.basename(source) or getattr(thing, "name", "model")
+    weights = _weights.size_of(variables)
+    if aws_compiled is None:
+        model, replicas = _placed.new_model(name, 1, source, weights=weights), None
+    else:
+        cores, replicas = aws_compiled.nc_count, aws_compiled.replicas
+        model = _placed.new_model(name, cores, source, weights=weights, why=aws_compiled.why)
+    placed = _placed.Placed(model, variables, aws_compiled)
+    _placed.place(runtime, thing, placed, replicas)
+    return placed
+
+
+def _place_executable(runtime: Runtime, thing: Any, executable: Executable, source: str) -> _models.PlacedExecutable:
+    record = executable.artifact.record
+    model = _placed.new_model(os.path.basename(source), record.pipeline_cores, source, prepare=executable.prepare)
+    placed = _models.PlacedExecutable(model, executable)
+    _placed.place(runtime, thing, placed, record.replicas)
+    return placed
 
 
 def wrap_save(save: Callable[..., Any]) -> Callable[..., Any]:

@@ -61,20 +61,14 @@ def variables(restored: Any) -> list[Any]:
     return [trackable for trackable in TrackableView(restored).descendants() if isinstance(trackable, tf.Variable)]
 
 
-def callable_as_saved(restored: Any) -> None:
-    """Let an object that Keras 3 wrote be called, as those that Keras 2 wrote are: its call goes by the name ``serve``.
-    TensorFlow makes a class for each object that it restores."""
-    if not callable(restored) and callable(vars(restored).get("serve")):
-        type(restored).__call__ = lambda self, *args, **kwargs: self.serve(*args, **kwargs)
-
-
 def run_on(restored: Any, placed: Any) -> None:
-    """Let the functions of a restored object run as ``placed``."""
+    """Let a restored object be called, and its functions run as ``placed``."""
+    compiled = hasattr(placed, "executable")
+    held = [] if compiled else variables(restored)
 
     def own() -> Placed:
-        return Placed(placed.model, variables(restored), optimize=placed.optimize)
+        return Placed(placed.model, held, placed.aws_compiled)
 
-    compiled = hasattr(placed, "executable")
     for name, value in list(vars(restored).items()):
         if hasattr(value, "concrete_functions") or isinstance(value, ConcreteFunction):
             only_call = compiled and name == "__call__"
@@ -84,3 +78,6 @@ def run_on(restored: Any, placed: Any) -> None:
     signatures = getattr(getattr(restored, "signatures", None), "_signatures", {})
     for name, function in list(signatures.items()):
         signatures[name] = PlacedFunction(function, CompiledSignature(placed) if compiled else own())
+    # Keras 3 calls the object's own call ``serve``. TensorFlow makes a class for each object that it restores.
+    if not callable(restored) and callable(vars(restored).get("serve")):
+        type(restored).__call__ = lambda self, *args, **kwargs: self.serve(*args, **kwargs)

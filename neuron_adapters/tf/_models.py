@@ -154,7 +154,7 @@ class _Loaded:
             return call[0](*call[1:])
         calls = self.__dict__.setdefault("_own_calls", {})
         if id(call[1]) not in calls:
-            calls[id(call[1])] = _placed.Placed(placed.model, optimize=placed.optimize)
+            calls[id(call[1])] = _placed.Placed(placed.model, aws_compiled=placed.aws_compiled)
         return calls[id(call[1])](*call)
 
     @property
@@ -166,7 +166,7 @@ class _Loaded:
             return dict(restored.signatures)
         if not signatures:
             for name, function in restored.signatures.items():
-                own = _placed.Placed(placed.model, variables(restored), optimize=placed.optimize)
+                own = _placed.Placed(placed.model, variables(restored), placed.aws_compiled)
                 signatures[name] = PlacedFunction(function, own)
         return signatures
 

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from neuron_adapters.adapter.executable import identity
 from neuron_adapters.adapter.hooks import original
 from neuron_adapters.files import savedmodel
 from neuron_adapters.files.printable import one_line
@@ -72,7 +71,7 @@ def _unreadable(path: str, error: Exception) -> ArtifactError:
 
 
 @dataclass
-class Genuine:
+class AwsCompiled:
     """A SavedModel that the compiler for the hardware wrote: how it is placed, and the graphs that it runs."""
 
     nc_count: int
@@ -83,7 +82,7 @@ class Genuine:
     why = "compiled for the hardware; TensorFlow runs the graph that it was compiled from"
 
 
-def genuine(path: str, config: Config) -> Genuine | None:
+def aws_compiled(path: str, config: Config) -> AwsCompiled | None:
     """Read a SavedModel with NeuronOps before it is restored (SPEC K6); None for any other. Raises ArtifactError where
     it is damaged, or holds no graph to run."""
     try:
@@ -103,7 +102,7 @@ def genuine(path: str, config: Config) -> Genuine | None:
         graphs = [_neuron_op_graph.of_bytes(node.definition) for node in model.nodes]
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return Genuine(model.nc_count, model.replicas, graphs)
+    return AwsCompiled(model.nc_count, model.replicas, graphs)
 
 
 def copy_for_replicas(path: str, target: str, replicas: int) -> None:
@@ -137,16 +136,6 @@ def read(path: str, config: Config) -> _artifact.Artifact:
     if artifact is None:
         raise ArtifactError(f"{path} was not compiled: tensorflow.neuron.trace compiles a model, its save() writes it.")
     return artifact
-
-
-def key_of(path: str, config: Config) -> tuple[object, ...] | None:
-    """Identifies the state of a directory; None where it cannot be read."""
-    try:
-        names = sorted(Path(path, "variables").iterdir())
-    except OSError:
-        return None
-    state = identity(os.path.join(path, "saved_model.pb"), *names)
-    return state and (*state, config.engine, config.validate_hash)
 
 
 class Endpoint:

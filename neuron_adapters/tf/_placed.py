@@ -25,7 +25,7 @@ from neuron_adapters.tf._framework import FRAMEWORK
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference
 from neuron_adapters.tf._weights import Weights
-from neuron_rt import Config, Model, PlacementRequest, init
+from neuron_rt import Model, PlacementRequest, Runtime
 
 log = logging.getLogger("neuron_adapters")
 
@@ -45,16 +45,12 @@ _Tensor = ops.EagerTensor
 class Placed:
     """Runs a placed object that was never compiled: holds its model of the runtime, its weights and its graphs."""
 
-    def __init__(self, model: Model, variables: Iterable[Any] = (), *, optimize: bool = False) -> None:
-        """``variables``: those of the object, to hear of their changes from the first. ``optimize``: whether TensorFlow
-        may rewrite the graph, as for what was compiled (SPEC K2, K3)."""
+    def __init__(self, model: Model, variables: Iterable[Any] = (), aws_compiled: Any = None) -> None:
+        """``variables``: those of the object, to hear of their changes from the first. ``aws_compiled``: how it was
+        compiled for the hardware, if it was; then TensorFlow may rewrite the graph (SPEC K2, K3)."""
         self.model = model
-        self.optimize = optimize
-        self.genuine: Any = None
-        """How it was compiled for the hardware, if it was."""
-        self._weights = Weights()
-        for variable in variables:
-            self._weights.listen(variable.handle)
+        self.aws_compiled = aws_compiled
+        self._weights = Weights([variable.handle for variable in variables])
         self._kinds: dict[Any, Inference] = {}
         self._relaxed: dict[Any, tuple[list[tf.TensorSpec], Inference]] = {}
         self._left: set[Any] = set()
@@ -108,7 +104,8 @@ class Placed:
                 return _plain(own(owner, *_filled(args, rest), **_filled(kwargs, rest)))
 
             try:
-                inference = Inference(infer.get_concrete_function(*specs), self._weights, optimize=self.optimize)
+                function = infer.get_concrete_function(*specs)
+                inference = Inference(function, self._weights, optimize=self.aws_compiled is not None)
             except Exception as error:  # noqa: BLE001 - the framework's own call explains it better
                 why = str(error).strip().splitlines() or [type(error).__name__]
                 self.model.explain(f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}")
@@ -182,9 +179,9 @@ def new_model(name: str, cores: int, source: str, **more: Any) -> Model:
     return Model(name, cores, FRAMEWORK, kind="tf", file=source, **more)
 
 
-def place(thing: Any, placed: Any, replicas: int | None = None) -> None:
+def place(runtime: Runtime, thing: Any, placed: Any, replicas: int | None = None) -> None:
     """Give ``thing`` its NCs and let its calls run there. ``replicas``: the number for auto_multicore (SPEC R3)."""
-    put(placed.model, replicas)
+    put(runtime, placed.model, replicas)
     attach(thing, placed)
 
 
@@ -194,18 +191,12 @@ def attach(thing: Any, placed: Any) -> None:
     remember(thing, placed.model)
 
 
-def put(model: Model, replicas: int | None = None) -> None:
+def put(runtime: Runtime, model: Model, replicas: int | None = None) -> None:
     """Place ``model`` (SPEC P1, P2, R3)."""
-    runtime = init()
     if any(other.kind == model.kind for other in runtime.models()):
         gc.collect()  # models of Keras are cycles: unreachable ones shall not count (SPEC P6)
-    runtime.place(model, _where(model, runtime.config, replicas))
-
-
-def _where(model: Model, config: Config, replicas: int | None) -> PlacementRequest:
-    if replicas is not None:
-        return PlacementRequest(count=replicas)
-    return default_placement(config, model.nc_count)
+    where = default_placement(runtime.config, model.nc_count) if replicas is None else PlacementRequest(count=replicas)
+    runtime.place(model, where)
 
 
 def run(own: Callable[..., Any], thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

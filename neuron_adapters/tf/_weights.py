@@ -36,7 +36,8 @@ _guard = threading.RLock()
 class Weights:
     """The variables that the graphs of one model read."""
 
-    def __init__(self) -> None:
+    def __init__(self, handles: Iterable[Any] = ()) -> None:
+        """``handles``: of variables, to listen to their changes from the first."""
         self.stale = False
         """Whether the next call must look for changes first."""
         self.held: dict[int, np.ndarray[Any, Any]] = {}
@@ -45,6 +46,8 @@ class Weights:
         self._unheard = False
         self._handles: dict[int, Any] = {}
         self._constants: list[Any] = []
+        for handle in handles:
+            self.listen(handle)
 
     def listen(self, handle: Any) -> None:
         """Listen to changes of a variable from now on."""

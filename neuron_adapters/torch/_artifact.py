@@ -69,13 +69,17 @@ def compare(recorded: str, content: Callable[[], str], source: str) -> None:
         )
 
 
-def read(module: torch.jit.ScriptModule, source: str = "the model") -> Artifact | None:
-    """The record of a compiled module, None for one that was never compiled.
+def read(module: torch.jit.ScriptModule, source: str = "the model") -> tuple[Artifact | None, int]:
+    """The record of a module, None for one that was never compiled, and the NCs that the module needs: those of its
+    record, else the most that a compiled module inside it needs, else 1.
 
     Raises ArtifactError for a record that makes no sense.
     """
     text = _text(module, source)
-    return None if text is None else _parsed(text, source)
+    if text is not None:
+        artifact = _parsed(text, source)
+        return artifact, artifact.pipeline_cores
+    return None, max((record.pipeline_cores for record in embedded(module, source)), default=1)
 
 
 def _text(module: torch.jit.ScriptModule, source: str) -> str | None:
@@ -89,7 +93,7 @@ def _text(module: torch.jit.ScriptModule, source: str) -> str | None:
 
 def _parsed(text: str, source: str) -> Artifact:
     try:
-        return Artifact.loads(text, _is_dtype)
+        return Artifact.loads(text, _dtypes().__contains__)
     except (TypeError, ValueError, KeyError) as error:
         raise _unreadable(source, error) from None
 
@@ -115,10 +119,6 @@ def embedded(module: torch.jit.ScriptModule, source: str = "the model") -> list[
             known[text] = _parsed(text, source)
         artifacts.append(known[text])
     return artifacts
-
-
-def _is_dtype(name: str) -> bool:
-    return name in _dtypes()
 
 
 @functools.cache

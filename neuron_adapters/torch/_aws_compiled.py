@@ -44,7 +44,8 @@ _MOST_NESTED, _MOST_TYPES = 16, 1 << 10
 _MOST_CLASSES = 16
 
 _library: Any = None
-_defined: set[str] = set()
+registered: set[str] = set()
+"""The plug-in's operators that are registered by now: PyTorch reads files that call only those."""
 _guard = threading.RLock()
 
 
@@ -53,25 +54,19 @@ def is_meant(error: RuntimeError) -> bool:
     return "torch.classes.neuron" in str(error) or "neuron::forward" in str(error)
 
 
-def is_known(f: Any) -> bool:
-    """Whether a file is the plug-in's although PyTorch would read it, damaged or not, now that the operators are
-    registered."""
-    return bool(_defined) and torchscript.mentions_operators(f)
-
-
 def came_through(module: torch.jit.ScriptModule) -> bool:
     """Whether PyTorch has read such a file nevertheless, since it reads more than an archive's directory says."""
-    return bool(_defined) and any(map(_is_compiled, module.modules()))
+    return any(map(_is_compiled, module.modules()))
 
 
-def load(f: Any, source: str, read: Callable[..., Any], *options: Any) -> torch.jit.ScriptModule:
-    """Open a file of the plug-in's, and place it. ``read``: PyTorch's own ``torch.jit.load``, ``options`` for it.
-    Raises ArtifactError for a file that cannot be opened."""
+def load(f: Any, source: str, read: Callable[[Any], Any]) -> torch.jit.ScriptModule:
+    """Open a file of the plug-in's, and place it. ``read``: PyTorch's own ``torch.jit.load``. Raises ArtifactError for
+    a file that cannot be opened."""
     named = source or "the file"
     archive = torchscript.load(f, named)
     try:
         _define(archive.operators)
-        module: torch.jit.ScriptModule = read(io.BytesIO(_rewritten(archive)), *options)
+        module: torch.jit.ScriptModule = read(io.BytesIO(_rewritten(archive)))
     except Exception as error:
         raise damaged(
             f"{named} was compiled by torch-neuron for the hardware, and cannot be opened: {one_line(error)}. {_AGAIN}"
@@ -116,7 +111,7 @@ def _is_compiled(module: torch.nn.Module) -> bool:
     if not isinstance(module, torch.jit.ScriptModule):
         return False
     graphs = (module._c._get_method(name).graph for name in module._c._method_names())
-    return any(graph.findNode(f"neuron::{name}") is not None for graph in graphs for name in tuple(_defined))
+    return any(graph.findNode(f"neuron::{name}") is not None for graph in graphs for name in tuple(registered))
 
 
 class _Refusal:
@@ -141,7 +136,7 @@ def _define(operators: tuple[str, ...]) -> None:
     global _library
     with _guard:
         for name in operators:
-            if name in _defined:
+            if name in registered:
                 continue
             match = _COUNTED.fullmatch(name)
             count = int(match[2]) if match and match[2] else None
@@ -156,7 +151,7 @@ def _define(operators: tuple[str, ...]) -> None:
                 rest = "".join(f", Any _{index + 1}" for index in range(extra))
                 _library.define(f"{name}{overload}(Tensor[] _0{rest}) -> {result}")
                 _library.impl(f"{name}{overload}", _refuse, "CompositeExplicitAutograd")
-            _defined.add(name)
+            registered.add(name)
 
 
 def _refuse(*_args: Any) -> NoReturn:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.torch import _context
-from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
+from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
-from neuron_rt import Model, PlacementRequest, init
+from neuron_rt import Model, PlacementRequest, Runtime, init
 
 _tracing = torch._C._get_tracing_state
 
@@ -77,33 +77,30 @@ def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | 
     remember(module, model)
 
 
-def new_model(module: torch.jit.ScriptModule, source: str, name: str = "") -> tuple[Model, Artifact | None]:
-    """The runtime's model for ``module``: NCs from its own record, from those of compiled modules inside it, else 1."""
-    artifact = read(module, source)
-    records = [artifact] if artifact is not None else embedded(module, source)
-    cores = max((record.pipeline_cores for record in records), default=1)
-    name = name or (Path(source).name if source else str(module.original_name))
+def new_model(
+    module: torch.jit.ScriptModule, cores: int, executable: Executable | None = None, source: str = "", name: str = ""
+) -> Model:
+    """The runtime's model for ``module``, which needs ``cores`` NCs."""
+    name = name or os.path.basename(source) or str(module.original_name)
     weights = sum(weight.nbytes for weight in (*module.parameters(), *module.buffers()))
-    return Model(name, cores, FRAMEWORK, kind="torch", file=source, weights=weights), artifact
+    prepare = None if executable is None else executable.prepare
+    return Model(name, cores, FRAMEWORK, kind="torch", file=source, weights=weights, prepare=prepare)
 
 
-def place(module: torch.jit.ScriptModule, source: str, executable: Executable | None = None) -> None:
+def place(
+    runtime: Runtime, module: torch.jit.ScriptModule, source: str, cores: int, executable: Executable | None
+) -> None:
     """Place a module that was just loaded (SPEC P1-P3): where the context says, else where the runtime decides."""
-    model, artifact = new_model(module, source)
-    runtime = init()
-    if artifact is not None and executable is None:
-        executable = Executable.open(module, artifact, runtime.config.engine, source or model.name)
-    if executable is not None:
-        model.prepare_with(executable.prepare)
-    runtime.place(model, _context.current_place())
+    where = _context.current_place()
+    model = new_model(module, cores, executable, source)
+    runtime.place(model, where)
     wrap(module, model, executable)
 
 
 def place_compiled(module: torch.jit.ScriptModule, executable: Executable, name: str) -> None:
     """Place a module that was just compiled: in a context at once, else at its first call, since most modules are saved
     and never run here."""
-    model, _artifact = new_model(module, "", name)
-    model.prepare_with(executable.prepare)
+    model = new_model(module, executable.artifact.pipeline_cores, executable, name=name)
     where = _context.current_place()
     if where != PlacementRequest():
         init().place(model, where)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from neuron_adapters.adapter.placed import model_of
+from neuron_adapters.torch._artifact import read
 from neuron_adapters.torch._context import checked_place, multicore_context, neuron_cores_context, visible_cores
 from neuron_adapters.torch._placed import new_model, wrap
 from neuron_rt import init
@@ -30,7 +31,8 @@ def set_neuron_cores(trace: torch.nn.Module, start_nc: int = -1, nc_count: int =
     if not models:
         if not isinstance(trace, torch.jit.ScriptModule):
             raise ValueError("set_neuron_cores() takes a loaded model, and this module holds none: torch.jit.load it")
-        model, _artifact = new_model(trace, "")
+        _artifact, cores = read(trace)
+        model = new_model(trace, cores)
         init().place(model, where)
         wrap(trace, model)
         return

@@ -84,14 +84,14 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from neuron_adapters.tf import _compile, _open_saved_model
 
-    genuine = _open_saved_model.genuine(options.model_dir, config)
-    if genuine is None:
+    aws_compiled = _open_saved_model.aws_compiled(options.model_dir, config)
+    if aws_compiled is None:
         artifact = _open_saved_model.read(options.model_dir, config)
         _compile.check_single(artifact.record.pipeline_cores, options.model_dir)
         _say(f"writing {options.new_model_dir}")
         artifact.of_replicas(options.num_cores).save(scratch)
     else:
-        _compile.check_single(genuine.nc_count, options.model_dir)
+        _compile.check_single(aws_compiled.nc_count, options.model_dir)
         _say(f"writing {options.new_model_dir}")
         _open_saved_model.copy_for_replicas(options.model_dir, scratch, options.num_cores)
     _replace(options.new_model_dir, scratch)
