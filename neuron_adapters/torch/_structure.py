@@ -98,28 +98,22 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 
 def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
     """``function`` of every tensor, in the same structure."""
-    if isinstance(value, torch.Tensor):
-        return function(value)
-    if isinstance(value, dict):
-        return type(value)((key, map_tensors(function, item)) for key, item in value.items())
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_tensors(function, item) for item in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_tensors(function, item) for item in value)
-    return value
+    return _mapped(function, value)
 
 
 def join(parts: Sequence[Any], dim: int) -> Any:
     """Put the results of slices together again, structure by structure; scalars become a vector."""
-    first = parts[0]
+    return _mapped(lambda *slices: torch.cat(slices, dim) if slices[0].dim() else torch.stack(slices), *parts)
+
+
+def _mapped(function: Callable[..., Any], *structures: Any) -> Any:
+    """``function`` of the tensors in each place of structures that are alike."""
+    first = structures[0]
     if isinstance(first, torch.Tensor):
-        if first.dim() == 0:
-            return torch.stack(list(parts))
-        return torch.cat(list(parts), dim)
+        return function(*structures)
     if isinstance(first, dict):
-        return type(first)((key, join([part[key] for part in parts], dim)) for key in first)
-    if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return type(first)(*(join(column, dim) for column in zip(*parts)))
-    if isinstance(first, (list, tuple)):
-        return type(first)(join(column, dim) for column in zip(*parts))
-    return first
+        return type(first)((key, _mapped(function, *(parts[key] for parts in structures))) for key in first)
+    if not isinstance(first, (list, tuple)):
+        return first
+    items = (_mapped(function, *parts) for parts in zip(*structures))
+    return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
