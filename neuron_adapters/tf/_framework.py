@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import logging
 import os
 import threading
@@ -80,19 +81,12 @@ def _own_threads() -> Iterator[None]:
             switch.value = before
 
 
+@functools.cache
 def _find_switch() -> ctypes.c_bool | None:
     """The static member, None where this TensorFlow hides it: then models share the process's threads, which is logged
     once."""
-    if not _switches:
-        for name in _LIBRARIES:
-            with contextlib.suppress(OSError, ValueError):
-                library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), name))
-                _switches.append(ctypes.c_bool.in_dll(library, _SWITCH))
-                break
-        else:
-            log.warning("this TensorFlow has one pool of threads for all models: they are not held to their CPUs")
-            _switches.append(None)
-    return _switches[0]
-
-
-_switches: list[ctypes.c_bool | None] = []
+    for name in _LIBRARIES:
+        with contextlib.suppress(OSError, ValueError):
+            return ctypes.c_bool.in_dll(ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), name)), _SWITCH)
+    log.warning("this TensorFlow has one pool of threads for all models: they are not held to their CPUs")
+    return None

@@ -145,11 +145,9 @@ class Endpoint:
         """Raises ArtifactError where there is nothing to call."""
         signatures = dict(restored.signatures)
         self._names: list[str] = []
-        if hasattr(restored, "__call__") and hasattr(restored.__call__, "concrete_functions"):  # noqa: B004
-            self._function = restored.__call__
-            concrete = self._function.concrete_functions
-        elif hasattr(getattr(restored, "serve", None), "concrete_functions"):
-            self._function = restored.serve
+        calls = (getattr(restored, name, None) for name in ("__call__", "serve"))
+        self._function: Any = next((call for call in calls if hasattr(call, "concrete_functions")), None)
+        if self._function is not None:
             concrete = self._function.concrete_functions
         else:
             name = "serving_default" if "serving_default" in signatures else next(iter(sorted(signatures)), None)
