@@ -7,7 +7,7 @@ A table of use is a sequence of counts, one a visible NC: models loaded there an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 
@@ -21,11 +21,11 @@ class CoreRange:
     start_nc: int
     nc_count: int
     instance_ncs: tuple[int, ...]
+    ncs: range = field(init=False, repr=False, compare=False)
+    """The visible NCs."""
 
-    @property
-    def ncs(self) -> range:
-        """The visible NCs."""
-        return range(self.start_nc, self.start_nc + self.nc_count)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ncs", range(self.start_nc, self.start_nc + self.nc_count))
 
     def __str__(self) -> str:
         last = self.start_nc + self.nc_count - 1
