@@ -109,7 +109,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
     """Read compiler flags given as one string or a list, ``['--flag', 'value']`` or ``['--flag=value']``.
 
     ``honoured``: further flags that the adapter does something about; it finds them among those given.
-    Raises CompileError for an unknown flag, a missing value, or pipeline cores that are no positive number.
+    Raises CompileError for an unknown flag, a missing value, or pipeline cores that are not a positive number.
     """
     flags = words(args)
     cores, index = 1, 0
@@ -135,7 +135,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
         elif name in _CASTS:
             casts[name] = _cast(name, values)
         elif name not in _SILENT and name not in honoured:
-            say_once(name, "there is no such choice on a CPU")
+            say_once(name, "a CPU has no such choice")
     return Flags(cores, bf16=_bf16(casts), given=tuple(flags))
 
 

@@ -19,13 +19,13 @@ def loads(text: object, *, strict: bool = True, most: int = MOST_VALUES) -> Any:
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
     if not isinstance(text, str):
-        raise ValueError("it is no text")
+        raise ValueError("it is not a text")
     if sum(map(text.count, "[{,")) > most:
         raise ValueError(f"its JSON has more than {most} values")
     try:
         return _DECODERS[strict].decode(text)
     except RecursionError as error:
-        raise ValueError("its JSON is nested without end") from error
+        raise ValueError("its JSON is nested too deeply") from error
 
 
 def whole(value: object) -> int:
@@ -34,7 +34,7 @@ def whole(value: object) -> int:
         return value
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         return int(value)
-    raise ValueError(f"{str(value)[:40]!r} is no whole number")
+    raise ValueError(f"{str(value)[:40]!r} is not a whole number")
 
 
 def _number(text: str) -> float:
@@ -51,7 +51,7 @@ def _integer(text: str) -> int:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a finite number")
 
 
 _DECODERS = {

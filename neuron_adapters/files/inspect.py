@@ -111,8 +111,8 @@ def _look(path: str) -> Contents:
     if head.startswith(b"\x89HDF"):
         return Contents(path, "Keras file (HDF5)", size)
     raise damaged(
-        f"{path} is of no kind that is known here: a TorchScript archive (.pt), the prefix or a file of an MXNet "
-        "checkpoint, a SavedModel directory, a Keras file or a NEFF."
+        f"{path} is of an unknown kind. Known: a TorchScript archive (.pt), the prefix or a file of an MXNet "
+        "checkpoint, a SavedModel directory, a Keras file and a NEFF."
     )
 
 
@@ -129,7 +129,7 @@ def _neff(path: str, data: bytes) -> Contents:
     try:
         header = read_header(data)
     except ValueError as error:
-        raise damaged(f"{path} is damaged, or no NEFF: {error}.") from error
+        raise damaged(f"{path} is damaged, or not a NEFF: {error}.") from error
     part = Part(os.path.basename(path), header.nc_count, len(data), neff=header)
     return Contents(
         path,
@@ -139,7 +139,7 @@ def _neff(path: str, data: bytes) -> Contents:
         header.nc_count,
         parts=(part,),
         runs_here=False,
-        how="a NEFF alone holds instructions for the hardware, and no graph",
+        how="a NEFF alone holds instructions for the hardware, without a graph",
         advice=_AGAIN,
     )
 
@@ -147,7 +147,7 @@ def _neff(path: str, data: bytes) -> Contents:
 def _saved_model(path: str) -> Contents:
     model = savedmodel.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
     if model is None:
-        raise damaged(f"{path} is no SavedModel: it has no saved_model.pb.")
+        raise damaged(f"{path} is not a SavedModel: it has no saved_model.pb.")
     size = sum(
         os.lstat(os.path.join(folder, name)).st_size for folder, _names, files in os.walk(path) for name in files
     )
@@ -181,9 +181,7 @@ def _saved_model(path: str) -> Contents:
         why = f"the compiler took large constants, such as {erased!r}, out of the graph that it embedded"
         return replace(contents, runs_here=False, how=why, advice=_AGAIN)
     if refused:
-        why = (
-            f"the graph that it embeds holds the operator {refused!r}, which does more than compute, or is not known to"
-        )
+        why = f"the graph that it embeds holds the operator {refused!r}, which is not known to only compute"
         return replace(contents, runs_here=False, how=why, advice=_AGAIN)
     return replace(contents, how=_RUNS)
 

@@ -47,7 +47,7 @@ def read(data: bytes | memoryview) -> Metaneff:
         elif number == 3:
             nc_count = next((integer(count) for inner, count in fields(view(value)) if inner == 3), nc_count)
     if not sides[1] or not sides[2]:
-        raise ValueError("it names no inputs or no outputs")
+        raise ValueError("it lacks inputs or outputs")
     return Metaneff(tuple(sides[1]), tuple(sides[2]), batched, nc_count if 0 < nc_count <= MOST_CORES else 0)
 
 

@@ -7,6 +7,7 @@ parsed once as well (SPEC F2).
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import os
 import re
@@ -81,7 +82,7 @@ def load(prefix: str) -> Checkpoint:
     )
     params = os.path.join(folder, weights[-1]) if weights else ""
     if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for its writer
-        raise damaged(f"{params} is no file.")
+        raise damaged(f"{params} is not a file.")
     try:
         graph = bounded_json.loads(text, strict=False)
         arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
@@ -94,7 +95,7 @@ def load(prefix: str) -> Checkpoint:
             parts = _parts(graph, arrays, None)
         outputs, version = _outputs(graph), _version(graph)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise damaged(f"{file}, or the weights beside it, is damaged, or no checkpoint: {one_line(error)}.") from error
+        raise damaged(f"{file}, or its weights, is damaged, or not a checkpoint: {one_line(error)}.") from error
     known = {printable(name): (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
     return Checkpoint(version, parts, outputs, known, (file, *([params] if params else [])), size)
 
@@ -156,18 +157,16 @@ def input_map(text: str) -> dict[str, tuple[tuple[int, ...], str]]:
 def literal(text: str) -> Any:
     """The value of a Python literal of lists, tuples, dicts, whole numbers and plain texts. Raises ValueError for any
     other, and for more than 64 KiB, since each character takes some hundred bytes while it is parsed."""
-    if len(text) > _LARGEST_MAP or not _LITERAL.fullmatch(text):
-        raise ValueError("it is no plain literal")
-    try:
-        return ast.literal_eval(text.strip())
-    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError("it is no plain literal") from error
+    if len(text) <= _LARGEST_MAP and _LITERAL.fullmatch(text):
+        with contextlib.suppress(SyntaxError, TypeError, MemoryError, RecursionError):
+            return ast.literal_eval(text.strip())
+    raise ValueError("it is not a plain literal")
 
 
 def _sizes(raw: Any) -> tuple[int, ...]:
     """``raw`` as a shape. Raises ValueError where it is not one."""
     if not isinstance(raw, (list, tuple)) or len(raw) > _MOST_DIMENSIONS:
-        raise ValueError("it is no shape")
+        raise ValueError("it is not a shape")
     return tuple(map(bounded_json.whole, raw))
 
 

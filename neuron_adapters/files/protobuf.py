@@ -53,7 +53,7 @@ def _number(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             return value & (1 << 64) - 1, at + index + 1
-    raise WireError(f"there is no number at byte {at}")
+    raise WireError(f"the number at byte {at} does not end")
 
 
 def view(value: int | memoryview) -> memoryview:

@@ -79,7 +79,7 @@ class Record:
     def loads(cls, text: object, is_dtype: Callable[[str], bool]) -> Self:
         """Read what ``dumps`` wrote, of at most 1 MiB. Raises TypeError, ValueError or KeyError for anything else."""
         if not isinstance(text, str) or len(text) > _LONGEST:
-            raise ValueError("it is no text of a sensible length")
+            raise ValueError(f"it is not a text of at most {_LONGEST} characters")
         raw: Any = bounded_json.loads(text)
         if not isinstance(raw, dict) or raw.get("version") != VERSION:
             version = raw.get("version") if isinstance(raw, dict) else None
@@ -112,13 +112,13 @@ class Record:
 def cores(value: object) -> int:
     """A number of NCs from a file. Raises ValueError."""
     if type(value) is not int or not 1 <= value <= MOST_CORES:
-        raise ValueError(f"{printable(value, 40)} NeuronCores")
+        raise ValueError(f"{printable(value, 40)} is not a number of NeuronCores from 1 to {MOST_CORES}")
     return value
 
 
 def _share(value: object) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"{printable(value, 40)} is no share")
+        raise ValueError(f"{printable(value, 40)} is not a share from 0 to 1")
     return float(value)
 
 
@@ -127,8 +127,8 @@ def _leaves(raw: Any, is_dtype: Callable[[str], bool]) -> tuple[Leaf, ...]:
     leaves = []
     for path, shape, dtype in raw:
         if not isinstance(dtype, str) or not is_dtype(dtype):
-            raise ValueError(f"{printable(dtype, 40)} is no dtype")
+            raise ValueError(f"{printable(dtype, 40)} is not a dtype")
         if len(shape) > MOST_DIMENSIONS or not all(type(size) is int and 0 <= size < _LARGEST_SIZE for size in shape):
-            raise ValueError(f"{printable(list(shape), 40)} is no shape")
+            raise ValueError(f"{printable(list(shape), 40)} is not a shape")
         leaves.append((str(path), tuple(shape), dtype))
     return tuple(leaves)

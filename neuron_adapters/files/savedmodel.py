@@ -95,7 +95,7 @@ def load(path: str | os.PathLike[str], *, only_compiled: bool = False) -> SavedM
     try:
         model = loads(memoryview(data))
     except ValueError as error:
-        raise damaged(f"{file} is damaged, or no SavedModel: {error}.") from error
+        raise damaged(f"{file} is damaged, or not a SavedModel: {error}.") from error
     return None if only_compiled and not model.nodes else model
 
 

@@ -75,11 +75,11 @@ def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
             name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")
         }
         if "data.pkl" not in members or not code:
-            raise ValueError("it has no data.pkl or no code")
+            raise ValueError("it lacks data.pkl or code")
         operators = sorted(_operators(members))
         return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
     except zips.DAMAGED as error:
-        raise damaged(f"{source} is damaged, or no TorchScript archive: {one_line(error)}") from error
+        raise damaged(f"{source} is damaged, or not a TorchScript archive: {one_line(error)}") from error
 
 
 def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:

@@ -50,13 +50,13 @@ def check(packed: zipfile.ZipFile) -> None:
     if sum(entry.compress_size for entry in entries) > file.tell():
         raise ValueError("its members are longer than the file")
     if sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED) > MOST_UNPACKED:
-        raise ValueError("it unpacks to more than code can be")
+        raise ValueError(f"it unpacks to more than {MOST_UNPACKED} bytes")
 
 
 def read(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
     """A member's bytes, or the first ``most`` of them. Raises one of DAMAGED."""
     if entry.compress_type not in _METHODS:
-        raise ValueError(f"{entry.filename} is packed in a way that PyTorch does not know")
+        raise ValueError(f"{entry.filename} is packed by a method that PyTorch does not read")
     with packed.open(entry) as member:
         return member.read(min(most, entry.file_size))
 

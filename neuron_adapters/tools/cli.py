@@ -1,4 +1,4 @@
-"""``neuron-adapters``: the commands for people who set up or look into models on NeuronCores.
+"""``neuron-adapters``: commands that set up and examine models on NeuronCores.
 
 Each command is a module of its own, imported when it is asked for.
 """
@@ -17,9 +17,9 @@ from neuron_adapters.tools.shared.terminal import ending, say
 PROGRAM = "neuron-adapters"
 #: Name of the command, its module, and what it is for.
 COMMANDS = {
-    "doctor": ("neuron_adapters.tools.doctor", "what is installed, set and taken, and what is wrong with it"),
-    "plan": ("neuron_adapters.tools.plan", "where models would land, before anything is loaded"),
-    "inspect": ("neuron_adapters.tools.inspect", "what a compiled file is: its graph, inputs, outputs, NeuronCores"),
+    "doctor": ("neuron_adapters.tools.doctor", "check the installation, the variables and the machine"),
+    "plan": ("neuron_adapters.tools.plan", "draw where models would land, before anything is loaded"),
+    "inspect": ("neuron_adapters.tools.inspect", "show what is in a compiled file: inputs, outputs, NeuronCores"),
     "share": ("neuron_adapters.tools.share", "make a state directory that several users share"),
 }
 EPILOG = f"""\
@@ -34,7 +34,7 @@ examples:
   {PROGRAM} inspect model.pt
   sudo {PROGRAM} share /srv/neuron
 
-What runs at this moment: neuron-ls.
+neuron-ls shows what runs at this moment.
 """
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
-        description="Look into models on emulated NeuronCores.",
+        description="Set up and examine models on emulated NeuronCores.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(importlib.import_module(COMMANDS[command][0]).main(words[1:]))
     if not command.startswith("-"):
         near = difflib.get_close_matches(command, COMMANDS, n=1)
-        meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(COMMANDS)}."
-        parser.error(f"there is no command {command!r}.{meant}")
+        meant = f" Did you mean {near[0]}?" if near else f" Commands: {', '.join(COMMANDS)}."
+        parser.error(f"unknown command {command!r}.{meant}")
     options = parser.parse_args(words)
     if options.version:
         return ending(PROGRAM, lambda: _say(f"{PROGRAM} {__version__}"))

@@ -70,7 +70,7 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
     most = config.instance.nc_count
     if not 1 <= options.num_cores <= most:
         parser.error(
-            f"--num_cores {options.num_cores}: {config.instance.name} has NeuronCores for 1 to {most} replicas; "
+            f"--num_cores {options.num_cores}: {config.instance.name} has room for 1 to {most} replicas; "
             "NEURON_ADAPTERS_INSTANCE chooses another instance"
         )
     if os.path.exists(options.new_model_dir) and not _is_empty(options.new_model_dir):
@@ -78,7 +78,7 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
             parser.error("--new_model_dir is MODEL_DIR itself: name another directory")
         if not _is_replaceable(options.new_model_dir):
             parser.error(
-                f"--new_model_dir {options.new_model_dir}: exists, and is not just a SavedModel that may be replaced"
+                f"--new_model_dir {options.new_model_dir}: exists and is not just a SavedModel, so it is not replaced"
             )
     _say(f"reading {options.model_dir} (TensorFlow takes a few seconds to start)")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -19,8 +19,8 @@ PROGRAM = "neuron-adapters doctor"
 EPILOG = """\
 marks:
   [ok]    as it should be
-  [--]    not there, or without an effect: nothing has to be done
-  [!!]    wrong; the line says what would be right
+  [--]    absent, or without effect: nothing has to be done
+  [!!]    wrong; the line says how to fix it
 
 exit codes:
   0 nothing is wrong, 1 something is, 2 the arguments are wrong
@@ -39,9 +39,7 @@ _NAME = 12  # columns of the names on the left
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = parser_of(
-        PROGRAM, "Say what is installed, what is set and what it means, and what is wrong with it.", EPILOG
-    )
+    parser = parser_of(PROGRAM, "Check the installation, the variables and the machine, and say what is wrong.", EPILOG)
     parser.add_argument("-j", "--json", action="store_true", help="JSON for scripts")
     parser.add_argument(
         "--timeout", type=_seconds, default=_PATIENCE, metavar="SECONDS",
@@ -80,5 +78,5 @@ def _text(findings: Findings) -> str:
             ) or [head.rstrip()]  # fmt: skip
         parts.append("")
     count = len(findings.problems)
-    parts.append("All is well." if not count else f"{count} thing{'s are' if count > 1 else ' is'} wrong: see [!!].")
+    parts.append(f"{count} problem{'s' * (count > 1)}: see [!!]." if count else "No problems.")
     return "\n".join(parts)

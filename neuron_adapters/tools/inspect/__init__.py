@@ -1,4 +1,4 @@
-"""``neuron-adapters inspect``: says what is in a model file, who compiled it, and if it runs here (SPEC K6, T1).
+"""``neuron-adapters inspect``: shows what is in a model file, its compiler, and whether it runs here (SPEC K6, T1).
 
 It needs no framework, and neither runs, unpickles nor extracts anything in the file.
 """
@@ -25,7 +25,7 @@ exit codes:
 examples:
   neuron-adapters inspect model.pt            a TorchScript archive
   neuron-adapters inspect resnet/1            a SavedModel directory
-  neuron-adapters inspect resnet-0000.params  an MXNet checkpoint; its prefix will do
+  neuron-adapters inspect resnet-0000.params  an MXNet checkpoint; resnet will do
   neuron-adapters inspect --json model.pt | jq .nc_count
 
 Nothing is loaded or run, and no framework is needed.
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     parser = parser_of(
         PROGRAM,
-        "Show what is in a compiled model file: its inputs, outputs and NeuronCores, and if it runs here.",
+        "Show what is in a compiled model file: its inputs, outputs and NeuronCores, and whether it runs here.",
         EPILOG,
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="a file, a directory, or the prefix of a checkpoint")
@@ -71,7 +71,7 @@ def _fail(error: Exception, file: str) -> int:
 def _lines(contents: Contents) -> Iterator[str]:
     yield printable(contents.file)
     yield _line("kind", contents.kind)
-    yield _line("compiled by", contents.compiled_by or "nobody")
+    yield _line("compiled by", contents.compiled_by or "not compiled")
     yield _line("size", size(contents.bytes))
     replicas = f", replicated on {contents.replicas}" if contents.replicas is not None else ""
     yield _line("NeuronCores", f"{contents.nc_count}{replicas}")

@@ -20,7 +20,7 @@ from neuron_rt import NeuronConfigError, NeuronError
 PROGRAM = "neuron-monitor"
 EPILOG = """\
 exit codes:
-  0 it was told to stop (Ctrl-C, SIGINT, SIGTERM), or nobody reads any more,
+  0 it was stopped (Ctrl-C, SIGINT, SIGTERM), or the reader of its output left,
   1 the instance, the state directory or the output cannot be used,
   2 the arguments or the configuration file are wrong
 
@@ -41,12 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     stop_on_signals()
     parser = parser_of(
-        PROGRAM, "Tell what the processes on the emulated Neuron instance do, as JSON, one report a line.", EPILOG
+        PROGRAM, "Report what the processes on the emulated Neuron instance do: JSON, one report a line.", EPILOG
     )
-    parser.add_argument("-c", "--config-file", metavar="FILE", help="what to tell, of which processes, how often")
+    parser.add_argument("-c", "--config-file", metavar="FILE", help="what to report, of which processes, how often")
     parser.add_argument(
         "-v", "--verbose", type=int, choices=range(len(_LEVELS)), default=0, metavar="0..4",
-        help="how much to say about the work on standard error: 0, the default, is nothing",
+        help="how much to log to standard error: from 0, nothing (the default), to 4, everything",
     )  # fmt: skip
     try:
         options = parser.parse_args(arguments)
@@ -67,7 +67,7 @@ def _run(config_file: str | None) -> int:
     except NeuronConfigError as error:
         return fail(PROGRAM, error, code=2)
     if sys.stdout is None:
-        return fail(PROGRAM, "standard output is closed, and there is nowhere else to write to")
+        return fail(PROGRAM, "standard output is closed, so there is nowhere to write the reports")
     try:
         output = sys.stdout.fileno()
         with monitoring(config, read_environment()) as reports:

@@ -16,7 +16,7 @@ _MOST_MODELS = 4096
 def cpu_count(text: str) -> int:
     """Read the option ``--cpus``."""
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST_NCS:
-        raise ArgumentTypeError(f"{text!r} is no number of CPUs from 1 to {MOST_NCS}")
+        raise ArgumentTypeError(f"{text!r} is not a number of CPUs from 1 to {MOST_NCS}")
     return int(text)
 
 
@@ -27,11 +27,11 @@ def loads_of(options: Namespace) -> list[Load]:
         match = _MODEL.fullmatch(text.strip())
         if not match or not 1 <= int(match["need"]) <= MOST_NCS or match["copies"] == "0":
             raise ArgumentTypeError(
-                f"{text!r} is no model: give a number of NeuronCores from 1 to {MOST_NCS}, 'NAME:2' with a name, "
+                f"{text!r} is not a model: give a number of NeuronCores from 1 to {MOST_NCS}, 'NAME:2' with a name, "
                 "or '16x1' for sixteen models of one"
             )
         if match["name"] and not match["name"].isprintable():
-            raise ArgumentTypeError(f"{match['name']!r} is no name: it holds what cannot be printed")
+            raise ArgumentTypeError(f"{match['name']!r} is not a name: it has unprintable characters")
         needs += [(match["name"] or "", int(match["need"]))] * int(match["copies"] or 1)
         if len(needs) > _MOST_MODELS:
             raise ArgumentTypeError(f"more than {_MOST_MODELS} models")
@@ -41,11 +41,11 @@ def loads_of(options: Namespace) -> list[Load]:
     for load in loads:
         if load.need > 1 and load.replicas is not None and options.framework == "tf":
             raise ArgumentTypeError(
-                f"--replicas: TensorFlow's auto_multicore takes models of one NeuronCore, and one needs {load.need}"
+                f"--replicas: TensorFlow's auto_multicore takes models of one NeuronCore, got one of {load.need}"
             )
         if load.start is not None and load.replicas == "all":
             raise ArgumentTypeError(
-                "--replicas: 'all' is a replica on every NeuronCore, and --start says another start"
+                "--replicas: 'all' is a replica on every NeuronCore, so --start cannot be given with it"
             )
     return loads
 
@@ -54,14 +54,14 @@ def _starts(options: Namespace, count: int) -> list[int | None]:
     if options.start is None:
         return [None] * count
     if options.framework == "tf":
-        raise ArgumentTypeError("--start: TensorFlow has no call that says where a model starts; torch and mx have")
+        raise ArgumentTypeError("--start: TensorFlow cannot choose where a model starts; torch and mx can")
     texts = [text.strip() for text in options.start.split(",")]
     for text in texts:
         if not re.fullmatch(r"[.]|[0-9]{1,4}", text):
-            raise ArgumentTypeError(f"--start: {text!r} is neither a NeuronCore index nor '.' for no say")
+            raise ArgumentTypeError(f"--start: {text!r} is neither a NeuronCore index nor '.', which leaves it open")
     if len(texts) != count:
         raise ArgumentTypeError(
-            f"--start: {len(texts)} for {count} model{'s' * (count != 1)}: give one for each, '.' for no say"
+            f"--start: {len(texts)} for {count} model{'s' * (count != 1)}: give one for each, '.' to leave it open"
         )
     return [None if text == "." else int(text) for text in texts]
 
@@ -70,7 +70,7 @@ def _replicas(options: Namespace, count: int) -> list[Any]:
     if options.replicas is None:
         return [None] * count
     if options.framework == "mx":
-        raise ArgumentTypeError("--replicas: MXNet has no call that replicates a model; torch and tf have")
+        raise ArgumentTypeError("--replicas: MXNet cannot replicate a model; torch and tf can")
     texts = [text.strip() for text in options.replicas.split(",")]
     for text in texts:
         if text != "all" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):

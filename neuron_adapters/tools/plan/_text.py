@@ -79,7 +79,7 @@ def _band(band: Band, glyphs: _Glyphs) -> list[str]:
     here = set(band.visible)
     more = {model.mark for row in band.rows[_MOST_ROWS:] for _replica, model in row if not model.ncs.isdisjoint(here)}
     if more:
-        lines.append(("", f"and {len(more)} more, which the table has"))
+        lines.append(("", f"and {len(more)} more: see the table"))
     return [f"{label:<{_MARGIN}}{text}".rstrip() for label, text in lines]
 
 

@@ -20,8 +20,8 @@ from neuron_rt import NeuronConfigError, NeuronError
 PROGRAM = "neuron-monitor-prometheus"
 EPILOG = """\
 exit codes:
-  0 it was told to stop (Ctrl-C, SIGINT, SIGTERM), or its input has ended,
-  1 it cannot serve, cannot monitor, or its input had no report in it,
+  0 it was stopped (Ctrl-C, SIGINT, SIGTERM), or its input has ended,
+  1 it cannot serve, cannot monitor, or its input held no report,
   2 the arguments or the configuration file are wrong
 
 examples:
@@ -36,22 +36,22 @@ _LONGEST_LINE = 64 << 20  # bytes
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     stop_on_signals()
-    parser = parser_of(PROGRAM, "Serve what neuron-monitor tells as metrics for Prometheus.", EPILOG)
-    parser.add_argument("-p", "--port", type=_port, default=8000, help="port to serve on, 8000 if not given; 0: any")
+    parser = parser_of(PROGRAM, "Serve the reports of neuron-monitor as metrics for Prometheus.", EPILOG)
+    parser.add_argument("-p", "--port", type=_port, default=8000, help="port to serve on; default %(default)s, 0: any")
     parser.add_argument(
         "-a", "--address", default="127.0.0.1",
-        help="address to serve on: this machine alone if not given, 0.0.0.0: all",
+        help="address to serve on; default %(default)s: this machine alone, 0.0.0.0: all",
     )  # fmt: skip
     parser.add_argument(
         "-m", "--run-monitor", action="store_true",
-        help="run the monitor instead of reading its output; done anyway where the input is a terminal",
+        help="run the monitor instead of reading its output; the default where the input is a terminal",
     )  # fmt: skip
     parser.add_argument("-c", "--config-file", metavar="FILE", help="run the monitor, with this configuration file")
     parser.add_argument("--enable-k8s-info", action="store_true", help=argparse.SUPPRESS)
     try:
         options = parser.parse_args(arguments)
         if options.enable_k8s_info:
-            parser.error("--enable-k8s-info: no Kubernetes device plug-in gives out emulated NeuronCores")
+            parser.error("--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores")
         return _run(options)
     except KeyboardInterrupt:
         return 0
@@ -101,9 +101,7 @@ def _run(options: argparse.Namespace) -> int:
         server.server_close()
         thread.join()
     if empty:
-        return fail(
-            PROGRAM, f"there was no report on standard input. Try neuron-monitor | {PROGRAM}, or --run-monitor."
-        )
+        return fail(PROGRAM, f"standard input held no report. Try neuron-monitor | {PROGRAM}, or --run-monitor.")
     return 0
 
 
@@ -115,12 +113,12 @@ def _reports(file: BinaryIO) -> Iterator[object]:
         try:
             report = json.loads(line)
         except (ValueError, RecursionError) as error:
-            _say(f"a line of the input is no JSON: {error}")
+            _say(f"a line of the input is not JSON: {error}")
             continue
         if isinstance(report, dict):
             yield report
         else:
-            _say("a line of the input is no report: it is no JSON object")
+            _say("a line of the input is not a report: it is not a JSON object")
 
 
 def _say(text: str) -> None:

@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in _PACKAGES:
             raise
-        return fail(PROGRAM, f"it needs the package {package}, which is not installed: {_EXTRA}")
+        return fail(PROGRAM, f"needs the package {package}, which is not installed: {_EXTRA}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     way.add_argument("-w", "--web", action="store_true", help="serve the screen to browsers of this machine")
     parser.add_argument("-p", "--port", type=_port, default=8765, help="for --web; default %(default)s, 0: any")
     parser.add_argument(
-        "-i", "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="from one look to the next; default 1"
+        "-i", "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="time between two readings; default 1"
     )
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII only, as where the locale is not UTF-8")
     return parser

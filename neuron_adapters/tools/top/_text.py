@@ -1,4 +1,4 @@
-"""Pieces of a line: what fits in so many cells of a terminal, numbers, bars and sparklines.
+"""Pieces of a line: texts fitted to a number of cells of a terminal, numbers, bars and sparklines.
 
 A line is a list of spans, a span a text and the name of its style. What shows a line knows the styles; plain text has
 none. No information is in the colour alone.

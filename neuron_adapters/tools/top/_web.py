@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def serve(port: int, interval: float, say: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code. Raises OSError where the port cannot be had."""
+    """Serve until SIGINT or SIGTERM; the exit code. Raises OSError where the port cannot be used."""
     with _listener(port) as listener:
         for name in _NOT_OURS:
             os.environ.pop(name, None)
@@ -48,7 +48,7 @@ def _listener(port: int) -> socket.socket:
         return socket.create_server((HOST, port))
     except OSError as error:
         raise OSError(
-            f"port {port} of {HOST} cannot be had ({os.strerror(error.errno or 0)}); choose another one with --port"
+            f"port {port} of {HOST} cannot be used ({os.strerror(error.errno or 0)}); choose another with --port"
         ) from error
 
 
