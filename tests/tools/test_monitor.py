@@ -841,7 +841,7 @@ ONE = {"system_metrics": [{"type": "memory_info"}]}
         ("{}", "the file={}: names no metric group. Accepted: at least one in "),
         ("\udcff", "is not JSON: "),
         ("[" * 100_000, "is not JSON: "),
-        (" " * 1_100_000, "is larger than 1 MiB. Accepted: a JSON file."),
+        (" " * 1_100_000, "is larger than 1 MB. Accepted: a JSON file."),
         ({**ONE, "perod": "1s"}, "perod='1s': is not a known key. Accepted: period, neuron_runtimes, system_metrics."),
         ({**ONE, "k8s_info": {}}, "k8s_info={}: is not a known key. "),
         *(
@@ -852,7 +852,7 @@ ONE = {"system_metrics": [{"type": "memory_info"}]}
         ({"system_metrics": [{}]}, "system_metrics[0].type=None: is not a metric group"),
         ({"system_metrics": {"type": "memory_info"}}, "system_metrics={'type': 'memory_info'}: is not an array. Accepted: an array of objects."),
         ({"system_metrics": ["memory_info"]}, "system_metrics[0]='memory_info': is not an object. Accepted: an object with the keys type, period."),
-        ({"system_metrics": [{"type": "memory_info"}, {"type": "memory_info"}]}, "system_metrics[1].type='memory_info': is there twice. Accepted: each metric group once."),
+        ({"system_metrics": [{"type": "memory_info"}, {"type": "memory_info"}]}, "system_metrics[1].type='memory_info': is listed twice. Accepted: each metric group once."),
         ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "period": "x"}]}]}, "neuron_runtimes[0].metrics[0].period='x': is not a period."),
         ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "unit": 1}]}]}, "neuron_runtimes[0].metrics[0].unit=1: is not a known key."),
         ({"neuron_runtimes": [{"metrics": []}]}, "names no metric group"),

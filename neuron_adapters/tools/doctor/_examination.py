@@ -15,7 +15,7 @@ from neuron_adapters.tools.doctor._host import Limits, StateDirectory, limits_of
 from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, shadows, version_of
 from neuron_adapters.tools.doctor._variables import Variable, conflicts_of, variables_of
 from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory
-from neuron_adapters.tools.shared.text import ranges
+from neuron_adapters.tools.shared.text import ranges, size
 from neuron_rt import Config, NeuronError, Owner, owners
 from neuron_rt.config import INSTANCE, STATE_DIR
 from neuron_rt.instance import cpus_of_ncs
@@ -136,8 +136,8 @@ def _instance(findings: Findings, config: Config, limits: Limits) -> None:
         lines.append(Line("note", text, "mask"))
     lines.append(Line(*_quota(limits, len(cpus)), name="cgroup"))
     memory = machine_memory()
-    share = f", {_gigabytes(limits.memory)} of it for this cgroup" if limits.memory is not None else ""
-    lines.append(Line("ok", f"{_gigabytes(memory)} of memory{share}", "memory"))
+    share = f", {size(limits.memory)} of it for this cgroup" if limits.memory is not None else ""
+    lines.append(Line("ok", f"{size(memory)} of memory{share}", "memory"))
     findings.add(
         "Instance", lines,
         instance={
@@ -222,7 +222,3 @@ def _variables(findings: Findings, variables: Sequence[Variable], conflicts: Seq
         variables=[asdict(variable) for variable in variables],
         conflicts=list(conflicts),
     )  # fmt: skip
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.3g} GB"

@@ -14,7 +14,7 @@ from neuron_adapters.files.neff import Header
 from neuron_adapters.files.printable import printable
 from neuron_adapters.files.record import Leaf
 from neuron_adapters.tools.shared.terminal import drop_output, parser_of, say
-from neuron_adapters.tools.shared.text import in_units
+from neuron_adapters.tools.shared.text import size
 from neuron_rt import ArtifactError
 
 PROGRAM = "neuron-adapters inspect"
@@ -111,9 +111,3 @@ def _leaves(what: str, leaves: Sequence[Leaf]) -> Iterator[str]:
 
 def _line(what: str, text: str) -> str:
     return f"  {what:12} {printable(text)}".rstrip()
-
-
-def size(count: int) -> str:
-    """Write a number of bytes, such as ``19.3 KB``."""
-    value, unit = in_units(count, 1024, ("bytes", "KB", "MB", "GB"), 1024)
-    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_adapters.tools.shared.text import size
 from neuron_rt import NeuronConfigError
 
 #: Metric groups, in the order of a report.
@@ -74,7 +75,7 @@ def _load(path: str) -> object:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise NeuronConfigError(f"{path}: cannot be read: {why}. Accepted: a JSON file.") from None
     if len(body) > _LARGEST_FILE:
-        raise NeuronConfigError(f"{path}: is larger than {_LARGEST_FILE >> 20} MiB. Accepted: a JSON file.")
+        raise NeuronConfigError(f"{path}: is larger than {size(_LARGEST_FILE)}. Accepted: a JSON file.")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError, too

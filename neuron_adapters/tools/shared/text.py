@@ -26,6 +26,15 @@ def in_units(value: float, base: int, units: Sequence[str], most: float) -> tupl
     return value, units[-1]
 
 
+def size(count: float, *, short: bool = False) -> str:
+    """Write a number of bytes: ``7.9 GB`` or, in six letters at most, ``7.9G`` if ``short``."""
+    value, unit = in_units(count, 1024, ("", *"KMGTPE"), 999.5)
+    if value >= 999.5:
+        return "lots"
+    digits = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
+    return f"{digits}{unit or 'B'}" if short else f"{digits} {unit}B"
+
+
 def cut(text: str, longest: int) -> str:
     """Leave out the end of ``text`` where it is longer than ``longest`` characters."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -98,14 +98,8 @@ def number(value: float) -> str:
         return f"{value:.1f}"
     if value < 99_999.5:
         return f"{value:,.0f}"
-    return _short(*in_units(value / 1000, 1000, "KMGTPE", 999.5), 99.95)
-
-
-def size(count: float) -> str:
-    """Write a number of bytes in six cells at most: ``845M`` are 845 MiB."""
-    if count < 1024:
-        return f"{count:.0f}B" if count else "0"
-    return _short(*in_units(count / 1024, 1024, "KMGTPE", 999.5), 9.95)
+    value, unit = in_units(value / 1000, 1000, "KMGTPE", 999.5)
+    return "lots" if value >= 999.5 else f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
 
 
 def duration(seconds: float) -> str:
@@ -115,11 +109,6 @@ def duration(seconds: float) -> str:
         if value < 999.5:
             return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
     return f"{seconds:.0f}s" if seconds < 99_999 else "ages"
-
-
-def _short(value: float, unit: str, exact: float) -> str:
-    """Write a decimal below ``exact``, and no number where it is too large for any unit."""
-    return "lots" if value >= 999.5 else f"{value:.1f}{unit}" if value < exact else f"{value:.0f}{unit}"
 
 
 def _cut(text: str, width: int) -> str:
