@@ -507,7 +507,7 @@ def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "says"),
     [
         (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share."),
-        (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "no number of seconds"),
+        (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "not a number of seconds"),
         (["doctor", "--time", "1"], "unrecognized"),
     ],
 )  # fmt: skip

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import textwrap
 from collections.abc import Sequence
 
 from neuron_adapters.tools.doctor._examination import Findings, examine
 from neuron_adapters.tools.doctor._installed import PARTS, try_all
-from neuron_adapters.tools.shared.terminal import ending, parser_of, say, terminal_width
+from neuron_adapters.tools.shared.terminal import ending, parser_of, say, terminal_width, whole_number
 
 PROGRAM = "neuron-adapters doctor"
 EPILOG = """\
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(PROGRAM, "Check the installation, the variables and the machine, and say what is wrong.", EPILOG)
     parser.add_argument("-j", "--json", action="store_true", help="JSON for scripts")
     parser.add_argument(
-        "--timeout", type=_seconds, default=_PATIENCE, metavar="SECONDS",
+        "--timeout", type=whole_number("a number of seconds", 1, 9999), default=_PATIENCE, metavar="SECONDS",
         help=f"how long a framework may take to load (default: {_PATIENCE})",
     )  # fmt: skip
     options = parser.parse_args(arguments)
@@ -53,12 +52,6 @@ def _show(options: argparse.Namespace) -> int:
     findings = examine(try_all(PARTS, options.timeout))
     say(json.dumps({**findings.data, "problems": findings.problems}, indent=4) if options.json else _text(findings))
     return 1 if findings.problems else 0
-
-
-def _seconds(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1")
-    return int(text)
 
 
 def _text(findings: Findings) -> str:

@@ -6,14 +6,13 @@ It needs no framework, and neither runs, unpickles nor extracts anything in the 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 
 from neuron_adapters.files.inspect import Contents, Part, compiler_of, look
 from neuron_adapters.files.neff import Header
 from neuron_adapters.files.printable import printable
 from neuron_adapters.files.record import Leaf
-from neuron_adapters.tools.shared.terminal import drop_output, parser_of, say
+from neuron_adapters.tools.shared.terminal import ending, fail, parser_of, say
 from neuron_adapters.tools.shared.text import size
 from neuron_rt import ArtifactError
 
@@ -42,30 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", metavar="FILE", nargs="+", help="a file, a directory, or the prefix of a checkpoint")
     parser.add_argument("-j", "--json", action="store_true", help="JSON, one line for each file")
     options = parser.parse_args(arguments)
+    return ending(PROGRAM, lambda: _show(options.files, as_json=options.json))
+
+
+def _show(files: Sequence[str], *, as_json: bool) -> int:
     code = 0
-    try:
-        for index, file in enumerate(options.files):
-            try:
-                contents = look(file)
-            except (ArtifactError, OSError) as error:
-                code = _fail(error, file)
-                continue
-            separator = "\n" if index and not options.json else ""
-            say(separator + (json.dumps(contents.as_json()) if options.json else "\n".join(_lines(contents))))
-    except BrokenPipeError:  # "| head" has read enough
-        drop_output()
-    except OSError as error:  # a full disk
-        drop_output()
-        return _fail(error, "the output")
-    except KeyboardInterrupt:
-        return 130
+    for index, file in enumerate(files):
+        try:
+            contents = look(file)
+        except (ArtifactError, OSError) as error:
+            code = fail(PROGRAM, f"{file}: {error.strerror or error}" if isinstance(error, OSError) else error)
+            continue
+        separator = "\n" if index and not as_json else ""
+        say(separator + (json.dumps(contents.as_json()) if as_json else "\n".join(_lines(contents))))
     return code
-
-
-def _fail(error: Exception, file: str) -> int:
-    said = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
-    print(f"{PROGRAM}: {printable(said, 1000)}", file=sys.stderr)  # noqa: T201
-    return 1
 
 
 def _lines(contents: Contents) -> Iterator[str]:

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 
 from neuron_adapters.tools.shared.devices import read_environment
-from neuron_adapters.tools.shared.terminal import fail, parser_of, stop_on_signals
-from neuron_rt import NeuronConfigError, NeuronError
+from neuron_adapters.tools.shared.terminal import ending, fail, parser_of, stop_on_signals
+from neuron_rt import NeuronConfigError
 
 PROGRAM = "neuron-monitor"
 EPILOG = """\
@@ -48,36 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-v", "--verbose", type=int, choices=range(len(_LEVELS)), default=0, metavar="0..4",
         help="how much to log to standard error: from 0, nothing (the default), to 4, everything",
     )  # fmt: skip
-    try:
-        options = parser.parse_args(arguments)
-        logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=_LEVELS[options.verbose])
-        return _run(options.config_file)
-    except KeyboardInterrupt:
-        return 0
+    options = parser.parse_args(arguments)
+    if sys.stdout is None:
+        return fail(PROGRAM, "standard output is closed, so there is nowhere to write the reports")
+    logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=_LEVELS[options.verbose])
+    return ending(PROGRAM, lambda: _run(options.config_file), interrupted=0)
 
 
 def _run(config_file: str | None) -> int:
-    try:
-        from neuron_adapters.tools.monitor._config import MonitorConfig
-        from neuron_adapters.tools.monitor._reports import monitoring
-    except ImportError as error:
-        return fail(PROGRAM, f"needs psutil: pip install 'neuron-adapters[tools]' ({error})")
+    from neuron_adapters.tools.monitor._config import MonitorConfig
+    from neuron_adapters.tools.monitor._reports import monitoring
+
     try:
         config = MonitorConfig.of(config_file)
     except NeuronConfigError as error:
         return fail(PROGRAM, error, code=2)
-    if sys.stdout is None:
-        return fail(PROGRAM, "standard output is closed, so there is nowhere to write the reports")
-    try:
-        output = sys.stdout.fileno()
-        with monitoring(config, read_environment()) as reports:
-            for report in reports:
-                line = json.dumps(report, separators=(",", ":"), allow_nan=False)
-                _write(output, line.encode() + b"\n")
-    except BrokenPipeError:  # "| head -1" has read enough
-        return 0
-    except (NeuronError, OSError) as error:  # OSError: a full disk
-        return fail(PROGRAM, error)
+    output = sys.stdout.fileno()
+    with monitoring(config, read_environment()) as reports:
+        for report in reports:
+            line = json.dumps(report, separators=(",", ":"), allow_nan=False)
+            _write(output, line.encode() + b"\n")
     return 0
 
 

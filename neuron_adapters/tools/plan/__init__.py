@@ -11,15 +11,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 
-from neuron_adapters.tools.plan._arguments import cpu_count, loads_of
+from neuron_adapters.tools.plan._arguments import loads_of
 from neuron_adapters.tools.plan._plan import FRAMEWORKS, Load
 from neuron_adapters.tools.plan._planner import make_plan
 from neuron_adapters.tools.plan._text import text_of
 from neuron_adapters.tools.shared.devices import allowed_cpus
-from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width
+from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width, whole_number
 from neuron_rt import Config, NeuronConfigError
 from neuron_rt.config import AFFINITY, GROUP_SIZES, INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES
-from neuron_rt.instance import Cpu
+from neuron_rt.instance import MOST_NCS, Cpu
 from neuron_rt.ownership import choice, foresee
 
 PROGRAM = "neuron-adapters plan"
@@ -75,7 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     start = "the NeuronCore at which each model starts: 0,2,6,9 (. leaves it open); torch, mx"
     add("-s", "--start", metavar="LIST", help=start)
     add("-r", "--replicas", metavar="LIST", help="replicas of each model: 2, or 1,4,all; torch, tf")
-    add("--cpus", type=cpu_count, metavar="N", help="plan for a machine of N CPUs instead of this one")
+    add(
+        "--cpus",
+        type=whole_number("a number of CPUs", 1, MOST_NCS),
+        metavar="N",
+        help="plan for a machine of N CPUs instead of this one",
+    )
     add("--now", action="store_true", help="leave out NeuronCores that processes own at this moment")
     add("-j", "--json", action="store_true", help="JSON for scripts")
     add("--svg", metavar="FILE", help="also write a drawing")

@@ -13,13 +13,6 @@ _MODEL = re.compile(r"(?:(?P<name>[^:,]{1,64}):|(?P<copies>[0-9]{1,4})x)?(?P<nee
 _MOST_MODELS = 4096
 
 
-def cpu_count(text: str) -> int:
-    """Read the option ``--cpus``."""
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST_NCS:
-        raise ArgumentTypeError(f"{text!r} is not a number of CPUs from 1 to {MOST_NCS}")
-    return int(text)
-
-
 def loads_of(options: Namespace) -> list[Load]:
     """Read the models of the command line. Raises ArgumentTypeError."""
     needs: list[tuple[str, int]] = []

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from neuron_adapters.tools.shared.devices import read_environment
-from neuron_adapters.tools.shared.terminal import complain, fail, parser_of, stop_on_signals
-from neuron_rt import NeuronConfigError, NeuronError
+from neuron_adapters.tools.shared.terminal import complain, ending, fail, parser_of, stop_on_signals, whole_number
+from neuron_rt import NeuronConfigError
 
 PROGRAM = "neuron-monitor-prometheus"
 EPILOG = """\
@@ -37,7 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     stop_on_signals()
     parser = parser_of(PROGRAM, "Serve the reports of neuron-monitor as metrics for Prometheus.", EPILOG)
-    parser.add_argument("-p", "--port", type=_port, default=8000, help="port to serve on; default %(default)s, 0: any")
+    parser.add_argument(
+        "-p",
+        "--port",
+        type=whole_number("a port", 0, 65535),
+        default=8000,
+        help="port to serve on; default %(default)s, 0: any",
+    )
     parser.add_argument(
         "-a", "--address", default="127.0.0.1",
         help="address to serve on; default %(default)s: this machine alone, 0.0.0.0: all",
@@ -48,30 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("-c", "--config-file", metavar="FILE", help="run the monitor, with this configuration file")
     parser.add_argument("--enable-k8s-info", action="store_true", help=argparse.SUPPRESS)
-    try:
-        options = parser.parse_args(arguments)
-        if options.enable_k8s_info:
-            parser.error("--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores")
-        return _run(options)
-    except KeyboardInterrupt:
-        return 0
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 1 << 16:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port; accepted: 0 to 65535")
+    options = parser.parse_args(arguments)
+    if options.enable_k8s_info:
+        parser.error("--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores")
+    return ending(PROGRAM, lambda: _run(options), interrupted=0)
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        import prometheus_client
+    import prometheus_client
 
-        from neuron_adapters.tools.monitor._config import MonitorConfig
-        from neuron_adapters.tools.monitor._reports import monitoring
-        from neuron_adapters.tools.prometheus._exposition import Exposition
-    except ImportError as error:
-        return fail(PROGRAM, f"needs prometheus-client and psutil: pip install 'neuron-adapters[tools]' ({error})")
+    from neuron_adapters.tools.monitor._config import MonitorConfig
+    from neuron_adapters.tools.monitor._reports import monitoring
+    from neuron_adapters.tools.prometheus._exposition import Exposition
+
     own = options.run_monitor or options.config_file is not None or sys.stdin is None or sys.stdin.isatty()
     try:
         config = MonitorConfig.of(options.config_file)
@@ -94,8 +89,6 @@ def _run(options: argparse.Namespace) -> int:
             for report in reports:
                 exposition.update(report)
                 empty = False
-    except (NeuronError, OSError) as error:
-        return fail(PROGRAM, error)
     finally:
         server.shutdown()
         server.server_close()
