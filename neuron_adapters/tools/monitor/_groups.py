@@ -22,6 +22,7 @@ ERRORS = ("generic", "numerical", "transient", "model", "runtime", "hardware")
 STATUSES = (
     "completed", "completed_with_err", "completed_with_num_err", "timed_out", "incorrect_input", "failed_to_queue",
 )  # fmt: skip
+ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_uncorrected", "sram_ecc_corrected")
 NC_MEMORY = ("constants", "model_code", "model_shared_scratchpad", "runtime_memory", "tensors")
 _UNREADABLE = "its counters cannot be read: they are damaged, or of another version of neuron_rt"
 _NO_METADATA = "no instance metadata: the instance is emulated"
@@ -35,7 +36,6 @@ _HARDWARE = {
     "trn2": ("trainium2", "v4", "v3d"),
 }
 _EMULATED = ("emulated", "", "")
-_ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_uncorrected", "sram_ecc_corrected")
 
 
 def neuroncore_counters(change: ProcessChange) -> Json:
@@ -122,9 +122,7 @@ def neuron_hw_counters(seconds: float, devices: Sequence[Device]) -> Json:
     """Tell of no corrected errors: the memory of the machine reports none."""
     return {
         "period": _seconds(seconds),
-        "neuron_devices": [
-            {"neuron_device_index": device.index, **dict.fromkeys(_ECC_EVENTS, 0)} for device in devices
-        ],
+        "neuron_devices": [{"neuron_device_index": device.index, **dict.fromkeys(ECC_EVENTS, 0)} for device in devices],
         "error": "",
     }
 
