@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
 from neuron_adapters.files import bounded_json, mxnet, savedmodel, torchscript, zips
+from neuron_adapters.files.bounded_file import check_regular, read_below
 from neuron_adapters.files.neff import HEADER, Header, is_neff, read_header
 from neuron_adapters.files.printable import damaged, one_line
 from neuron_adapters.files.record import Leaf, Record, cores
@@ -96,16 +96,12 @@ def _look(path: str) -> Contents:
         return _checkpoint(path, prefix)
     if os.path.isdir(path):
         return _saved_model(path)
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
-        raise damaged(f"{path} is neither a file nor a directory.")
+    check_regular(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(HEADER)
-        if is_neff(head):
-            if size > _LARGEST_NEFF:
-                raise damaged(f"{path} has {size} bytes, and a NEFF has fewer than {_LARGEST_NEFF}.")
-            file.seek(0)
-            return _neff(path, file.read(size))
+    if is_neff(head):
+        return _neff(path, read_below(path, _LARGEST_NEFF, "a NEFF"))
     if head.startswith(b"PK"):
         return _archive(path, size)
     if head.startswith(b"\x89HDF"):

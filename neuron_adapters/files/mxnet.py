@@ -11,11 +11,11 @@ import contextlib
 import functools
 import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from neuron_adapters.files import bounded_json
+from neuron_adapters.files.bounded_file import check_regular, read_below
 from neuron_adapters.files.mxnet_params import Head, Reader
 from neuron_adapters.files.neff import Header, read_header
 from neuron_adapters.files.printable import LONGEST, damaged, one_line, printable
@@ -69,11 +69,8 @@ def load(prefix: str) -> Checkpoint:
     """Read ``PREFIX-symbol.json`` and, of the ``PREFIX-NNNN.params`` beside it, the one with the highest number. Raises
     ArtifactError for what is damaged."""
     file = prefix + SYMBOL
-    with open(file, "rb") as opened:
-        size = os.fstat(opened.fileno()).st_size
-        if size > _LARGEST_SYMBOL:
-            raise damaged(f"{file} has {size} bytes, and a symbol file has fewer.")
-        text = opened.read(size)
+    text = read_below(file, _LARGEST_SYMBOL, "a symbol file")
+    size = len(text)
     folder, name = os.path.split(prefix)
     weights = sorted(
         file_name
@@ -81,8 +78,8 @@ def load(prefix: str) -> Checkpoint:
         if file_name.startswith(f"{name}-") and PARAMS.fullmatch(file_name[len(name) :])
     )
     params = os.path.join(folder, weights[-1]) if weights else ""
-    if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for its writer
-        raise damaged(f"{params} is not a file.")
+    if params:
+        check_regular(params)
     try:
         graph = bounded_json.loads(text, strict=False)
         arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}

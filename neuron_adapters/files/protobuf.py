@@ -46,6 +46,19 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise WireError(f"field {number} is of kind {kind}")
 
 
+def each(data: memoryview, number: int) -> Iterator[int | memoryview]:
+    """Yield the values of a message's fields of that number. Raises WireError."""
+    return (value for other, value in fields(data) if other == number)
+
+
+def last(data: memoryview, number: int) -> memoryview:
+    """Read a field of bytes: the last one of that number counts, and there may be none. Raises WireError."""
+    content = memoryview(b"")
+    for value in each(data, number):
+        content = view(value)
+    return content
+
+
 def _number(data: memoryview, at: int) -> tuple[int, int]:
     """A number of variable width, and where it ends."""
     value = 0

@@ -5,14 +5,14 @@ Nothing is unpickled or extracted: members are read where they lie.
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from neuron_adapters.files import metaneff, zips
+from neuron_adapters.files import bounded_file, metaneff, zips
+from neuron_adapters.files.bounded_file import Source
 from neuron_adapters.files.neff import Header, is_neff, read_header
 from neuron_adapters.files.pickles import PickledObject, read
 from neuron_adapters.files.printable import damaged, one_line, printable
@@ -62,12 +62,14 @@ class Archive:
         return max((part.nc_count for part in self.compiled), default=1)
 
 
-def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
+def load(file: Source, source: str) -> Archive:
     """Read an archive. ``source``: its name in errors. Raises ArtifactError for a damaged file or another archive,
     OSError for a missing one."""
-    if isinstance(file, (str, os.PathLike)):
-        with open(file, "rb") as opened:
-            return load(opened, source)
+    with bounded_file.opened(file) as opened:  # an OSError of opening is not one of a damaged archive
+        return _load(opened, source)
+
+
+def _load(file: BinaryIO, source: str) -> Archive:
     try:
         with zips.opened(file) as packed:
             root, members = _members(packed)
@@ -82,7 +84,7 @@ def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
         raise damaged(f"{source} is damaged, or not a TorchScript archive: {one_line(error)}") from error
 
 
-def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:
+def mentions_operators(file: Source) -> bool:
     """Whether the code in an archive calls operators of the plug-in, a damaged one included. At most
     zips.MOST_UNPACKED bytes of code are looked at."""
     left = zips.MOST_UNPACKED
@@ -99,7 +101,7 @@ def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:
     return False
 
 
-def check_debug_information(file: str | os.PathLike[str] | BinaryIO, source: str) -> None:
+def check_debug_information(file: Source, source: str) -> None:
     """Raise ArtifactError where the debug information in an archive is damaged, or would take PyTorch much memory to
     read, as it does when it is asked for a module's code (SPEC F2)."""
     try:
@@ -112,18 +114,16 @@ def check_debug_information(file: str | os.PathLike[str] | BinaryIO, source: str
         raise damaged(f"{source} is damaged: its debug information cannot be read: {one_line(error)}.") from error
 
 
-def _holds(file: str | os.PathLike[str] | BinaryIO, text: bytes) -> bool:
+def _holds(file: Source, text: bytes) -> bool:
     """Whether a file has ``text`` in it as it is. False for what cannot be read."""
     try:
-        if isinstance(file, (str, os.PathLike)):
-            with open(file, "rb") as opened:
-                return _holds(opened, text)
-        file.seek(0)
-        before = b""
-        while piece := file.read(_PIECE):
-            if text in before + piece:
-                return True
-            before = piece[-len(text) :]
+        with bounded_file.opened(file) as opened:
+            opened.seek(0)
+            before = b""
+            while piece := opened.read(_PIECE):
+                if text in before + piece:
+                    return True
+                before = piece[-len(text) :]
     except (OSError, ValueError):
         return False
     return False
@@ -158,7 +158,11 @@ def _operators(members: dict[str, bytes]) -> set[str]:
 def _compiled(members: dict[str, bytes], mentioned: bool) -> Iterator[Compiled]:
     """Yield the compiled parts: objects of the plug-in's class or, in files of its first releases, tensors of bytes."""
     described = _Texts(len(members["data.pkl"]))
-    objects = [pickled for pickled in _objects(read(members["data.pkl"])) if pickled.name.startswith(CLASSES)]
+    objects = [
+        item
+        for item in _walk(read(members["data.pkl"]), (PickledObject, tuple, list, dict))
+        if isinstance(item, PickledObject) and item.name.startswith(CLASSES)
+    ]
     if len(objects) > _MOST_PARTS:
         raise ValueError(f"it has more than {_MOST_PARTS} compiled parts")
     for pickled in objects:
@@ -185,7 +189,7 @@ class _Texts:
     def of(self, state: Any) -> list[bytes]:
         """Every text in an object's state, in order. Raises ValueError."""
         texts = []
-        for value in _texts(state):
+        for value in _walk(state, (tuple, list, dict)):
             self._left -= 1
             if self._left < 0:
                 raise ValueError("its compiled parts share more than the file holds")
@@ -221,29 +225,19 @@ class _Texts:
         return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, version, count)
 
 
-def _objects(value: Any) -> Iterator[PickledObject]:
-    """Yield every object in a pickle's value once."""
+def _walk(value: Any, containers: tuple[type, ...]) -> Iterator[Any]:
+    """Yield ``value`` and all that is in its ``containers``, in order and each container once."""
     seen, pending = set(), [value]
     while pending:
         item = pending.pop()
-        if id(item) in seen or not isinstance(item, (PickledObject, tuple, list, dict)):
-            continue
-        seen.add(id(item))
-        if isinstance(item, PickledObject):
-            yield item
-            pending += [item.arguments, item.state]
-        else:
-            pending += reversed(list(item.values()) if isinstance(item, dict) else list(item))
-
-
-def _texts(value: Any) -> Iterator[Any]:
-    """Yield every value in an object's state in order, visiting each container once."""
-    seen, pending = set(), [value]
-    while pending:
-        item = pending.pop()
-        if not isinstance(item, (tuple, list, dict)):
-            yield item
-        elif id(item) not in seen:
+        if isinstance(item, containers):
+            if id(item) in seen:
+                continue
             seen.add(id(item))
-            yield None
-            pending += reversed(list(item.values()) if isinstance(item, dict) else list(item))
+            if isinstance(item, PickledObject):
+                pending += [item.arguments, item.state]
+            elif isinstance(item, dict):
+                pending += reversed(item.values())
+            elif isinstance(item, (list, tuple)):
+                pending += reversed(item)
+        yield item

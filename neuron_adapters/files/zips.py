@@ -15,6 +15,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from neuron_adapters.files import bounded_file
+from neuron_adapters.files.bounded_file import Source
+
 #: What opening and reading a damaged archive raises.
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, RuntimeError,
@@ -31,14 +34,13 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @contextlib.contextmanager
-def opened(file: str | os.PathLike[str] | BinaryIO) -> Iterator[zipfile.ZipFile]:
+def opened(file: Source) -> Iterator[zipfile.ZipFile]:
     """An archive with at most MOST_MEMBERS members. Raises one of DAMAGED."""
-    with contextlib.ExitStack() as stack:
-        source = stack.enter_context(open(file, "rb")) if isinstance(file, (str, os.PathLike)) else file
+    with bounded_file.opened(file) as source:
         guarded = _Guarded(source)
-        packed = stack.enter_context(zipfile.ZipFile(guarded))
-        guarded.opening = False
-        yield packed
+        with zipfile.ZipFile(guarded) as packed:
+            guarded.opening = False
+            yield packed
 
 
 def check(packed: zipfile.ZipFile) -> None:
