@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zipfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
@@ -203,13 +204,13 @@ def _archive(path: str, size: int) -> Contents:
     try:
         with zips.opened(path) as packed:
             names = packed.namelist()
-    except zips.DAMAGED as error:
+            if "config.json" in names and "metadata.json" in names:
+                return Contents(path, "Keras file", size)
+            if any(name.endswith("/archive_format") for name in names):
+                return _exported(Contents(path, "PyTorch exported program", size), packed)
+            archive = torchscript.read(packed)
+    except (*zips.DAMAGED, TypeError) as error:
         raise damaged(f"{path} is damaged: {one_line(error)}") from error
-    if "config.json" in names and "metadata.json" in names:
-        return Contents(path, "Keras file", size)
-    if any(name.endswith("/archive_format") for name in names):
-        return _exported(Contents(path, "PyTorch exported program", size), path)
-    archive = torchscript.load(path, path)
     contents = Contents(path, "TorchScript archive", size)
     if not archive.compiled:
         if archive.operators:
@@ -243,18 +244,14 @@ def _archive(path: str, size: int) -> Contents:
     )
 
 
-def _exported(contents: Contents, path: str) -> Contents:
+def _exported(contents: Contents, packed: zipfile.ZipFile) -> Contents:
     """Add what the record of an exported program says, where it has one."""
-    try:
-        with zips.opened(path) as packed:
-            entry = next((member for member in packed.infolist() if member.filename.endswith(f"/{_EXTRA}")), None)
-            if entry is None:
-                return contents
-            count = cores(bounded_json.loads(zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
-    except (*zips.DAMAGED, TypeError) as error:
-        raise damaged(f"{path}: the record of the compilation cannot be read ({one_line(error)}).") from error
-    how = "runs on PyTorch"
-    return replace(contents, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)
+    entry = next((member for member in packed.infolist() if member.filename.endswith(f"/{_EXTRA}")), None)
+    if entry is None:
+        return contents
+    count = cores(bounded_json.loads(zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
+    compiler = "neuron_adapters, for emulated NeuronCores"
+    return replace(contents, compiled_by=compiler, nc_count=count, how="runs on PyTorch")
 
 
 def _with_record(contents: Contents, file: str) -> Contents:

@@ -129,28 +129,23 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
     packed = 0
     for layer in tree.iter("layer"):
         data = layer.find("data")
-        if data is None:
+        if data is None or (layer not in stand_ins and layer.get("type") != "Const"):
             continue
+        start = 0
         if layer in stand_ins:
             number = stand_ins[layer]
+            size = own[number].nbytes
             layer.set("type", "Const")
-            data.set("cut", str(len(constants)))
-            constants.append((number, 0, own[number].nbytes))
-            prints[number] = fingerprint(own[number])
-            packed += 0 if layer in tables else own[number].nbytes
-            continue
-        if layer.get("type") != "Const":
-            continue
-        start, size = int(data.attrib.pop("offset")), int(data.attrib.pop("size"))
-        if size < 1 or data.get("element_type") == "string":
-            raise CompileError("it has a constant without a size")
-        value = weights[start : start + size]
-        number = known.get(hashlib.sha256(value).digest(), _NEW)
-        if number == _NEW:
-            start = -(-len(new) // 64) * 64
-            new += bytes(start - len(new)) + value
         else:
-            start = 0
+            at, size = int(data.attrib.pop("offset")), int(data.attrib.pop("size"))
+            if size < 1 or data.get("element_type") == "string":
+                raise CompileError("it has a constant without a size")
+            value = weights[at : at + size]
+            number = known.get(hashlib.sha256(value).digest(), _NEW)
+            if number == _NEW:
+                start = -(-len(new) // 64) * 64
+                new += bytes(start - len(new)) + value
+        if number != _NEW:
             prints[number] = fingerprint(own[number])
         data.set("cut", str(len(constants)))
         constants.append((number, start, size))

@@ -9,12 +9,12 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
-from neuron_adapters.files import bounded_file, metaneff, zips
+from neuron_adapters.files import bounded_file, metaneff, pickles, zips
 from neuron_adapters.files.bounded_file import Source
 from neuron_adapters.files.neff import Header, is_neff, read_header
-from neuron_adapters.files.pickles import PickledObject, read
+from neuron_adapters.files.pickles import PickledObject
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.record import Leaf
 
@@ -65,23 +65,24 @@ class Archive:
 def load(file: Source, source: str) -> Archive:
     """Read an archive. ``source``: its name in errors. Raises ArtifactError for a damaged file or another archive,
     OSError for a missing one."""
-    with bounded_file.opened(file) as opened:  # an OSError of opening is not one of a damaged archive
-        return _load(opened, source)
+    with bounded_file.opened(file) as opened:  # outside of try: a missing file is not a damaged one
+        try:
+            with zips.opened(opened) as packed:
+                return read(packed)
+        except zips.DAMAGED as error:
+            raise damaged(f"{source} is damaged, or not a TorchScript archive: {one_line(error)}") from error
 
 
-def _load(file: BinaryIO, source: str) -> Archive:
-    try:
-        with zips.opened(file) as packed:
-            root, members = _members(packed)
-        code = {
-            name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")
-        }
-        if "data.pkl" not in members or not code:
-            raise ValueError("it lacks data.pkl or code")
-        operators = sorted(_operators(members))
-        return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
-    except zips.DAMAGED as error:
-        raise damaged(f"{source} is damaged, or not a TorchScript archive: {one_line(error)}") from error
+def read(packed: zipfile.ZipFile) -> Archive:
+    """Read an archive that is open. Raises one of zips.DAMAGED."""
+    root, members = _members(packed)
+    code = {name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")}
+    if "data.pkl" not in members or not code:
+        raise ValueError("it lacks data.pkl or code")
+    operators = sorted({operator.decode() for name in code for operator in _OPERATOR.findall(members[name])})
+    if len(operators) > _MOST_OPERATORS:
+        raise ValueError(f"its code calls more than {_MOST_OPERATORS} operators of the plug-in")
+    return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
 
 
 def mentions_operators(file: Source) -> bool:
@@ -109,7 +110,7 @@ def check_debug_information(file: Source, source: str) -> None:
             zips.check(packed)
             for entry in packed.infolist():
                 if entry.filename.endswith(_DEBUG):
-                    read(zips.read(packed, entry, entry.file_size))
+                    pickles.read(zips.read(packed, entry, entry.file_size))
     except zips.DAMAGED as error:
         raise damaged(f"{source} is damaged: its debug information cannot be read: {one_line(error)}.") from error
 
@@ -145,22 +146,12 @@ def _members(packed: zipfile.ZipFile) -> tuple[str, dict[str, bytes]]:
     return root, members
 
 
-def _operators(members: dict[str, bytes]) -> set[str]:
-    names: set[str] = set()
-    for name, body in members.items():
-        if name.startswith("code/") and name.endswith(".py"):
-            names.update(operator.decode() for operator in _OPERATOR.findall(body))
-    if len(names) > _MOST_OPERATORS:
-        raise ValueError(f"its code calls more than {_MOST_OPERATORS} operators of the plug-in")
-    return names
-
-
 def _compiled(members: dict[str, bytes], mentioned: bool) -> Iterator[Compiled]:
     """Yield the compiled parts: objects of the plug-in's class or, in files of its first releases, tensors of bytes."""
     described = _Texts(len(members["data.pkl"]))
     objects = [
         item
-        for item in _walk(read(members["data.pkl"]), (PickledObject, tuple, list, dict))
+        for item in _walk(pickles.read(members["data.pkl"]), (PickledObject, tuple, list, dict))
         if isinstance(item, PickledObject) and item.name.startswith(CLASSES)
     ]
     if len(objects) > _MOST_PARTS:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -398,10 +399,5 @@ def _line(picture: Picture, row: Row, width: int, glyphs: Glyphs, *, chosen: boo
 
 def _wrapped(text: str, width: int, glyphs: Glyphs) -> list[Line]:
     """Fold a sentence into lines."""
-    lines, line = [], ""
-    for word in glyphs.text(text).split():
-        if line and len(line) + 1 + len(word) > max(10, width - 2):
-            lines.append(line)
-            line = ""
-        line += f" {word}" if line else word
-    return [[(f" {text}", "")] for text in [*lines, line]]
+    folded = textwrap.wrap(glyphs.text(text), max(10, width - 2), break_long_words=False, break_on_hyphens=False)
+    return [[(f" {line}", "")] for line in folded or [""]]
