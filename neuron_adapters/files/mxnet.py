@@ -54,8 +54,6 @@ class Checkpoint:
     mxnet: str
     parts: tuple[Part, ...]
     outputs: tuple[Leaf, ...]
-    arrays: dict[str, tuple[tuple[int, ...], str]]
-    files: tuple[str, ...]
     size: int
 
 
@@ -82,19 +80,16 @@ def load(prefix: str) -> Checkpoint:
         check_regular(params)
     try:
         graph = bounded_json.loads(text, strict=False)
-        arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
         if params:
             with open(params, "rb") as opened:
                 size += os.fstat(opened.fileno()).st_size
-                arrays = read_arrays(opened)
-                parts = _parts(graph, arrays, opened)
+                parts = _parts(graph, read_arrays(opened), opened)
         else:
-            parts = _parts(graph, arrays, None)
+            parts = _parts(graph, {}, None)
         outputs, version = _outputs(graph), _version(graph)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise damaged(f"{file}, or its weights, is damaged, or not a checkpoint: {one_line(error)}.") from error
-    known = {printable(name): (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
-    return Checkpoint(version, parts, outputs, known, (file, *([params] if params else [])), size)
+    return Checkpoint(version, parts, outputs, size)
 
 
 def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, int]]:

@@ -32,7 +32,7 @@ DTYPES = {
 }  # fmt: skip
 #: Some releases of the compiler removed constants of more than this many bytes from the graphs that they embedded.
 LARGE = 1024
-#: NeuronOps of a file; its signatures, its tags, the attributes of a node, the kinds of operators in a graph.
+#: NeuronOps of a file; its signatures, the attributes of a node, the kinds of operators in a graph.
 _MOST_NODES, _MOST_ENTRIES = 1 << 14, 1 << 12
 _EMPTY = memoryview(b"")
 
@@ -67,10 +67,8 @@ class SavedModel:
     """The content of a SavedModel, as far as it is read here."""
 
     tensorflow: str
-    tags: tuple[str, ...]
     signatures: dict[str, tuple[tuple[Leaf, ...], tuple[Leaf, ...]]]
     nodes: tuple[NeuronNode, ...]
-    size: int
 
     @property
     def nc_count(self) -> int:
@@ -102,7 +100,7 @@ def loads(data: memoryview) -> SavedModel:
     reading = _Reading()
     for graph in each(data, 2):
         reading.meta_graph(view(graph))
-    return SavedModel(reading.tensorflow, tuple(reading.tags), reading.signatures, tuple(reading.nodes), len(data))
+    return SavedModel(reading.tensorflow, reading.signatures, tuple(reading.nodes))
 
 
 class _Reading:
@@ -110,7 +108,6 @@ class _Reading:
 
     def __init__(self) -> None:
         self.tensorflow = ""
-        self.tags: list[str] = []
         self.signatures: dict[str, tuple[tuple[Leaf, ...], tuple[Leaf, ...]]] = {}
         self.nodes: list[NeuronNode] = []
         self._tensors = 0
@@ -119,7 +116,7 @@ class _Reading:
         """Read one more graph. Raises ValueError, also where the bounds are exceeded."""
         for number, value in fields(data):
             if number == 1:
-                self._info(view(value))
+                self.tensorflow = printable(text(last(view(value), 5))) or self.tensorflow
             elif number == 2:
                 for definition in _nodes(view(value)):
                     node = read_node(definition)
@@ -130,13 +127,6 @@ class _Reading:
                 sides = _signature(content)
                 self._count(*sides)
                 _limited(self.signatures, _MOST_ENTRIES, "signatures")[printable(key)] = sides
-
-    def _info(self, data: memoryview) -> None:
-        for number, content in fields(data):
-            if number == 4:
-                _limited(self.tags, _MOST_ENTRIES, "tags").append(printable(text(content)))
-            elif number == 5:
-                self.tensorflow = printable(text(content))
 
     def _count(self, *sides: Sequence[Leaf]) -> None:
         self._tensors += sum(map(len, sides))

@@ -25,7 +25,6 @@ _DEBUG = ".debug_pkl"
 _BLOB = re.compile(r"(data|constants|tensors)/\d+")
 #: Compiled parts of a model; operators of the plug-in that its code calls.
 _MOST_PARTS, _MOST_OPERATORS = 1 << 12, 1 << 8
-_LONGEST_VERSION = 80
 _PIECE = 1 << 20
 
 
@@ -41,7 +40,6 @@ class Compiled:
     inputs: tuple[Leaf, ...]
     outputs: tuple[Leaf, ...]
     batched: bool
-    version: str
     nc_count: int
 
 
@@ -200,20 +198,14 @@ class _Texts:
     def part(self, class_name: str, state: Any, texts: list[bytes]) -> Compiled:
         """Describe a part. Raises ValueError where its binary is not a NEFF."""
         binary = next((text for text in texts if is_neff(text)), b"")
-        header, table, version = None, None, ""
+        header = None
         if binary:
             header = self._headers.get(id(binary)) or read_header(binary)
             self._headers[id(binary)] = header
-        for text in texts:
-            if text is binary:
-                continue
-            if table is None and (parsed := self.table(text)) is not None:
-                table = parsed
-            elif len(text) < _LONGEST_VERSION and text.isascii() and not version:
-                version = printable(text.decode())
+        table = next(filter(None, (self.table(text) for text in texts if text is not binary)), None)
         count = header.nc_count if header else (table.nc_count if table and table.nc_count else 1)
         inputs, outputs, batched = (table.inputs, table.outputs, table.batched) if table else ((), (), False)
-        return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, version, count)
+        return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, count)
 
 
 def _walk(value: Any, containers: tuple[type, ...]) -> Iterator[Any]:

@@ -9,7 +9,6 @@ import shutil
 import sys
 import warnings
 from collections.abc import MutableMapping, Sequence
-from typing import NoReturn
 
 import neuron_adapters
 from neuron_adapters.run import export
@@ -70,7 +69,11 @@ def run(arguments: Sequence[str]) -> int:
     export(environ)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return _start(program, environ)
+    try:
+        os.execve(program[0], program, environ)  # noqa: S606 - the user's own command
+    except OSError as error:
+        print(f"{PROGRAM}: {program[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 126
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -174,16 +177,3 @@ def _is_python(path: str) -> bool:
     except OSError:  # Python says so
         return True
     return not head.startswith(b"\x7fELF") and (not head.startswith(b"#!") or b"python" in head)
-
-
-def _start(program: list[str], environ: MutableMapping[str, str]) -> int:
-    """Become ``program``."""
-    try:
-        _become(program, environ)
-    except OSError as error:
-        print(f"{PROGRAM}: {program[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return 126
-
-
-def _become(program: list[str], environ: MutableMapping[str, str]) -> NoReturn:
-    os.execve(program[0], program, environ)  # noqa: S606 - the user's own command

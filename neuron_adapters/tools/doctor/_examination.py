@@ -14,7 +14,7 @@ from neuron_adapters import __version__
 from neuron_adapters.tools.doctor._host import Limits, StateDirectory, limits_of, map_of, state_of
 from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, shadows, version_of
 from neuron_adapters.tools.doctor._variables import Variable, conflicts_of, variables_of
-from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory
+from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory, read_environment
 from neuron_adapters.tools.shared.text import ranges, size
 from neuron_rt import Config, NeuronError, Owner, owners
 from neuron_rt.config import INSTANCE, STATE_DIR
@@ -67,17 +67,14 @@ def examine(trials: Sequence[Trial]) -> Findings:
 
 def _config() -> tuple[Config, str]:
     """Read the instance and the state directory, each if it is valid: the rest of the report needs them."""
-    env = {name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ}
     try:
-        return Config.read(env), ""
+        return read_environment(), ""
     except NeuronError as error:
-        for name in (INSTANCE, STATE_DIR):
-            rest = {other: value for other, value in env.items() if other != name}
-            try:
-                return Config.read(rest), str(error)
-            except NeuronError:
-                continue
-        return Config.read({}), str(error)
+        wrong = str(error)
+    for name in (STATE_DIR, INSTANCE):
+        with contextlib.suppress(NeuronError):
+            return read_environment(name), wrong
+    return Config.read({}), wrong
 
 
 def _versions(findings: Findings) -> None:

@@ -6,6 +6,7 @@ its output is slow, there are fewer reports, and the processes notice nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -57,15 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(config_file: str | None) -> int:
     from neuron_adapters.tools.monitor._config import MonitorConfig
-    from neuron_adapters.tools.monitor._reports import monitoring
+    from neuron_adapters.tools.monitor._reports import Monitor
 
     try:
         config = MonitorConfig.of(config_file)
     except NeuronConfigError as error:
         return fail(PROGRAM, error, code=2)
     output = sys.stdout.fileno()
-    with monitoring(config, read_environment()) as reports:
-        for report in reports:
+    with contextlib.closing(Monitor(config, read_environment())) as monitor:
+        for report in monitor.reports():
             line = json.dumps(report, separators=(",", ":"), allow_nan=False)
             _write(output, line.encode() + b"\n")
     return 0

@@ -7,7 +7,6 @@ the process: so the calls in all reports add up to the calls of the process.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
@@ -189,13 +188,3 @@ class _Changes:
             before = since or Look(self._look.at, (), {})
             self._compared[id(since)] = {change.owner.key: change for change in changes(before, self._look)}
         return self._compared[id(since)][owner.key]
-
-
-@contextlib.contextmanager
-def monitoring(config: MonitorConfig, environment: Config) -> Iterator[Iterator[dict[str, Any]]]:
-    """Make reports for as long as the block lasts."""
-    monitor = Monitor(config, environment)
-    try:
-        yield monitor.reports()
-    finally:
-        monitor.close()

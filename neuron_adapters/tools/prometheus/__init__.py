@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     import prometheus_client
 
     from neuron_adapters.tools.monitor._config import MonitorConfig
-    from neuron_adapters.tools.monitor._reports import monitoring
+    from neuron_adapters.tools.monitor._reports import Monitor
     from neuron_adapters.tools.prometheus._exposition import Exposition
 
     own = options.run_monitor or options.config_file is not None or sys.stdin is None or sys.stdin.isatty()
@@ -85,7 +85,9 @@ def _run(options: argparse.Namespace) -> int:
         host = f"[{options.address}]" if ":" in options.address else options.address
         _say(f"serving http://{host}:{server.server_port}/metrics")
         with contextlib.ExitStack() as stack:
-            reports = stack.enter_context(monitoring(config, read_environment())) if own else _reports(sys.stdin.buffer)
+            if own:
+                monitor = stack.enter_context(contextlib.closing(Monitor(config, read_environment())))
+            reports = monitor.reports() if own else _reports(sys.stdin.buffer)
             for report in reports:
                 exposition.update(report)
                 empty = False

@@ -61,9 +61,9 @@ def devices_of(instance: Instance, cpus: Sequence[Cpu], memory: int) -> tuple[De
     return tuple(devices)
 
 
-def read_environment() -> Config:
-    """Read the variables that a tool needs; errors in others are for the processes that use them to report."""
-    return Config.read({name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ})
+def read_environment(*names: str) -> Config:
+    """Read the variables ``names``, by default those that a tool needs: errors in others concern other processes."""
+    return Config.read({name: os.environ[name] for name in names or (INSTANCE, STATE_DIR) if name in os.environ})
 
 
 def instance_of(config: Config, owners: Iterable[Owner]) -> tuple[Instance, tuple[str, ...]]:

@@ -62,7 +62,3 @@ class Reader:
         except (NeuronError, OSError) as problem:
             look, error = Look(time.monotonic(), (), {}), one_line(problem)
         return Sight(time.time(), look, System.now(), error)
-
-    def close(self) -> None:
-        """Let go of the state directory."""
-        self._sampler.close()
