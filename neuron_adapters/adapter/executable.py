@@ -74,7 +74,7 @@ class Opened(Protocol):
     deployment: engines.Deployment
 
     def call(self, pool: engines.RequestPool) -> Any:
-        """A new request of ``pool``, with its buffers."""
+        """Make a request of ``pool``, with its buffers."""
 
 
 P = TypeVar("P", bound=Opened)
@@ -107,10 +107,10 @@ def open_form(
 
 
 def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: str | None) -> Computation | str:
-    """Let the engine run a model on ``slots``: give each its requests, and return what computes it. Why ``framework``
-    computes it, where it has to.
+    """Let the engine run a model on ``slots``: give each its requests, and return what computes it; or return why
+    ``framework`` has to compute it.
 
-    ``framework`` None: there is no other, so the engine has to. Raises EngineError then.
+    Without a ``framework`` only the engine can, so this raises EngineError where it cannot.
     """
     if opened is None:
         return why

@@ -1,4 +1,4 @@
-"""Reads JSON out of untrusted files: numbers are finite, and the memory that it takes is bounded (SPEC F2, F3)."""
+"""Reads JSON from untrusted files: numbers are finite, and memory is bounded (SPEC F2, F3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_VALUES = 1 << 20
 
 
 def loads(text: object, *, strict: bool = True, most: int = MOST_VALUES) -> Any:
-    """The value of a JSON text. Raises ValueError for anything else, for endless nesting, for more than ``most``
+    """Read a JSON text. Raises ValueError for anything else, for endless nesting, for more than ``most``
     values, and for a number that is not finite."""
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
@@ -29,7 +29,7 @@ def loads(text: object, *, strict: bool = True, most: int = MOST_VALUES) -> Any:
 
 
 def whole(value: object) -> int:
-    """A whole number, or its decimal text. Raises ValueError for anything else."""
+    """Read a whole number, or its decimal text. Raises ValueError for anything else."""
     if type(value) is int:
         return value
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:

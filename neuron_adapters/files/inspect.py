@@ -1,5 +1,5 @@
-"""Reports what is in a model file of any framework and compiler (SPEC K6). It needs no framework, and runs, unpickles
-and extracts nothing."""
+"""Reports what is in a model file of any framework and compiler (SPEC K6), without a framework. Nothing is run,
+unpickled or extracted."""
 
 from __future__ import annotations
 
@@ -80,9 +80,8 @@ class Contents:
 
 
 def look(path: str) -> Contents:
-    """The report on a file, a directory, or the prefix of a checkpoint. The readers say how
-    their work and memory are bounded by the size of the file (SPEC F2). Raises ArtifactError, one printable line, for
-    what is damaged or unknown, OSError for what cannot be read."""
+    """Report on a file, a directory, or the prefix of a checkpoint. Work and memory are bounded by the size of the file
+    (SPEC F2). Raises ArtifactError, one printable line, for a damaged or unknown file, OSError where reading fails."""
     try:
         return _look(path)
     except (ArtifactError, OSError):

@@ -31,8 +31,8 @@ class Metaneff:
 
 
 def read(data: bytes | memoryview) -> Metaneff:
-    """The metaneff in ``data``. Its bytes are read once for each level of messages, of which there are two. Raises
-    ValueError for anything else."""
+    """Read the metaneff in ``data``, each byte once for each of its two levels of messages. Raises ValueError for
+    anything else."""
     if len(data) > _LONGEST:
         raise ValueError(f"it has {len(data)} bytes")
     sides: dict[int, list[Leaf]] = {1: [], 2: []}

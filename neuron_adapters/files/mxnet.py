@@ -93,8 +93,8 @@ def load(prefix: str) -> Checkpoint:
 
 
 def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
-    """The shape, dtype, offset and size in bytes of each array in a params file, by name. The data are skipped. Raises
-    ValueError."""
+    """Read shape, dtype, offset and size in bytes of each array in a params file, by name. The data are skipped.
+    Raises ValueError."""
     reader = Reader(file, os.fstat(file.fileno()).st_size, longest_name=_LARGEST_NAME, decoding="backslashreplace")
 
     def step_over(head: Head) -> tuple[tuple[int, ...], str, int, int]:
@@ -147,7 +147,7 @@ def input_map(text: str) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def literal(text: str) -> Any:
-    """The value of a Python literal of lists, tuples, dicts, whole numbers and plain texts. Raises ValueError for any
+    """Read a Python literal of lists, tuples, dicts, whole numbers and plain texts. Raises ValueError for any
     other, and for more than 64 KiB, since each character takes some hundred bytes while it is parsed."""
     if len(text) <= _LARGEST_MAP and _LITERAL.fullmatch(text):
         with contextlib.suppress(SyntaxError, TypeError, MemoryError, RecursionError):

@@ -35,7 +35,7 @@ _MOST_ARRAYS = 1 << 18
 
 
 class DamagedError(ValueError):
-    """The file is not what it should be: what was expected where, and what is there."""
+    """The file is damaged. The text says what was expected, where, and what was found."""
 
     def __init__(self, expected: str, got: str, at: int) -> None:
         super().__init__(f"expected {expected} at byte {at}, got {got}")
@@ -75,8 +75,8 @@ class Reader:
         self._at = 0
 
     def read(self, take: Callable[[Head], T]) -> tuple[list[T], list[str]]:
-        """Of each array what ``take`` makes of it, and the names, none where it holds a list. ``take`` calls ``fill``
-        or ``skip`` for all data. What follows the names is ignored, as MXNet does.
+        """Read all arrays and their names; a list has no names. ``take`` makes the result for an array, and calls
+        ``fill`` or ``skip`` for its data. Bytes after the names are ignored, as MXNet does.
 
         Raises DamagedError and SparseError.
         """

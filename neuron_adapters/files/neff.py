@@ -1,7 +1,7 @@
-"""Reads the header of NEFFs, the container of the Neuron compilers, and writes NEFFs for scripts that look into it.
+"""Reads the header of NEFFs, the container of the Neuron compilers, and writes NEFFs for scripts that inspect them.
 
-The layout is that of files in the wild: a header of 1024 bytes, then a gzipped tar archive. An emulated NeuronCore runs
-nothing of it.
+The layout is that of files in the wild: a header of 1024 bytes, then a gzipped tar archive. Emulated NeuronCores do
+not run it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def is_neff(data: bytes | memoryview) -> bool:
 
 
 def read_header(data: bytes | memoryview) -> Header:
-    """The header of the NEFF in ``data``, of which every byte is hashed: callers ask once for each binary (SPEC F2).
+    """Read the header of the NEFF in ``data``. Every byte is hashed, so callers ask once for each binary (SPEC F2).
     Raises ValueError for anything else."""
     if not is_neff(data):
         raise ValueError(f"it does not begin with the {HEADER} bytes of a NEFF's header")
@@ -76,7 +76,7 @@ def read_header(data: bytes | memoryview) -> Header:
 
 
 def neff(name: str, nc_count: int, files: Mapping[str, bytes]) -> bytes:
-    """A NEFF of ``files`` for ``nc_count`` NCs, under ``name``. The same arguments give the same bytes."""
+    """Make a NEFF of ``files`` for ``nc_count`` NCs, under ``name``. The same arguments give the same bytes."""
     data = _archive(files)
     digest = hashlib.md5(data, usedforsecurity=False).digest()
     nodes = bytes([1] * min(nc_count, _MOST_NODES))

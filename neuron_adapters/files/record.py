@@ -1,7 +1,7 @@
-"""The record of a compiled model: what it needs, what it takes, what computes it. Every adapter writes it into its own
-framework's files (SPEC K1).
+"""The record of a compiled model: its NCs, its inputs, its engine. Every adapter writes it into its own framework's
+files (SPEC K1).
 
-It is JSON. It comes out of a file, so it is not trusted.
+It is JSON, and untrusted, since it comes from a file.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Record:
 
 
 def cores(value: object) -> int:
-    """A number of NCs from a file. Raises ValueError."""
+    """Check a number of NCs from a file. Raises ValueError."""
     if type(value) is not int or not 1 <= value <= MOST_CORES:
         raise ValueError(f"{printable(value, 40)} is not a number of NeuronCores from 1 to {MOST_CORES}")
     return value
@@ -123,7 +123,7 @@ def _share(value: object) -> float:
 
 
 def _leaves(raw: Any, is_dtype: Callable[[str], bool]) -> tuple[Leaf, ...]:
-    """``raw`` as a list of tensors. Raises ValueError where it is not one."""
+    """Read ``raw`` as a list of tensors. Raises ValueError for anything else."""
     leaves = []
     for path, shape, dtype in raw:
         if not isinstance(dtype, str) or not is_dtype(dtype):

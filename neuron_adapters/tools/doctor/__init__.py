@@ -1,4 +1,4 @@
-"""``neuron-adapters doctor``: says what is installed, set and taken, what it means, and what is wrong with it.
+"""``neuron-adapters doctor``: checks the installation, the variables and the machine, and says what is wrong.
 
 It starts no runtime and takes no NeuronCores. It imports each framework in a process of its own.
 """

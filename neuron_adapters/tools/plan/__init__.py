@@ -1,7 +1,7 @@
 """``neuron-adapters plan``: draws where models would land, before anything is loaded (SPEC P, R).
 
 It starts no runtime and takes no NeuronCores. Placements are the runtime's own, of :mod:`neuron_rt.usage`: ``_planner``
-asks for them, ``_findings`` sees what they cost, ``_layout`` arranges them for the painters ``_text`` and ``_svg``.
+requests them, ``_findings`` checks them, ``_layout`` arranges them for ``_text`` and ``_svg``, which draw.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace, loads: S
 
 
 def _environ(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
-    """Make the environment of the planned process: an option wins over the variables that it makes meaningless."""
+    """Make the environment of the planned process: an option overrides its variable and those that contradict it."""
     read = (*_READ, STATE_DIR) if options.now else _READ
     planned = {name: environ[name] for name in read if name in environ}
     if options.cores is not None:

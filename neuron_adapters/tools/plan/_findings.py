@@ -1,4 +1,4 @@
-"""Looks at a plan for what costs: turns on a NeuronCore, idle NeuronCores, shared CPUs; and for what surprises."""
+"""Finds what costs time in a plan (models that take turns, idle NeuronCores, shared CPUs), and what may surprise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_NAMED = 8
 
 
 def findings_of(plan: Plan) -> tuple[Finding, ...]:
-    """Find all there is to know of a plan, apart from loads that failed."""
+    """Find everything but loads that failed."""
     return (*_shared(plan), *_idle(plan), *_same_cpus(plan), *_replicated(plan), *_deprecated(plan.config))
 
 

@@ -1,4 +1,4 @@
-"""Writes a plan as text: NeuronCores as columns, models as bars, the ones that take turns one below the other."""
+"""Writes a plan as text: NeuronCores as columns, models as bars; models that take turns are one below the other."""
 
 from __future__ import annotations
 

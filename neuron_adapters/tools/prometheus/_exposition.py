@@ -34,7 +34,7 @@ _CPU_USE = {"user": ("user", "nice"), "system": ("system", "io_wait", "irq", "so
 GAUGES = {
     "neuroncore_utilization_ratio": "Share of the time in which a NeuronCore was in use, 0 to 1",
     "execution_latency_seconds": "Percentiles of how long executions took, waiting included",
-    "neuron_runtime_memory_used_bytes": "Memory of the processes; their weights are told as neuron_device, too",
+    "neuron_runtime_memory_used_bytes": "Memory of the processes; their weights count as neuron_device, too",
     **{f"neuroncore_memory_usage_{kind}": f"Bytes on a NeuronCore: {kind}" for kind in NC_MEMORY},
     "neuron_runtime_vcpu_usage_ratio": "Share of all vCPUs that the processes use, 0 to 1",
     "system_vcpu_count": "vCPUs of the machine",

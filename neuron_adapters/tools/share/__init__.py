@@ -1,4 +1,4 @@
-"""``neuron-adapters share``: makes a state directory that users share and that none of them can spoil (SPEC O5)."""
+"""``neuron-adapters share``: makes a state directory that users share and none of them can damage (SPEC O5)."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def whole_number(what: str, least: int, most: int) -> Callable[[str], int]:
 def ending(program: str, run: Callable[[], int], *, interrupted: int = INTERRUPTED) -> int:
     """Run a command; its exit code: 0 where the reader has left, 1 and one line on stderr for an error, ``interrupted``
     for Ctrl-C."""
-    if sys.stdout is None:  # closed by who called
+    if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for good
     try:
         return run()
@@ -103,14 +103,14 @@ def drop_output() -> None:
 
 
 def say(text: str) -> None:
-    """Print ``text`` at once, with question marks for what the locale cannot say."""
+    """Print ``text`` at once, with question marks for characters that the locale lacks."""
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
 
 
 def is_utf8() -> bool:
-    """Tell whether the output takes any character."""
+    """Check whether the output can show every character."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 

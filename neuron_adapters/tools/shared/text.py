@@ -1,4 +1,4 @@
-"""Texts that several commands write alike: ranges of numbers, units, and what is cut or masked."""
+"""Formats texts for all commands: ranges of numbers, units, texts that are cut or masked."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def mask_unprintable(text: str) -> str:
 
 
 def text_or_empty(value: object, longest: int) -> str:
-    """``value``, cut and printable, if it is a text; whatever else another program says is empty."""
+    """Make a text that another program sent printable, and cut it; empty if ``value`` is not a text."""
     return mask_unprintable(value[:longest]) if isinstance(value, str) else ""
 
 
 def list_or_empty(value: object) -> list[Any]:
-    """``value`` if it is a list; whatever else another program says is an empty one."""
+    """Take a list that another program sent; empty if ``value`` is not a list."""
     return value if isinstance(value, list) else []

@@ -122,13 +122,13 @@ def _live(config: Config, options: argparse.Namespace, *, web: bool) -> int:
 
 
 def _is_terminal() -> bool:
-    """Tell whether there is a screen to draw on and a keyboard to listen to."""
+    """Check whether there is a screen to draw on and a keyboard to read."""
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     return os.environ.get("TERM", "") not in _NO_SCREEN and all(stream and stream.isatty() for stream in streams)
 
 
 def _has_colours() -> bool:
-    """Tell whether the terminal's description has colours; without a description, whether its name rules them out."""
+    """Check whether the terminal's description has colours; without one, whether its name rules them out."""
     import curses
 
     name = os.environ.get("TERM", "")

@@ -33,7 +33,7 @@ from neuron_rt import Config
 
 _HINTS = (("q", "quit"), ("?", "help"), ("a d", "tab"), ("x", "all"), ("/", "find"), ("c", "cores"), ("space", "hold"))
 _QUICK = 0.3  # seconds to the second reading, which is the first to have rates
-_PATIENCE = 2.0  # seconds that a terminal that has gone may take to say so
+_PATIENCE = 2.0  # seconds in which a closed terminal must report an error
 
 
 class TopApp(App[None]):
@@ -79,8 +79,8 @@ class TopApp(App[None]):
         self, config: Config, read: Callable[[], Sight] | None, *, interval: float = 1.0, glyphs: Glyphs,
         coloured: bool = True,
     ) -> None:  # fmt: skip
-        """``read`` is called every ``interval`` seconds in a thread of its own; without it, ``take`` is given what to
-        show."""
+        """``read`` is called every ``interval`` seconds in a thread of its own; without it, the
+        caller calls ``take``."""
         super().__init__(ansi_color=None if coloured else True)
         self.animation_level = "none"
         self._where = str(config.state_dir)
@@ -363,7 +363,7 @@ class TopApp(App[None]):
         self.draw()
 
     def _is_seen(self) -> bool:
-        """Tell whether the terminal, or the server of the page, is still there."""
+        """Check whether the terminal, or the server of the page, is still there."""
         if self.is_web:
             return os.getppid() == self._server
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -1,7 +1,7 @@
 """Pieces of a line: texts fitted to a number of cells of a terminal, numbers, bars and sparklines.
 
-A line is a list of spans, a span a text and the name of its style. What shows a line knows the styles; plain text has
-none. No information is in the colour alone.
+A line is a list of spans, a span a text and the name of its style. The widgets know the styles; plain text has
+none. Colour alone carries no information.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Glyphs:
     half: str
     track: str
     spark: str
-    """From nothing to all; the first is for what is there and idle. None fills its cell: rows stay apart."""
+    """From lowest to highest; the first means idle. No character fills its cell, so rows stay apart."""
     opened: str
     closed: str
     leaf: str
@@ -36,7 +36,7 @@ class Glyphs:
     mark: str
     """Marks the chosen line."""
     nothing: str
-    """Stands for a nought, of which there are many."""
+    """Stands for zero."""
     ascii_only: bool = False
 
     def text(self, text: str) -> str:
@@ -69,7 +69,7 @@ def plain(line: Iterable[Span]) -> str:
 
 
 def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
-    """Draw a bar for 0 to 1; whatever is above 0.4% shows."""
+    """Draw a bar for 0 to 1; more than 0.4% is visible."""
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     if not halves and share > 0.004:
         halves = 1
@@ -79,7 +79,7 @@ def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
 
 
 def spark(values: Sequence[float], width: int, glyphs: Glyphs, top: float = 0.0) -> str:
-    """Draw the last ``width`` values as little columns. ``top``: what the highest column stands for, at least."""
+    """Draw the last ``width`` values as little columns. ``top``: least value of the highest column."""
     values = values[-width:]
     top = max(top, *values) if values else top
     last = len(glyphs.spark) - 1

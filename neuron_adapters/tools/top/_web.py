@@ -1,7 +1,7 @@
 """Serves the screen to browsers: textual-serve starts a neuron-top for each page, and passes on what it draws.
 
-Everything, fonts too, comes from this machine and goes to it alone: other sites that a browser has open can reach the
-port, and are refused.
+Everything, fonts included, is served from this machine to this machine. Other sites that a browser has open can reach
+the port, so their requests are refused.
 """
 
 from __future__ import annotations
