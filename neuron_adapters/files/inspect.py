@@ -153,17 +153,9 @@ def _saved_model(path: str) -> Contents:
     parts, erased, refused = [], "", ""
     for node in model.nodes:
         batch = "any" if node.batched else "fixed"
+        kinds = savedmodel.operators(node.graph)
         parts.append(
-            Part(
-                node.name,
-                node.nc_count,
-                len(node.binary),
-                node.inputs,
-                node.outputs,
-                batch,
-                node.header,
-                savedmodel.operators(node.graph),
-            )
+            Part(node.name, node.nc_count, len(node.binary), node.inputs, node.outputs, batch, node.header, kinds)
         )
         erased = erased or node.erased
         refused = refused or savedmodel.refused_operator(node.graph)
@@ -212,23 +204,14 @@ def _archive(path: str, size: int) -> Contents:
         raise damaged(f"{path} is damaged: {one_line(error)}") from error
     contents = Contents(path, "TorchScript archive", size)
     if not archive.compiled:
-        if archive.operators:
-            return replace(
-                contents, compiled_by="torch-neuron", runs_here=False, how="its binary is missing", advice=_AGAIN
-            )
-        return _with_record(contents, path)
-    parts = [
-        Part(
-            part.class_name or f"binary {index}",
-            part.nc_count,
-            part.size,
-            part.inputs,
-            part.outputs,
-            "any" if part.batched else "fixed",
-            part.header,
-        )
-        for index, part in enumerate(archive.compiled)
-    ]
+        if not archive.operators:
+            return _with_record(contents, path)
+        missing = "its binary is missing"
+        return replace(contents, compiled_by="torch-neuron", runs_here=False, how=missing, advice=_AGAIN)
+    parts = []
+    for index, part in enumerate(archive.compiled):
+        name, batch = part.class_name or f"binary {index}", "any" if part.batched else "fixed"
+        parts.append(Part(name, part.nc_count, part.size, part.inputs, part.outputs, batch, part.header))
     single = parts[0] if len(parts) == 1 else Part("", 1, 0)
     return replace(
         contents,

@@ -48,10 +48,8 @@ def _starts(options: Namespace, count: int) -> list[int | None]:
         return [None] * count
     if options.framework == "tf":
         raise ArgumentTypeError("--start: TensorFlow cannot choose where a model starts; torch and mx can")
-    texts = [text.strip() for text in options.start.split(",")]
-    for text in texts:
-        if not re.fullmatch(r"[.]|[0-9]{1,4}", text):
-            raise ArgumentTypeError(f"--start: {text!r} is neither a NeuronCore index nor '.', which leaves it open")
+    what = "neither a NeuronCore index nor '.', which leaves it open"
+    texts = _words("--start", options.start, r"[.]|[0-9]{1,4}", what)
     if len(texts) != count:
         raise ArgumentTypeError(
             f"--start: {len(texts)} for {count} model{'s' * (count != 1)}: give one for each, '.' to leave it open"
@@ -64,11 +62,17 @@ def _replicas(options: Namespace, count: int) -> list[Any]:
         return [None] * count
     if options.framework == "mx":
         raise ArgumentTypeError("--replicas: MXNet cannot replicate a model; torch and tf can")
-    texts = [text.strip() for text in options.replicas.split(",")]
-    for text in texts:
-        if text != "all" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-            raise ArgumentTypeError(f"--replicas: {text!r} is neither a number from 1 nor 'all'")
+    texts = _words("--replicas", options.replicas, r"all|[1-9][0-9]{0,3}", "neither a number from 1 nor 'all'")
     if len(texts) not in {1, count}:
         raise ArgumentTypeError(f"--replicas: {len(texts)} for {count} models: give one for each, or one for all")
     many = ["all" if text == "all" else int(text) for text in texts]
     return many * count if len(many) == 1 else many
+
+
+def _words(option: str, value: str, pattern: str, what: str) -> list[str]:
+    """Split the value of an option at its commas. Raises ArgumentTypeError, which says ``what`` a wrong word is."""
+    words = [word.strip() for word in value.split(",")]
+    for word in words:
+        if not re.fullmatch(pattern, word):
+            raise ArgumentTypeError(f"{option}: {word!r} is {what}")
+    return words
