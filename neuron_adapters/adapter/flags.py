@@ -106,7 +106,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
         elif name in _CASTS:
             casts[name] = _cast(name, values)
         elif name not in _SILENT and name not in honoured:
-            say_once(name, "a CPU has no such choice")
+            say_once(name, "there is no such choice on a CPU")
     return Flags(cores, bf16=_bf16(casts), given=tuple(flags))
 
 
