@@ -6,6 +6,7 @@ its output is slow, there are fewer reports, and the processes notice nothing.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import logging
@@ -49,19 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-v", "--verbose", type=int, choices=range(len(_LEVELS)), default=0, metavar="0..4",
         help="how much to log to standard error: from 0, nothing (the default), to 4, everything",
     )  # fmt: skip
-    options = parser.parse_args(arguments)
     if sys.stdout is None:
         return fail(PROGRAM, "standard output is closed, so there is nowhere to write the reports")
+    return ending(PROGRAM, lambda: _run(parser.parse_args(arguments)), interrupted=0)
+
+
+def _run(options: argparse.Namespace) -> int:
     logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=_LEVELS[options.verbose])
-    return ending(PROGRAM, lambda: _run(options.config_file), interrupted=0)
-
-
-def _run(config_file: str | None) -> int:
     from neuron_adapters.tools.monitor._config import MonitorConfig
     from neuron_adapters.tools.monitor._reports import Monitor
 
     try:
-        config = MonitorConfig.of(config_file)
+        config = MonitorConfig.of(options.config_file)
     except NeuronConfigError as error:
         return fail(PROGRAM, error, code=2)
     output = sys.stdout.fileno()

@@ -54,13 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("-c", "--config-file", metavar="FILE", help="run the monitor, with this configuration file")
     parser.add_argument("--enable-k8s-info", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    return ending(PROGRAM, lambda: _run(parser, parser.parse_args(arguments)), interrupted=0)
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.enable_k8s_info:
         parser.error("--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores")
-    return ending(PROGRAM, lambda: _run(options), interrupted=0)
-
-
-def _run(options: argparse.Namespace) -> int:
     import prometheus_client
 
     from neuron_adapters.tools.monitor._config import MonitorConfig
