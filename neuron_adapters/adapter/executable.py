@@ -70,7 +70,7 @@ class Opened(Protocol):
     deployment: Deployment
 
     def call(self, pool: RequestPool) -> Any:
-        """A new request of ``pool``, with its buffers."""
+        """Make a request of ``pool``, with its buffers."""
 
 
 P = TypeVar("P", bound=Opened)
@@ -103,10 +103,10 @@ def open_form(
 
 
 def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: str | None) -> Computation | str:
-    """Let the engine run a model on ``slots``: give each its requests, and return what computes it. Why ``framework``
-    computes it, where it has to.
+    """Let the engine run a model on ``slots``: give each its requests, and return what computes it; or return why
+    ``framework`` has to compute it.
 
-    ``framework`` None: there is no other, so the engine has to. Raises EngineError then.
+    Without a ``framework`` only the engine can, so this raises EngineError where it cannot.
     """
     if opened is None:
         return why

@@ -18,53 +18,24 @@ log = logging.getLogger("neuron_adapters")
 PIPELINE = ("--neuroncore-pipeline-cores", "--num-neuroncores")
 _MOST_CORES = 4096
 
-#: Documented flags that change nothing on an emulated core, and whether each takes a value.
-_ACCEPTED: dict[str, bool] = {
-    "--enable-fast-loading-neuron-binaries": False,
-    "--enable-fast-context-switch": False,
-    "--enable-mixed-precision-accumulation": False,
-    "--enable-saturate-infinity": False,
-    "--enable-internal-neff-wrapper": False,
-    "--distribution-strategy": True,
-    "--internal-hlo2tensorizer-options": True,
-    "--tensorizer-options": True,
-    "--hlo2tensorizer-options": True,
-    "--logical-nc-config": True,
-    "--lnc": True,
-    "--logfile": True,
-    "--logfile-verbose": True,
-    "--model-type": True,
-    "--optlevel": True,
-    "--opt-level": True,
-    "--target": True,
-    "--framework": True,
-    "--output": True,
-    "--io-config": True,
-    "--pipeline": True,
-    "--verbose": True,
-    "--static-weights": False,
-    "--weights-offloading": False,
-    "--dynamic-batch-size": False,
-    "--must-compile": False,
-    "--reduce-neff-size": False,
-    "--log-level": True,
-    "--dump-prefix": True,
-    "--workdir": True,
-    "--retry_failed_compilation": False,
-    "--cache_dir": True,
-    # Not documented, but in the documented notebooks.
-    "--sb_size": True,
-    "--batching_en": False,
-    "--rematerialization_en": False,
-    "-rematerialization_en": False,
-    "--spill_dis": False,
-    "--enable-replication": True,
-    "-O": True,
-    "-O1": False,
-    "-O2": False,
-    "-O3": False,
-    "-o": True,
-}
+#: Documented flags that change nothing on an emulated core, first those without a value, then those with one. The last
+#: line of each kind is from the documented notebooks.
+_ACCEPTED = {
+    **dict.fromkeys((
+        "--enable-fast-loading-neuron-binaries", "--enable-fast-context-switch",
+        "--enable-mixed-precision-accumulation", "--enable-saturate-infinity", "--enable-internal-neff-wrapper",
+        "--static-weights", "--weights-offloading", "--dynamic-batch-size", "--must-compile", "--reduce-neff-size",
+        "--retry_failed_compilation", "-O1", "-O2", "-O3",
+        "--batching_en", "--rematerialization_en", "-rematerialization_en", "--spill_dis",
+    ), False),
+    **dict.fromkeys((
+        "--distribution-strategy", "--internal-hlo2tensorizer-options", "--tensorizer-options",
+        "--hlo2tensorizer-options", "--logical-nc-config", "--lnc", "--logfile", "--logfile-verbose", "--model-type",
+        "--optlevel", "--opt-level", "--target", "--framework", "--output", "--io-config", "--pipeline", "--verbose",
+        "--log-level", "--dump-prefix", "--workdir", "--cache_dir", "-O", "-o",
+        "--sb_size", "--enable-replication",
+    ), True),
+}  # fmt: skip
 #: Documented cast flags, and for each value whether it means bfloat16 here. None: a type that CPUs do not compute in;
 #: the model stays in float32, which is no less exact.
 _CASTS: dict[str, dict[str, bool | None]] = {
@@ -109,7 +80,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
     """Read compiler flags given as one string or a list, ``['--flag', 'value']`` or ``['--flag=value']``.
 
     ``honoured``: further flags that the adapter does something about; it finds them among those given.
-    Raises CompileError for an unknown flag, a missing value, or pipeline cores that are no positive number.
+    Raises CompileError for an unknown flag, a missing value, or pipeline cores that are not a positive number.
     """
     flags = words(args)
     cores, index = 1, 0

@@ -31,7 +31,7 @@ _originals: dict[Any, Any] = {}
 
 def hook(function: F, wrap: Callable[[F], Any]) -> Any:
     """The hook of ``function``, which ``wrap`` makes: it looks like the function, and is the same one each time. The
-    hook of a hook is that hook, whoever asks when."""
+    hook of a hook is that hook."""
     if function in _originals:
         return function
     if function not in _hooks:
@@ -48,7 +48,7 @@ def original(function: F) -> F:
 
 
 def is_foreign(name: str, ours: object) -> bool:
-    """Whether somebody else's module of that name is loaded or installed. What neuron-run provides is nobody else's."""
+    """Whether another package's module of that name is loaded or installed. Those of neuron-run are ours."""
     loaded = sys.modules.get(name)
     if loaded is not None:
         return loaded is not ours
@@ -104,8 +104,7 @@ class Patches:
                 self.set(sys.modules[parent], child, module)
 
     def revert(self) -> None:
-        """Put everything back, last change first. Reverting twice is harmless; what somebody else has since put over
-        ours stays theirs."""
+        """Undo all changes, last first. Reverting twice is harmless; a change that others made on top of ours stays."""
         with self.lock:
             while self._undo:
                 owner, name, before, ours = self._undo.pop()

@@ -28,16 +28,16 @@ def at_context_index(config: Config, index: int, need: int, visible: int, call: 
     """P3, C4: where a context with an index starts a model: at that visible NC or, where NEURONCORE_GROUP_SIZES is
     set, at the first NC of that group. ``visible``: NCs of the process; ``call``: the context, both for the error.
 
-    Raises NeuronConfigError where the index could mean both, NotEnoughNeuronCoresError where the group is none or too
-    small.
+    Raises NeuronConfigError where the index could mean both, NotEnoughNeuronCoresError where the group does not exist
+    or is too small.
     """
     sizes = config.environ.get(GROUP_SIZES)
     if sizes is None:
         return PlacementRequest(index)
     if VISIBLE_CORES in config.environ:
         raise NeuronConfigError.of(
-            GROUP_SIZES, sizes, f"is set together with {VISIBLE_CORES}, and {call} cannot mean a group and an NC",
-            "one of the two variables",
+            GROUP_SIZES, sizes, f"is set together with {VISIBLE_CORES}, so {call} could mean a group or an NC",
+            "only one of the two variables",
         )  # fmt: skip
     groups = config.groups
     if index >= len(groups) or need > groups[index].size:
@@ -47,8 +47,8 @@ def at_context_index(config: Config, index: int, need: int, visible: int, call: 
         )  # fmt: skip
         raise NotEnoughNeuronCoresError(
             f"Not enough NeuronCores (NRT status 9): the model needs {need} consecutive NC(s) in group {index} of "
-            f"{GROUP_SIZES}={sizes}, and {has}. Form larger groups, or unset the variable: {call} is "
-            "the NC at which a model starts then.",
+            f"{GROUP_SIZES}={sizes}, and {has}. Form larger groups, or unset the variable: then {call} is "
+            "the NC at which the model starts.",
             need=need, start=index, visible=visible,
         )  # fmt: skip
     return PlacementRequest(groups[index].start)

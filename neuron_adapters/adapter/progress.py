@@ -1,4 +1,4 @@
-"""On a terminal, what takes longer than a second says so: loads and compilations. It needs tqdm, which is optional."""
+"""Shows on a terminal that a load or compilation of more than a second runs. Needs tqdm, which is optional."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _busy = threading.Lock()
 
 
 def shown(what: str) -> Callable[[F], F]:
-    """A function whose calls show ``what`` and its time: a line on stderr that is gone when the call ends."""
+    """Decorate a function: while it runs, a line on stderr shows ``what`` and the time."""
 
     def decorate(function: F) -> F:
         @functools.wraps(function)

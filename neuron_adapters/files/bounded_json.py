@@ -1,4 +1,4 @@
-"""Reads JSON out of untrusted files: numbers are finite, and the memory that it takes is bounded (SPEC F2, F3)."""
+"""Reads JSON from untrusted files: numbers are finite, and memory is bounded (SPEC F2, F3)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ MOST_VALUES = 1 << 20
 
 
 def loads(text: object, *, strict: bool = True, most: int = MOST_VALUES) -> Any:
-    """The value of a JSON text. Raises ValueError for anything else, for endless nesting, for more than ``most``
+    """Read a JSON text. Raises ValueError for anything else, for endless nesting, for more than ``most``
     values, and for a number that is not finite."""
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
     if not isinstance(text, str):
-        raise ValueError("it is no text")
+        raise ValueError("it is not a text")
     if sum(map(text.count, "[{,")) > most:
         raise ValueError(f"its JSON has more than {most} values")
     try:
         return _DECODERS[strict].decode(text)
     except RecursionError as error:
-        raise ValueError("its JSON is nested without end") from error
+        raise ValueError("its JSON is nested too deeply") from error
 
 
 def whole(value: object) -> int:
-    """A whole number, or its decimal text. Raises ValueError for anything else."""
+    """Read a whole number, or its decimal text. Raises ValueError for anything else."""
     if type(value) is int:
         return value
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         return int(value)
-    raise ValueError(f"{str(value)[:40]!r} is no whole number")
+    raise ValueError(f"{str(value)[:40]!r} is not a whole number")
 
 
 def _number(text: str) -> float:
@@ -51,7 +51,7 @@ def _integer(text: str) -> int:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a finite number")
 
 
 _DECODERS = {

@@ -1,16 +1,17 @@
-"""Reports what is in a model file of any framework and compiler (SPEC K6). It needs no framework, and runs, unpickles
-and extracts nothing."""
+"""Reports what is in a model file of any framework and compiler (SPEC K6), without a framework. Nothing is run,
+unpickled or extracted."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import stat
+import zipfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
 from neuron_adapters.files import bounded_json, mxnet, savedmodel, torchscript, zips
+from neuron_adapters.files.bounded_file import check_regular, read_below
 from neuron_adapters.files.neff import HEADER, Header, is_neff, read_header
 from neuron_adapters.files.printable import damaged, one_line
 from neuron_adapters.files.record import Leaf, Record, cores
@@ -79,9 +80,8 @@ class Contents:
 
 
 def look(path: str) -> Contents:
-    """The report on a file, a directory, or the prefix of a checkpoint. The readers say how
-    their work and memory are bounded by the size of the file (SPEC F2). Raises ArtifactError, one printable line, for
-    what is damaged or unknown, OSError for what cannot be read."""
+    """Report on a file, a directory, or the prefix of a checkpoint. Work and memory are bounded by the size of the file
+    (SPEC F2). Raises ArtifactError, one printable line, for a damaged or unknown file, OSError where reading fails."""
     try:
         return _look(path)
     except (ArtifactError, OSError):
@@ -96,23 +96,19 @@ def _look(path: str) -> Contents:
         return _checkpoint(path, prefix)
     if os.path.isdir(path):
         return _saved_model(path)
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
-        raise damaged(f"{path} is neither a file nor a directory.")
+    check_regular(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(HEADER)
-        if is_neff(head):
-            if size > _LARGEST_NEFF:
-                raise damaged(f"{path} has {size} bytes, and a NEFF has fewer than {_LARGEST_NEFF}.")
-            file.seek(0)
-            return _neff(path, file.read(size))
+    if is_neff(head):
+        return _neff(path, read_below(path, _LARGEST_NEFF, "a NEFF"))
     if head.startswith(b"PK"):
         return _archive(path, size)
     if head.startswith(b"\x89HDF"):
         return Contents(path, "Keras file (HDF5)", size)
     raise damaged(
-        f"{path} is of no kind that is known here: a TorchScript archive (.pt), the prefix or a file of an MXNet "
-        "checkpoint, a SavedModel directory, a Keras file or a NEFF."
+        f"{path} is of an unknown kind. Known: a TorchScript archive (.pt), the prefix or a file of an MXNet "
+        "checkpoint, a SavedModel directory, a Keras file and a NEFF."
     )
 
 
@@ -129,7 +125,7 @@ def _neff(path: str, data: bytes) -> Contents:
     try:
         header = read_header(data)
     except ValueError as error:
-        raise damaged(f"{path} is damaged, or no NEFF: {error}.") from error
+        raise damaged(f"{path} is damaged, or not a NEFF: {error}.") from error
     part = Part(os.path.basename(path), header.nc_count, len(data), neff=header)
     return Contents(
         path,
@@ -139,7 +135,7 @@ def _neff(path: str, data: bytes) -> Contents:
         header.nc_count,
         parts=(part,),
         runs_here=False,
-        how="a NEFF alone holds instructions for the hardware, and no graph",
+        how="a NEFF alone holds instructions for the hardware, without a graph",
         advice=_AGAIN,
     )
 
@@ -147,7 +143,7 @@ def _neff(path: str, data: bytes) -> Contents:
 def _saved_model(path: str) -> Contents:
     model = savedmodel.load(path) if os.path.isfile(os.path.join(path, "saved_model.pb")) else None
     if model is None:
-        raise damaged(f"{path} is no SavedModel: it has no saved_model.pb.")
+        raise damaged(f"{path} is not a SavedModel: it has no saved_model.pb.")
     size = sum(
         os.lstat(os.path.join(folder, name)).st_size for folder, _names, files in os.walk(path) for name in files
     )
@@ -157,17 +153,9 @@ def _saved_model(path: str) -> Contents:
     parts, erased, refused = [], "", ""
     for node in model.nodes:
         batch = "any" if node.batched else "fixed"
+        kinds = savedmodel.operators(node.graph)
         parts.append(
-            Part(
-                node.name,
-                node.nc_count,
-                len(node.binary),
-                node.inputs,
-                node.outputs,
-                batch,
-                node.header,
-                savedmodel.operators(node.graph),
-            )
+            Part(node.name, node.nc_count, len(node.binary), node.inputs, node.outputs, batch, node.header, kinds)
         )
         erased = erased or node.erased
         refused = refused or savedmodel.refused_operator(node.graph)
@@ -181,9 +169,7 @@ def _saved_model(path: str) -> Contents:
         why = f"the compiler took large constants, such as {erased!r}, out of the graph that it embedded"
         return replace(contents, runs_here=False, how=why, advice=_AGAIN)
     if refused:
-        why = (
-            f"the graph that it embeds holds the operator {refused!r}, which does more than compute, or is not known to"
-        )
+        why = f"the graph that it embeds holds the operator {refused!r}, which is not known to only compute"
         return replace(contents, runs_here=False, how=why, advice=_AGAIN)
     return replace(contents, how=_RUNS)
 
@@ -209,32 +195,23 @@ def _archive(path: str, size: int) -> Contents:
     try:
         with zips.opened(path) as packed:
             names = packed.namelist()
-    except zips.DAMAGED as error:
+            if "config.json" in names and "metadata.json" in names:
+                return Contents(path, "Keras file", size)
+            if any(name.endswith("/archive_format") for name in names):
+                return _exported(Contents(path, "PyTorch exported program", size), packed)
+            archive = torchscript.read(packed)
+    except (*zips.DAMAGED, TypeError) as error:
         raise damaged(f"{path} is damaged: {one_line(error)}") from error
-    if "config.json" in names and "metadata.json" in names:
-        return Contents(path, "Keras file", size)
-    if any(name.endswith("/archive_format") for name in names):
-        return _exported(Contents(path, "PyTorch exported program", size), path)
-    archive = torchscript.load(path, path)
     contents = Contents(path, "TorchScript archive", size)
     if not archive.compiled:
-        if archive.operators:
-            return replace(
-                contents, compiled_by="torch-neuron", runs_here=False, how="its binary is missing", advice=_AGAIN
-            )
-        return _with_record(contents, path)
-    parts = [
-        Part(
-            part.class_name or f"binary {index}",
-            part.nc_count,
-            part.size,
-            part.inputs,
-            part.outputs,
-            "any" if part.batched else "fixed",
-            part.header,
-        )
-        for index, part in enumerate(archive.compiled)
-    ]
+        if not archive.operators:
+            return _with_record(contents, path)
+        missing = "its binary is missing"
+        return replace(contents, compiled_by="torch-neuron", runs_here=False, how=missing, advice=_AGAIN)
+    parts = []
+    for index, part in enumerate(archive.compiled):
+        name, batch = part.class_name or f"binary {index}", "any" if part.batched else "fixed"
+        parts.append(Part(name, part.nc_count, part.size, part.inputs, part.outputs, batch, part.header))
     single = parts[0] if len(parts) == 1 else Part("", 1, 0)
     return replace(
         contents,
@@ -249,18 +226,14 @@ def _archive(path: str, size: int) -> Contents:
     )
 
 
-def _exported(contents: Contents, path: str) -> Contents:
+def _exported(contents: Contents, packed: zipfile.ZipFile) -> Contents:
     """Add what the record of an exported program says, where it has one."""
-    try:
-        with zips.opened(path) as packed:
-            entry = next((member for member in packed.infolist() if member.filename.endswith(f"/{_EXTRA}")), None)
-            if entry is None:
-                return contents
-            count = cores(bounded_json.loads(zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
-    except (*zips.DAMAGED, TypeError) as error:
-        raise damaged(f"{path}: the record of the compilation cannot be read ({one_line(error)}).") from error
-    how = "runs on PyTorch"
-    return replace(contents, compiled_by="neuron_adapters, for emulated NeuronCores", nc_count=count, how=how)
+    entry = next((member for member in packed.infolist() if member.filename.endswith(f"/{_EXTRA}")), None)
+    if entry is None:
+        return contents
+    count = cores(bounded_json.loads(zips.read(packed, entry, _LONGEST_RECORD))["pipeline_cores"])
+    compiler = "neuron_adapters, for emulated NeuronCores"
+    return replace(contents, compiled_by=compiler, nc_count=count, how="runs on PyTorch")
 
 
 def _with_record(contents: Contents, file: str) -> Contents:

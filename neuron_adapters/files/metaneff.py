@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuron_adapters.files.printable import printable
-from neuron_adapters.files.protobuf import fields, integer, integers, text, view
+from neuron_adapters.files.protobuf import each, fields, integer, integers, text, view
 from neuron_adapters.files.record import MOST_CORES, MOST_DIMENSIONS, MOST_TENSORS, Leaf
 
 #: No metaneff is longer.
@@ -31,8 +31,8 @@ class Metaneff:
 
 
 def read(data: bytes | memoryview) -> Metaneff:
-    """The metaneff in ``data``. Its bytes are read once for each level of messages, of which there are two. Raises
-    ValueError for anything else."""
+    """Read the metaneff in ``data``, each byte once for each of its two levels of messages. Raises ValueError for
+    anything else."""
     if len(data) > _LONGEST:
         raise ValueError(f"it has {len(data)} bytes")
     sides: dict[int, list[Leaf]] = {1: [], 2: []}
@@ -45,9 +45,9 @@ def read(data: bytes | memoryview) -> Metaneff:
             sides[number].append(leaf)
             batched = batched or dynamic
         elif number == 3:
-            nc_count = next((integer(count) for inner, count in fields(view(value)) if inner == 3), nc_count)
+            nc_count = next(map(integer, each(view(value), 3)), nc_count)
     if not sides[1] or not sides[2]:
-        raise ValueError("it names no inputs or no outputs")
+        raise ValueError("it lacks inputs or outputs")
     return Metaneff(tuple(sides[1]), tuple(sides[2]), batched, nc_count if 0 < nc_count <= MOST_CORES else 0)
 
 

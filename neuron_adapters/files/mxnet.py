@@ -7,14 +7,15 @@ parsed once as well (SPEC F2).
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from neuron_adapters.files import bounded_json
+from neuron_adapters.files.bounded_file import check_regular, read_below
 from neuron_adapters.files.mxnet_params import Head, Reader
 from neuron_adapters.files.neff import Header, read_header
 from neuron_adapters.files.printable import LONGEST, damaged, one_line, printable
@@ -53,8 +54,6 @@ class Checkpoint:
     mxnet: str
     parts: tuple[Part, ...]
     outputs: tuple[Leaf, ...]
-    arrays: dict[str, tuple[tuple[int, ...], str]]
-    files: tuple[str, ...]
     size: int
 
 
@@ -68,11 +67,8 @@ def load(prefix: str) -> Checkpoint:
     """Read ``PREFIX-symbol.json`` and, of the ``PREFIX-NNNN.params`` beside it, the one with the highest number. Raises
     ArtifactError for what is damaged."""
     file = prefix + SYMBOL
-    with open(file, "rb") as opened:
-        size = os.fstat(opened.fileno()).st_size
-        if size > _LARGEST_SYMBOL:
-            raise damaged(f"{file} has {size} bytes, and a symbol file has fewer.")
-        text = opened.read(size)
+    text = read_below(file, _LARGEST_SYMBOL, "a symbol file")
+    size = len(text)
     folder, name = os.path.split(prefix)
     weights = sorted(
         file_name
@@ -80,28 +76,25 @@ def load(prefix: str) -> Checkpoint:
         if file_name.startswith(f"{name}-") and PARAMS.fullmatch(file_name[len(name) :])
     )
     params = os.path.join(folder, weights[-1]) if weights else ""
-    if params and not stat.S_ISREG(os.stat(params).st_mode):  # opening a pipe would wait for its writer
-        raise damaged(f"{params} is no file.")
+    if params:
+        check_regular(params)
     try:
         graph = bounded_json.loads(text, strict=False)
-        arrays: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
         if params:
             with open(params, "rb") as opened:
                 size += os.fstat(opened.fileno()).st_size
-                arrays = read_arrays(opened)
-                parts = _parts(graph, arrays, opened)
+                parts = _parts(graph, read_arrays(opened), opened)
         else:
-            parts = _parts(graph, arrays, None)
+            parts = _parts(graph, {}, None)
         outputs, version = _outputs(graph), _version(graph)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise damaged(f"{file}, or the weights beside it, is damaged, or no checkpoint: {one_line(error)}.") from error
-    known = {printable(name): (shape, dtype) for name, (shape, dtype, _at, _size) in arrays.items()}
-    return Checkpoint(version, parts, outputs, known, (file, *([params] if params else [])), size)
+        raise damaged(f"{file}, or its weights, is damaged, or not a checkpoint: {one_line(error)}.") from error
+    return Checkpoint(version, parts, outputs, size)
 
 
 def read_arrays(file: BinaryIO) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
-    """The shape, dtype, offset and size in bytes of each array in a params file, by name. The data are skipped. Raises
-    ValueError."""
+    """Read shape, dtype, offset and size in bytes of each array in a params file, by name. The data are skipped.
+    Raises ValueError."""
     reader = Reader(file, os.fstat(file.fileno()).st_size, longest_name=_LARGEST_NAME, decoding="backslashreplace")
 
     def step_over(head: Head) -> tuple[tuple[int, ...], str, int, int]:
@@ -154,20 +147,18 @@ def input_map(text: str) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def literal(text: str) -> Any:
-    """The value of a Python literal of lists, tuples, dicts, whole numbers and plain texts. Raises ValueError for any
+    """Read a Python literal of lists, tuples, dicts, whole numbers and plain texts. Raises ValueError for any
     other, and for more than 64 KiB, since each character takes some hundred bytes while it is parsed."""
-    if len(text) > _LARGEST_MAP or not _LITERAL.fullmatch(text):
-        raise ValueError("it is no plain literal")
-    try:
-        return ast.literal_eval(text.strip())
-    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError("it is no plain literal") from error
+    if len(text) <= _LARGEST_MAP and _LITERAL.fullmatch(text):
+        with contextlib.suppress(SyntaxError, TypeError, MemoryError, RecursionError):
+            return ast.literal_eval(text.strip())
+    raise ValueError("it is not a plain literal")
 
 
 def _sizes(raw: Any) -> tuple[int, ...]:
     """``raw`` as a shape. Raises ValueError where it is not one."""
     if not isinstance(raw, (list, tuple)) or len(raw) > _MOST_DIMENSIONS:
-        raise ValueError("it is no shape")
+        raise ValueError("it is not a shape")
     return tuple(map(bounded_json.whole, raw))
 
 

@@ -1,8 +1,8 @@
 """``.params`` files of MXNet 1.x: the one reader of their structure, and MXNet's numbers for dtypes.
 
 All of it is little-endian. A head of magic, reserved word and number of arrays; the arrays, each in one of four forms
-that MXNet wrote over the years; the number of names, and the names. The reader decides nothing about data: whoever
-reads the file fills memory with it, or steps over it.
+that MXNet wrote over the years; the number of names, and the names. The caller of the
+reader decides for each array whether to read its data or to skip them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MOST_ARRAYS = 1 << 18
 
 
 class DamagedError(ValueError):
-    """The file is not what it should be: what was expected where, and what is there."""
+    """The file is damaged. The text says what was expected, where, and what was found."""
 
     def __init__(self, expected: str, got: str, at: int) -> None:
         super().__init__(f"expected {expected} at byte {at}, got {got}")
@@ -63,7 +63,7 @@ class Head:
 
 
 class Reader:
-    """Reads a file from begin to end. What it says of lengths is believed as far as the file is long (SPEC F2)."""
+    """Reads a file from its beginning to its end. No length is accepted that exceeds the file (SPEC F2)."""
 
     def __init__(self, file: BinaryIO, size: int, *, longest_name: int | None = None, decoding: str = "strict") -> None:
         """``size``: the bytes of the file. ``longest_name``: bytes of a name, as many as there are by default.
@@ -75,8 +75,8 @@ class Reader:
         self._at = 0
 
     def read(self, take: Callable[[Head], T]) -> tuple[list[T], list[str]]:
-        """Of each array what ``take`` makes of it, and the names, none where it holds a list. ``take`` calls ``fill``
-        or ``skip`` for all data. What follows the names is ignored, as MXNet does.
+        """Read all arrays and their names; a list has no names. ``take`` makes the result for an array, and calls
+        ``fill`` or ``skip`` for its data. Bytes after the names are ignored, as MXNet does.
 
         Raises DamagedError and SparseError.
         """
@@ -97,9 +97,7 @@ class Reader:
         while memory:
             got = self._file.readinto(memory)  # type: ignore[attr-defined]
             if not got:
-                raise DamagedError(
-                    "a file that stays while it is read", f"its end, {self._size} bytes were there", self._at
-                )
+                raise DamagedError(f"{self._size} bytes, as when the file was opened", "the end of the file", self._at)
             self._at += got
             memory = memory[got:]
 

@@ -66,7 +66,7 @@ class Lowered:
         try:
             raw = bounded_json.loads(record) if isinstance(record, str) else None
             if not isinstance(raw, dict) or raw.get("version") != VERSION:
-                raise ValueError("its version is another")
+                raise ValueError(f"its version is not {VERSION}")
             text = tuple(_unpack(raw["text"], _MOST_TEXT).decode().split("\0"))
             constants = tuple((int(number), int(start), int(size)) for number, start, size in raw["constants"])
             new = _unpack(raw["new"], _MOST_NEW)
@@ -75,7 +75,7 @@ class Lowered:
         except (KeyError, TypeError, AttributeError, OverflowError, zlib.error) as error:
             raise ValueError(f"it cannot be read ({one_line(error)})") from error
         if len(text) != len(constants) + 1 or any("offset" in piece for piece in text):
-            raise ValueError("it names constants in a way of its own")
+            raise ValueError("its text and its constants do not match")
         return cls(text, constants, new, prints, packed)
 
     def refreshed(self, own: Sequence[memoryview]) -> Lowered:
@@ -128,35 +128,30 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
     packed = 0
     for layer in tree.iter("layer"):
         data = layer.find("data")
-        if data is None:
+        if data is None or (layer not in stand_ins and layer.get("type") != "Const"):
             continue
+        start = 0
         if layer in stand_ins:
             number = stand_ins[layer]
+            size = own[number].nbytes
             layer.set("type", "Const")
-            data.set("cut", str(len(constants)))
-            constants.append((number, 0, own[number].nbytes))
-            prints[number] = fingerprint(own[number])
-            packed += 0 if layer in tables else own[number].nbytes
-            continue
-        if layer.get("type") != "Const":
-            continue
-        start, size = int(data.attrib.pop("offset")), int(data.attrib.pop("size"))
-        if size < 1 or data.get("element_type") == "string":
-            raise CompileError("it has a constant without a size")
-        value = weights[start : start + size]
-        number = known.get(hashlib.sha256(value).digest(), _NEW)
-        if number == _NEW:
-            start = -(-len(new) // 64) * 64
-            new += bytes(start - len(new)) + value
         else:
-            start = 0
+            at, size = int(data.attrib.pop("offset")), int(data.attrib.pop("size"))
+            if size < 1 or data.get("element_type") == "string":
+                raise CompileError("it has a constant without a size")
+            value = weights[at : at + size]
+            number = known.get(hashlib.sha256(value).digest(), _NEW)
+            if number == _NEW:
+                start = -(-len(new) // 64) * 64
+                new += bytes(start - len(new)) + value
+        if number != _NEW:
             prints[number] = fingerprint(own[number])
         data.set("cut", str(len(constants)))
         constants.append((number, start, size))
         packed += 0 if layer in tables else size
     if len(new) > _MOST_NEW:
         raise CompileError(
-            f"its conversion changes {len(new) >> 20} MiB of weights, more than a file should carry twice"
+            f"its conversion changes {len(new) >> 20} MiB of weights, and a file may carry {_MOST_NEW >> 20} twice"
         )
     text = tuple(re.split(r' cut="[0-9]+"', ET.tostring(tree, encoding="unicode")))
     if any("offset" in piece for piece in text) or len(text) != len(constants) + 1:
@@ -221,5 +216,5 @@ def _unpack(text: str, most: int) -> bytes:
     unpacker = zlib.decompressobj()
     data = unpacker.decompress(base64.b64decode(text, validate=True), min(most, _bound(len(text))))
     if not unpacker.eof:
-        raise ValueError("it is longer than it may be, or cut")
+        raise ValueError("it is cut off, or unpacks to too much")
     return data

@@ -46,7 +46,7 @@ def read(data: bytes | memoryview) -> Any:
     try:
         return _Reader(bytes(data)).run()
     except (IndexError, struct.error, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise PickleError(f"it is no pickle as PyTorch writes them ({type(error).__name__})") from error
+        raise PickleError(f"it is not a pickle as PyTorch writes them ({type(error).__name__})") from error
 
 
 class _Reader:

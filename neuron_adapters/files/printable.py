@@ -1,4 +1,4 @@
-"""Makes text out of a file fit for an error or a terminal: printable, on one line, of bounded length (SPEC F3)."""
+"""Prepares text from a file for an error or a terminal: printable, on one line, of bounded length (SPEC F3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def printable(text: object, longest: int = LONGEST) -> str:
 
 
 def one_line(error: object, longest: int = LONGEST) -> str:
-    """What an exception says, on one printable line and without a full stop; its class where it says nothing."""
+    """The message of an exception on one printable line, without a full stop; its class where it has none."""
     try:
         words = " ".join(str(error)[: 16 * longest].split())
     except UnicodeError:  # a framework's message that is not UTF-8
@@ -32,5 +32,5 @@ def one_line(error: object, longest: int = LONGEST) -> str:
 
 
 def damaged(text: str) -> ArtifactError:
-    """The error about a file, on one printable line, whatever names out of the file are in ``text``."""
+    """Make the error about a damaged file. ``text`` may hold names from the file: it becomes one printable line."""
     return ArtifactError(one_line(text, _LONGEST_ERROR))

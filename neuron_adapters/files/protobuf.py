@@ -1,7 +1,7 @@
 """Reads protocol buffers in place: without a framework, without copies, and with every length checked.
 
-A reader asks for the fields of a message, and for those of the messages in it. What it does not ask for is skipped by
-its length, whatever its size or depth.
+A reader asks for the fields of a message, and for those of the messages in it. Other fields are skipped by their
+length, whatever their size or depth.
 """
 
 from __future__ import annotations
@@ -46,37 +46,50 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise WireError(f"field {number} is of kind {kind}")
 
 
+def each(data: memoryview, number: int) -> Iterator[int | memoryview]:
+    """Yield the values of a message's fields of that number. Raises WireError."""
+    return (value for other, value in fields(data) if other == number)
+
+
+def last(data: memoryview, number: int) -> memoryview:
+    """Read a field of bytes: the last one of that number counts, and there may be none. Raises WireError."""
+    content = memoryview(b"")
+    for value in each(data, number):
+        content = view(value)
+    return content
+
+
 def _number(data: memoryview, at: int) -> tuple[int, int]:
-    """A number of variable width, and where it ends."""
+    """Read a number of variable width, and where it ends."""
     value = 0
     for index, byte in enumerate(data[at : at + _LONGEST_NUMBER]):
         value |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             return value & (1 << 64) - 1, at + index + 1
-    raise WireError(f"there is no number at byte {at}")
+    raise WireError(f"the number at byte {at} does not end")
 
 
 def view(value: int | memoryview) -> memoryview:
-    """``value`` as bytes. Raises WireError for a number."""
+    """Take ``value`` as bytes. Raises WireError for a number."""
     if isinstance(value, int):
         raise WireError("there is a number where there should be bytes")
     return value
 
 
 def text(value: int | memoryview) -> str:
-    """``value`` as text; bytes that are not UTF-8 become escapes."""
+    """Take ``value`` as text; bytes that are not UTF-8 become escapes."""
     return bytes(view(value)).decode(errors="backslashreplace")
 
 
 def integer(value: int | memoryview) -> int:
-    """``value`` as a whole number with a sign. Raises WireError for bytes."""
+    """Take ``value`` as a whole number with a sign. Raises WireError for bytes."""
     if isinstance(value, memoryview):
         raise WireError("there are bytes where there should be a number")
     return value - (1 << 64) if value >> 63 else value
 
 
 def integers(value: int | memoryview, most: int) -> list[int]:
-    """A field of a list of at most ``most`` whole numbers, packed or single. Raises WireError for more."""
+    """Read a field of a list of at most ``most`` whole numbers, packed or single. Raises WireError for more."""
     if isinstance(value, int):
         return [integer(value)]
     numbers: list[int] = []

@@ -1,7 +1,7 @@
-"""The record of a compiled model: what it needs, what it takes, what computes it. Every adapter writes it into its own
-framework's files (SPEC K1).
+"""The record of a compiled model: its NCs, its inputs, its engine. Every adapter writes it into its own framework's
+files (SPEC K1).
 
-It is JSON. It comes out of a file, so it is not trusted.
+It is JSON, and untrusted, since it comes from a file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Record:
     def loads(cls, text: object, is_dtype: Callable[[str], bool]) -> Self:
         """Read what ``dumps`` wrote, of at most 1 MiB. Raises TypeError, ValueError or KeyError for anything else."""
         if not isinstance(text, str) or len(text) > _LONGEST:
-            raise ValueError("it is no text of a sensible length")
+            raise ValueError(f"it is not a text of at most {_LONGEST} characters")
         raw: Any = bounded_json.loads(text)
         if not isinstance(raw, dict) or raw.get("version") != VERSION:
             version = raw.get("version") if isinstance(raw, dict) else None
@@ -110,25 +110,25 @@ class Record:
 
 
 def cores(value: object) -> int:
-    """A number of NCs from a file. Raises ValueError."""
+    """Check a number of NCs from a file. Raises ValueError."""
     if type(value) is not int or not 1 <= value <= MOST_CORES:
-        raise ValueError(f"{printable(value, 40)} NeuronCores")
+        raise ValueError(f"{printable(value, 40)} is not a number of NeuronCores from 1 to {MOST_CORES}")
     return value
 
 
 def _share(value: object) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"{printable(value, 40)} is no share")
+        raise ValueError(f"{printable(value, 40)} is not a share from 0 to 1")
     return float(value)
 
 
 def _leaves(raw: Any, is_dtype: Callable[[str], bool]) -> tuple[Leaf, ...]:
-    """``raw`` as a list of tensors. Raises ValueError where it is not one."""
+    """Read ``raw`` as a list of tensors. Raises ValueError for anything else."""
     leaves = []
     for path, shape, dtype in raw:
         if not isinstance(dtype, str) or not is_dtype(dtype):
-            raise ValueError(f"{printable(dtype, 40)} is no dtype")
+            raise ValueError(f"{printable(dtype, 40)} is not a dtype")
         if len(shape) > MOST_DIMENSIONS or not all(type(size) is int and 0 <= size < _LARGEST_SIZE for size in shape):
-            raise ValueError(f"{printable(list(shape), 40)} is no shape")
+            raise ValueError(f"{printable(list(shape), 40)} is not a shape")
         leaves.append((str(path), tuple(shape), dtype))
     return tuple(leaves)

@@ -1,7 +1,7 @@
 """Reads, without TensorFlow, the ``NeuronOp`` nodes that the compiler of tensorflow-neuron wrote into a SavedModel.
 
 Such a node holds the binary for the hardware and, beside it, the part of the original graph that it was compiled from.
-Field numbers are those of TensorFlow's public protocol buffers. A byte of the file is read at most twice for each level
+Field numbers are those of TensorFlow's public protocol buffers. A byte of the file is read a few times for each level
 of messages around it, of which a dozen are read. Nodes, signatures and tensors are counted, since a message of two
 bytes becomes an object of a hundred (SPEC F2).
 """
@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from neuron_adapters.files.bounded_file import read_below
 from neuron_adapters.files.neff import Header, read_header
 from neuron_adapters.files.printable import damaged, printable
-from neuron_adapters.files.protobuf import WireError, fields, integer, integers, text, view
+from neuron_adapters.files.protobuf import WireError, each, fields, integer, integers, last, text, view
 from neuron_adapters.files.pure_operators import PURE_OPERATORS
 from neuron_adapters.files.record import MOST_DIMENSIONS, MOST_TENSORS, Leaf, cores
 
@@ -31,8 +32,9 @@ DTYPES = {
 }  # fmt: skip
 #: Some releases of the compiler removed constants of more than this many bytes from the graphs that they embedded.
 LARGE = 1024
-#: NeuronOps of a file; its signatures, its tags, the attributes of a node, the kinds of operators in a graph.
+#: NeuronOps of a file; its signatures, the attributes of a node, the kinds of operators in a graph.
 _MOST_NODES, _MOST_ENTRIES = 1 << 14, 1 << 12
+_EMPTY = memoryview(b"")
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,8 @@ class SavedModel:
     """The content of a SavedModel, as far as it is read here."""
 
     tensorflow: str
-    tags: tuple[str, ...]
     signatures: dict[str, tuple[tuple[Leaf, ...], tuple[Leaf, ...]]]
     nodes: tuple[NeuronNode, ...]
-    size: int
 
     @property
     def nc_count(self) -> int:
@@ -85,27 +85,22 @@ def load(path: str | os.PathLike[str], *, only_compiled: bool = False) -> SavedM
     """Read the SavedModel in a directory. ``only_compiled``: return None, without parsing, where it holds no NeuronOp.
     Raises ArtifactError for a damaged file, OSError for a missing one."""
     file = os.path.join(os.fspath(path), "saved_model.pb")
-    with open(file, "rb") as opened:
-        size = os.fstat(opened.fileno()).st_size
-        if size >= LARGEST:
-            raise damaged(f"{file} has {size} bytes, and a SavedModel has fewer than {LARGEST}.")
-        data = opened.read(size)
+    data = read_below(file, LARGEST, "a SavedModel")
     if only_compiled and OP.encode() not in data:
         return None
     try:
         model = loads(memoryview(data))
     except ValueError as error:
-        raise damaged(f"{file} is damaged, or no SavedModel: {error}.") from error
+        raise damaged(f"{file} is damaged, or not a SavedModel: {error}.") from error
     return None if only_compiled and not model.nodes else model
 
 
 def loads(data: memoryview) -> SavedModel:
     """Read the bytes of ``saved_model.pb``. Raises ValueError."""
     reading = _Reading()
-    for number, value in fields(data):
-        if number == 2:
-            reading.meta_graph(view(value))
-    return SavedModel(reading.tensorflow, tuple(reading.tags), reading.signatures, tuple(reading.nodes), len(data))
+    for graph in each(data, 2):
+        reading.meta_graph(view(graph))
+    return SavedModel(reading.tensorflow, reading.signatures, tuple(reading.nodes))
 
 
 class _Reading:
@@ -113,7 +108,6 @@ class _Reading:
 
     def __init__(self) -> None:
         self.tensorflow = ""
-        self.tags: list[str] = []
         self.signatures: dict[str, tuple[tuple[Leaf, ...], tuple[Leaf, ...]]] = {}
         self.nodes: list[NeuronNode] = []
         self._tensors = 0
@@ -122,7 +116,7 @@ class _Reading:
         """Read one more graph. Raises ValueError, also where the bounds are exceeded."""
         for number, value in fields(data):
             if number == 1:
-                self._info(view(value))
+                self.tensorflow = printable(text(last(view(value), 5))) or self.tensorflow
             elif number == 2:
                 for definition in _nodes(view(value)):
                     node = read_node(definition)
@@ -133,13 +127,6 @@ class _Reading:
                 sides = _signature(content)
                 self._count(*sides)
                 _limited(self.signatures, _MOST_ENTRIES, "signatures")[printable(key)] = sides
-
-    def _info(self, data: memoryview) -> None:
-        for number, content in fields(data):
-            if number == 4:
-                _limited(self.tags, _MOST_ENTRIES, "tags").append(printable(text(content)))
-            elif number == 5:
-                self.tensorflow = printable(text(content))
 
     def _count(self, *sides: Sequence[Leaf]) -> None:
         self._tensors += sum(map(len, sides))
@@ -160,16 +147,14 @@ def _nodes(graph: memoryview) -> Iterator[memoryview]:
         if number == 1 and _is_neuron(view(value)):
             yield view(value)
         elif number == 2:
-            for inner, function in fields(view(value)):
-                if inner != 1:
-                    continue
-                for place, node in fields(view(function)):
-                    if place == 3 and _is_neuron(view(node)):
+            for function in each(view(value), 1):
+                for node in each(view(function), 3):
+                    if _is_neuron(view(node)):
                         yield view(node)
 
 
 def _is_neuron(node: memoryview) -> bool:
-    return any(number == 2 and text(value) == OP for number, value in fields(node))
+    return OP in map(text, each(node, 2))
 
 
 def read_node(node: memoryview) -> NeuronNode:
@@ -182,7 +167,7 @@ def read_node(node: memoryview) -> NeuronNode:
         elif number == 5:
             key, content = _entry(value)
             _limited(attrs, _MOST_ENTRIES, "attributes of a node")[key] = content
-    binary = _bytes(attrs, "executable")
+    binary = last(attrs.get("executable", _EMPTY), 2)
     try:
         header = read_header(binary)
     except ValueError:
@@ -195,7 +180,7 @@ def read_node(node: memoryview) -> NeuronNode:
         batched=0 in axes,
         header=header,
         binary=binary,
-        graph=_bytes(attrs, "graph_def"),
+        graph=last(attrs.get("graph_def", _EMPTY), 2),
         definition=node,
         replicas=_replicas(attrs),
         nc_count=header.nc_count if header else cores(next((count for count in config[1::-1] if count > 0), 1)),
@@ -203,10 +188,7 @@ def read_node(node: memoryview) -> NeuronNode:
 
 
 def _replicas(attrs: dict[str, memoryview]) -> int | None:
-    for number, value in fields(attrs.get("_automatic_multicore", memoryview(b""))):
-        if number == 3:
-            return cores(integer(value))
-    return None
+    return next((cores(integer(value)) for value in each(attrs.get("_automatic_multicore", _EMPTY), 3)), None)
 
 
 def _leaves(attrs: dict[str, memoryview], kind: str) -> tuple[Leaf, ...]:
@@ -225,20 +207,11 @@ def _dtype(number: int) -> str:
 def _shape(data: memoryview) -> tuple[int, ...]:
     """-1 for a dimension that may vary."""
     sizes: list[int] = []
-    for number, value in fields(data):
-        if number == 2:
-            _limited(sizes, MOST_DIMENSIONS, "dimensions of a tensor").append(
-                next((integer(size) for inner, size in fields(view(value)) if inner == 1), 0)
-            )
+    for dimension in each(data, 2):
+        _limited(sizes, MOST_DIMENSIONS, "dimensions of a tensor").append(
+            next(map(integer, each(view(dimension), 1)), 0)
+        )
     return tuple(sizes)
-
-
-def _bytes(attrs: dict[str, memoryview], name: str) -> memoryview:
-    content = memoryview(b"")
-    for number, value in fields(attrs.get(name, content)):
-        if number == 2:
-            content = view(value)
-    return content
 
 
 def _numbers(attrs: dict[str, memoryview], name: str, kind: int = 3) -> list[int]:
@@ -251,18 +224,17 @@ def _numbers(attrs: dict[str, memoryview], name: str, kind: int = 3) -> list[int
 def _list(attrs: dict[str, memoryview], name: str, kind: int) -> Iterator[int | memoryview]:
     """The values of a list attribute. Raises ValueError for more than MOST_TENSORS."""
     count = 0
-    for number, value in fields(attrs.get(name, memoryview(b""))):
-        for inner, item in fields(view(value)) if number == 1 else ():
-            if inner == kind:
-                count += 1
-                if count > MOST_TENSORS:
-                    raise ValueError(f"the attribute {name} has more than {MOST_TENSORS} values")
-                yield item
+    for values in each(attrs.get(name, _EMPTY), 1):
+        for value in each(view(values), kind):
+            count += 1
+            if count > MOST_TENSORS:
+                raise ValueError(f"the attribute {name} has more than {MOST_TENSORS} values")
+            yield value
 
 
 def _entry(value: int | memoryview) -> tuple[str, memoryview]:
     """Key and value of an entry of a map."""
-    key, content = "", memoryview(b"")
+    key, content = "", _EMPTY
     for number, part in fields(view(value)):
         if number == 1:
             key = text(part)
@@ -294,38 +266,29 @@ def erased(graph: memoryview) -> str:
     more than 1024 bytes or none: where one of these has its value, those without are zeros.
     """
     first = ""
-    for number, value in fields(graph):
-        if number != 1:
-            continue
-        name, operator, tensor = "", "", memoryview(b"")
-        node = view(value)
-        for inner, content in fields(node):
-            if inner == 1:
-                name = text(content)
-            elif inner == 2:
-                operator = text(content)
-            elif inner == 5:
-                key, attr = _entry(content)
-                if key == "value":
-                    tensor = next((view(part) for place, part in fields(attr) if place == 8), tensor)
-        if operator != "Const":
+    for node in map(view, each(graph, 1)):
+        if _operator(node) != "Const":
             continue
         if len(node) > LARGE:
             return ""
-        first = first or (printable(name) if _is_erased(tensor) else "")
+        tensors = [last(attr, 8) for key, attr in map(_entry, each(node, 5)) if key == "value"]
+        if not first and tensors and _is_erased(tensors[-1]):
+            first = printable(text(last(node, 1)))
     return first
+
+
+def _operator(node: memoryview) -> str:
+    return text(last(node, 2))
 
 
 def operators(graph: memoryview) -> dict[str, int]:
     """How many nodes of each operator a GraphDef holds, except inputs and constants. Raises WireError."""
     counts: dict[str, int] = {}
-    for number, value in fields(graph):
-        if number == 1:
-            name = next((text(content) for inner, content in fields(view(value)) if inner == 2), "")
-            if name not in ("Placeholder", "Const", "NoOp", "Identity", "IdentityN"):
-                name = printable(name)
-                count = counts.get(name, 0)
-                (counts if count else _limited(counts, _MOST_ENTRIES, "kinds of operators"))[name] = count + 1
+    for node in each(graph, 1):
+        name = printable(_operator(view(node)))
+        if name not in ("Placeholder", "Const", "NoOp", "Identity", "IdentityN"):
+            count = counts.get(name, 0)
+            (counts if count else _limited(counts, _MOST_ENTRIES, "kinds of operators"))[name] = count + 1
     return dict(sorted(counts.items()))
 
 
@@ -337,13 +300,11 @@ def refused_operator(graph: memoryview) -> str:
     for number, value in fields(graph):
         if number == 1:
             nodes.append(view(value))
-        for inner, function in fields(view(value)) if number == 2 else ():  # the library
-            for kind, part in fields(view(function)) if inner == 1 else ():
-                if kind == 3:
-                    nodes.append(view(part))
-                elif kind == 1:  # the signature
-                    functions.update(text(content) for key, content in fields(view(part)) if key == 1)
-    used = (next((text(content) for key, content in fields(node) if key == 2), "") for node in nodes)
+        elif number == 2:  # the library
+            for function in map(view, each(view(value), 1)):
+                nodes += map(view, each(function, 3))
+                functions.update(text(last(view(signature), 1)) for signature in each(function, 1))
+    used = map(_operator, nodes)
     return next((printable(name) for name in used if name not in PURE_OPERATORS and name not in functions), "")
 
 

@@ -5,16 +5,16 @@ Nothing is unpickled or extracted: members are read where they lie.
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
-from neuron_adapters.files import metaneff, zips
+from neuron_adapters.files import bounded_file, metaneff, pickles, zips
+from neuron_adapters.files.bounded_file import Source
 from neuron_adapters.files.neff import Header, is_neff, read_header
-from neuron_adapters.files.pickles import PickledObject, read
+from neuron_adapters.files.pickles import PickledObject
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.record import Leaf
 
@@ -25,7 +25,6 @@ _DEBUG = ".debug_pkl"
 _BLOB = re.compile(r"(data|constants|tensors)/\d+")
 #: Compiled parts of a model; operators of the plug-in that its code calls.
 _MOST_PARTS, _MOST_OPERATORS = 1 << 12, 1 << 8
-_LONGEST_VERSION = 80
 _PIECE = 1 << 20
 
 
@@ -41,7 +40,6 @@ class Compiled:
     inputs: tuple[Leaf, ...]
     outputs: tuple[Leaf, ...]
     batched: bool
-    version: str
     nc_count: int
 
 
@@ -62,27 +60,30 @@ class Archive:
         return max((part.nc_count for part in self.compiled), default=1)
 
 
-def load(file: str | os.PathLike[str] | BinaryIO, source: str) -> Archive:
+def load(file: Source, source: str) -> Archive:
     """Read an archive. ``source``: its name in errors. Raises ArtifactError for a damaged file or another archive,
     OSError for a missing one."""
-    if isinstance(file, (str, os.PathLike)):
-        with open(file, "rb") as opened:
-            return load(opened, source)
-    try:
-        with zips.opened(file) as packed:
-            root, members = _members(packed)
-        code = {
-            name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")
-        }
-        if "data.pkl" not in members or not code:
-            raise ValueError("it has no data.pkl or no code")
-        operators = sorted(_operators(members))
-        return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
-    except zips.DAMAGED as error:
-        raise damaged(f"{source} is damaged, or no TorchScript archive: {one_line(error)}") from error
+    with bounded_file.opened(file) as opened:  # outside of try: a missing file is not a damaged one
+        try:
+            with zips.opened(opened) as packed:
+                return read(packed)
+        except zips.DAMAGED as error:
+            raise damaged(f"{source} is damaged, or not a TorchScript archive: {one_line(error)}") from error
 
 
-def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:
+def read(packed: zipfile.ZipFile) -> Archive:
+    """Read an archive that is open. Raises one of zips.DAMAGED."""
+    root, members = _members(packed)
+    code = {name: body.decode() for name, body in members.items() if name.startswith("code/") and name.endswith(".py")}
+    if "data.pkl" not in members or not code:
+        raise ValueError("it lacks data.pkl or code")
+    operators = sorted({operator.decode() for name in code for operator in _OPERATOR.findall(members[name])})
+    if len(operators) > _MOST_OPERATORS:
+        raise ValueError(f"its code calls more than {_MOST_OPERATORS} operators of the plug-in")
+    return Archive(root, members, code, tuple(operators), tuple(_compiled(members, bool(operators))))
+
+
+def mentions_operators(file: Source) -> bool:
     """Whether the code in an archive calls operators of the plug-in, a damaged one included. At most
     zips.MOST_UNPACKED bytes of code are looked at."""
     left = zips.MOST_UNPACKED
@@ -99,7 +100,7 @@ def mentions_operators(file: str | os.PathLike[str] | BinaryIO) -> bool:
     return False
 
 
-def check_debug_information(file: str | os.PathLike[str] | BinaryIO, source: str) -> None:
+def check_debug_information(file: Source, source: str) -> None:
     """Raise ArtifactError where the debug information in an archive is damaged, or would take PyTorch much memory to
     read, as it does when it is asked for a module's code (SPEC F2)."""
     try:
@@ -107,23 +108,21 @@ def check_debug_information(file: str | os.PathLike[str] | BinaryIO, source: str
             zips.check(packed)
             for entry in packed.infolist():
                 if entry.filename.endswith(_DEBUG):
-                    read(zips.read(packed, entry, entry.file_size))
+                    pickles.read(zips.read(packed, entry, entry.file_size))
     except zips.DAMAGED as error:
         raise damaged(f"{source} is damaged: its debug information cannot be read: {one_line(error)}.") from error
 
 
-def _holds(file: str | os.PathLike[str] | BinaryIO, text: bytes) -> bool:
+def _holds(file: Source, text: bytes) -> bool:
     """Whether a file has ``text`` in it as it is. False for what cannot be read."""
     try:
-        if isinstance(file, (str, os.PathLike)):
-            with open(file, "rb") as opened:
-                return _holds(opened, text)
-        file.seek(0)
-        before = b""
-        while piece := file.read(_PIECE):
-            if text in before + piece:
-                return True
-            before = piece[-len(text) :]
+        with bounded_file.opened(file) as opened:
+            opened.seek(0)
+            before = b""
+            while piece := opened.read(_PIECE):
+                if text in before + piece:
+                    return True
+                before = piece[-len(text) :]
     except (OSError, ValueError):
         return False
     return False
@@ -145,20 +144,14 @@ def _members(packed: zipfile.ZipFile) -> tuple[str, dict[str, bytes]]:
     return root, members
 
 
-def _operators(members: dict[str, bytes]) -> set[str]:
-    names: set[str] = set()
-    for name, body in members.items():
-        if name.startswith("code/") and name.endswith(".py"):
-            names.update(operator.decode() for operator in _OPERATOR.findall(body))
-    if len(names) > _MOST_OPERATORS:
-        raise ValueError(f"its code calls more than {_MOST_OPERATORS} operators of the plug-in")
-    return names
-
-
 def _compiled(members: dict[str, bytes], mentioned: bool) -> Iterator[Compiled]:
     """Yield the compiled parts: objects of the plug-in's class or, in files of its first releases, tensors of bytes."""
     described = _Texts(len(members["data.pkl"]))
-    objects = [pickled for pickled in _objects(read(members["data.pkl"])) if pickled.name.startswith(CLASSES)]
+    objects = [
+        item
+        for item in _walk(pickles.read(members["data.pkl"]), (PickledObject, tuple, list, dict))
+        if isinstance(item, PickledObject) and item.name.startswith(CLASSES)
+    ]
     if len(objects) > _MOST_PARTS:
         raise ValueError(f"it has more than {_MOST_PARTS} compiled parts")
     for pickled in objects:
@@ -185,7 +178,7 @@ class _Texts:
     def of(self, state: Any) -> list[bytes]:
         """Every text in an object's state, in order. Raises ValueError."""
         texts = []
-        for value in _texts(state):
+        for value in _walk(state, (tuple, list, dict)):
             self._left -= 1
             if self._left < 0:
                 raise ValueError("its compiled parts share more than the file holds")
@@ -205,45 +198,29 @@ class _Texts:
     def part(self, class_name: str, state: Any, texts: list[bytes]) -> Compiled:
         """Describe a part. Raises ValueError where its binary is not a NEFF."""
         binary = next((text for text in texts if is_neff(text)), b"")
-        header, table, version = None, None, ""
+        header = None
         if binary:
             header = self._headers.get(id(binary)) or read_header(binary)
             self._headers[id(binary)] = header
-        for text in texts:
-            if text is binary:
-                continue
-            if table is None and (parsed := self.table(text)) is not None:
-                table = parsed
-            elif len(text) < _LONGEST_VERSION and text.isascii() and not version:
-                version = printable(text.decode())
+        table = next(filter(None, (self.table(text) for text in texts if text is not binary)), None)
         count = header.nc_count if header else (table.nc_count if table and table.nc_count else 1)
         inputs, outputs, batched = (table.inputs, table.outputs, table.batched) if table else ((), (), False)
-        return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, version, count)
+        return Compiled(class_name, state, header, len(binary), inputs, outputs, batched, count)
 
 
-def _objects(value: Any) -> Iterator[PickledObject]:
-    """Yield every object in a pickle's value once."""
+def _walk(value: Any, containers: tuple[type, ...]) -> Iterator[Any]:
+    """Yield ``value`` and all that is in its ``containers``, in order and each container once."""
     seen, pending = set(), [value]
     while pending:
         item = pending.pop()
-        if id(item) in seen or not isinstance(item, (PickledObject, tuple, list, dict)):
-            continue
-        seen.add(id(item))
-        if isinstance(item, PickledObject):
-            yield item
-            pending += [item.arguments, item.state]
-        else:
-            pending += reversed(list(item.values()) if isinstance(item, dict) else list(item))
-
-
-def _texts(value: Any) -> Iterator[Any]:
-    """Yield every value in an object's state in order, visiting each container once."""
-    seen, pending = set(), [value]
-    while pending:
-        item = pending.pop()
-        if not isinstance(item, (tuple, list, dict)):
-            yield item
-        elif id(item) not in seen:
+        if isinstance(item, containers):
+            if id(item) in seen:
+                continue
             seen.add(id(item))
-            yield None
-            pending += reversed(list(item.values()) if isinstance(item, dict) else list(item))
+            if isinstance(item, PickledObject):
+                pending += [item.arguments, item.state]
+            elif isinstance(item, dict):
+                pending += reversed(item.values())
+            elif isinstance(item, (list, tuple)):
+                pending += reversed(item)
+        yield item

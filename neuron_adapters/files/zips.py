@@ -15,6 +15,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from neuron_adapters.files import bounded_file
+from neuron_adapters.files.bounded_file import Source
+
 #: What opening and reading a damaged archive raises.
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, RuntimeError,
@@ -31,14 +34,13 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @contextlib.contextmanager
-def opened(file: str | os.PathLike[str] | BinaryIO) -> Iterator[zipfile.ZipFile]:
+def opened(file: Source) -> Iterator[zipfile.ZipFile]:
     """An archive with at most MOST_MEMBERS members. Raises one of DAMAGED."""
-    with contextlib.ExitStack() as stack:
-        source = stack.enter_context(open(file, "rb")) if isinstance(file, (str, os.PathLike)) else file
+    with bounded_file.opened(file) as source:
         guarded = _Guarded(source)
-        packed = stack.enter_context(zipfile.ZipFile(guarded))
-        guarded.opening = False
-        yield packed
+        with zipfile.ZipFile(guarded) as packed:
+            guarded.opening = False
+            yield packed
 
 
 def check(packed: zipfile.ZipFile) -> None:
@@ -50,13 +52,13 @@ def check(packed: zipfile.ZipFile) -> None:
     if sum(entry.compress_size for entry in entries) > file.tell():
         raise ValueError("its members are longer than the file")
     if sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED) > MOST_UNPACKED:
-        raise ValueError("it unpacks to more than code can be")
+        raise ValueError(f"it unpacks to more than {MOST_UNPACKED} bytes")
 
 
 def read(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
     """A member's bytes, or the first ``most`` of them. Raises one of DAMAGED."""
     if entry.compress_type not in _METHODS:
-        raise ValueError(f"{entry.filename} is packed in a way that PyTorch does not know")
+        raise ValueError(f"{entry.filename} is packed by a method that PyTorch does not read")
     with packed.open(entry) as member:
         return member.read(min(most, entry.file_size))
 

@@ -9,7 +9,6 @@ import shutil
 import sys
 import warnings
 from collections.abc import MutableMapping, Sequence
-from typing import NoReturn
 
 import neuron_adapters
 from neuron_adapters.run import export
@@ -21,8 +20,8 @@ neuron-run [OPTIONS] SCRIPT [ARGS]
        neuron-run [OPTIONS] -c CODE [ARGS]
        neuron-run [OPTIONS] COMMAND [ARGS]"""
 EPILOG = """\
-SCRIPT, -m, -c and - (standard input) are as for python. COMMAND is any program on PATH; Python processes that it
-starts are served. What follows SCRIPT is the script's own.
+SCRIPT, -m, -c and - (standard input) are as for python. COMMAND is any program on PATH; the Python processes that
+it starts are served, too. Arguments after SCRIPT go to the script.
 
 In the script, and in each Python process that it starts,
   import torch_neuron, torch.neuron, torch_neuronx, tensorflow.neuron, tensorflow_neuron, mx_neuron   work,
@@ -36,7 +35,7 @@ examples:
   neuron-run --instance inf1.24xlarge -m pytest tests
   neuron-run --cores 2 -m gunicorn --workers 4 app:app     two for each worker
 
-exit code: the script's own; 2 where these arguments are wrong
+exit code: the script's; 2 if these arguments are wrong
 """
 #: Options that take a value, and the variables they stand for.
 _VARIABLES = {
@@ -54,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     options, unknown = parser.parse_known_args(own)
     if unknown:
         parser.error(
-            f"unrecognized arguments: {' '.join(unknown)}. Python's own go to it: python -u -m neuron_adapters ..."
+            f"unrecognized arguments: {' '.join(unknown)}. Options of Python go first: python -u -m neuron_adapters ..."
         )
     if not target:
         parser.error("there is nothing to run: name a SCRIPT, -m MODULE or a COMMAND")
@@ -70,7 +69,11 @@ def run(arguments: Sequence[str]) -> int:
     export(environ)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return _start(program, environ)
+    try:
+        os.execve(program[0], program, environ)  # noqa: S606 - the user's own command
+    except OSError as error:
+        print(f"{PROGRAM}: {program[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 126
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--instance", metavar="TYPE",
-        help="what this machine emulates: inf1.6xlarge (the default), inf2.48xlarge, ..., host for one NC a CPU, or a "
-        "number of NCs",
+        help="instance to emulate: inf1.6xlarge (the default), inf2.48xlarge, ..., host for one NeuronCore a CPU, or a "
+        "number of NeuronCores",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -115,7 +118,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace, environ
     if options.trace is not None:
         folder = os.path.dirname(environ[_VARIABLES["--trace"]])
         if not os.path.isdir(folder) or not options.trace or os.path.isdir(options.trace):
-            parser.error(f"--trace {options.trace!r}: is no file in a directory that is there")
+            parser.error(f"--trace {options.trace!r}: is not a file in an existing directory")
     if any(value is not None for value in (options.instance, options.cores, options.visible)):
         from neuron_rt import Config, NeuronConfigError
 
@@ -149,13 +152,13 @@ def _program(parser: argparse.ArgumentParser, target: Sequence[str], flags: Sequ
     if first[0] != "-" and not _is_python(first):
         command = shutil.which(first)
         if command is None:
-            parser.error(f"there is no script {first!r}, and no command of that name on PATH")
+            parser.error(f"{first!r} is neither a script nor a command on PATH")
         return [command, *target[1:]]
     if not sys.executable:
-        parser.error("this Python does not know its own program, sys.executable")
+        parser.error("this Python does not know its own path: sys.executable is empty")
     if sys.flags.ignore_environment or sys.flags.no_site:
         parser.error(
-            "python -E, -I and -S keep it from working: it reaches the script through the environment and site"
+            "python -E, -I and -S cannot be used: neuron-run reaches the script through the environment and site"
         )
     return [sys.executable, *flags, *target]
 
@@ -174,16 +177,3 @@ def _is_python(path: str) -> bool:
     except OSError:  # Python says so
         return True
     return not head.startswith(b"\x7fELF") and (not head.startswith(b"#!") or b"python" in head)
-
-
-def _start(program: list[str], environ: MutableMapping[str, str]) -> int:
-    """Become ``program``."""
-    try:
-        _become(program, environ)
-    except OSError as error:
-        print(f"{PROGRAM}: {program[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return 126
-
-
-def _become(program: list[str], environ: MutableMapping[str, str]) -> NoReturn:
-    os.execve(program[0], program, environ)  # noqa: S606 - the user's own command

@@ -2,7 +2,7 @@
 not import; what is really installed always comes first (SPEC H3, H4).
 
 Two finders stand in ``sys.meta_path``: the first sees frameworks being imported and lets the adapter's hooks in once
-they are complete; the last answers for names that nobody else has.
+they are complete; the last answers for names that no other finder knows.
 
 Every Python under ``neuron-run`` imports this module when it starts, so it brings next to nothing along.
 """
@@ -134,7 +134,7 @@ def _reason(adapter: str, error: ImportError) -> str:
 
 
 class Last:
-    """Answers for the plug-ins' names, and for ``mxnet``, where nobody else does; and for their distributions."""
+    """Answers for the plug-ins' names, and for ``mxnet``, where no other finder does; and for their distributions."""
 
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
@@ -152,7 +152,7 @@ class Last:
 
 
 class Provider:
-    """A loader whose module is one that is there already. ``neuron_adapters`` tells the hooks that it is no plug-in."""
+    """A loader whose module exists already. ``neuron_adapters`` tells the hooks that this is not a plug-in."""
 
     neuron_adapters = True
 

@@ -17,8 +17,8 @@ MARKS = {"torch": "jit", "tensorflow": "saved_model", "mxnet": "symbol"}
 #: A framework whose import may be part of another's: it is hooked when the last of these is complete.
 TOGETHER = {"tensorflow": ("tensorflow", "keras", "tf_keras")}
 
-#: Import names that an adapter provides where nobody else does. ``torch.neuron``, ``tensorflow.neuron`` and what is
-#: below all of them are there as soon as the adapter is.
+#: Import names that an adapter provides where no installed package does. ``torch.neuron``, ``tensorflow.neuron`` and
+#: what is below all of them are there as soon as the adapter is.
 PROVIDED = {
     "torch_neuron": "neuron_adapters.torch",
     "torch_neuronx": "neuron_adapters.torch",

@@ -17,7 +17,7 @@ _OURS = tuple(
 
 
 def shorten() -> None:
-    """Leave our frames out of what Python prints of uncaught exceptions, where nobody else prints them."""
+    """Leave our frames out of what Python prints of uncaught exceptions, unless another hook prints them."""
     if sys.flags.dev_mode:
         return
     if sys.excepthook is sys.__excepthook__:
@@ -38,7 +38,7 @@ def _thread_excepthook(args: Any) -> None:
 
 
 def _shorten(error: BaseException) -> None:
-    """Do so with an exception and all that it hangs together with."""
+    """Leave our frames out of an exception, its causes and contexts."""
     errors: list[BaseException] = [error]
     for entry in errors:
         entry.__traceback__ = _without_ours(entry.__traceback__)

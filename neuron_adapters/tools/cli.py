@@ -1,4 +1,4 @@
-"""``neuron-adapters``: the commands for people who set up or look into models on NeuronCores.
+"""``neuron-adapters``: commands that set up and examine models on NeuronCores.
 
 Each command is a module of its own, imported when it is asked for.
 """
@@ -12,14 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from neuron_adapters import __version__
-from neuron_adapters.tools.shared.terminal import ending, say
 
 PROGRAM = "neuron-adapters"
 #: Name of the command, its module, and what it is for.
 COMMANDS = {
-    "doctor": ("neuron_adapters.tools.doctor", "what is installed, set and taken, and what is wrong with it"),
-    "plan": ("neuron_adapters.tools.plan", "where models would land, before anything is loaded"),
-    "inspect": ("neuron_adapters.tools.inspect", "what a compiled file is: its graph, inputs, outputs, NeuronCores"),
+    "doctor": ("neuron_adapters.tools.doctor", "check the installation, the variables and the machine"),
+    "plan": ("neuron_adapters.tools.plan", "draw where models would land, before anything is loaded"),
+    "inspect": ("neuron_adapters.tools.inspect", "show what is in a compiled file: inputs, outputs, NeuronCores"),
     "share": ("neuron_adapters.tools.share", "make a state directory that several users share"),
 }
 EPILOG = f"""\
@@ -34,7 +33,7 @@ examples:
   {PROGRAM} inspect model.pt
   sudo {PROGRAM} share /srv/neuron
 
-What runs at this moment: neuron-ls.
+neuron-ls shows what runs at this moment.
 """
 
 
@@ -43,35 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
-        description="Look into models on emulated NeuronCores.",
+        description="Set up and examine models on emulated NeuronCores.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        add_help=False,
     )
-    parser.add_argument("-h", "--help", action="store_true", help="show this text")
-    parser.add_argument("--version", action="store_true", help="show the version")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = words[0] if words else "-"
-    if command in COMMANDS:
-        return int(importlib.import_module(COMMANDS[command][0]).main(words[1:]))
-    if not command.startswith("-"):
+    command = words[0] if words else ""
+    if command not in COMMANDS:
+        if command.startswith("-"):
+            parser.parse_args(words)
         near = difflib.get_close_matches(command, COMMANDS, n=1)
-        meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(COMMANDS)}."
-        parser.error(f"there is no command {command!r}.{meant}")
-    options = parser.parse_args(words)
-    if options.version:
-        return ending(PROGRAM, lambda: _say(f"{PROGRAM} {__version__}"))
-    if options.help:
-        return ending(PROGRAM, lambda: _say(parser.format_help().rstrip()))
-    parser.print_usage(sys.stderr)
-    sys.stderr.write(f"{PROGRAM}: error: give a command: {', '.join(COMMANDS)}; or --help\n")
-    return 2
-
-
-def _say(text: str) -> int:
-    say(text)
-    return 0
+        problem = f"unknown command {command!r}." if command else "a command is missing."
+        hint = f"Did you mean {near[0]}?" if near else f"Commands: {', '.join(COMMANDS)}."
+        parser.error(f"{problem} {hint}")
+    return int(importlib.import_module(COMMANDS[command][0]).main(words[1:]))
 
 
 if __name__ == "__main__":

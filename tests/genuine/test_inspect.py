@@ -23,7 +23,8 @@ import neuron_adapters.torch
 from neuron_adapters.files.inspect import look
 from neuron_adapters.files.neff import neff
 from neuron_adapters.mx._compile import compile_symbol
-from neuron_adapters.tools.inspect import main, size
+from neuron_adapters.tools.inspect import main
+from neuron_adapters.tools.shared.text import size
 from neuron_rt import ArtifactError
 
 from archives import new_style, old_style, write  # isort: skip
@@ -177,7 +178,7 @@ def test_names_in_files_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest
 
 
 def test_sizes() -> None:
-    assert [size(one) for one in (0, 1023, 1024, 1 << 20, 5 << 40)] == ["0 bytes", "1023 bytes", "1.0 KB", "1.0 MB", "5120.0 GB"]
+    assert [size(one) for one in (0, 1023, 1024, 1 << 20, 5 << 40)] == ["0 B", "1 KB", "1 KB", "1 MB", "5 TB"]
 
 
 def test_unreadable(tmp_path: Path, simple: Path) -> None:

@@ -179,7 +179,7 @@ def test_golden(
         ({"NEURON_ADAPTERS_INSTANCE": "4"}, "2 -f mx --start 3", "(NRT status 9).* Valid starts for it: 0 to 2"),
         ({"NEURONCORE_GROUP_SIZES": "[1,1,1]"}, "2 -f mx --start 1", "(NRT status 9).* group 1 has 1"),
         ({"NEURON_RT_VISIBLE_CORES": ""}, "1", "this process sees 0"),
-        ({"NEURONCORE_GROUP_SIZES": "2,2", "NEURON_RT_VISIBLE_CORES": "0-3"}, "1 -f mx --start 0", "a group and an NC"),
+        ({"NEURONCORE_GROUP_SIZES": "2,2", "NEURON_RT_VISIBLE_CORES": "0-3"}, "1 -f mx --start 0", "a group or an NC"),
         ({}, "2 --start 8", "start_nc=8 is not a visible NeuronCore: 0 to 7"),
         ({}, "2 --replicas 5", "nc_count=10 is not a number of visible NeuronCores: 1 to 8"),
         ({}, "9", "needs 9 consecutive"),
@@ -287,7 +287,7 @@ def test_cpus_in_turn(run: Run) -> None:
     said = json.loads(run("4,1,1", "--cpus", "4", "--cores", "6", "-j"))
     (found,) = (one for one in said["findings"] if one["kind"] == "same_cpus")
     assert found["models"] == ["A", "B", "C"]
-    assert "(0-1)" in found["text"] and "6 NeuronCores stand on 4 CPUs" in found["text"]
+    assert "(0-1)" in found["text"] and "6 NeuronCores share 4 CPUs" in found["text"]
     assert [one["cpus"] for one in said["models"]] == [[0, 1, 2, 3], [0], [1]]
     assert "same_cpus" not in findings(run("4,1,1", "--cpus", "8", "--cores", "6", "-j"))
     assert "same_cpus" not in findings(run("2,2", "--cpus", "4", "--cores", "2", "-j"))
@@ -451,15 +451,15 @@ def test_svg_of_any_name(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("0", "'0' is no model"), ("4097", "is no model"), ("two", "'two' is no model"), ("2,,3", "'' is no model"),
-        ("0x2", "is no model"), ("-1", "'-1' is no model"), ("5000x1", "more than 4096 models"), ("\x1b[2J:1", "is no name"),
+        ("0", "'0' is not a model"), ("4097", "is not a model"), ("two", "'two' is not a model"), ("2,,3", "'' is not a model"),
+        ("0x2", "is not a model"), ("-1", "'-1' is not a model"), ("5000x1", "more than 4096 models"), ("\x1b[2J:1", "is not a name"),
         ("2 --start 1,2", "2 for 1 model"), ("2 --start one", "'one' is neither a NeuronCore index nor '.'"),
-        ("2 --start 1 -f tf", "TensorFlow has no call"), ("1 --replicas 2 -f mx", "MXNet has no call"),
+        ("2 --start 1 -f tf", "TensorFlow cannot choose"), ("1 --replicas 2 -f mx", "MXNet cannot replicate"),
         ("2 --replicas 2 -f tf", "models of one NeuronCore"), ("1 --replicas 0", "'0' is neither a number from 1 nor 'all'"),
-        ("1,1,1 --replicas 1,2", "2 for 3 models"), ("1 --start 0 --replicas all", "says another start"),
+        ("1,1,1 --replicas 1,2", "2 for 3 models"), ("1 --start 0 --replicas all", "so --start cannot be given with it"),
         ("1 --cores 9", "--cores='9': asks for more NeuronCores"), ("1 --visible 0,0", "--visible='0,0': names a"),
         ("1 --groups 9x1", "--groups='9x1': asks for 9 groups"), ("1 --instance inf9", "--instance='inf9': is not"),
-        ("1 --cpus 0", "no number of CPUs"), ("1 -f jax", "invalid choice"), ("1 --nope", "unrecognized"), ("", "required"),
+        ("1 --cpus 0", "not a number of CPUs"), ("1 -f jax", "invalid choice"), ("1 --nope", "unrecognized"), ("", "required"),
     ],
 )  # fmt: skip
 def test_wrong_arguments(run: Run, words: str, says: str) -> None:

@@ -290,7 +290,7 @@ def test_missing_extra(env: dict[str, str], missing: str, words: list[str]) -> N
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == (
-        f"neuron-top: it needs the package {missing}, which is not installed: pip install 'neuron-adapters[tools]'\n"
+        f"neuron-top: needs the package {missing}, which is not installed: pip install 'neuron-adapters[tools]'\n"
     )
 
 
@@ -562,7 +562,7 @@ def test_port_that_is_taken(env: dict[str, str], top: Top) -> None:
     try:
         port = url.rpartition(":")[2].rstrip("/")
         said = top("--web", "--port", port, code=1).stderr
-        assert said == f"neuron-top: port {port} of 127.0.0.1 cannot be had (Address already in use); choose another one with --port\n"
+        assert said == f"neuron-top: port {port} of 127.0.0.1 cannot be used (Address already in use); choose another with --port\n"
     finally:
         server.kill()
         server.communicate()

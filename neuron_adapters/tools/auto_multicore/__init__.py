@@ -6,8 +6,9 @@ import argparse
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
+
+from neuron_adapters.tools.shared.terminal import INTERRUPTED, fail, say
 
 PROGRAM = "tf-neuron-auto-multicore"
 EPILOG = """\
@@ -44,12 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _scratch(os.path.dirname(os.path.abspath(options.new_model_dir))) as scratch:
             _convert(parser, options, scratch)
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
-        return 130
+        return fail(PROGRAM, "interrupted", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - whatever it is, one line says it
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        print(f"{PROGRAM}: {reason[0]}", file=sys.stderr)  # noqa: T201
-        return 1
+        return fail(PROGRAM, reason[0])
     return 0
 
 
@@ -70,7 +69,7 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
     most = config.instance.nc_count
     if not 1 <= options.num_cores <= most:
         parser.error(
-            f"--num_cores {options.num_cores}: {config.instance.name} has NeuronCores for 1 to {most} replicas; "
+            f"--num_cores {options.num_cores}: {config.instance.name} has room for 1 to {most} replicas; "
             "NEURON_ADAPTERS_INSTANCE chooses another instance"
         )
     if os.path.exists(options.new_model_dir) and not _is_empty(options.new_model_dir):
@@ -78,9 +77,9 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
             parser.error("--new_model_dir is MODEL_DIR itself: name another directory")
         if not _is_replaceable(options.new_model_dir):
             parser.error(
-                f"--new_model_dir {options.new_model_dir}: exists, and is not just a SavedModel that may be replaced"
+                f"--new_model_dir {options.new_model_dir}: exists and is not just a SavedModel, so it is not replaced"
             )
-    _say(f"reading {options.model_dir} (TensorFlow takes a few seconds to start)")
+    say(f"{PROGRAM}: reading {options.model_dir} (TensorFlow takes a few seconds to start)")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from neuron_adapters.tf import _compile, _open_saved_model
 
@@ -88,14 +87,14 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
     if aws_compiled is None:
         artifact = _open_saved_model.read(options.model_dir, config)
         _compile.check_single(artifact.record.pipeline_cores, options.model_dir)
-        _say(f"writing {options.new_model_dir}")
+        say(f"{PROGRAM}: writing {options.new_model_dir}")
         artifact.of_replicas(options.num_cores).save(scratch)
     else:
         _compile.check_single(aws_compiled.nc_count, options.model_dir)
-        _say(f"writing {options.new_model_dir}")
+        say(f"{PROGRAM}: writing {options.new_model_dir}")
         _open_saved_model.copy_for_replicas(options.model_dir, scratch, options.num_cores)
     _replace(options.new_model_dir, scratch)
-    _say(f"done: calls of {options.new_model_dir} will run on {options.num_cores} NeuronCore(s) in turn")
+    say(f"{PROGRAM}: done: calls of {options.new_model_dir} will run on {options.num_cores} NeuronCore(s) in turn")
 
 
 def _replace(target: str, finished: str) -> None:
@@ -115,7 +114,3 @@ def _is_replaceable(path: str) -> bool:
 
 def _is_empty(path: str) -> bool:
     return os.path.isdir(path) and not os.listdir(path)
-
-
-def _say(text: str) -> None:
-    print(f"{PROGRAM}: {text}", flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""``neuron-adapters doctor``: says what is installed, set and taken, what it means, and what is wrong with it.
+"""``neuron-adapters doctor``: checks the installation, the variables and the machine, and says what is wrong.
 
 It starts no runtime and takes no NeuronCores. It imports each framework in a process of its own.
 """
@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import textwrap
 from collections.abc import Sequence
 
 from neuron_adapters.tools.doctor._examination import Findings, examine
 from neuron_adapters.tools.doctor._installed import PARTS, try_all
-from neuron_adapters.tools.shared.terminal import ending, parser_of, say, terminal_width
+from neuron_adapters.tools.shared.terminal import ending, parser_of, say, terminal_width, whole_number
 
 PROGRAM = "neuron-adapters doctor"
 EPILOG = """\
 marks:
   [ok]    as it should be
-  [--]    not there, or without an effect: nothing has to be done
-  [!!]    wrong; the line says what would be right
+  [--]    absent, or without effect: nothing has to be done
+  [!!]    wrong; the line says how to fix it
 
 exit codes:
   0 nothing is wrong, 1 something is, 2 the arguments are wrong
@@ -39,12 +38,10 @@ _NAME = 12  # columns of the names on the left
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = parser_of(
-        PROGRAM, "Say what is installed, what is set and what it means, and what is wrong with it.", EPILOG
-    )
+    parser = parser_of(PROGRAM, "Check the installation, the variables and the machine, and say what is wrong.", EPILOG)
     parser.add_argument("-j", "--json", action="store_true", help="JSON for scripts")
     parser.add_argument(
-        "--timeout", type=_seconds, default=_PATIENCE, metavar="SECONDS",
+        "--timeout", type=whole_number("a number of seconds", 1, 9999), default=_PATIENCE, metavar="SECONDS",
         help=f"how long a framework may take to load (default: {_PATIENCE})",
     )  # fmt: skip
     options = parser.parse_args(arguments)
@@ -55,12 +52,6 @@ def _show(options: argparse.Namespace) -> int:
     findings = examine(try_all(PARTS, options.timeout))
     say(json.dumps({**findings.data, "problems": findings.problems}, indent=4) if options.json else _text(findings))
     return 1 if findings.problems else 0
-
-
-def _seconds(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1")
-    return int(text)
 
 
 def _text(findings: Findings) -> str:
@@ -80,5 +71,5 @@ def _text(findings: Findings) -> str:
             ) or [head.rstrip()]  # fmt: skip
         parts.append("")
     count = len(findings.problems)
-    parts.append("All is well." if not count else f"{count} thing{'s are' if count > 1 else ' is'} wrong: see [!!].")
+    parts.append(f"{count} problem{'s' * (count > 1)}: see [!!]." if count else "No problems.")
     return "\n".join(parts)

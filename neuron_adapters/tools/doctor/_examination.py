@@ -14,9 +14,13 @@ from neuron_adapters import __version__
 from neuron_adapters.tools.doctor._host import Limits, StateDirectory, limits_of, map_of, state_of
 from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, shadows, version_of
 from neuron_adapters.tools.doctor._variables import Variable, conflicts_of, variables_of
-from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory
-from neuron_adapters.tools.shared.text import ranges
-from neuron_rt import INSTANCE, STATE_DIR, Config, NeuronError, Owner, cpus_of_ncs, listed, owned, owners
+from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory, read_environment
+from neuron_adapters.tools.shared.text import ranges, size
+from neuron_rt import Config, NeuronError, Owner, owners
+from neuron_rt.config import INSTANCE, STATE_DIR
+from neuron_rt.instance import cpus_of_ncs
+from neuron_rt.ownership import owned
+from neuron_rt.placement import listed
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,14 @@ def examine(trials: Sequence[Trial]) -> Findings:
 
 def _config() -> tuple[Config, str]:
     """Read the instance and the state directory, each if it is valid: the rest of the report needs them."""
-    env = {name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ}
     try:
-        return Config.read(env), ""
+        return read_environment(), ""
     except NeuronError as error:
-        for name in (INSTANCE, STATE_DIR):
-            rest = {other: value for other, value in env.items() if other != name}
-            try:
-                return Config.read(rest), str(error)
-            except NeuronError:
-                continue
-        return Config.read({}), str(error)
+        wrong = str(error)
+    for name in (STATE_DIR, INSTANCE):
+        with contextlib.suppress(NeuronError):
+            return read_environment(name), wrong
+    return Config.read({}), wrong
 
 
 def _versions(findings: Findings) -> None:
@@ -128,12 +129,12 @@ def _instance(findings: Findings, config: Config, limits: Limits) -> None:
     if mask and set(mask) >= set(cpus):
         lines.append(Line("ok", f"this process may use all {len(cpus)} CPUs ({ranges(cpus)})", "mask"))
     elif mask:
-        text = f"this process may use CPUs {ranges(mask)} of {ranges(cpus)} only: NeuronCores on others share those"
+        text = f"this process may use only CPUs {ranges(mask)} of {ranges(cpus)}: NeuronCores on others share those"
         lines.append(Line("note", text, "mask"))
     lines.append(Line(*_quota(limits, len(cpus)), name="cgroup"))
     memory = machine_memory()
-    share = f", {_gigabytes(limits.memory)} of it for this cgroup" if limits.memory is not None else ""
-    lines.append(Line("ok", f"{_gigabytes(memory)} of memory{share}", "memory"))
+    share = f", {size(limits.memory)} of it for this cgroup" if limits.memory is not None else ""
+    lines.append(Line("ok", f"{size(memory)} of memory{share}", "memory"))
     findings.add(
         "Instance", lines,
         instance={
@@ -148,9 +149,9 @@ def _instance(findings: Findings, config: Config, limits: Limits) -> None:
 
 def _quota(limits: Limits, cpus: int) -> tuple[str, str]:
     if limits.cpus is None or limits.cpus >= cpus:
-        return "ok", "no limit of CPU time below the CPUs"
+        return "ok", "CPU time is not limited"
     text = (
-        f"CPU time for {limits.cpus:.3g} of {cpus} CPUs: models that run side by side are throttled together. "
+        f"CPU time for {limits.cpus:.3g} of {cpus} CPUs: models that run in parallel are throttled together. "
         "A cpuset (docker run --cpuset-cpus) shares better than a quota (--cpus)"
     )
     return "note", text
@@ -170,19 +171,19 @@ def _owners(findings: Findings, config: Config) -> None:
     said = {_plain(owner.record.get("instance")) for owner in living}
     if said - {config.instance.name}:
         lines.append(Line(
-            "problem", f"processes run on {', '.join(sorted(said))}, and this environment says {config.instance.name}: "
-            f"all should have the same {INSTANCE}", "instance",
+            "problem", f"processes run on {', '.join(sorted(said))}, but {INSTANCE} here is {config.instance.name}: "
+            "set it to the same value everywhere", "instance",
         ))  # fmt: skip
     silent = sorted(taken - {nc for owner in living for nc in owner.ncs})
     if silent:
-        lines.append(Line("note", f"{listed(tuple(silent))}: the owner has not published itself", "process"))
+        lines.append(Line("note", f"{listed(tuple(silent))}: the owner has not published its record", "process"))
     free = config.instance.nc_count - len(taken)
     if not problem:
         lines.append(Line("ok", f"{free} of {config.instance.nc_count} NeuronCores are free", "free"))
     lines.append(Line("problem", problem, "state") if problem else Line(*_state(state), name="state"))
     if state.locks is False:
         lines.append(Line(
-            "problem", f"the file system of {state.path} takes no locks: set {STATE_DIR} to a local directory", "locks"
+            "problem", f"the file system of {state.path} lacks locks: set {STATE_DIR} to a local directory", "locks"
         ))  # fmt: skip
     findings.add(
         "Who owns which NeuronCores", lines,
@@ -196,13 +197,13 @@ def _owners(findings: Findings, config: Config) -> None:
 
 def _plain(name: object) -> str:
     """Check what another process says is the name of its instance."""
-    return name if isinstance(name, str) and len(name) < 40 and name.isprintable() else "what is no instance"
+    return name if isinstance(name, str) and len(name) < 40 and name.isprintable() else "an invalid instance"
 
 
 def _state(state: StateDirectory) -> tuple[str, str]:
-    locks = {True: "its file system takes locks", False: "", None: "whether its file system takes locks is not known"}
+    locks = {True: "its file system supports locks", False: "", None: "locks of its file system: unknown"}
     if not state.mode:
-        return "ok", f"{state.path} is made at the first load; {locks[state.locks]}".removesuffix("; ")
+        return "ok", f"{state.path} will be made at the first load; {locks[state.locks]}".removesuffix("; ")
     return "ok", f"{state.path} ({state.mode}, user {state.owner}); {locks[state.locks]}".removesuffix("; ")
 
 
@@ -212,13 +213,9 @@ def _variables(findings: Findings, variables: Sequence[Variable], conflicts: Seq
     if not variables:
         lines.append(Line("ok", "none is set: a process takes all NeuronCores of the instance"))
     if wrong:
-        lines.append(Line("note", "a wrong instance or state directory counts as not set above"))
+        lines.append(Line("note", "above, an invalid instance or state directory counts as not set"))
     findings.add(
         "Variables", lines,
         variables=[asdict(variable) for variable in variables],
         conflicts=list(conflicts),
     )  # fmt: skip
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.3g} GB"

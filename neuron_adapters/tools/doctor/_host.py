@@ -17,7 +17,7 @@ from neuron_rt import Config, cpus_of_ncs
 _LINES = 4
 _EACH = 4  # NCs on a line
 _FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
-_NOBODYS = 1 << 39  # a byte of the lock file that means nothing
+_UNUSED_BYTE = 1 << 39  # of the lock file, for no NC
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Limits:
 
 
 def map_of(config: Config) -> list[str]:
-    """Say which CPUs stand behind which NCs, in a few lines however many there are."""
+    """Say which CPUs are behind which NCs, in a few lines however many there are."""
     cpus = sorted(cpu.index for cpu in config.cpus)
     count = config.instance.nc_count
     if not cpus:
-        return ["nobody knows which CPUs there are: nothing is tied to any"]
+        return ["the CPUs of this machine are not known, so models are not bound to any"]
     if count > len(cpus):
         if len(cpus) == 1:
-            return [f"all {count} NeuronCores stand on CPU {cpus[0]}, and share it"]
+            return [f"all {count} NeuronCores share CPU {cpus[0]}"]
         shares = f"NC0, NC{len(cpus)}, NC{2 * len(cpus)}, ..." if count > 2 * len(cpus) else f"NC0 and NC{len(cpus)}"
         return [f"{count} NeuronCores on {len(cpus)} CPUs ({ranges(cpus)}) in turn: {shares} share CPU {cpus[0]}"]
     behind = cpus_of_ncs(count, config.cpus)
@@ -47,7 +47,7 @@ def map_of(config: Config) -> list[str]:
     rows = [cells[first : first + _EACH] for first in range(0, len(cells), _EACH)]
     lines = ["CPU " + "".join(cell.ljust(width) for cell in row).rstrip() for row in rows]
     left = sorted(set(cpus) - frozenset[int]().union(*behind))
-    return [*lines, *([f"CPU {ranges(left)}: behind no NeuronCore, they do not divide evenly"] if left else [])]
+    return [*lines, *([f"CPU {ranges(left)}: not used, since the CPUs do not divide evenly"] if left else [])]
 
 
 def limits_of(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> Limits:
@@ -110,15 +110,15 @@ def state_of(path: Path) -> StateDirectory:
         parent = path.parent
         problem = ""
         if error.errno != errno.ENOENT:
-            problem = f"cannot be looked at ({error.strerror})"
+            problem = f"cannot be read ({error.strerror})"
         elif not os.access(parent, os.W_OK | os.X_OK):
-            problem = f"cannot be made: {parent} is " + ("not there" if not parent.exists() else "not writable")
+            problem = f"cannot be made: {parent} " + ("is not writable" if parent.exists() else "does not exist")
         return StateDirectory(str(path), "", None, _takes_locks(parent), problem)
     return StateDirectory(str(path), stat.filemode(info.st_mode), info.st_uid, _takes_locks(path), "")
 
 
 def _takes_locks(directory: Path) -> bool | None:
-    """Lock a byte that means nothing, of the lock file or of a file without a name."""
+    """Try to lock an unused byte of the lock file or, where there is none, of a file without a name."""
     for opened, flags, kind in (
         (directory / "ncs.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, fcntl.F_RDLCK),
         (directory, getattr(os, "O_TMPFILE", 0) | os.O_RDWR | os.O_NOFOLLOW, fcntl.F_WRLCK),
@@ -128,7 +128,7 @@ def _takes_locks(directory: Path) -> bool | None:
         except OSError:
             continue
         try:
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, _NOBODYS, 1, 0))
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, _UNUSED_BYTE, 1, 0))
         except OSError as error:
             return False if error.errno not in {errno.EAGAIN, errno.EACCES} else None
         else:

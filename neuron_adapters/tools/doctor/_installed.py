@@ -1,4 +1,4 @@
-"""Finds out what is installed, and what of it loads. Each adapter is tried in a process of its own, so that a library
+"""Checks what is installed and whether it loads. Each adapter is tried in a process of its own, since libraries
 may hang, crash or end Python."""
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _LONGEST_SHOWN = 400  # characters
 
 @dataclass(frozen=True)
 class Part:
-    """Something that can load. ``framework``: the package that it serves; where that is installed it should load.
-    ``needs``: packages that it cannot do without where ``framework`` is not installed; ``extra``: of this package."""
+    """Something that can load. ``framework``: the package that it serves; it should load where that is installed.
+    ``needs``: packages that it requires where ``framework`` is not installed. ``extra``: the extra of this package."""
 
     name: str
     code: str

@@ -1,4 +1,4 @@
-"""Explains the NEURON... variables that are set: what each means, if it is valid, what would be (SPEC C1-C5, I2)."""
+"""Explains the NEURON... variables that are set: what each means, or what is wrong with it (SPEC C1-C5, I2)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _MEANING: dict[str, Callable[[Config], str]] = {
     INSTANCE: lambda config: (
         f"emulates {config.instance.nc_count} NeuronCores on {config.instance.device_count} devices"
     ),
-    AFFINITY: lambda config: "models are tied to CPUs" if config.affinity else "models are not tied to CPUs",
+    AFFINITY: lambda config: "models are bound to CPUs" if config.affinity else "models are not bound to CPUs",
     WAIT: lambda config: f"waits up to {config.wait:g} s for NeuronCores that others own",
-    STATE_DIR: lambda _config: "where processes tell each other who owns what",
+    STATE_DIR: lambda _config: "where processes publish which NeuronCores they own",
     ENGINE: lambda config: f"what computes compiled models: {config.engine}",
     TRACE: lambda config: f"records who runs when in {config.trace}" if config.trace else "no timeline",
-    LOG_LEVEL: lambda config: f"the log tells {config.log_level} and what is graver",
+    LOG_LEVEL: lambda config: f"the log shows {config.log_level} and above",
     LOG_LOCATION: lambda config: f"the log goes to {config.log_location}",
 }
 
@@ -69,7 +69,7 @@ _NO_EFFECT = {
     "NEURON_RT_MULTI_INSTANCE_SHARED_WEIGHTS": "replicas always share their weights here",
     "NEURON_RT_VIRTUAL_CORE_SIZE": f"{INSTANCE} says how many NeuronCores there are",
     "NEURON_LOGICAL_NC_CONFIG": f"{INSTANCE} says how many NeuronCores there are",
-    "NEURON_RTD_ADDRESS": "there is no neuron-rtd any more; each process has its own runtime",
+    "NEURON_RTD_ADDRESS": "neuron-rtd no longer exists; each process has its own runtime",
     **dict.fromkeys((
         "NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS", "NEURON_RT_ALLOW_LEGACY_NEFF",
         "NEURON_RT_STOCHASTIC_ROUNDING_EN", "NEURON_RT_STOCHASTIC_ROUNDING_SEED", "NEURON_RT_ROOT_COMM_ID",
@@ -122,8 +122,8 @@ def conflicts_of(environ: Mapping[str, str]) -> tuple[str, ...]:
         count = _read(NUM_CORES, valid).count
         if count != len(together.visible) or _read(NUM_CORES, valid).groups:
             said.append(
-                f"{VISIBLE_CORES} wins over {NUM_CORES}={valid[NUM_CORES]}, which says something else: "
-                f"the process takes {listed(together.visible)}, and forms no groups of it. Unset one of the two"
+                f"{VISIBLE_CORES} overrides {NUM_CORES}={valid[NUM_CORES]}, which contradicts it: "
+                f"the process takes {listed(together.visible)}, without groups. Unset one of the two"
             )
     if together.visible is not None and GROUP_SIZES in valid:
         said.append(
@@ -151,12 +151,12 @@ def _look(name: str, environ: Mapping[str, str]) -> Variable:
     if name in _OTHERS:
         return Variable(name, value, "ok", _OTHERS[name])
     if name in _NO_EFFECT or _BY_COMPONENT.fullmatch(name):
-        instead = _NO_EFFECT.get(name, f"{LOG_LEVEL} and {LOG_LOCATION} hold for all of it")
+        instead = _NO_EFFECT.get(name, f"{LOG_LEVEL} and {LOG_LOCATION} apply to everything")
         return Variable(name, value, "note", "has no effect on emulated cores" + f": {instead}" * bool(instead))
     near = _nearest(name, 0.75)
     if near:
-        return Variable(name, value, "problem", f"nobody reads it. Did you mean {near}?")
-    return Variable(name, value, "note", "nobody reads it, and nothing that is read has a name like it")
+        return Variable(name, value, "problem", f"unknown variable. Did you mean {near}?")
+    return Variable(name, value, "note", "unknown variable, without effect; no known name is like it")
 
 
 def _meaning(name: str, config: Config) -> str:

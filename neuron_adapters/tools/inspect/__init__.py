@@ -1,4 +1,4 @@
-"""``neuron-adapters inspect``: says what is in a model file, who compiled it, and if it runs here (SPEC K6, T1).
+"""``neuron-adapters inspect``: shows what is in a model file, its compiler, and whether it runs here (SPEC K6, T1).
 
 It needs no framework, and neither runs, unpickles nor extracts anything in the file.
 """
@@ -6,15 +6,14 @@ It needs no framework, and neither runs, unpickles nor extracts anything in the 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 
 from neuron_adapters.files.inspect import Contents, Part, compiler_of, look
 from neuron_adapters.files.neff import Header
 from neuron_adapters.files.printable import printable
 from neuron_adapters.files.record import Leaf
-from neuron_adapters.tools.shared.terminal import drop_output, parser_of, say
-from neuron_adapters.tools.shared.text import in_units
+from neuron_adapters.tools.shared.terminal import ending, fail, parser_of, say
+from neuron_adapters.tools.shared.text import size
 from neuron_rt import ArtifactError
 
 PROGRAM = "neuron-adapters inspect"
@@ -25,7 +24,7 @@ exit codes:
 examples:
   neuron-adapters inspect model.pt            a TorchScript archive
   neuron-adapters inspect resnet/1            a SavedModel directory
-  neuron-adapters inspect resnet-0000.params  an MXNet checkpoint; its prefix will do
+  neuron-adapters inspect resnet-0000.params  an MXNet checkpoint; resnet will do
   neuron-adapters inspect --json model.pt | jq .nc_count
 
 Nothing is loaded or run, and no framework is needed.
@@ -36,42 +35,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     parser = parser_of(
         PROGRAM,
-        "Show what is in a compiled model file: its inputs, outputs and NeuronCores, and if it runs here.",
+        "Show what is in a compiled model file: its inputs, outputs and NeuronCores, and whether it runs here.",
         EPILOG,
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="a file, a directory, or the prefix of a checkpoint")
     parser.add_argument("-j", "--json", action="store_true", help="JSON, one line for each file")
     options = parser.parse_args(arguments)
+    return ending(PROGRAM, lambda: _show(options.files, as_json=options.json))
+
+
+def _show(files: Sequence[str], *, as_json: bool) -> int:
     code = 0
-    try:
-        for index, file in enumerate(options.files):
-            try:
-                contents = look(file)
-            except (ArtifactError, OSError) as error:
-                code = _fail(error, file)
-                continue
-            separator = "\n" if index and not options.json else ""
-            say(separator + (json.dumps(contents.as_json()) if options.json else "\n".join(_lines(contents))))
-    except BrokenPipeError:  # "| head" has read enough
-        drop_output()
-    except OSError as error:  # a full disk
-        drop_output()
-        return _fail(error, "the output")
-    except KeyboardInterrupt:
-        return 130
+    for index, file in enumerate(files):
+        try:
+            contents = look(file)
+        except (ArtifactError, OSError) as error:
+            code = fail(PROGRAM, f"{file}: {error.strerror or error}" if isinstance(error, OSError) else error)
+            continue
+        separator = "\n" if index and not as_json else ""
+        say(separator + (json.dumps(contents.as_json()) if as_json else "\n".join(_lines(contents))))
     return code
-
-
-def _fail(error: Exception, file: str) -> int:
-    said = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
-    print(f"{PROGRAM}: {printable(said, 1000)}", file=sys.stderr)  # noqa: T201
-    return 1
 
 
 def _lines(contents: Contents) -> Iterator[str]:
     yield printable(contents.file)
     yield _line("kind", contents.kind)
-    yield _line("compiled by", contents.compiled_by or "nobody")
+    yield _line("compiled by", contents.compiled_by or "not compiled")
     yield _line("size", size(contents.bytes))
     replicas = f", replicated on {contents.replicas}" if contents.replicas is not None else ""
     yield _line("NeuronCores", f"{contents.nc_count}{replicas}")
@@ -111,9 +100,3 @@ def _leaves(what: str, leaves: Sequence[Leaf]) -> Iterator[str]:
 
 def _line(what: str, text: str) -> str:
     return f"  {what:12} {printable(text)}".rstrip()
-
-
-def size(count: int) -> str:
-    """Write a number of bytes, such as ``19.3 KB``."""
-    value, unit = in_units(count, 1024, ("bytes", "KB", "MB", "GB"), 1024)
-    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"

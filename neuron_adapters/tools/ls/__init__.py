@@ -1,9 +1,8 @@
 """``neuron-ls``: the devices of the instance, and the processes on them (SPEC T1).
 
 It reads what running processes publish, waits for none of them and takes no NeuronCores. The instance is the one that
-the running processes agree on, which the first line says where it is not this environment's; else it is what
-NEURON_ADAPTERS_INSTANCE says here. It reads only that variable and NEURON_ADAPTERS_STATE_DIR: what is wrong with the
-others is for the process that uses them to say.
+the running processes agree on (where that is not this environment's, the first line says so), else the one of
+NEURON_ADAPTERS_INSTANCE. No other variable is read but NEURON_ADAPTERS_STATE_DIR.
 """
 
 from __future__ import annotations
@@ -39,12 +38,10 @@ NEURON_ADAPTERS_STATE_DIR where processes publish. Nothing is started or taken.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     parser = parser_of(PROGRAM, "Show the devices of the emulated Neuron instance, and the processes on them.", EPILOG)
-    parser.add_argument(
-        "-w", "--wide", action="store_true", help="every column and whole commands; wider than a narrow terminal"
-    )
-    parser.add_argument("-a", "--show-all-procs", action="store_true", help="also this command itself, on every device")
+    parser.add_argument("-w", "--wide", action="store_true", help="every column and whole commands, however wide")
+    parser.add_argument("-a", "--show-all-procs", action="store_true", help="list this command, too, on every device")
     parser.add_argument("-t", "--topology", action="store_true", help="draw which device is connected to which")
-    parser.add_argument("-j", "--json-output", action="store_true", help="JSON for scripts, whole commands in it")
+    parser.add_argument("-j", "--json-output", action="store_true", help="JSON for scripts, with whole commands")
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     return ending(PROGRAM, lambda: _show(options, arguments))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from neuron_adapters.tools.ls._view import NONE, Process, View
 from neuron_adapters.tools.shared.devices import Device, logical_config
 from neuron_adapters.tools.shared.terminal import is_utf8, terminal_width
-from neuron_adapters.tools.shared.text import cut, ranges
+from neuron_adapters.tools.shared.text import cut, ranges, size
 
 _LONGEST = 40  # characters of a command in the narrow table, as documented
 _SHORTEST = 10
@@ -60,7 +60,7 @@ def _device_columns(view: View) -> list[_Column]:
     return [
         _of_device(view, "NEURON DEVICE", lambda device: str(device.index)),
         _of_device(view, "NEURON CORES", lambda device: str(len(device.ncs))),
-        _of_device(view, "NEURON MEMORY", lambda device: _size(device.memory)),
+        _of_device(view, "NEURON MEMORY", lambda device: size(device.memory)),
         _of_device(view, "CONNECTED DEVICES", lambda device: ", ".join(map(str, device.connected_to))),
         _of_device(view, "PCI BDF", lambda device: device.bdf.partition(":")[2]),
     ]
@@ -150,11 +150,3 @@ def _drawing(devices: Sequence[Device], width: int) -> list[str]:
 def _posts(marks: str) -> list[str]:
     """Draw the links between two rows of a torus."""
     return [" " * 6 + (" " * 8).join(mark * 4) for mark in marks]
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes in six letters at most, such as ``7.9 GB``."""
-    gigabytes = count / 2**30
-    if gigabytes < 0.1:
-        return f"{count / 2**20:.0f} MB"
-    return f"{gigabytes:.0f} GB" if gigabytes >= 10 else f"{gigabytes:.1f} GB".replace(".0 ", " ")

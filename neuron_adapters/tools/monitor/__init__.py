@@ -6,6 +6,8 @@ its output is slow, there are fewer reports, and the processes notice nothing.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import logging
 import os
@@ -14,13 +16,13 @@ import sys
 from collections.abc import Sequence
 
 from neuron_adapters.tools.shared.devices import read_environment
-from neuron_adapters.tools.shared.terminal import fail, parser_of, stop_on_signals
-from neuron_rt import NeuronConfigError, NeuronError
+from neuron_adapters.tools.shared.terminal import ending, fail, parser_of, stop_on_signals
+from neuron_rt import NeuronConfigError
 
 PROGRAM = "neuron-monitor"
 EPILOG = """\
 exit codes:
-  0 it was told to stop (Ctrl-C, SIGINT, SIGTERM), or nobody reads any more,
+  0 it was stopped (Ctrl-C, SIGINT, SIGTERM), or the reader of its output left,
   1 the instance, the state directory or the output cannot be used,
   2 the arguments or the configuration file are wrong
 
@@ -41,43 +43,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     stop_on_signals()
     parser = parser_of(
-        PROGRAM, "Tell what the processes on the emulated Neuron instance do, as JSON, one report a line.", EPILOG
+        PROGRAM, "Report what the processes on the emulated Neuron instance do: JSON, one report a line.", EPILOG
     )
-    parser.add_argument("-c", "--config-file", metavar="FILE", help="what to tell, of which processes, how often")
+    parser.add_argument("-c", "--config-file", metavar="FILE", help="what to report, of which processes, how often")
     parser.add_argument(
         "-v", "--verbose", type=int, choices=range(len(_LEVELS)), default=0, metavar="0..4",
-        help="how much to say about the work on standard error: 0, the default, is nothing",
+        help="how much to log to standard error: from 0, nothing (the default), to 4, everything",
     )  # fmt: skip
-    try:
-        options = parser.parse_args(arguments)
-        logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=_LEVELS[options.verbose])
-        return _run(options.config_file)
-    except KeyboardInterrupt:
-        return 0
+    if sys.stdout is None:
+        return fail(PROGRAM, "standard output is closed, so there is nowhere to write the reports")
+    return ending(PROGRAM, lambda: _run(parser.parse_args(arguments)), interrupted=0)
 
 
-def _run(config_file: str | None) -> int:
+def _run(options: argparse.Namespace) -> int:
+    logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=_LEVELS[options.verbose])
+    from neuron_adapters.tools.monitor._config import MonitorConfig
+    from neuron_adapters.tools.monitor._reports import Monitor
+
     try:
-        from neuron_adapters.tools.monitor._config import MonitorConfig
-        from neuron_adapters.tools.monitor._reports import monitoring
-    except ImportError as error:
-        return fail(PROGRAM, f"needs psutil: pip install 'neuron-adapters[tools]' ({error})")
-    try:
-        config = MonitorConfig.of(config_file)
+        config = MonitorConfig.of(options.config_file)
     except NeuronConfigError as error:
         return fail(PROGRAM, error, code=2)
-    if sys.stdout is None:
-        return fail(PROGRAM, "standard output is closed, and there is nowhere else to write to")
-    try:
-        output = sys.stdout.fileno()
-        with monitoring(config, read_environment()) as reports:
-            for report in reports:
-                line = json.dumps(report, separators=(",", ":"), allow_nan=False)
-                _write(output, line.encode() + b"\n")
-    except BrokenPipeError:  # "| head -1" has read enough
-        return 0
-    except (NeuronError, OSError) as error:  # OSError: a full disk
-        return fail(PROGRAM, error)
+    output = sys.stdout.fileno()
+    with contextlib.closing(Monitor(config, read_environment())) as monitor:
+        for report in monitor.reports():
+            line = json.dumps(report, separators=(",", ":"), allow_nan=False)
+            _write(output, line.encode() + b"\n")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""Reads the configuration file of ``neuron-monitor``: what to tell, of which processes, how often (SPEC T1).
+"""Reads the configuration file of ``neuron-monitor``: what to report, of which processes, how often (SPEC T1).
 
-The format is the documented one. An unknown key is an error: a misspelt metric would otherwise silently never come.
+The format is the documented one. An unknown key is an error: otherwise a misspelt metric would silently be missing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_adapters.tools.shared.text import size
 from neuron_rt import NeuronConfigError
 
-#: Metric groups, in the order in which they are told.
+#: Metric groups, in the order of a report.
 RUNTIME_GROUPS = ("neuroncore_counters", "execution_stats", "memory_used", "neuron_runtime_vcpu_usage")
 SYSTEM_GROUPS = ("neuron_hw_counters", "vcpu_usage", "memory_info")
 DEFAULT_PERIOD = 5.0  # seconds, as documented
@@ -27,7 +28,7 @@ _PERIODS = "a text such as '500ms', '1s', '2m' or '1m30s', from 10ms to 24h"
 
 @dataclass(frozen=True)
 class Group:
-    """A metric group that is told, and the seconds between two updates of it."""
+    """A metric group to report, and the seconds between two updates of it."""
 
     kind: str
     period: float
@@ -35,7 +36,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Selection:
-    """Processes whose tag has a match for ``tag_filter``, and what is told of them."""
+    """Processes whose tag has a match for ``tag_filter``, and what is reported of them."""
 
     tag_filter: re.Pattern[str]
     groups: tuple[Group, ...]
@@ -43,7 +44,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class MonitorConfig:
-    """What to tell. The first of the ``runtimes`` that a process matches decides for it."""
+    """What to report. The first of the ``runtimes`` that a process matches decides for it."""
 
     runtimes: tuple[Selection, ...]
     system: tuple[Group, ...]
@@ -74,11 +75,11 @@ def _load(path: str) -> object:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise NeuronConfigError(f"{path}: cannot be read: {why}. Accepted: a JSON file.") from None
     if len(body) > _LARGEST_FILE:
-        raise NeuronConfigError(f"{path}: is larger than {_LARGEST_FILE >> 20} MiB. Accepted: a JSON file.")
+        raise NeuronConfigError(f"{path}: is larger than {size(_LARGEST_FILE)}. Accepted: a JSON file.")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError, too
-        raise NeuronConfigError(f"{path}: is no JSON: {error}. Accepted: a JSON object.") from None
+        raise NeuronConfigError(f"{path}: is not JSON: {error}. Accepted: a JSON object.") from None
 
 
 class _Reader:
@@ -107,7 +108,7 @@ class _Reader:
         try:
             tag_filter = re.compile(text)
         except (re.error, TypeError, OverflowError, RecursionError) as error:
-            why = f"is no regular expression ({error})"
+            why = f"is not a regular expression ({error})"
             raise self._error(f"{where}.tag_filter", text, why, "a regular expression, '.*' for all") from None
         period = self._period(selection, where, period)
         return Selection(tag_filter, self._groups(selection, f"{where}.metrics", RUNTIME_GROUPS, period))
@@ -119,24 +120,24 @@ class _Reader:
             group = self._object(value, here, ("type", "period"))
             kind = group.get("type")
             if not isinstance(kind, str) or kind not in kinds:
-                raise self._error(f"{here}.type", kind, "is no metric group that is told here", ", ".join(kinds))
+                raise self._error(f"{here}.type", kind, "is not a metric group of this list", ", ".join(kinds))
             if kind in groups:
-                raise self._error(f"{here}.type", kind, "is there twice", "each metric group once")
+                raise self._error(f"{here}.type", kind, "is listed twice", "each metric group once")
             groups[kind] = Group(kind, self._period(group, here, period))
         return tuple(groups[kind] for kind in kinds if kind in groups)
 
     def _array(self, owner: Mapping[str, Any], where: str) -> list[Any]:
         value = owner.get(where.rpartition(".")[2], [])
         if not isinstance(value, list):
-            raise self._error(where, value, "is no array", "an array of objects")
+            raise self._error(where, value, "is not an array", "an array of objects")
         return value
 
     def _object(self, value: object, where: str, keys: tuple[str, ...]) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self._error(where, value, "is no object", f"an object with the keys {', '.join(keys)}")
+            raise self._error(where, value, "is not an object", f"an object with the keys {', '.join(keys)}")
         for key in value:
             if key not in keys:
-                raise self._error(f"{where}.{key}".lstrip("."), value[key], "is no key that is known", ", ".join(keys))
+                raise self._error(f"{where}.{key}".lstrip("."), value[key], "is not a known key", ", ".join(keys))
         return value
 
     def _period(self, owner: Mapping[str, Any], where: str, default: float) -> float:
@@ -146,7 +147,7 @@ class _Reader:
         parts = _PART.findall(text) if isinstance(text, str) and len(text) < 32 else []
         seconds: float = sum(float(number) * _UNITS[unit] for number, unit in parts)
         if "".join(number + unit for number, unit in parts) != text or not _LEAST <= seconds <= _MOST:
-            raise self._error(f"{where}.period".lstrip("."), text, "is no period", _PERIODS)
+            raise self._error(f"{where}.period".lstrip("."), text, "is not a period", _PERIODS)
         return seconds
 
     def _error(self, where: str, value: object, why: str, accepted: str) -> NeuronConfigError:

@@ -1,6 +1,6 @@
 """Makes the metric groups of ``neuron-monitor``, as the documented objects (SPEC T1).
 
-They have all documented keys and no others. What only hardware has, such as error correction, is 0.
+They have all documented keys and no others. Values that only hardware has, such as error correction, are 0.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ ERRORS = ("generic", "numerical", "transient", "model", "runtime", "hardware")
 STATUSES = (
     "completed", "completed_with_err", "completed_with_num_err", "timed_out", "incorrect_input", "failed_to_queue",
 )  # fmt: skip
+ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_uncorrected", "sram_ecc_corrected")
 NC_MEMORY = ("constants", "model_code", "model_shared_scratchpad", "runtime_memory", "tensors")
 _UNREADABLE = "its counters cannot be read: they are damaged, or of another version of neuron_rt"
 _NO_METADATA = "no instance metadata: the instance is emulated"
@@ -34,11 +35,10 @@ _HARDWARE = {
     "trn2": ("trainium2", "v4", "v3d"),
 }
 _EMULATED = ("emulated", "", "")
-_ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_uncorrected", "sram_ecc_corrected")
 
 
 def neuroncore_counters(change: ProcessChange) -> Json:
-    """Tell the utilisation in percent, by instance NC. Floating point operations are not counted: ``flops`` is 0."""
+    """Report the utilisation in percent, by instance NC. Floating point operations are not counted: ``flops`` is 0."""
     return {
         "period": _seconds(change.seconds),
         "neuroncores_in_use": {
@@ -77,7 +77,7 @@ def execution_stats(change: ProcessChange, owed: int = 0) -> tuple[Json, int]:
 
 
 def memory_used(change: ProcessChange, seconds: float, instance: Instance) -> Json:
-    """Tell the memory of the process. All of it is ``host``; weights are also told where hardware would hold them:
+    """Report the memory of the process. All of it is ``host``; weights count also where hardware would hold them:
     once a model (SPEC K5), in equal parts on all NCs that it is loaded on, so that the parts add up to the whole."""
     by_nc = dict.fromkeys(change.owner.ncs, 0)
     loaded = []
@@ -106,30 +106,28 @@ def memory_used(change: ProcessChange, seconds: float, instance: Instance) -> Js
 
 
 def neuron_runtime_vcpu_usage(change: ProcessChange, seconds: float, cpu_count: int, *, known: bool) -> Json:
-    """Tell the CPU time of the process, in percent of all CPUs of the instance."""
+    """Report the CPU time of the process, in percent of all CPUs of the instance."""
     return {
         "period": _seconds(seconds),
         "vcpu_usage": {
             "user": round(100 * change.user / cpu_count, 2),
             "system": round(100 * change.system / cpu_count, 2),
         },
-        "error": "" if known else f"process {change.owner.pid} cannot be looked at",
+        "error": "" if known else f"process {change.owner.pid} cannot be read",
     }
 
 
 def neuron_hw_counters(seconds: float, devices: Sequence[Device]) -> Json:
-    """Tell of no corrected errors: the memory of the machine reports none."""
+    """Report no memory errors: the emulated devices have none."""
     return {
         "period": _seconds(seconds),
-        "neuron_devices": [
-            {"neuron_device_index": device.index, **dict.fromkeys(_ECC_EVENTS, 0)} for device in devices
-        ],
+        "neuron_devices": [{"neuron_device_index": device.index, **dict.fromkeys(ECC_EVENTS, 0)} for device in devices],
         "error": "",
     }
 
 
 def instance_info(instance: Instance) -> Json:
-    """Name the type of the instance. What a cloud would tell is empty, and ``error`` says so."""
+    """Name the type of the instance. Metadata of a cloud are empty, and ``error`` says so."""
     return {
         "instance_name": "",
         "instance_id": "",
@@ -144,7 +142,7 @@ def instance_info(instance: Instance) -> Json:
 
 
 def neuron_hardware_info(instance: Instance, devices: Sequence[Device]) -> Json:
-    """Tell what the emulated instance has. Where its type is not documented, devices are of the type ``emulated``."""
+    """Describe the emulated instance. If its type is not documented, its devices are of the type ``emulated``."""
     device_type, device_version, nc_version = _HARDWARE.get(instance.name[:4], _EMULATED)
     return {
         "neuron_device_type": device_type,
@@ -159,7 +157,7 @@ def neuron_hardware_info(instance: Instance, devices: Sequence[Device]) -> Json:
 
 
 def _loaded_model(model: ModelChange, replica: Replica, held: Mapping[int, int], instance: Instance) -> Json:
-    """Tell of a replica as of what hardware would load: a model with a sub-graph for each NC."""
+    """Describe a replica as hardware would load it: as a model with a sub-graph for each NC."""
     words = "\0".join((model.name, model.file, model.framework, str(model.nc_count)))
     return {
         "name": model.name,

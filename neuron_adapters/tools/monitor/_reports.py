@@ -1,13 +1,12 @@
 """Makes the reports of ``neuron-monitor`` (SPEC T1).
 
-Each metric group has its own period. Whenever a group is due it is collected again and a report goes out, in which the
-other groups stand as they were. A group of a process counts from its last collection, at first from the beginning of
+Each metric group has its own period. Whenever a group is due it is collected again and a report is written, which
+repeats the other groups unchanged. A group of a process counts from its last collection, at first from the beginning of
 the process: so the calls in all reports add up to the calls of the process.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
@@ -26,7 +25,7 @@ log = logging.getLogger("neuron_monitor")
 
 Key = tuple[int, str]  # place in MonitorConfig.runtimes, name of the group
 _SYSTEM = -1
-_TOGETHER = 0.001  # seconds; groups that are due within it are told in one report
+_TOGETHER = 0.001  # seconds; groups that are due within it share a report
 
 
 class Timetable:
@@ -47,7 +46,7 @@ class Timetable:
         return due
 
     def next(self) -> float:
-        """Tell when the next group is due."""
+        """Compute when the next group is due."""
         return min(self._next.values())
 
 
@@ -63,11 +62,11 @@ class Monitor:
         self._hardware: tuple[Instance, tuple[Device, ...]] | None = None
         self._start = time.monotonic()
         self._told: dict[str, dict[str, tuple[Look, groups.Json]]] = {}
-        """Of each process, each group as it was last told, and the look that it was made at."""
+        """Of each process, each group as last reported, and the look that it was made from."""
         self._owed: dict[str, int] = {}
         """Of each process, calls that ``execution_stats`` has to make up for."""
         self._system: dict[str, tuple[float, groups.Json]] = {}
-        """Each group of the machine as it was last told, and when."""
+        """Each group of the machine as last reported, and when."""
         self._cpus = system.CpuTimes.at_start()
 
     def reports(self) -> Iterator[dict[str, Any]]:
@@ -98,7 +97,7 @@ class Monitor:
         return told
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         self._sampler.close()
 
     def _instance(self, owners: Iterable[Owner]) -> tuple[Instance, tuple[Device, ...]]:
@@ -188,13 +187,3 @@ class _Changes:
             before = since or Look(self._look.at, (), {})
             self._compared[id(since)] = {change.owner.key: change for change in changes(before, self._look)}
         return self._compared[id(since)][owner.key]
-
-
-@contextlib.contextmanager
-def monitoring(config: MonitorConfig, environment: Config) -> Iterator[Iterator[dict[str, Any]]]:
-    """Make reports for as long as the block lasts."""
-    monitor = Monitor(config, environment)
-    try:
-        yield monitor.reports()
-    finally:
-        monitor.close()

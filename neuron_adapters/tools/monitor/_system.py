@@ -1,4 +1,4 @@
-"""Makes the metric groups of ``neuron-monitor`` that tell of the machine: CPUs, memory, swap (SPEC T1)."""
+"""Makes the metric groups of ``neuron-monitor`` about the machine: CPUs, memory, swap (SPEC T1)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CpuTimes:
 
 
 def vcpu_usage(before: CpuTimes, after: CpuTimes) -> dict[str, Any]:
-    """Tell how the time between the two was spent, in percent, on each CPU and on all."""
+    """Report how the time between the two was spent, in percent, on each CPU and on all."""
     spent = {cpu: _less(ticks, before.cpus.get(cpu, ())) for cpu, ticks in after.cpus.items()}
     return {
         "period": round(after.at - before.at, 9),
@@ -61,7 +61,7 @@ def vcpu_usage(before: CpuTimes, after: CpuTimes) -> dict[str, Any]:
 
 
 def memory_info(seconds: float) -> dict[str, Any]:
-    """Tell the bytes of memory and swap. What the kernel could give to programs at once counts as not used."""
+    """Report the bytes of memory and swap. Memory that the kernel can free at once counts as not used."""
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     return {
         "period": round(seconds, 9),

@@ -1,7 +1,7 @@
 """``neuron-adapters plan``: draws where models would land, before anything is loaded (SPEC P, R).
 
 It starts no runtime and takes no NeuronCores. Placements are the runtime's own, of :mod:`neuron_rt.usage`: ``_planner``
-asks for them, ``_findings`` sees what they cost, ``_layout`` arranges them for the painters ``_text`` and ``_svg``.
+requests them, ``_findings`` checks them, ``_layout`` arranges them for ``_text`` and ``_svg``, which draw.
 """
 
 from __future__ import annotations
@@ -11,30 +11,21 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 
-from neuron_adapters.tools.plan._arguments import cpu_count, loads_of
+from neuron_adapters.tools.plan._arguments import loads_of
 from neuron_adapters.tools.plan._plan import FRAMEWORKS, Load
 from neuron_adapters.tools.plan._planner import make_plan
 from neuron_adapters.tools.plan._text import text_of
 from neuron_adapters.tools.shared.devices import allowed_cpus
-from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width
-from neuron_rt import (
-    AFFINITY,
-    GROUP_SIZES,
-    INSTANCE,
-    NUM_CORES,
-    STATE_DIR,
-    VISIBLE_CORES,
-    Config,
-    Cpu,
-    NeuronConfigError,
-    choose_ncs,
-    foresee,
-)
+from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width, whole_number
+from neuron_rt import Config, NeuronConfigError
+from neuron_rt.config import AFFINITY, GROUP_SIZES, INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES
+from neuron_rt.instance import MOST_NCS, Cpu
+from neuron_rt.ownership import choice, foresee
 
 PROGRAM = "neuron-adapters plan"
 EPILOG = """\
 models:
-  2,4,3,4         four models of so many NeuronCores, in order of loading
+  2,4,3,4         four models that need 2, 4, 3 and 4 NeuronCores
   encoder:2,4     a model may have a name
   16x1            sixteen models of one NeuronCore each
 
@@ -48,8 +39,9 @@ examples:
   neuron-adapters plan 2 --cores 8 --start 2 --replicas 2
   neuron-adapters plan 4x2 --groups 2,2,2,2 --svg plan.svg
 
-What an option does not say, the environment does: NEURON_ADAPTERS_INSTANCE,
-NEURON_RT_NUM_CORES, NEURON_RT_VISIBLE_CORES, NEURONCORE_GROUP_SIZES.
+Options that are left out are taken from the environment:
+NEURON_ADAPTERS_INSTANCE, NEURON_RT_NUM_CORES, NEURON_RT_VISIBLE_CORES,
+NEURONCORE_GROUP_SIZES.
 Nothing is started or taken.
 """
 
@@ -70,25 +62,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_of(
-        PROGRAM, "Draw where models would land on the NeuronCores, and say what is wrong with it.", EPILOG
-    )
+    parser = parser_of(PROGRAM, "Draw where models would land, and report what does not fit or costs time.", EPILOG)
     add = parser.add_argument
     add("models", nargs="+", metavar="MODELS", help="NeuronCores that each model needs: 2,4,3,4")
     add(
         "-f", "--framework", choices=[*FRAMEWORKS], default="torch", help="whose rules load the models (default: torch)"
     )
-    add(
-        "-c", "--cores", metavar="N", help="NeuronCores of the process, as NEURON_RT_NUM_CORES has them: 13, or 2,4,3,4"
-    )
-    add("-v", "--visible", metavar="LIST", help="exactly which, as NEURON_RT_VISIBLE_CORES has them: 0-12")
-    add("-g", "--groups", metavar="SIZES", help="groups, as NEURONCORE_GROUP_SIZES has them: 2,4,3,4 or 4x1")
-    add("-i", "--instance", metavar="NAME", help="as NEURON_ADAPTERS_INSTANCE has it: inf1.xlarge, host, 8")
-    start = "the NeuronCore at which each model starts: 0,2,6,9 (. for no say); torch, mx"
+    add("-c", "--cores", metavar="N", help="NeuronCores of the process, as in NEURON_RT_NUM_CORES: 13, or 2,4,3,4")
+    add("-v", "--visible", metavar="LIST", help="exactly these NeuronCores, as in NEURON_RT_VISIBLE_CORES: 0-12")
+    add("-g", "--groups", metavar="SIZES", help="groups, as in NEURONCORE_GROUP_SIZES: 2,4,3,4 or 4x1")
+    add("-i", "--instance", metavar="NAME", help="the instance, as in NEURON_ADAPTERS_INSTANCE: inf1.xlarge, host, 8")
+    start = "the NeuronCore at which each model starts: 0,2,6,9 (. leaves it open); torch, mx"
     add("-s", "--start", metavar="LIST", help=start)
     add("-r", "--replicas", metavar="LIST", help="replicas of each model: 2, or 1,4,all; torch, tf")
-    add("--cpus", type=cpu_count, metavar="N", help="plan for a machine of N CPUs instead of this one")
-    add("--now", action="store_true", help="NeuronCores that processes own at this moment are taken")
+    add(
+        "--cpus",
+        type=whole_number("a number of CPUs", 1, MOST_NCS),
+        metavar="N",
+        help="plan for a machine of N CPUs instead of this one",
+    )
+    add("--now", action="store_true", help="leave out NeuronCores that processes own at this moment")
     add("-j", "--json", action="store_true", help="JSON for scripts")
     add("--svg", metavar="FILE", help="also write a drawing")
     return parser
@@ -124,7 +117,7 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace, loads: S
 
 
 def _environ(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
-    """Make the environment of the planned process: an option wins over the variables that it makes meaningless."""
+    """Make the environment of the planned process: an option overrides its variable and those that contradict it."""
     read = (*_READ, STATE_DIR) if options.now else _READ
     planned = {name: environ[name] for name in read if name in environ}
     if options.cores is not None:

@@ -1,4 +1,4 @@
-"""Looks at a plan for what costs: turns on a NeuronCore, idle NeuronCores, shared CPUs; and for what surprises."""
+"""Finds what costs time in a plan (models that take turns, idle NeuronCores, shared CPUs), and what may surprise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_NAMED = 8
 
 
 def findings_of(plan: Plan) -> tuple[Finding, ...]:
-    """Find all there is to know of a plan, apart from loads that failed."""
+    """Find everything but loads that failed."""
     return (*_shared(plan), *_idle(plan), *_same_cpus(plan), *_replicated(plan), *_deprecated(plan.config))
 
 
@@ -69,8 +69,8 @@ def _same_cpus(plan: Plan) -> list[Finding]:
     count = len(frozenset[int]().union(*plan.cpus))
     concerned = tuple(model.mark for model in plan.models if model.mark in marks)
     text = (
-        f"{_named(concerned)} compute on the same CPUs ({ranges(cpus)}) though their NeuronCores are "
-        f"disjoint, and slow each other: {len(plan.visible)} NeuronCores stand on {count} CPU{'s' * (count > 1)}. "
+        f"{_named(concerned)} slow each other: their NeuronCores are disjoint, but on the same CPUs ({ranges(cpus)}), "
+        f"since {len(plan.visible)} NeuronCores share {count} CPU{'s' * (count > 1)}. "
         "NEURON_ADAPTERS_INSTANCE=host makes one NeuronCore a CPU."
     )
     return [Finding("warning", "same_cpus", text, concerned)]
@@ -85,7 +85,7 @@ def _replicated(plan: Plan) -> list[Finding]:
     counts = ", ".join(str(count) for count in sorted({len(model.ranges) for model in models}, reverse=True))
     text = (
         f"{_named(marks)} {'has' if len(marks) == 1 else 'have'} {counts} replicas, as {FRAMEWORKS[plan.framework]} "
-        f"loads models of one NeuronCore. {GROUP_SIZES}=Nx1 makes that N, a list of groups one."
+        f"loads models of one NeuronCore. {GROUP_SIZES}=Nx1 makes it N replicas, a list of group sizes 1."
     )
     return [Finding("note", "replicated", text, marks)]
 

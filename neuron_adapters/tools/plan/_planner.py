@@ -1,4 +1,4 @@
-"""Plans where models would land (SPEC P1-P4, R1, R3): fills the core's own usage of use, without a runtime.
+"""Plans where models would land (SPEC P1-P4, R1, R3): fills the core's own ``Usage``, without a runtime.
 
 Nothing here decides a placement: :mod:`neuron_rt.usage` does, for the runtime and for a plan.
 """
@@ -47,7 +47,7 @@ def make_plan(
 
 
 def _where(config: Config, framework: str, load: Load, visible: int) -> PlacementRequest:
-    """Name the place that the adapter would ask the runtime for."""
+    """Make the request that the adapter would make of the runtime."""
     if framework == "mx":
         if load.start is None:
             return ANYWHERE

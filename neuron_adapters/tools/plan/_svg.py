@@ -1,4 +1,4 @@
-"""Draws a plan: one SVG file, light or dark as its reader is, of nothing but shapes and text."""
+"""Draws a plan as one SVG file of shapes and text, light or dark as its viewer prefers."""
 
 from __future__ import annotations
 

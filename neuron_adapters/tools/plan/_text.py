@@ -1,4 +1,4 @@
-"""Writes a plan as text: NeuronCores as columns, models as bars, the ones that take turns one below the other."""
+"""Writes a plan as text: NeuronCores as columns, models as bars; models that take turns are one below the other."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _band(band: Band, glyphs: _Glyphs) -> list[str]:
     here = set(band.visible)
     more = {model.mark for row in band.rows[_MOST_ROWS:] for _replica, model in row if not model.ncs.isdisjoint(here)}
     if more:
-        lines.append(("", f"and {len(more)} more, which the table has"))
+        lines.append(("", f"and {len(more)} more: see the table"))
     return [f"{label:<{_MARGIN}}{text}".rstrip() for label, text in lines]
 
 

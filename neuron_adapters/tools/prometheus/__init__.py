@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from neuron_adapters.tools.shared.devices import read_environment
-from neuron_adapters.tools.shared.terminal import complain, fail, parser_of, stop_on_signals
-from neuron_rt import NeuronConfigError, NeuronError
+from neuron_adapters.tools.shared.terminal import complain, ending, fail, parser_of, stop_on_signals, whole_number
+from neuron_rt import NeuronConfigError
 
 PROGRAM = "neuron-monitor-prometheus"
 EPILOG = """\
 exit codes:
-  0 it was told to stop (Ctrl-C, SIGINT, SIGTERM), or its input has ended,
-  1 it cannot serve, cannot monitor, or its input had no report in it,
+  0 it was stopped (Ctrl-C, SIGINT, SIGTERM), or its input has ended,
+  1 it cannot serve, cannot monitor, or its input held no report,
   2 the arguments or the configuration file are wrong
 
 examples:
@@ -36,42 +36,36 @@ _LONGEST_LINE = 64 << 20  # bytes
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     stop_on_signals()
-    parser = parser_of(PROGRAM, "Serve what neuron-monitor tells as metrics for Prometheus.", EPILOG)
-    parser.add_argument("-p", "--port", type=_port, default=8000, help="port to serve on, 8000 if not given; 0: any")
+    parser = parser_of(PROGRAM, "Serve the reports of neuron-monitor as metrics for Prometheus.", EPILOG)
+    parser.add_argument(
+        "-p",
+        "--port",
+        type=whole_number("a port", 0, 65535),
+        default=8000,
+        help="port to serve on; default %(default)s, 0: any",
+    )
     parser.add_argument(
         "-a", "--address", default="127.0.0.1",
-        help="address to serve on: this machine alone if not given, 0.0.0.0: all",
+        help="address to serve on; default %(default)s: this machine alone, 0.0.0.0: all",
     )  # fmt: skip
     parser.add_argument(
         "-m", "--run-monitor", action="store_true",
-        help="run the monitor instead of reading its output; done anyway where the input is a terminal",
+        help="run the monitor instead of reading its output; the default where the input is a terminal",
     )  # fmt: skip
     parser.add_argument("-c", "--config-file", metavar="FILE", help="run the monitor, with this configuration file")
     parser.add_argument("--enable-k8s-info", action="store_true", help=argparse.SUPPRESS)
-    try:
-        options = parser.parse_args(arguments)
-        if options.enable_k8s_info:
-            parser.error("--enable-k8s-info: no Kubernetes device plug-in gives out emulated NeuronCores")
-        return _run(options)
-    except KeyboardInterrupt:
-        return 0
+    return ending(PROGRAM, lambda: _run(parser, parser.parse_args(arguments)), interrupted=0)
 
 
-def _port(text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 1 << 16:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port; accepted: 0 to 65535")
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    if options.enable_k8s_info:
+        parser.error("--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores")
+    import prometheus_client
 
+    from neuron_adapters.tools.monitor._config import MonitorConfig
+    from neuron_adapters.tools.monitor._reports import Monitor
+    from neuron_adapters.tools.prometheus._exposition import Exposition
 
-def _run(options: argparse.Namespace) -> int:
-    try:
-        import prometheus_client
-
-        from neuron_adapters.tools.monitor._config import MonitorConfig
-        from neuron_adapters.tools.monitor._reports import monitoring
-        from neuron_adapters.tools.prometheus._exposition import Exposition
-    except ImportError as error:
-        return fail(PROGRAM, f"needs prometheus-client and psutil: pip install 'neuron-adapters[tools]' ({error})")
     own = options.run_monitor or options.config_file is not None or sys.stdin is None or sys.stdin.isatty()
     try:
         config = MonitorConfig.of(options.config_file)
@@ -90,20 +84,18 @@ def _run(options: argparse.Namespace) -> int:
         host = f"[{options.address}]" if ":" in options.address else options.address
         _say(f"serving http://{host}:{server.server_port}/metrics")
         with contextlib.ExitStack() as stack:
-            reports = stack.enter_context(monitoring(config, read_environment())) if own else _reports(sys.stdin.buffer)
+            if own:
+                monitor = stack.enter_context(contextlib.closing(Monitor(config, read_environment())))
+            reports = monitor.reports() if own else _reports(sys.stdin.buffer)
             for report in reports:
                 exposition.update(report)
                 empty = False
-    except (NeuronError, OSError) as error:
-        return fail(PROGRAM, error)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
     if empty:
-        return fail(
-            PROGRAM, f"there was no report on standard input. Try neuron-monitor | {PROGRAM}, or --run-monitor."
-        )
+        return fail(PROGRAM, f"standard input held no report. Try neuron-monitor | {PROGRAM}, or --run-monitor.")
     return 0
 
 
@@ -115,12 +107,12 @@ def _reports(file: BinaryIO) -> Iterator[object]:
         try:
             report = json.loads(line)
         except (ValueError, RecursionError) as error:
-            _say(f"a line of the input is no JSON: {error}")
+            _say(f"a line of the input is not JSON: {error}")
             continue
         if isinstance(report, dict):
             yield report
         else:
-            _say("a line of the input is no report: it is no JSON object")
+            _say("a line of the input is not a report: it is not a JSON object")
 
 
 def _say(text: str) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
-from neuron_adapters.tools.monitor._groups import ERRORS, NC_MEMORY, PERCENTILES, STATUSES
+from neuron_adapters.tools.monitor._groups import ECC_EVENTS, ERRORS, NC_MEMORY, PERCENTILES, STATUSES
 from neuron_adapters.tools.shared.text import list_or_empty, text_or_empty
 
 _INSTANCE_LABELS = {
@@ -29,13 +29,12 @@ _INSTANCE_LABELS = {
 }
 _HARDWARE_LABELS = ("neuron_device_count", "neuroncore_per_device_count")
 
-ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", "sram_ecc_uncorrected")
 _CPU_USE = {"user": ("user", "nice"), "system": ("system", "io_wait", "irq", "soft_irq")}
 
 GAUGES = {
     "neuroncore_utilization_ratio": "Share of the time in which a NeuronCore was in use, 0 to 1",
     "execution_latency_seconds": "Percentiles of how long executions took, waiting included",
-    "neuron_runtime_memory_used_bytes": "Memory of the processes; their weights are told as neuron_device, too",
+    "neuron_runtime_memory_used_bytes": "Memory of the processes; their weights count as neuron_device, too",
     **{f"neuroncore_memory_usage_{kind}": f"Bytes on a NeuronCore: {kind}" for kind in NC_MEMORY},
     "neuron_runtime_vcpu_usage_ratio": "Share of all vCPUs that the processes use, 0 to 1",
     "system_vcpu_count": "vCPUs of the machine",
@@ -50,6 +49,7 @@ COUNTERS = {
     "execution_status_total": "Executions, by how they ended",
     "hardware_ecc_events_total": "Errors in the memory of the devices",
 }
+_INFOS = {"instance": "The instance", "neuron_hardware": "The devices of the instance"}
 
 _LONGEST = 255  # characters of a label, as documented for tags
 _MOST_NCS = 4096
@@ -60,87 +60,63 @@ Say = Callable[[str], None]
 
 
 class Exposition(Collector):
-    """Holds what the last report said, and the sum of what all reports counted."""
+    """Exposes what the last report said, and the sum of what all reports counted."""
 
     def __init__(self, say: Say) -> None:
         """``say`` is called with each new error that a report has in it."""
         self._say = say
-        self._said: set[str] = set()
-        self._counted: dict[str, dict[Labels, float]] = {name: {} for name in COUNTERS}
-        self._created: dict[Labels, float] = {}
-        self._seen: dict[object, Any] = {}
-        """Groups as they were counted last: reports repeat a group until it is due again."""
-        self._metrics: tuple[Metric, ...] = ()
+        self._last: _Report | None = None
 
-    def collect(self) -> Iterable[Metric]:
-        """All metrics, for prometheus_client."""
-        return self._metrics
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics, for prometheus_client."""
+        if self._last is not None:
+            yield from self._last.metrics()
 
     def update(self, report: object) -> None:
         """Replace the metrics by those of ``report``."""
-        _Update(self, _dict(report)).run()
-
-    def count(self, source: object, data: Mapping[str, Any], counts: Mapping[tuple[str, Labels], float]) -> None:
-        """Add ``counts``, unless ``data`` is what ``source`` said last time."""
-        fresh = self._seen.get(source) != data
-        for (name, labels), value in counts.items():
-            counted = self._counted[name]
-            if labels not in counted:
-                self._created[labels] = time.time()
-            counted[labels] = counted.get(labels, 0.0) + (max(0.0, value) if fresh else 0.0)
-
-    def publish(
-        self, gauges: Mapping[str, Mapping[Labels, float]], infos: Mapping[str, dict[str, str]],
-        counted: Mapping[str, set[Labels]], seen: dict[object, Any], errors: set[str],
-    ) -> None:  # fmt: skip
-        """Expose these metrics and no others from now on."""
-        self._seen = seen
-        for name, alive in counted.items():
-            self._counted[name] = {labels: value for labels, value in self._counted[name].items() if labels in alive}
-        everything = set().union(*counted.values())
-        self._created = {labels: at for labels, at in self._created.items() if labels in everything}
-        for text in sorted(errors - self._said):
+        before, self._last = self._last, _Report(_dict(report), self._last)
+        for text in sorted(self._last.errors - (before.errors if before else set())):
             self._say(text)
-        self._said = errors
-        self._metrics = (
-            *(_gauge(name, series) for name, series in gauges.items() if series),
-            *(self._counter(name) for name in COUNTERS if self._counted[name]),
-            *(InfoMetricFamily(name, _INFOS[name], labels) for name, labels in infos.items()),
-        )
-
-    def _counter(self, name: str) -> Metric:
-        family = CounterMetricFamily(name, COUNTERS[name], labels=_names(self._counted[name]))
-        for labels, value in self._counted[name].items():
-            family.add_metric([text for _label, text in labels], value, created=self._created[labels])
-        return family
 
 
-_INFOS = {"instance": "The instance", "neuron_hardware": "The devices of the instance"}
+class _Report:
+    """The metrics of one report, which continue the counters of the report ``before``."""
 
-
-class _Update:
-    """Reads one report."""
-
-    def __init__(self, exposition: Exposition, report: Mapping[str, Any]) -> None:
-        self._exposition = exposition
-        self._report = report
+    def __init__(self, report: Mapping[str, Any], before: _Report | None) -> None:
+        self._before = before
         info = _dict(report.get("instance_info"))
         self._common = {label: _text(info.get(key)) for label, key in _INSTANCE_LABELS.items()}
+        self._infos = {"instance": self._common}
         self._gauges: dict[str, dict[Labels, float]] = {name: {} for name in GAUGES}
-        self._counted: dict[str, set[Labels]] = {name: set() for name in COUNTERS}
-        self._seen: dict[object, Any] = {}
-        self._errors: set[str] = set()
-
-    def run(self) -> None:
-        for runtime in itertools.islice(list_or_empty(self._report.get("neuron_runtime_data")), _MOST_PROCESSES):
+        self.counters: dict[str, dict[Labels, tuple[float, float]]] = {name: {} for name in COUNTERS}
+        """Each counter's value, and when it was created."""
+        self.groups: dict[object, Any] = {}
+        """Groups that were counted, by their source."""
+        self.errors: set[str] = set()
+        for runtime in itertools.islice(list_or_empty(report.get("neuron_runtime_data")), _MOST_PROCESSES):
             self._runtime(_dict(runtime))
-        self._system(_dict(self._report.get("system_data")))
-        hardware = _dict(self._report.get("neuron_hardware_info"))
-        infos = {"instance": self._common}
-        if hardware:
+        self._system(_dict(report.get("system_data")))
+        if hardware := _dict(report.get("neuron_hardware_info")):
             counts = {label: _text(hardware.get(label)) for label in _HARDWARE_LABELS}
-            infos["neuron_hardware"] = {**self._common, **counts}
-        self._exposition.publish(self._gauges, infos, self._counted, self._seen, self._errors)
+            self._infos["neuron_hardware"] = {**self._common, **counts}
+        self._before = None  # it would keep all reports alive
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the metrics that have values."""
+        for name, series in self._gauges.items():
+            if series:
+                gauge = GaugeMetricFamily(name, GAUGES[name], labels=_names(series))
+                for labels, value in series.items():
+                    gauge.add_metric([text for _label, text in labels], value)
+                yield gauge
+        for name, counted in self.counters.items():
+            if counted:
+                counter = CounterMetricFamily(name, COUNTERS[name], labels=_names(counted))
+                for labels, (value, created) in counted.items():
+                    counter.add_metric([text for _label, text in labels], value, created=created)
+                yield counter
+        for name, info in self._infos.items():
+            yield InfoMetricFamily(name, _INFOS[name], info)
 
     def _runtime(self, runtime: Mapping[str, Any]) -> None:
         tag = _text(runtime.get("neuron_runtime_tag"))
@@ -233,10 +209,14 @@ class _Update:
         series[key] = max(before, value * scale) if most else before + value * scale
 
     def _count(self, source: object, group: Mapping[str, Any], counts: Mapping[tuple[str, Labels], float]) -> None:
-        self._exposition.count(source, group, counts)
-        self._seen[source] = group
-        for name, labels in counts:
-            self._counted[name].add(labels)
+        """Add ``counts``, unless ``source`` has reported the same ``group`` before: it is repeated until it is due."""
+        before = self._before
+        fresh = before is None or before.groups.get(source) != group
+        for (name, labels), count in counts.items():
+            known = self.counters[name].get(labels) or (before and before.counters[name].get(labels))
+            value, created = known or (0.0, time.time())
+            self.counters[name][labels] = value + (max(0.0, count) if fresh else 0.0), created
+        self.groups[source] = group
 
     def _labels(self, **labels: str) -> Labels:
         return (*self._common.items(), *labels.items())
@@ -244,18 +224,11 @@ class _Update:
     def _failed(self, what: str, owner: Mapping[str, Any]) -> bool:
         error = _text(owner.get("error"))
         if error:
-            self._errors.add(f"{what}: {error}")
+            self.errors.add(f"{what}: {error}")
         return bool(error)
 
 
-def _gauge(name: str, series: Mapping[Labels, float]) -> Metric:
-    family = GaugeMetricFamily(name, GAUGES[name], labels=_names(series))
-    for labels, value in series.items():
-        family.add_metric([text for _label, text in labels], value)
-    return family
-
-
-def _names(series: Mapping[Labels, float]) -> list[str]:
+def _names(series: Mapping[Labels, object]) -> list[str]:
     return [label for label, _text in next(iter(series))]
 
 

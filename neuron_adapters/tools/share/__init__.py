@@ -1,4 +1,4 @@
-"""``neuron-adapters share``: makes a state directory that users share and that none of them can spoil (SPEC O5)."""
+"""``neuron-adapters share``: makes a state directory that users share and none of them can damage (SPEC O5)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from neuron_rt import share
 
 PROGRAM = "neuron-adapters share"
 EPILOG = f"""\
-All users, or those of the group, may then own NeuronCores of one instance there. The directory and its lock file belong
-to you: nobody else can remove the lock file or close it to others. Locks that are held stay held, so the command may
-also repair a directory in use.
+Afterwards all users, or the members of the group, can own NeuronCores of one instance there. The directory and its lock
+file belong to you: other users can neither remove the lock file nor change its permissions. Locks that are held stay
+held, so the command can also repair a directory in use.
 
 examples:
   sudo {PROGRAM} /srv/neuron                 all users of the machine

@@ -19,13 +19,13 @@ _MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 @dataclass(frozen=True)
 class Device:
-    """A device of the instance. What only hardware has is made up, the same at each call."""
+    """A device of the instance. Properties that only hardware has are made up, the same at each call."""
 
     index: int
     ncs: tuple[int, ...]
     """Instance indexes of its NCs."""
     cpus: tuple[int, ...]
-    """CPUs behind its NCs; empty where the platform tells nothing."""
+    """CPUs behind its NCs; empty where they are unknown."""
     numa_node: int
     """The node that all its CPUs are on; -1 where there are several or none is known."""
     memory: int
@@ -59,13 +59,13 @@ def devices_of(instance: Instance, cpus: Sequence[Cpu], memory: int) -> tuple[De
     return tuple(devices)
 
 
-def read_environment() -> Config:
-    """Read the variables that a tool needs; errors in others are for the processes that use them to report."""
-    return Config.read({name: os.environ[name] for name in (INSTANCE, STATE_DIR) if name in os.environ})
+def read_environment(*names: str) -> Config:
+    """Read the variables ``names``, by default those that a tool needs: errors in others concern other processes."""
+    return Config.read({name: os.environ[name] for name in names or (INSTANCE, STATE_DIR) if name in os.environ})
 
 
 def instance_of(config: Config, owners: Iterable[Owner]) -> tuple[Instance, tuple[str, ...]]:
-    """Choose the instance to show; it, and the names of the instances that processes run on, sorted.
+    """Choose the instance to show. Returns it and the sorted names of the instances that processes run on.
 
     Each process publishes the instance of its own environment. Where all agree, that is shown; where they differ, or
     no process runs, this process's environment decides. Invalid names do not count.
@@ -95,7 +95,7 @@ def machine_memory() -> int:
 
 
 def allowed_cpus() -> frozenset[int]:
-    """Ask which CPUs this process may run on; empty where the platform tells nothing."""
+    """Ask which CPUs this process may run on; empty where that is unknown."""
     return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
 
 
@@ -114,6 +114,6 @@ def _connected_to(instance: Instance, index: int) -> tuple[int, ...]:
 
 
 def _numa_node(nodes: set[int]) -> int:
-    # A Cpu says node 0, too, where the kernel tells of no nodes.
+    # A Cpu is on node 0, too, where the kernel knows no nodes.
     known = [node for node in nodes if os.path.isdir(f"/sys/devices/system/node/node{node}")]
     return known[0] if len(nodes) == len(known) == 1 else -1

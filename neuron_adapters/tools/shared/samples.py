@@ -76,7 +76,7 @@ class Replica:
 
 @dataclass(frozen=True)
 class ModelChange:
-    """A loaded model. What its process says of it in words is checked for type and length only."""
+    """A loaded model. The texts come from its process and are checked for type and length only."""
 
     number: int
     name: str
@@ -91,7 +91,7 @@ class ModelChange:
 
 @dataclass(frozen=True)
 class ProcessChange:
-    """A process that was there at both looks, or came between them."""
+    """A process of the second look, compared with the first."""
 
     owner: Owner
     seconds: float
@@ -99,17 +99,17 @@ class ProcessChange:
     utilization: Mapping[int, float]
     """By instance NC: the share of the time in which a model held it, 0 to 1."""
     user: float
-    """CPUs' worth of user time: 2.0 are two CPUs. Since the process started, where it was not there before."""
+    """User time in CPUs (2.0: two CPUs were busy); since the start of a process that is new."""
     system: float
     resident: int
     """Bytes."""
     models: tuple[ModelChange, ...] = field(default=())
     counted: bool = True
-    """False where its counters cannot be read: only what its record says is here."""
+    """False where its counters cannot be read, so that only its record is here."""
 
 
 class Sampler:
-    """Looks at one state directory again and again."""
+    """Takes looks at one state directory."""
 
     def __init__(self, directory: Path, *, shared: bool) -> None:
         self._observer = Observer(directory, shared=shared)
@@ -121,12 +121,12 @@ class Sampler:
         return Look(time.monotonic(), owners, {key: usage for key, usage in used if usage is not None})
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         self._observer.close()
 
 
 def changes(before: Look, after: Look, *, histograms: bool = True) -> tuple[ProcessChange, ...]:
-    """Tell what happened between two looks, for each process that is there at the second.
+    """Compute what changed between two looks, for each process of the second.
 
     Without ``histograms``, replicas have no ``buckets`` and ``totals``: of hundreds, they take half of the time.
     """

@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from neuron_adapters.tools.shared.text import one_line
+from neuron_adapters.tools.shared.text import mask_unprintable, one_line
 from neuron_rt import NeuronError
 
 if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
+#: Packages of the extra ``tools``, and those that they bring along.
+_OPTIONAL = {
+    "psutil", "textual", "rich", "textual_serve", "aiohttp", "aiohttp_jinja2", "jinja2", "prometheus_client",
+}  # fmt: skip
 
 
 def parser_of(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
@@ -30,10 +35,21 @@ def parser_of(program: str, description: str, epilog: str) -> argparse.ArgumentP
     )
 
 
-def ending(program: str, run: Callable[[], int]) -> int:
-    """Run a command; its exit code. 0 where the reader has left, 1 and one line on stderr for an error, 130 for
-    Ctrl-C."""
-    if sys.stdout is None:  # closed by who called
+def whole_number(what: str, least: int, most: int) -> Callable[[str], int]:
+    """Make the ``type`` of an argument that is a whole number from ``least`` to ``most``."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,5}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def ending(program: str, run: Callable[[], int], *, interrupted: int = INTERRUPTED) -> int:
+    """Run a command; its exit code: 0 where the reader has left, 1 and one line on stderr for an error, ``interrupted``
+    for Ctrl-C."""
+    if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for good
     try:
         return run()
@@ -42,7 +58,13 @@ def ending(program: str, run: Callable[[], int]) -> int:
         return 0
     except KeyboardInterrupt:
         drop_output()
-        return INTERRUPTED
+        return interrupted
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _OPTIONAL:
+            raise
+        extra = "pip install 'neuron-adapters[tools]'"
+        return fail(program, f"needs the package {package}, which is not installed: {extra}")
     except NeuronError as error:
         return fail(program, error)
     except OSError as error:  # a full disk
@@ -69,10 +91,10 @@ def fail(program: str, error: object, code: int = 1) -> int:
 
 
 def complain(program: str, text: object) -> None:
-    """Write one line to standard error, where that is open."""
+    """Write one printable line to standard error, where that is open."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{program}: {one_line(text)}\n")
+            sys.stderr.write(f"{program}: {mask_unprintable(one_line(text))}\n")
 
 
 def drop_output() -> None:
@@ -81,14 +103,14 @@ def drop_output() -> None:
 
 
 def say(text: str) -> None:
-    """Print ``text`` at once, with question marks for what the locale cannot say."""
+    """Print ``text`` at once, with question marks for characters that the locale lacks."""
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
 
 
 def is_utf8() -> bool:
-    """Tell whether the output takes any character."""
+    """Check whether the output can show every character."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 

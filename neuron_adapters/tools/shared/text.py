@@ -1,4 +1,4 @@
-"""Texts that several commands write alike: ranges of numbers, units, and what is cut or masked."""
+"""Formats texts for all commands: ranges of numbers, units, texts that are cut or masked."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def in_units(value: float, base: int, units: Sequence[str], most: float) -> tupl
     return value, units[-1]
 
 
+def size(count: float, *, short: bool = False) -> str:
+    """Write a number of bytes: ``7.9 GB`` or, in six letters at most, ``7.9G`` if ``short``."""
+    value, unit = in_units(count, 1024, ("", *"KMGTPE"), 999.5)
+    if value >= 999.5:
+        return "lots"
+    digits = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
+    return f"{digits}{unit or 'B'}" if short else f"{digits} {unit}B"
+
+
 def cut(text: str, longest: int) -> str:
     """Leave out the end of ``text`` where it is longer than ``longest`` characters."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
@@ -42,10 +51,10 @@ def mask_unprintable(text: str) -> str:
 
 
 def text_or_empty(value: object, longest: int) -> str:
-    """``value``, cut and printable, if it is a text; whatever else another program says is empty."""
+    """Make a text that another program sent printable, and cut it; empty if ``value`` is not a text."""
     return mask_unprintable(value[:longest]) if isinstance(value, str) else ""
 
 
 def list_or_empty(value: object) -> list[Any]:
-    """``value`` if it is a list; whatever else another program says is an empty one."""
+    """Take a list that another program sent; empty if ``value`` is not a list."""
     return value if isinstance(value, list) else []

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 from neuron_adapters.tools.shared.devices import read_environment
-from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width
+from neuron_adapters.tools.shared.terminal import ending, is_utf8, parser_of, say, terminal_width, whole_number
 from neuron_adapters.tools.top._text import ASCII, UNICODE, Glyphs
 from neuron_rt import Config, StateDirectoryError
 
@@ -39,8 +39,6 @@ NEURON_ADAPTERS_STATE_DIR where processes publish. Without a terminal there is
 one frame, as with --once. NO_COLOR is honoured. Nothing is started or taken.
 """
 _LEAST, _MOST = 0.1, 3600.0  # seconds between two looks
-_PACKAGES = {"psutil", "textual", "rich", "textual_serve", "aiohttp", "aiohttp_jinja2", "jinja2"}
-_EXTRA = "pip install 'neuron-adapters[tools]'"
 _NO_SCREEN = ("", "dumb", "unknown")
 
 
@@ -52,20 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     web_child = bool(os.environ.get("TEXTUAL_DRIVER"))
-    try:
-        config = read_environment()
-        if options.json or options.once:
-            return _say_once(config, options)
-        if options.web:
-            return _serve(options)
-        if web_child or _is_terminal():
-            return _live(config, options, web=web_child)
-        return _follow(config, options) if sys.stdout.isatty() else _say_once(config, options)
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _PACKAGES:
-            raise
-        return fail(PROGRAM, f"it needs the package {package}, which is not installed: {_EXTRA}")
+    config = read_environment()
+    if options.json or options.once:
+        return _say_once(config, options)
+    if options.web:
+        from neuron_adapters.tools.top import _web
+
+        return _web.serve(options.port, options.interval, say)
+    if web_child or _is_terminal():
+        return _live(config, options, web=web_child)
+    while sys.stdout.isatty():  # a terminal that cannot move its cursor
+        _say_once(config, options)
+        say("")
+    return _say_once(config, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,9 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     way.add_argument("-o", "--once", action="store_true", help="print one frame as text and end")
     way.add_argument("-j", "--json", action="store_true", help="print one frame as JSON and end")
     way.add_argument("-w", "--web", action="store_true", help="serve the screen to browsers of this machine")
-    parser.add_argument("-p", "--port", type=_port, default=8765, help="for --web; default %(default)s, 0: any")
     parser.add_argument(
-        "-i", "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="from one look to the next; default 1"
+        "-p",
+        "--port",
+        type=whole_number("a port", 0, 65535),
+        default=8765,
+        help="for --web; default %(default)s, 0: any",
+    )
+    parser.add_argument(
+        "-i", "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="time between two readings; default 1"
     )
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII only, as where the locale is not UTF-8")
     return parser
@@ -101,13 +104,6 @@ def _say_once(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(config: Config, options: argparse.Namespace) -> int:
-    """Print one frame after the other, on a terminal that cannot move its cursor."""
-    while True:
-        _say_once(config, options)
-        say("")
-
-
 def _live(config: Config, options: argparse.Namespace, *, web: bool) -> int:
     from neuron_adapters.tools.top._reading import Reader
 
@@ -125,20 +121,14 @@ def _live(config: Config, options: argparse.Namespace, *, web: bool) -> int:
     return app.return_code or 0
 
 
-def _serve(options: argparse.Namespace) -> int:
-    from neuron_adapters.tools.top import _web
-
-    return _web.serve(options.port, options.interval, say)
-
-
 def _is_terminal() -> bool:
-    """Tell whether there is a screen to draw on and a keyboard to listen to."""
+    """Check whether there is a screen to draw on and a keyboard to read."""
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     return os.environ.get("TERM", "") not in _NO_SCREEN and all(stream and stream.isatty() for stream in streams)
 
 
 def _has_colours() -> bool:
-    """Tell whether the terminal's description has colours; without a description, whether its name rules them out."""
+    """Check whether the terminal's description has colours; without one, whether its name rules them out."""
     import curses
 
     name = os.environ.get("TERM", "")
@@ -163,11 +153,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not _LEAST <= seconds <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from {_LEAST:g} to {_MOST:g}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {_LEAST:g} to {_MOST:g}")
     return seconds
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text[:6]) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
-    return int(text)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from neuron_rt import Config
 
 _HINTS = (("q", "quit"), ("?", "help"), ("a d", "tab"), ("x", "all"), ("/", "find"), ("c", "cores"), ("space", "hold"))
 _QUICK = 0.3  # seconds to the second reading, which is the first to have rates
-_PATIENCE = 2.0  # seconds that a terminal that has gone may take to say so
+_PATIENCE = 2.0  # seconds in which a closed terminal must report an error
 
 
 class TopApp(App[None]):
@@ -78,8 +79,8 @@ class TopApp(App[None]):
         self, config: Config, read: Callable[[], Sight] | None, *, interval: float = 1.0, glyphs: Glyphs,
         coloured: bool = True,
     ) -> None:  # fmt: skip
-        """``read`` is called every ``interval`` seconds in a thread of its own; without it, ``take`` is given what to
-        show."""
+        """``read`` is called every ``interval`` seconds in a thread of its own; without it, the
+        caller calls ``take``."""
         super().__init__(ansi_color=None if coloured else True)
         self.animation_level = "none"
         self._where = str(config.state_dir)
@@ -362,7 +363,7 @@ class TopApp(App[None]):
         self.draw()
 
     def _is_seen(self) -> bool:
-        """Tell whether the terminal, or the server of the page, is still there."""
+        """Check whether the terminal, or the server of the page, is still there."""
         if self.is_web:
             return os.getppid() == self._server
         with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -398,10 +399,5 @@ def _line(picture: Picture, row: Row, width: int, glyphs: Glyphs, *, chosen: boo
 
 def _wrapped(text: str, width: int, glyphs: Glyphs) -> list[Line]:
     """Fold a sentence into lines."""
-    lines, line = [], ""
-    for word in glyphs.text(text).split():
-        if line and len(line) + 1 + len(word) > max(10, width - 2):
-            lines.append(line)
-            line = ""
-        line += f" {word}" if line else word
-    return [[(f" {text}", "")] for text in [*lines, line]]
+    folded = textwrap.wrap(glyphs.text(text), max(10, width - 2), break_long_words=False, break_on_hyphens=False)
+    return [[(f" {line}", "")] for line in folded or [""]]

@@ -6,10 +6,11 @@ import time
 from dataclasses import replace
 
 from neuron_adapters import __version__
+from neuron_adapters.tools.shared.text import size
 from neuron_adapters.tools.top import _cores, _table
 from neuron_adapters.tools.top._model import Picture
 from neuron_adapters.tools.top._table import View
-from neuron_adapters.tools.top._text import Glyphs, Line, bar, fit, number, percent, plain, size
+from neuron_adapters.tools.top._text import Glyphs, Line, bar, fit, number, percent, plain
 
 _DETAILED = 36  # smallest half of the two lines that has room for details, in cells
 _TALLEST = 20  # lines of NCs in a frame for logs
@@ -52,8 +53,8 @@ def usage(picture: Picture, width: int, glyphs: Glyphs, only: str = "") -> list[
             _cpus(user + system), f"{_cpus(user)} user {_cpus(system)} sys",
         ),
         (
-            "Memory", used, f"{size(picture.memory_used)} of {size(picture.memory_total)}",
-            size(resident), f"weights {size(weights)}" if weights else "",
+            "Memory", used, f"{size(picture.memory_used, short=True)} of {size(picture.memory_total, short=True)}",
+            size(resident, short=True), f"weights {size(weights, short=True)}" if weights else "",
         ),
     )  # fmt: skip
     lines = []

@@ -23,7 +23,7 @@ The mouse chooses tabs and lines, opens, sorts by a
 column's head, and goes from a NeuronCore to its process.
 
 {switch} on a NeuronCore   models took turns on it
-+1 after a name    so many other models are on it
++1 after a name    one more model is on it
 QUEUE, SW/S        calls that waited; switches a second
 P50 P99            of the last 10 s, with the wait
 ERR 3!             errors and time-outs; ! some are new

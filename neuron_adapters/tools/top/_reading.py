@@ -1,4 +1,4 @@
-"""Reads, at one time, all that a frame is made from. It waits for no process and takes nothing."""
+"""Reads, at one time, everything that a frame shows. It neither waits for processes nor takes NeuronCores."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Sight:
 
 
 class Reader:
-    """Reads again and again. Used by one thread at a time."""
+    """Takes readings of one state directory. Used by one thread at a time."""
 
     def __init__(self, config: Config) -> None:
         self._sampler = Sampler(config.state_dir, shared=config.shared_state)
@@ -62,7 +62,3 @@ class Reader:
         except (NeuronError, OSError) as problem:
             look, error = Look(time.monotonic(), (), {}), one_line(problem)
         return Sight(time.time(), look, System.now(), error)
-
-    def close(self) -> None:
-        """Let go of the state directory."""
-        self._sampler.close()

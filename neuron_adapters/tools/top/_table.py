@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from neuron_adapters.tools.shared.text import ranges
+from neuron_adapters.tools.shared.text import ranges, size
 from neuron_adapters.tools.top._model import Picture
 from neuron_adapters.tools.top._nodes import Key, Node, Process
-from neuron_adapters.tools.top._text import Glyphs, Line, cells, duration, fit, number, percent, size, spark
+from neuron_adapters.tools.top._text import Glyphs, Line, cells, duration, fit, number, percent, spark
 
 _T = TypeVar("_T")
 _NAME = 22  # cells of a name at least, where there is room for other columns
@@ -220,7 +220,7 @@ _COLUMNS = (
     Column("SWITCHES", 8, lambda _p, row, g: _rate(row.node.total_switches, g, "dim")),
     Column("SW/S", 5, lambda _p, row, g: _rate(round(row.node.switches, 1), g, "switch")),
     Column("ERR", 5, _errors),
-    Column("MEM", 5, lambda _p, row, _g: (size(row.node.memory) if row.node.memory else "", "")),
+    Column("MEM", 5, lambda _p, row, _g: (size(row.node.memory, short=True) if row.node.memory else "", "")),
     Column("WHAT", 20, lambda _p, row, _g: (row.node.note, "dim"), right=False),
 )
 _BY_HEAD = {column.head: column for column in _COLUMNS}

@@ -1,7 +1,7 @@
-"""Pieces of a line: what fits in so many cells of a terminal, numbers, bars and sparklines.
+"""Pieces of a line: texts fitted to a number of cells of a terminal, numbers, bars and sparklines.
 
-A line is a list of spans, a span a text and the name of its style. What shows a line knows the styles; plain text has
-none. No information is in the colour alone.
+A line is a list of spans, a span a text and the name of its style. The widgets know the styles; plain text has
+none. Colour alone carries no information.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Glyphs:
     half: str
     track: str
     spark: str
-    """From nothing to all; the first is for what is there and idle. None fills its cell: rows stay apart."""
+    """From lowest to highest; the first means idle. No character fills its cell, so rows stay apart."""
     opened: str
     closed: str
     leaf: str
@@ -36,7 +36,7 @@ class Glyphs:
     mark: str
     """Marks the chosen line."""
     nothing: str
-    """Stands for a nought, of which there are many."""
+    """Stands for zero."""
     ascii_only: bool = False
 
     def text(self, text: str) -> str:
@@ -69,7 +69,7 @@ def plain(line: Iterable[Span]) -> str:
 
 
 def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
-    """Draw a bar for 0 to 1; whatever is above 0.4% shows."""
+    """Draw a bar for 0 to 1; more than 0.4% is visible."""
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     if not halves and share > 0.004:
         halves = 1
@@ -79,7 +79,7 @@ def bar(share: float, width: int, style: str, glyphs: Glyphs) -> Line:
 
 
 def spark(values: Sequence[float], width: int, glyphs: Glyphs, top: float = 0.0) -> str:
-    """Draw the last ``width`` values as little columns. ``top``: what the highest column stands for, at least."""
+    """Draw the last ``width`` values as little columns. ``top``: least value of the highest column."""
     values = values[-width:]
     top = max(top, *values) if values else top
     last = len(glyphs.spark) - 1
@@ -98,14 +98,8 @@ def number(value: float) -> str:
         return f"{value:.1f}"
     if value < 99_999.5:
         return f"{value:,.0f}"
-    return _short(*in_units(value / 1000, 1000, "KMGTPE", 999.5), 99.95)
-
-
-def size(count: float) -> str:
-    """Write a number of bytes in six cells at most: ``845M`` are 845 MiB."""
-    if count < 1024:
-        return f"{count:.0f}B" if count else "0"
-    return _short(*in_units(count / 1024, 1024, "KMGTPE", 999.5), 9.95)
+    value, unit = in_units(value / 1000, 1000, "KMGTPE", 999.5)
+    return "lots" if value >= 999.5 else f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
 
 
 def duration(seconds: float) -> str:
@@ -115,11 +109,6 @@ def duration(seconds: float) -> str:
         if value < 999.5:
             return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
     return f"{seconds:.0f}s" if seconds < 99_999 else "ages"
-
-
-def _short(value: float, unit: str, exact: float) -> str:
-    """Write a decimal below ``exact``, and no number where it is too large for any unit."""
-    return "lots" if value >= 999.5 else f"{value:.1f}{unit}" if value < exact else f"{value:.0f}{unit}"
 
 
 def _cut(text: str, width: int) -> str:

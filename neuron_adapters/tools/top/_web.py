@@ -1,7 +1,7 @@
 """Serves the screen to browsers: textual-serve starts a neuron-top for each page, and passes on what it draws.
 
-Everything, fonts too, comes from this machine and goes to it alone: other sites that a browser has open can reach the
-port, and are refused.
+Everything, fonts included, is served from this machine to this machine. Other sites that a browser has open can reach
+the port, so their requests are refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def serve(port: int, interval: float, say: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code. Raises OSError where the port cannot be had."""
+    """Serve until SIGINT or SIGTERM; the exit code. Raises OSError where the port cannot be used."""
     with _listener(port) as listener:
         for name in _NOT_OURS:
             os.environ.pop(name, None)
@@ -48,7 +48,7 @@ def _listener(port: int) -> socket.socket:
         return socket.create_server((HOST, port))
     except OSError as error:
         raise OSError(
-            f"port {port} of {HOST} cannot be had ({os.strerror(error.errno or 0)}); choose another one with --port"
+            f"port {port} of {HOST} cannot be used ({os.strerror(error.errno or 0)}); choose another with --port"
         ) from error
 
 

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from neuron_adapters.tools.top._text import Line
 
-#: The colours of processes are no judgement; orange is for what takes turns, red for what failed.
+#: A process's colour has no meaning. Orange marks models that take turns, red marks failures.
 COLOURED = {
     "p0": "#7aa2f7", "p1": "#9ece6a", "p2": "#d8c98a", "p3": "#bb9af7", "p4": "#6fd0e0", "p5": "#e0a3c2",
     "dim": "#6b7386", "track": "#2f3648", "spark": "#4f5870", "load": "#9aa5ce", "head": "#9aa5ce",
@@ -55,11 +55,11 @@ class Lines(ScrollView, inherit_bindings=False):  # the keys choose lines
         self._shown = shown
 
     def show_lines(self, lines: Sequence[Line]) -> None:
-        """Show these from now on."""
+        """Show these lines from now on."""
         self.show(len(lines), lines.__getitem__)
 
     def forget(self) -> None:
-        """Draw all of it next time: its size has changed."""
+        """Draw all lines next time, since the size has changed."""
         self._shown = {}
 
     def render_line(self, y: int) -> Strip:
@@ -94,5 +94,5 @@ class Lines(ScrollView, inherit_bindings=False):  # the keys choose lines
         return style
 
     def reveal(self, y: int) -> None:
-        """Scroll so far that a line is seen."""
+        """Scroll until a line is visible."""
         self.scroll_to_region(Region(0, y, 1, 1), animate=False, force=True)
