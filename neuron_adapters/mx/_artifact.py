@@ -18,11 +18,12 @@ from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.files import bounded_json
 from neuron_adapters.files.neff import HEADER, is_neff, neff
 from neuron_adapters.files.printable import damaged, printable
-from neuron_adapters.mxnet._graph import Entry, dumps, walk
-from neuron_adapters.mxnet._shared_weights import content
+from neuron_adapters.mxnet._graph import Entry, walk
 from neuron_adapters.mxnet._subgraphs import OP, inputs_of
+from neuron_adapters.mxnet._symbol_json import dumps
 from neuron_adapters.mxnet.base import FormatError
 from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.ndarray._shared_weights import content
 from neuron_rt import ArtifactError
 
 __all__ = ["content", "make", "verify"]

@@ -20,9 +20,10 @@ from neuron_adapters.adapter.lowering import TOLERANCE
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.mx import _artifact
 from neuron_adapters.mx._structure import Parts
-from neuron_adapters.mxnet._graph import Entry, Node, dumps, walk
+from neuron_adapters.mxnet._graph import Entry, Node, walk
 from neuron_adapters.mxnet._inference import Inferred, infer
 from neuron_adapters.mxnet._subgraphs import CAST, MODEL_CORES, PART_CORES
+from neuron_adapters.mxnet._symbol_json import dumps
 from neuron_adapters.mxnet.context import cpu
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from neuron_adapters.mxnet._graph import Entry, Node, walk
+from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP
-from neuron_adapters.mxnet._upgrade_json import written_inputs
 
 
 class Parts:
@@ -48,7 +47,7 @@ class Parts:
             else:
                 for node in here:
                     inputs = [self._outer(entry) for entry in node.inputs]
-                    self._made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+                    self._made[id(node)] = node.taking(inputs)
         return [self._outer(head) for head in self._heads]
 
     def _outer(self, old: Entry) -> Entry:
@@ -78,9 +77,7 @@ class Parts:
             return Entry(variables[old])
 
         for node in here:
-            copies[id(node)] = Node(
-                node.op, node.name, node.attrs, [inner(entry) for entry in node.inputs], node.subgraphs
-            )
+            copies[id(node)] = node.taking([inner(entry) for entry in node.inputs])
         part = [inner(entry) for entry in wanted]
         sources = {id(variable): old for old, variable in variables.items()}
         taken = [self._outer(sources[id(variable)]) for variable in walk(part) if variable.op == "null"]

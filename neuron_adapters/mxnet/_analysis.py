@@ -12,10 +12,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from neuron_adapters.mxnet._graph import Entry, Node, walk
-from neuron_adapters.mxnet._operator_lookup import find
+from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP, inline
-from neuron_adapters.mxnet._upgrade_json import written_inputs
+from neuron_adapters.mxnet.operators import find
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._backend import Plan

@@ -11,12 +11,12 @@ import numpy as np
 
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
-from neuron_adapters.mxnet._shared_weights import LoadedMemory
 from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.ndarray._shared_weights import LoadedMemory
 from neuron_rt import CoreRange, Model, PlacementRequest, PlainFramework, init
 
 if TYPE_CHECKING:

@@ -25,17 +25,18 @@ class Called(NamedTuple):
 
 def called(name: str) -> Called | None:
     """How the operator ``name`` is called; None where that is not known."""
-    return _table().get(name)
+    return table().get(name)
 
 
 def own_name(name: str) -> str:
     """The name that files know the operator ``name`` by."""
-    known = _table().get(name)
+    known = table().get(name)
     return name if known is None else known.own
 
 
 @functools.cache
-def _table() -> dict[str, Called]:
+def table() -> dict[str, Called]:
+    """How each of MXNet's operators is called, by each of its names."""
     text = Path(__file__).with_suffix(".txt").read_text("utf-8")
     return dict(map(_read, text.splitlines()))
 

@@ -58,7 +58,7 @@ def inline(heads: Sequence[Entry]) -> list[Entry]:
         elif inputs == node.inputs:
             replaced[id(node)] = node
         else:
-            replaced[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+            replaced[id(node)] = node.taking(inputs)
     return [entry(head) for head in heads]
 
 
@@ -79,9 +79,7 @@ def _original(node: Node, inputs: Sequence[Entry]) -> list[Entry]:
 
     for inner in nodes:
         if inner.op != "null":
-            copies[id(inner)] = Node(
-                inner.op, inner.name, inner.attrs, [entry(old) for old in inner.inputs], inner.subgraphs
-            )
+            copies[id(inner)] = inner.taking([entry(old) for old in inner.inputs])
     return [entry(old) for old in part]
 
 

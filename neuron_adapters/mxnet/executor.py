@@ -18,12 +18,12 @@ import numpy as np
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
 from neuron_adapters.mxnet._backend import Plan, backend
-from neuron_adapters.mxnet._shared_weights import content, key_of
 from neuron_adapters.mxnet._subgraphs import CAST, pipeline_cores
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import writes
+from neuron_adapters.mxnet.ndarray._shared_weights import content, key_of
 from neuron_rt import Model, engine
 
 if TYPE_CHECKING:

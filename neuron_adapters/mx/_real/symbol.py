@@ -12,9 +12,9 @@ import numpy as np
 
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.files.mxnet import literal
-from neuron_adapters.mxnet import _graph
 from neuron_adapters.mxnet._analysis import Graph
 from neuron_adapters.mxnet._subgraphs import OP
+from neuron_adapters.mxnet._symbol_json import dumps, loads
 from neuron_adapters.mxnet.ndarray import array
 from neuron_adapters.mxnet.symbol import Symbol
 
@@ -27,7 +27,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
     __slots__ = ("_own",)
 
     def __init__(self, own: Symbol) -> None:
-        super().__init__(_handle(_graph.dumps(own._analysis().original)))
+        super().__init__(_handle(dumps(own._analysis().original)))
         self._own = own
 
     def inlined(self) -> Any:
@@ -153,7 +153,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
 
 def _restored(text: str) -> Any:
     """A pickled CompiledSymbol, in a process with or without the hooks."""
-    return CompiledSymbol(Symbol(_graph.loads(text)))
+    return CompiledSymbol(Symbol(loads(text)))
 
 
 def _handle(text: str) -> Any:
@@ -173,7 +173,7 @@ def of_own(own: Symbol) -> Any:
 
 def own_of(symbol: Any) -> Symbol:
     """A graph of mxnet's as this package's."""
-    return symbol._own if isinstance(symbol, CompiledSymbol) else Symbol(_graph.loads(symbol.tojson()))
+    return symbol._own if isinstance(symbol, CompiledSymbol) else Symbol(loads(symbol.tojson()))
 
 
 def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
@@ -201,7 +201,7 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
             if OP not in str(error):
                 raise
         with open(fname, "rb") as file:
-            return of_own(Symbol(_graph.loads(file.read()), fname))
+            return of_own(Symbol(loads(file.read()), fname))
 
     return hooked
 
@@ -216,7 +216,7 @@ def wrap_load_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
         except mx.base.MXNetError as error:
             if OP not in str(error):
                 raise
-        return of_own(Symbol(_graph.loads(json_str)))
+        return of_own(Symbol(loads(json_str)))
 
     return hooked
 

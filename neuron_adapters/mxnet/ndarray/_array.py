@@ -14,17 +14,29 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._operators import Operators
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
 from neuron_adapters.mxnet.ndarray._memory import Counter, writes
-from neuron_adapters.mxnet.ndarray._operators import Operators
 from neuron_adapters.mxnet.ndarray._shape import reshaped
 
 Array = np.ndarray[Any, Any]
 
 #: The operators that are methods as well, by name; the functions in the files beside this one add themselves.
 functions: dict[str, Callable[..., Any]] = {}
+
+
+def _in_place(kind: str) -> Callable[[NDArray, Any], NDArray]:
+    def apply(self: NDArray, other: Any) -> NDArray:
+        result = _arithmetic.BINARY[kind](self._array, self._operand(other))
+        if result.shape != self.shape:
+            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {result.shape} in place.")
+        self._array[...] = result
+        self._written()
+        return self
+
+    return apply
 
 
 class NDArray(Operators):
@@ -248,21 +260,17 @@ class NDArray(Operators):
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         return functools.partial(function, self)
 
-    def _binary(self, name: str, other: Any, swapped: bool = False) -> NDArray:
+    def _combined(self, kind: str, other: Any, swapped: bool = False) -> NDArray:
         ours, theirs = self._array, self._operand(other)
-        result = _arithmetic.BINARY[name](*((theirs, ours) if swapped else (ours, theirs)))
+        result = _arithmetic.BINARY[kind](*((theirs, ours) if swapped else (ours, theirs)))
         return NDArray(result, self._context)
 
-    def _absolute(self) -> NDArray:
-        return NDArray(np.abs(self._array), self._context)
+    __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
+    __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
+    __imod__, __ipow__ = _in_place("modulo"), _in_place("power")
 
-    def _in_place(self, name: str, other: Any) -> NDArray:
-        result = _arithmetic.BINARY[name](self._array, self._operand(other))
-        if result.shape != self.shape:
-            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {result.shape} in place.")
-        self._array[...] = result
-        self._written()
-        return self
+    def __abs__(self) -> NDArray:
+        return NDArray(np.abs(self._array), self._context)
 
     def _operand(self, other: Any) -> Array:
         if isinstance(other, NDArray):

@@ -31,8 +31,7 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
 def load(fname: str | os.PathLike[str]) -> Loaded:
     """Arrays by name, or a list where they have none. Raises FormatError for a damaged file and UnreadableError,
     MXNetErrors both."""
-    # Imported here: it imports this package.
-    from neuron_adapters.mxnet import _shared_weights
+    from neuron_adapters.mxnet.ndarray import _shared_weights
 
     with reading(fname):
         return _loaded(*_shared_weights.load(fname))

@@ -1,57 +1,38 @@
-"""MXNet's operators, by family. Importing this package registers all of them; it imports neither ONNX nor an engine."""
+"""MXNet's operators, by family. A family registers its operators when it is imported; that is slow, so the first
+look-up imports them all. None imports ONNX or an engine."""
 
 from __future__ import annotations
 
-from neuron_adapters.mxnet.operators import (
-    activation,
-    arithmetic,
-    attention,
-    concat,
-    convolution,
-    copies,
-    creation,
-    dense,
-    detection,
-    elementwise,
-    images,
-    indexing,
-    losses,
-    manipulation,
-    normalisation,
-    ordering,
-    pooling,
-    reduction,
-    rnn,
-    roi,
-    sequence,
-    shape,
-)
-from neuron_adapters.mxnet.operators._registry import find, names, summary
+import functools
+import importlib
 
-__all__ = [
-    "activation",
-    "arithmetic",
-    "attention",
-    "concat",
-    "convolution",
-    "copies",
-    "creation",
-    "dense",
-    "detection",
-    "elementwise",
-    "find",
-    "images",
-    "indexing",
-    "losses",
-    "manipulation",
-    "names",
-    "normalisation",
-    "ordering",
-    "pooling",
-    "reduction",
-    "rnn",
-    "roi",
-    "sequence",
-    "shape",
-    "summary",
-]
+from neuron_adapters.mxnet._signatures import own_name, table
+from neuron_adapters.mxnet.operators import _registry
+from neuron_adapters.mxnet.operators._registry import Operator
+
+__all__ = ["Operator", "find", "names"]
+
+_FAMILIES = (
+    "activation", "arithmetic", "attention", "concat", "convolution", "copies", "creation", "dense", "detection",
+    "elementwise", "images", "indexing", "losses", "manipulation", "normalisation", "ordering", "pooling", "reduction",
+    "rnn", "roi", "sequence", "shape",
+)  # fmt: skip
+
+
+def find(name: str) -> Operator | None:
+    """The operator that MXNet knows by that name, None where there is none here."""
+    operators = _operators()
+    return operators.get(name) or operators.get(own_name(name))
+
+
+def names() -> list[str]:
+    """All names, MXNet's other names included."""
+    operators = _operators()
+    return sorted({*operators, *(name for name, operator in table().items() if operator.own in operators)})
+
+
+@functools.cache
+def _operators() -> dict[str, Operator]:
+    for family in _FAMILIES:
+        importlib.import_module(f"{__name__}.{family}")
+    return _registry.operators

@@ -49,31 +49,17 @@ class Operator:
     """The attribute that holds the number of inputs (``num_args``), where that may vary."""
 
 
-_operators: dict[str, Operator] = {}
+#: The operators by the names that they are registered under.
+operators: dict[str, Operator] = {}
 
 
 def register(operator: Operator, *aliases: str) -> Operator:
     """Register ``operator`` under its name and MXNet's other names for it."""
     for name in (operator.name, *aliases):
-        if name in _operators:
+        if name in operators:
             raise ValueError(f"two operators called {name}")
-        _operators[name] = operator
+        operators[name] = operator
     return operator
-
-
-def find(name: str) -> Operator | None:
-    """The operator of that name, None where there is none."""
-    return _operators.get(name)
-
-
-def names() -> list[str]:
-    """All names, aliases included."""
-    return sorted(_operators)
-
-
-def summary() -> dict[str, Any]:
-    """Names, each with its operator: for documents and tests."""
-    return dict(sorted(_operators.items()))
 
 
 def operator(

@@ -10,11 +10,11 @@ import numpy as np
 
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet import name as names
-from neuron_adapters.mxnet._graph import Entry, Node, loads
-from neuron_adapters.mxnet._operator_lookup import names as operator_names
-from neuron_adapters.mxnet._upgrade_json import hidden
+from neuron_adapters.mxnet._graph import Entry, Node, hidden
+from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetValueError, reading
+from neuron_adapters.mxnet.operators import names as operator_names
 from neuron_adapters.mxnet.symbol._compose import create
 from neuron_adapters.mxnet.symbol._functions import Namespace, function_of
 from neuron_adapters.mxnet.symbol._symbol import Symbol, load_json
@@ -41,8 +41,8 @@ __all__ = [
     "zeros",
 ]
 
-contrib = Namespace("_contrib_")
-linalg = Namespace("_linalg_")
+contrib = Namespace(Symbol, "_contrib_")
+linalg = Namespace(Symbol, "_linalg_")
 
 fromjson = load_json
 
@@ -142,7 +142,7 @@ def arange(
 
 def power(base: Any, exp: Any) -> Symbol:
     """One to the power of the other; either may be a number."""
-    return base._combined("pow", exp) if isinstance(base, Symbol) else exp._combined("rpow", base)
+    return _of_either("power", base, exp)
 
 
 pow = power  # noqa: A001 - MXNet's name
@@ -150,23 +150,21 @@ pow = power  # noqa: A001 - MXNet's name
 
 def maximum(left: Any, right: Any) -> Symbol:
     """The larger; either may be a number."""
-    return _either("maximum", left, right)
+    return _of_either("maximum", left, right)
 
 
 def minimum(left: Any, right: Any) -> Symbol:
     """The smaller; either may be a number."""
-    return _either("minimum", left, right)
+    return _of_either("minimum", left, right)
 
 
 def hypot(left: Any, right: Any) -> Symbol:
     """The root of the sum of squares; either may be a number."""
-    return _either("hypot", left, right)
+    return _of_either("hypot", left, right)
 
 
-def _either(kind: str, left: Any, right: Any) -> Symbol:
-    first, second = (left, right) if isinstance(left, Symbol) else (right, left)
-    combined: Symbol = first._combined(kind, second)
-    return combined
+def _of_either(kind: str, left: Any, right: Any) -> Symbol:
+    return left._combined(kind, right) if isinstance(left, Symbol) else right._combined(kind, left, swapped=True)
 
 
 def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
@@ -177,7 +175,7 @@ def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return function_of(name)
+    return function_of(Symbol, name)
 
 
 def __dir__() -> list[str]:

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neuron_adapters.mxnet import name as names
-from neuron_adapters.mxnet._graph import Entry, Node
-from neuron_adapters.mxnet._operator_lookup import find
+from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, set_initial, variable_of
 from neuron_adapters.mxnet._signatures import Called, called, own_name
-from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, set_initial, variable_of
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
-
-if TYPE_CHECKING:
-    from neuron_adapters.mxnet.operators._registry import Operator
-    from neuron_adapters.mxnet.symbol._symbol import Symbol
+from neuron_adapters.mxnet.operators import Operator, find
 
 _OWN = re.compile("__.+__")
 
 
+class Outputs:
+    """One or more outputs of a graph."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, heads: Sequence[Entry]) -> None:
+        self._entries = list(heads)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 def create(
     operator_name: str,
-    inputs: Sequence[Symbol],
-    named: Mapping[str, Symbol],
+    inputs: Sequence[Outputs],
+    named: Mapping[str, Outputs],
     attrs: Mapping[str, Any],
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
@@ -102,8 +109,8 @@ def _check_hidden(operator_name: str, expected: Sequence[str], texts: Mapping[st
 
 
 def _by_name(
-    operator_name: str, expected: Sequence[str], inputs: Sequence[Symbol], named: Mapping[str, Symbol]
-) -> dict[str, Symbol]:
+    operator_name: str, expected: Sequence[str], inputs: Sequence[Outputs], named: Mapping[str, Outputs]
+) -> dict[str, Outputs]:
     if len(inputs) > len(expected):
         raise MXNetValueError(f"{operator_name} takes {len(expected)} inputs here, got {len(inputs)}.")
     symbols = dict(zip(expected, inputs))
@@ -115,7 +122,7 @@ def _by_name(
     return symbols
 
 
-def _single(operator_name: str, name: str, symbol: Symbol) -> Entry:
+def _single(operator_name: str, name: str, symbol: Outputs) -> Entry:
     if len(symbol) != 1:
         raise MXNetValueError(
             f"{operator_name}: {name} takes one output, and {symbol!r} has {len(symbol)}: choose one, as in symbol[0]."

@@ -11,32 +11,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters.mxnet import _graph
 from neuron_adapters.mxnet._analysis import Graph
-from neuron_adapters.mxnet._graph import Entry, Node, walk
-from neuron_adapters.mxnet._operator_lookup import find
-from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, input_names, output_names
+from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
+from neuron_adapters.mxnet._operators import Operators
+from neuron_adapters.mxnet._symbol_json import dumps, loads
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
-from neuron_adapters.mxnet.symbol._compose import create
-from neuron_adapters.mxnet.symbol._operators import OPERATORS, SCALAR_OPERATORS, Operators
+from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.symbol._compose import Outputs, create
+from neuron_adapters.mxnet.symbol._functions import function_of
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._inference import Inferred
 
 Shapes = list[tuple[int, ...]]
 
+#: What the names of MXNet's operators call Python's; those of two symbols that are called otherwise.
+_WORDS = {"add": "plus", "subtract": "minus", "multiply": "mul", "divide": "div", "modulo": "mod"}
+_ELEMENTWISE = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div"}
+#: Operators of which a number as the left operand makes another one.
+_ORDERED = {"subtract", "divide", "modulo", "power"}
+_COMPARISONS = {"equal", "not_equal", "greater", "greater_equal", "lesser", "lesser_equal"}
 
-class Symbol(Operators):
+
+class Symbol(Operators, Outputs):
     """One or more outputs of a graph; ``_entries`` are which, ``_source`` is the file that it came from, if any."""
 
-    __slots__ = ("__weakref__", "_entries", "_graph", "_source")
+    __slots__ = ("__weakref__", "_graph", "_source")
 
     #: Leaves ``numpy_array + symbol`` to this class.
     __array_ufunc__ = None
 
     def __init__(self, heads: Sequence[Entry], source: str = "") -> None:
-        self._entries = list(heads)
+        super().__init__(heads)
         self._source = source
         self._graph: Graph | None = None
 
@@ -97,7 +104,7 @@ class Symbol(Operators):
 
     def tojson(self, remove_amp_cast: bool = True) -> str:  # noqa: ARG002 - there are no such casts
         """The text of a symbol file, as MXNet 1.9.1 writes it."""
-        return _graph.dumps(self._entries)
+        return dumps(self._entries)
 
     def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
         """Write a symbol file."""
@@ -233,9 +240,6 @@ class Symbol(Operators):
             raise IndexError(f"there are {len(self._entries)} outputs, from 0, got {index}")
         return Symbol([self._entries[index]])
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def __iter__(self) -> Iterator[Symbol]:
         return (Symbol([entry]) for entry in self._entries)
 
@@ -263,24 +267,24 @@ class Symbol(Operators):
         # ``x.reshape(...)`` is ``mx.sym.reshape(x, ...)``.
         if name.startswith("_") or find(name) is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-        from neuron_adapters.mxnet.symbol._functions import function_of
-
-        return functools.partial(function_of(name), self)
+        return functools.partial(function_of(Symbol, name), self)
 
     def astype(self, dtype: Any) -> Symbol:
         """Cast."""
         return Symbol(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
 
-    def _combined(self, kind: str, other: Any) -> Symbol:
+    def _combined(self, kind: str, other: Any, swapped: bool = False) -> Symbol:
+        word = _WORDS.get(kind, kind)
         if isinstance(other, Symbol):
-            operator, hint = OPERATORS[kind]
-            return Symbol(create(operator, [self, other], {}, {}, hint=hint))
+            operator = f"elemwise_{_ELEMENTWISE[kind]}" if kind in _ELEMENTWISE else f"_{word}"
+            return Symbol(create(operator, [self, other], {}, {}, hint=f"_{word}"))
         if isinstance(other, (int, float, np.number)) and not isinstance(other, bool):
-            operator, hint = SCALAR_OPERATORS[kind]
-            return Symbol(create(operator, [self], {}, {"scalar": other}, hint=hint))
+            name = f"_r{word}" if swapped and kind in _ORDERED else f"_{word}"
+            hint = f"{name}_scalar" if kind in _COMPARISONS or name == "_rpower" else f"{name}scalar"
+            return Symbol(create(f"{name}_scalar", [self], {}, {"scalar": other}, hint=hint))
         raise TypeError(f"a Symbol goes together with a Symbol or a number, got {type(other).__name__}")
 
-    def _absolute(self) -> Symbol:
+    def __abs__(self) -> Symbol:
         return Symbol(create("abs", [self], {}, {}))
 
     def _node(self) -> Node | None:
@@ -327,7 +331,7 @@ def load_json(json_str: str) -> Symbol:
     """The Symbol of a symbol file's text. Raises FormatError, an MXNetError."""
     if not isinstance(json_str, (str, bytes)):
         raise TypeError(f"load_json() takes a text, got {type(json_str).__name__}")
-    return Symbol(_graph.loads(json_str))
+    return Symbol(loads(json_str))
 
 
 def _bind() -> Any:
@@ -345,9 +349,8 @@ def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
         return Entry(copies[id(entry.node)], entry.index)
 
     for node in walk(heads):
-        copies[id(node)] = Node(
-            node.op, node.name, dict(node.attrs), [of(source) for source in node.inputs], node.subgraphs
-        )
+        copy = copies[id(node)] = node.taking([of(source) for source in node.inputs])
+        copy.attrs = dict(node.attrs)
     return [of(entry) for entry in heads]
 
 
