@@ -19,7 +19,7 @@ from neuron_adapters.mxnet.operators import find
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._backend import Plan
     from neuron_adapters.mxnet._inference import Inferred, Wiring
-    from neuron_adapters.mxnet.operators._registry import MaybeShape
+    from neuron_adapters.mxnet.operators._rules import MaybeShape
 
 T = TypeVar("T")
 

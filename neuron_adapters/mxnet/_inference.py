@@ -18,8 +18,7 @@ from neuron_adapters.mxnet._graph import Entry, Node, walk
 from neuron_adapters.mxnet.operators import Operator, find
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
-from neuron_adapters.mxnet.operators._registry import MaybeShape
-from neuron_adapters.mxnet.operators._rules import complete, unify
+from neuron_adapters.mxnet.operators._rules import MaybeShape, complete, unify
 
 _MOST_ROUNDS = 8
 

@@ -8,6 +8,7 @@ also one of zeros and ones.
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet._operators import Operators
+from neuron_adapters.mxnet._shapes import reshaped
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
 from neuron_adapters.mxnet.ndarray._memory import Counter, writes
-from neuron_adapters.mxnet.ndarray._shape import reshaped
 
 Array = np.ndarray[Any, Any]
 
@@ -171,14 +172,14 @@ class NDArray(Operators):
     wait_to_write = wait_to_read
 
     def reshape(self, *shape: Any, **keywords: Any) -> NDArray:
-        """A view in another shape, with MXNet's codes: 0, -1, -2, -3, -4 (see ``_shape.reshaped``)."""
+        """A view in another shape, with MXNet's codes: 0, -1, -2, -3, -4 (see ``_shapes.reshaped``)."""
         reverse = keywords.pop("reverse", False)
         if keywords:
             shape = (keywords.pop("shape", ()),)
         if keywords:
             raise TypeError(f"reshape() takes shape and reverse, got {', '.join(keywords)}")
         asked = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return self._view(self._array.reshape(reshaped(self.shape, asked, reverse)))
+        return self._view(in_shape(self._array, asked, reverse))
 
     def reshape_like(self, other: NDArray) -> NDArray:
         """A view in the shape of ``other``."""
@@ -281,6 +282,14 @@ class NDArray(Operators):
 
     def __hash__(self) -> int:
         return id(self) >> 4
+
+
+def in_shape(array: Array, codes: Sequence[int], reverse: bool = False) -> Array:
+    """``array`` in the shape that MXNet's codes make of its own. Raises MXNetValueError."""
+    shape = reshaped(array.shape, codes, reverse)
+    if math.prod(shape) != array.size:
+        raise MXNetValueError(f"an array of shape {array.shape} cannot be reshaped to {tuple(codes)}.")
+    return array.reshape(shape)
 
 
 def dtype_of(dtype: Any) -> np.dtype[Any]:

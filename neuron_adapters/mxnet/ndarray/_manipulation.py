@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._shapes import axes_of
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import _arithmetic
-from neuron_adapters.mxnet.ndarray._array import dtype_of
+from neuron_adapters.mxnet.ndarray._array import dtype_of, in_shape
 from neuron_adapters.mxnet.ndarray._function import function
-from neuron_adapters.mxnet.ndarray._shape import axes_of, reshaped
 
 Array = np.ndarray[Any, Any]
 
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 @function("reshape", "Reshape")
 def _reshape(data: Array, shape: Sequence[int] | int = (), reverse: bool = False) -> Array:
     """A copy in another shape, with MXNet's codes."""
-    return data.reshape(reshaped(data.shape, (shape,) if isinstance(shape, int) else shape, reverse))
+    return in_shape(data, (shape,) if isinstance(shape, int) else shape, reverse)
 
 
 @function("flatten", "Flatten")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._shapes import axes_of
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.ndarray._function import function
-from neuron_adapters.mxnet.ndarray._shape import axes_of
 
 Array = np.ndarray[Any, Any]
 Axis = int | Sequence[int] | None

@@ -12,16 +12,20 @@ from typing import Any
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Value
+from neuron_adapters.mxnet.operators._rules import (
+    DtypeRule,
+    Dtypes,
+    MaybeShape,
+    Shape,
+    ShapeRule,
+    Shapes,
+    forward,
+    one_dtype,
+    same,
+)  # fmt: skip
 
 Attrs = Mapping[str, str]
-Shape = tuple[int, ...]
-MaybeShape = tuple[int, ...] | None
-Shapes = list[MaybeShape]
-Dtypes = list[str | None]
 Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
-
-ShapeRule = Callable[[Attributes, Shapes, Shapes], tuple[Shapes, Shapes]]
-DtypeRule = Callable[[Attributes, Dtypes, int], tuple[Dtypes, Dtypes]]
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,18 @@ def register(operator: Operator, *aliases: str) -> Operator:
 
 def operator(
     *called: str,
-    shapes: ShapeRule,
-    dtypes: DtypeRule,
+    shapes: ShapeRule = same,
+    shape: Callable[..., Shape | Sequence[Shape]] | None = None,
+    dtypes: DtypeRule = one_dtype,
     inputs: Names = ("data",),
     outputs: Names = ("output",),
     auxiliary: Sequence[str] = (),
     variadic: str = "",
 ) -> Callable[[Callable[..., Value | Sequence[Value]]], Callable[..., Value | Sequence[Value]]]:
-    """Register the decorated translation under the names ``called``. It gets a Builder, the Attributes, and a Tensor
-    an input, and returns the value of its output, or those of all its visible outputs."""
+    """Register the decorated translation under the names ``called``; MXNet's aliases of these follow. It gets a
+    Builder, the Attributes, and a Tensor an input, and returns the value of its output, or those of all its visible
+    outputs. ``shape``: instead of ``shapes``, a function for ``forward``."""
+    rule = shapes if shape is None else forward(shape)
 
     def decorate(translate: Callable[..., Value | Sequence[Value]]) -> Callable[..., Value | Sequence[Value]]:
         first, *aliases = called
@@ -81,7 +88,7 @@ def operator(
         def read_shapes(
             attrs: Attrs, known: Sequence[MaybeShape], results: Sequence[MaybeShape]
         ) -> tuple[Shapes, Shapes]:
-            return shapes(Attributes(attrs), list(known), list(results))
+            return rule(Attributes(attrs), list(known), list(results))
 
         def read_dtypes(attrs: Attrs, known: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
             return dtypes(Attributes(attrs), list(known), len(output_names(attrs)))

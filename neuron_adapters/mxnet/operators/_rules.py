@@ -9,7 +9,14 @@ import functools
 from collections.abc import Callable, Sequence
 
 from neuron_adapters.mxnet.operators._attributes import MOST_NAMES, Attributes
-from neuron_adapters.mxnet.operators._registry import DtypeRule, Dtypes, MaybeShape, Shape, ShapeRule, Shapes
+
+Shape = tuple[int, ...]
+MaybeShape = tuple[int, ...] | None
+Shapes = list[MaybeShape]
+Dtypes = list[str | None]
+
+ShapeRule = Callable[[Attributes, Shapes, Shapes], tuple[Shapes, Shapes]]
+DtypeRule = Callable[[Attributes, Dtypes, int], tuple[Dtypes, Dtypes]]
 
 
 def complete(shape: MaybeShape) -> bool:

@@ -8,11 +8,11 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shapes, operator
-from neuron_adapters.mxnet.operators._rules import one_dtype, same, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shapes, unify
 
 
-@operator("Activation", shapes=same, dtypes=one_dtype)
+@operator("Activation")
 def _activation(to: Builder, at: Attributes, x: Tensor) -> Value:
     kinds = {"relu": "Relu", "sigmoid": "Sigmoid", "softrelu": "Softplus", "softsign": "Softsign", "tanh": "Tanh"}
     return to.node(kinds[at.choice("act_type", tuple(kinds))], 1, x)[0]
@@ -26,13 +26,9 @@ def _leaky_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
     return [shape, *gamma], [shape] * len(outs)
 
 
-@operator(
-    "LeakyReLU",
-    inputs=lambda at: ["data", "gamma"] if _leaky_kind(at) == "prelu" else ["data"],
-    outputs=lambda at: ["output", "mask"] if _leaky_kind(at) == "rrelu" else ["output"],
-    shapes=_leaky_shapes,
-    dtypes=one_dtype,
-)
+@operator("LeakyReLU", inputs=lambda at: ["data", "gamma"] if _leaky_kind(at) == "prelu" else ["data"],
+          outputs=lambda at: ["output", "mask"] if _leaky_kind(at) == "rrelu" else ["output"],
+          shapes=_leaky_shapes)  # fmt: skip
 def _leaky_relu(to: Builder, at: Attributes, x: Tensor, gamma: Tensor | None = None) -> list[Value]:
     kind = _leaky_kind(at)
     if kind == "rrelu":
@@ -60,6 +56,6 @@ def _gelu(to: Builder, x: Value) -> Value:
     return to.Mul(to.Mul(x, to.Add(to.Erf(to.Div(x, math.sqrt(2.0))), 1.0)), 0.5)
 
 
-@operator("hard_sigmoid", shapes=same, dtypes=one_dtype)
+@operator("hard_sigmoid")
 def _hard_sigmoid(to: Builder, at: Attributes, x: Tensor) -> Value:
     return to.Clip(to.Add(to.Mul(x, at.number("alpha", 0.2)), at.number("beta", 0.5)), 0.0, 1.0)

@@ -6,8 +6,8 @@ import math
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import forward, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least
 
 
 def _width(at: Attributes, data: Shape, parts: int) -> int:
@@ -40,8 +40,7 @@ def _self_scores_shape(at: Attributes, data: Shape) -> Shape:
     return (data[1] * at.integer("heads"), data[0], data[0])
 
 
-@operator("_contrib_interleaved_matmul_selfatt_qk", inputs=("queries_keys_values",), shapes=forward(_self_scores_shape),
-          dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_interleaved_matmul_selfatt_qk", inputs=("queries_keys_values",), shape=_self_scores_shape)
 def _self_scores(to: Builder, at: Attributes, data: Tensor) -> Value:
     queries, keys = (_part(to, at, data, 3, index) for index in (0, 1))
     return _scores(to, queries, keys, _width(at, data.shape, 3))
@@ -52,7 +51,7 @@ def _self_values_shape(at: Attributes, data: Shape, _attention: Shape) -> Shape:
 
 
 @operator("_contrib_interleaved_matmul_selfatt_valatt", inputs=("queries_keys_values", "attention"),
-          shapes=forward(_self_values_shape), dtypes=one_dtype)  # fmt: skip
+          shape=_self_values_shape)  # fmt: skip
 def _self_values(to: Builder, at: Attributes, data: Tensor, attention: Tensor) -> Value:
     return _joined(to, attention, _part(to, at, data, 3, 2), to.outputs[0].shape)
 
@@ -63,8 +62,7 @@ def _cross_scores_shape(at: Attributes, queries: Shape, keys: Shape) -> Shape:
     return (queries[1] * at.integer("heads"), queries[0], keys[0])
 
 
-@operator("_contrib_interleaved_matmul_encdec_qk", inputs=("queries", "keys_values"),
-          shapes=forward(_cross_scores_shape), dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_interleaved_matmul_encdec_qk", inputs=("queries", "keys_values"), shape=_cross_scores_shape)
 def _cross_scores(to: Builder, at: Attributes, queries: Tensor, keys: Tensor) -> Value:
     return _scores(to, _part(to, at, queries, 1, 0), _part(to, at, keys, 2, 0), _width(at, keys.shape, 2))
 
@@ -73,7 +71,6 @@ def _cross_values_shape(at: Attributes, keys: Shape, attention: Shape) -> Shape:
     return (attention[1], keys[1], at.integer("heads") * _width(at, keys, 2))
 
 
-@operator("_contrib_interleaved_matmul_encdec_valatt", inputs=("keys_values", "attention"),
-          shapes=forward(_cross_values_shape), dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_interleaved_matmul_encdec_valatt", inputs=("keys_values", "attention"), shape=_cross_values_shape)
 def _cross_values(to: Builder, at: Attributes, keys: Tensor, attention: Tensor) -> Value:
     return _joined(to, attention, _part(to, at, keys, 2, 1), to.outputs[0].shape)

@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import complete, numbered, one_dtype, unify, with_bias
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, complete, numbered, unify, with_bias
 
 _LAYOUTS = ("NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC")
 
@@ -76,8 +76,7 @@ def _convolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shap
     return ins, [unify(outs[0], shape, "output")]
 
 
-@operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes,
-          dtypes=one_dtype)  # fmt: skip
+@operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes)
 def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
     kernel = at.integers("kernel")
     rank = len(kernel)
@@ -133,7 +132,7 @@ def _deconvolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Sh
     return ins, [unify(outs[0], (data[0], filters, *_deconvolution_sizes(at, data[2:])[2]), "output")]
 
 
-@operator("Deconvolution", inputs=with_bias(default_no_bias=True), shapes=_deconvolution_shapes, dtypes=one_dtype)
+@operator("Deconvolution", inputs=with_bias(default_no_bias=True), shapes=_deconvolution_shapes)
 def _deconvolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
     kernel = at.integers("kernel")
     rank = len(kernel)
@@ -173,7 +172,7 @@ def _upsampling_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shape
     return ins, [unify(outs[0], (data[0], total, data[2] * scale, data[3] * scale), "output")]
 
 
-@operator("UpSampling", inputs=_upsampling_inputs, shapes=_upsampling_shapes, dtypes=one_dtype, variadic="num_args")
+@operator("UpSampling", inputs=_upsampling_inputs, shapes=_upsampling_shapes, variadic="num_args")
 def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> Value:
     scale = at.integer("scale")
     if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import numbered, one_dtype, same, to_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shapes, numbered, to_dtype, unify
 from neuron_adapters.mxnet.operators.elementwise import truncated
 
 
-@operator(
-    "_copy", "identity", "BlockGrad", "stop_gradient", "_sparse_stop_gradient", "MakeLoss", "_CrossDeviceCopy",
-    "_contrib_gradientmultiplier", "cast_storage", "_sparse_cast_storage", shapes=same, dtypes=one_dtype,
-)  # fmt: skip
+@operator("_copy", "BlockGrad", "MakeLoss", "_CrossDeviceCopy", "_contrib_gradientmultiplier", "cast_storage",
+          "_sparse_cast_storage")  # fmt: skip
 def _copy(_to: Builder, _at: Attributes, x: Tensor) -> Value:
     return x
 
 
-operator("make_loss", "_sparse_make_loss", outputs=("loss",), shapes=same, dtypes=one_dtype)(_copy)
+operator("make_loss", outputs=("loss",))(_copy)
 
 
-@operator("Dropout", shapes=same, dtypes=one_dtype)
+@operator("Dropout")
 def _dropout(_to: Builder, at: Attributes, x: Tensor) -> Value:
     """A copy: inference drops nothing."""
     if at.choice("mode", ("training", "always"), "training") == "always":
@@ -33,12 +31,12 @@ def _identity_like(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     return [shape, shape], [shape]
 
 
-@operator("_identity_with_attr_like_rhs", inputs=("lhs", "rhs"), shapes=_identity_like, dtypes=one_dtype)
+@operator("_identity_with_attr_like_rhs", inputs=("lhs", "rhs"), shapes=_identity_like)
 def _identity_with_attr_like_rhs(_to: Builder, _at: Attributes, lhs: Tensor, _rhs: Tensor) -> Value:
     return lhs
 
 
-@operator("Cast", "cast", "amp_cast", shapes=same, dtypes=to_dtype())
+@operator("Cast", "amp_cast", dtypes=to_dtype())
 def _cast(to: Builder, _at: Attributes, x: Tensor) -> Value:
     dtype = to.outputs[0].dtype
     if x.dtype.startswith("float") and not dtype.startswith(("float", "bool")):
@@ -61,13 +59,8 @@ def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shape
     return shapes, list(shapes)
 
 
-@operator(
-    "amp_multicast",
-    inputs=lambda at: numbered("data_", at.count("num_outputs")),
-    outputs=lambda at: numbered("output", at.count("num_outputs")),
-    shapes=_pairwise,
-    dtypes=_widest,
-    variadic="num_outputs",
-)
+@operator("amp_multicast", inputs=lambda at: numbered("data_", at.count("num_outputs")),
+          outputs=lambda at: numbered("output", at.count("num_outputs")), shapes=_pairwise, dtypes=_widest,
+          variadic="num_outputs")  # fmt: skip
 def _amp_multicast(to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
     return [to.cast(tensor, to.outputs[0].dtype) for tensor in tensors]

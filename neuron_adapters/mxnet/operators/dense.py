@@ -6,12 +6,13 @@ from math import prod
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
+from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import (
+    MaybeShape,
+    Shape,
+    Shapes,
     arguments,
     axis_of,
-    forward,
-    one_dtype,
     rank_at_least,
     unify,
     with_bias,
@@ -36,8 +37,7 @@ def _connected_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes
     return ins, [output]
 
 
-@operator("FullyConnected", "_sparse_FullyConnected", inputs=with_bias(default_no_bias=False), shapes=_connected_shapes,
-          dtypes=one_dtype)  # fmt: skip
+@operator("FullyConnected", inputs=with_bias(default_no_bias=False), shapes=_connected_shapes)
 def _fully_connected(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
     flatten = at.flag("flatten", default=True)
     x: Value = to.reshape(data, [data.shape[0], -1]) if flatten and len(data.shape) != 2 else data
@@ -57,7 +57,7 @@ def _dot_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     return (*rows, *columns) or (1,)
 
 
-@operator("dot", "_sparse_dot", inputs=("lhs", "rhs"), shapes=forward(_dot_shape), dtypes=one_dtype)
+@operator("dot", inputs=("lhs", "rhs"), shape=_dot_shape)
 def _dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     """The sum over the last axis of the left and the first of the right; transposing reverses which."""
     if at.flag("transpose_a", default=False):
@@ -88,7 +88,7 @@ def _product(to: Builder, at: Attributes, left: Value, right: Value, rank: int) 
     return to.MatMul(left, right)
 
 
-@operator("batch_dot", inputs=("lhs", "rhs"), shapes=forward(_matrix_shape), dtypes=one_dtype)
+@operator("batch_dot", inputs=("lhs", "rhs"), shape=_matrix_shape)
 def _batch_dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     return _product(to, at, left, right, len(left.shape))
 
@@ -112,14 +112,14 @@ def _gemm_shape(at: Attributes, left: Shape, right: Shape, *more: Shape) -> Shap
     return result
 
 
-@operator("_linalg_gemm2", "linalg_gemm2", inputs=("A", "B"), shapes=forward(_gemm_shape), dtypes=one_dtype)
+@operator("_linalg_gemm2", inputs=("A", "B"), shape=_gemm_shape)
 def _gemm2(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     order = _moved(at, left.shape)
     product = _product(to, at, to.transpose(left, order), to.transpose(right, order), len(order))
     return to.Mul(to.transpose(product, _back(order)), at.number("alpha", 1.0))
 
 
-@operator("_linalg_gemm", "linalg_gemm", inputs=("A", "B", "C"), shapes=forward(_gemm_shape), dtypes=one_dtype)
+@operator("_linalg_gemm", inputs=("A", "B", "C"), shape=_gemm_shape)
 def _gemm(to: Builder, at: Attributes, left: Tensor, right: Tensor, added: Tensor) -> Value:
     product = _gemm2(to, at, left, right)
     assert isinstance(product, Value)
@@ -132,15 +132,14 @@ def _syrk_shape(at: Attributes, data: Shape) -> Shape:
     return (*data[:-2], size, size)
 
 
-@operator("_linalg_syrk", "linalg_syrk", inputs=("A",), shapes=forward(_syrk_shape), dtypes=one_dtype)
+@operator("_linalg_syrk", inputs=("A",), shape=_syrk_shape)
 def _syrk(to: Builder, at: Attributes, data: Tensor) -> Value:
     turned = to.swap(data, len(data.shape), -1, -2)
     pair = (turned, data) if at.flag("transpose", default=False) else (data, turned)
     return to.Mul(to.MatMul(*pair), at.number("alpha", 1.0))
 
 
-@operator("khatri_rao", inputs=arguments,
-          shapes=forward(lambda _at, *shapes: (prod(shape[0] for shape in shapes), shapes[0][1])), dtypes=one_dtype,
+@operator("khatri_rao", inputs=arguments, shape=lambda _at, *shapes: (prod(shape[0] for shape in shapes), shapes[0][1]),
           variadic="num_args")  # fmt: skip
 def _khatri_rao(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:
     """Column by column, the Kronecker product."""

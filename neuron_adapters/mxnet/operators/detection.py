@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import first_dtype, forward, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, first_dtype, rank_at_least
 
 #: Its square is the last that int32 counts to.
 _MOST_STABLE = 46340
@@ -22,7 +22,7 @@ def _prior_shape(at: Attributes, data: Shape) -> Shape:
     return (1, data[2] * data[3] * _anchors(at), 4)
 
 
-@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shapes=forward(_prior_shape), dtypes=first_dtype)
+@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shape=_prior_shape, dtypes=first_dtype)
 def _multi_box_prior(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.constant(_priors(at, *data.shape[2:]), data.dtype)
 
@@ -50,7 +50,7 @@ def _detection_shape(_at: Attributes, scores: Shape, offsets: Shape, anchors: Sh
 
 
 @operator("_contrib_MultiBoxDetection", "MultiBoxDetection", inputs=("cls_prob", "loc_pred", "anchor"),
-          shapes=forward(_detection_shape), dtypes=one_dtype)  # fmt: skip
+          shape=_detection_shape)  # fmt: skip
 def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: Tensor, anchors: Tensor) -> Value:
     """Rows of class, score and box, the best first. A suppressed row has class -1, a row without any -1 throughout."""
     batch, classes, count = scores.shape
@@ -147,8 +147,7 @@ def _kept(
     return to.Greater(to.reduce("ReduceMax", marks, [1], keep=False), 0.5)
 
 
-@operator("_contrib_box_nms", "_contrib_box_non_maximum_suppression", outputs=("output0",),
-          shapes=forward(lambda _at, data: data), dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_box_nms", outputs=("output0",), shape=lambda _at, data: data)
 def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
     """Rows that are kept, the best first; then rows of -1."""
     count, width = data.shape[-2:]
@@ -197,8 +196,7 @@ def _centred(to: Builder, corners: Value) -> Value:
     return to.Concat(to.Mul(to.Add(low, high), 0.5), to.Sub(high, low), axis=2)
 
 
-@operator("_contrib_box_iou", inputs=("lhs", "rhs"), dtypes=one_dtype,
-          shapes=forward(lambda _at, left, right: (*left[:-1], *right[:-1])))  # fmt: skip
+@operator("_contrib_box_iou", inputs=("lhs", "rhs"), shape=lambda _at, left, right: (*left[:-1], *right[:-1]))
 def _box_iou(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
     """The overlap of each with each, as a share of what both cover."""
     center = at.choice("format", ("corner", "center"), "corner") == "center"
@@ -219,8 +217,7 @@ def _area(to: Builder, size: Value) -> Value:
     return to.reduce("ReduceProd", to.Max(size, 0.0), [-1], keep=False)
 
 
-@operator("_contrib_box_decode", inputs=("data", "anchors"), shapes=forward(lambda _at, data, _anchors: data),
-          dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_box_decode", inputs=("data", "anchors"), shape=lambda _at, data, _anchors: data)
 def _box_decode(to: Builder, at: Attributes, data: Tensor, anchors: Tensor) -> Value:
     deviations = np.array([at.number(f"std{index}", 1.0) for index in range(4)])
     corner = at.choice("format", ("corner", "center"), "center") == "corner"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import axis_of, one_dtype, same
+from neuron_adapters.mxnet.operators._rules import axis_of
 
 Unary = Callable[[Builder, Tensor], Value]
 
@@ -151,21 +151,14 @@ UNARY: dict[str, Unary] = {
     "tanh": _named("Tanh"),
     "trunc": truncated,
 }
-_OTHER_NAMES: dict[str, list[str]] = {
-    name: [] for name in ("erf", "erfinv", "logical_not", "rcbrt", "reciprocal", "softsign")
-}
-_OTHER_NAMES |= {
-    "round": ["_sparse_round", "_contrib_round_ste", "_sparse__contrib_round_ste"],
-    "sign": ["_sparse_sign", "_contrib_sign_ste", "_sparse__contrib_sign_ste"],
-}
+#: Names that MXNet's table of synonyms lacks.
+_OTHER_NAMES = {name: (f"_contrib_{name}_ste", f"_sparse__contrib_{name}_ste") for name in ("round", "sign")}
 
 for _name, _unary in UNARY.items():
-    operator(_name, *_OTHER_NAMES.get(_name, [f"_sparse_{_name}"]), shapes=same, dtypes=one_dtype)(
-        lambda to, _at, x, unary=_unary: unary(to, x)
-    )
+    operator(_name, *_OTHER_NAMES.get(_name, ()))(lambda to, _at, x, unary=_unary: unary(to, x))
 
 
-@operator("clip", "_sparse_clip", shapes=same, dtypes=one_dtype)
+@operator("clip")
 def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
     low, high = at.number("a_min"), at.number("a_max")
     if not x.dtype.startswith("float"):
@@ -173,7 +166,7 @@ def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
     return to.Clip(x, low, high)
 
 
-@operator("smooth_l1", shapes=same, dtypes=one_dtype)
+@operator("smooth_l1")
 def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
     square = at.number("scalar", 1.0) ** 2
     size = to.Abs(x)
@@ -181,12 +174,12 @@ def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
     return to.Where(to.Less(size, 1.0 / square), curved, to.Sub(size, 0.5 / square))
 
 
-@operator("_contrib_quadratic", shapes=same, dtypes=one_dtype)
+@operator("_contrib_quadratic")
 def _quadratic(to: Builder, at: Attributes, x: Tensor) -> Value:
     a, b, c = (at.number(name, 0.0) for name in "abc")
     return to.Add(to.Mul(to.Add(to.Mul(x, a), b), x), c)
 
 
-@operator("_contrib_div_sqrt_dim", shapes=same, dtypes=one_dtype)
+@operator("_contrib_div_sqrt_dim")
 def _div_sqrt_dim(to: Builder, _at: Attributes, x: Tensor) -> Value:
     return to.Mul(x, 1.0 / math.sqrt(x.shape[axis_of(-1, len(x.shape))]))

@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import forward, of_dtype, one_dtype
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, of_dtype
 
 
 def _tensor_shape(_at: Attributes, data: Shape) -> Shape:
@@ -16,7 +16,7 @@ def _tensor_shape(_at: Attributes, data: Shape) -> Shape:
     return (*data[:-3], data[-1], *data[-3:-1])
 
 
-@operator("_image_to_tensor", shapes=forward(_tensor_shape), dtypes=of_dtype("float32"))
+@operator("_image_to_tensor", shape=_tensor_shape, dtypes=of_dtype("float32"))
 def _to_tensor(to: Builder, _at: Attributes, data: Tensor) -> Value:
     """Channels to the front, and 0 to 255 to 0 to 1."""
     rank = len(data.shape)
@@ -24,7 +24,7 @@ def _to_tensor(to: Builder, _at: Attributes, data: Tensor) -> Value:
     return to.Mul(to.cast(moved, "float32"), 1.0 / 255.0)
 
 
-@operator("_image_normalize", shapes=forward(lambda _at, data: data), dtypes=one_dtype)
+@operator("_image_normalize", shape=lambda _at, data: data)
 def _normalize(to: Builder, at: Attributes, data: Tensor) -> Value:
     mean, deviation = (
         to.constant(np.array(at.numbers(name, (default,))).reshape(-1, 1, 1), data.dtype)

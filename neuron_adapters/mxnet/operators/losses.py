@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, MaybeShape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, first_dtype, forward, one_dtype, same, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, axis_of, first_dtype, unify
 
 
 def _softmax_inputs(at: Attributes) -> list[str]:
@@ -63,7 +63,7 @@ for _name, _onnx, _sign in (
     operator(_name, inputs=_softmax_inputs, shapes=_softmax_shapes, dtypes=_softmax_dtypes)(_softmax(_onnx, _sign))
 
 
-@operator("SoftmaxActivation", shapes=same, dtypes=one_dtype)
+@operator("SoftmaxActivation")
 def _softmax_activation(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Softmax(data, axis=1 if at.choice("mode", ("instance", "channel"), "instance") == "channel" else -1)
 
@@ -91,7 +91,7 @@ def _label_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dty
     return [ins[0], ins[1] or ins[0]], [ins[0]] * count
 
 
-@operator("SoftmaxOutput", "Softmax", inputs=("data", "label"), shapes=_labelled(_class_label), dtypes=_label_dtypes)
+@operator("SoftmaxOutput", inputs=("data", "label"), shapes=_labelled(_class_label), dtypes=_label_dtypes)
 def _softmax_output(to: Builder, at: Attributes, data: Tensor, _label: Tensor) -> Value:
     if at.flag("multi_output", default=False):
         return to.Softmax(data, axis=1)
@@ -103,15 +103,13 @@ def _softmax_output(to: Builder, at: Attributes, data: Tensor, _label: Tensor) -
 _regression = _labelled(lambda _at, data: data)
 
 
-@operator("LinearRegressionOutput", "MAERegressionOutput", "_sparse_LinearRegressionOutput",
-          "_sparse_MAERegressionOutput", inputs=("data", "label"), shapes=_regression,
+@operator("LinearRegressionOutput", "MAERegressionOutput", inputs=("data", "label"), shapes=_regression,
           dtypes=_label_dtypes)  # fmt: skip
 def _regression_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
     return data
 
 
-@operator("LogisticRegressionOutput", "_sparse_LogisticRegressionOutput", inputs=("data", "label"), shapes=_regression,
-          dtypes=_label_dtypes)  # fmt: skip
+@operator("LogisticRegressionOutput", inputs=("data", "label"), shapes=_regression, dtypes=_label_dtypes)
 def _logistic_output(to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
     return to.Sigmoid(data)
 
@@ -121,8 +119,7 @@ def _svm_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> 
     return data
 
 
-@operator("softmax_cross_entropy", inputs=("data", "label"), shapes=forward(lambda _at, _data, _label: (1,)),
-          dtypes=first_dtype)  # fmt: skip
+@operator("softmax_cross_entropy", inputs=("data", "label"), shape=lambda _at, _data, _label: (1,), dtypes=first_dtype)
 def _softmax_cross_entropy(to: Builder, _at: Attributes, data: Tensor, label: Tensor) -> Value:
     column = to.unsqueeze(to.cast(label, "int64"), 1)
     chosen = to.GatherElements(to.LogSoftmax(data, axis=1), column, axis=1)

@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, MaybeShape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, one_dtype, same, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, axis_of, unify
 
 _STATISTICS = ("moving_mean", "moving_var")
 _BATCH = ("data", "gamma", "beta", *_STATISTICS)
@@ -51,10 +51,9 @@ def _batch_norm(
     return [output, mean, to.Reciprocal(to.Sqrt(to.Add(var, eps)))]
 
 
-operator(
-    "BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_SyncBatchNorm", inputs=_BATCH,
-    outputs=_moments("mean", "var"), shapes=_batch_shapes, dtypes=_batch_dtypes, auxiliary=_STATISTICS,
-)(_batch_norm)  # fmt: skip
+operator("BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_SyncBatchNorm", inputs=_BATCH,
+         outputs=_moments("mean", "var"), shapes=_batch_shapes, dtypes=_batch_dtypes,
+         auxiliary=_STATISTICS)(_batch_norm)  # fmt: skip
 
 
 @operator("_contrib_BatchNormWithReLU", inputs=_BATCH, outputs=_moments("mean", "var"), shapes=_batch_shapes,
@@ -73,7 +72,7 @@ def _instance_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes
     return [data, *(unify(shape, (data[1],), "channels") for shape in ins[1:])], [data]
 
 
-@operator("InstanceNorm", inputs=_AFFINE, shapes=_instance_shapes, dtypes=one_dtype)
+@operator("InstanceNorm", inputs=_AFFINE, shapes=_instance_shapes)
 def _instance_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> Value:
     rank = len(data.shape)
     output, _mean, _var = _standard(to, data, list(range(2, rank)), at.number("eps", 1e-3))
@@ -90,7 +89,7 @@ def _layer_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
     return [data, *wide], [data, *(unify(shape, reduced) for shape in outs[1:])]
 
 
-@operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_layer_shapes, dtypes=one_dtype)
+@operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_layer_shapes)
 def _layer_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
     rank = len(data.shape)
     axis = axis_of(at.integer("axis", -1), rank)
@@ -113,7 +112,7 @@ def _group_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
     return [data, *wide], [data, *(unify(shape, (data[0], groups)) for shape in outs[1:])]
 
 
-@operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_group_shapes, dtypes=one_dtype)
+@operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_group_shapes)
 def _group_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
     groups = at.integer("num_groups", 1)
     grouped = to.reshape(data, [data.shape[0], groups, -1])
@@ -134,7 +133,7 @@ def _affine(to: Builder, x: Value, gamma: Value, beta: Value, shape: list[int]) 
     return to.Add(to.Mul(x, to.reshape(gamma, shape)), to.reshape(beta, shape))
 
 
-@operator("L2Normalization", shapes=same, dtypes=one_dtype)
+@operator("L2Normalization")
 def _l2_normalization(to: Builder, at: Attributes, data: Tensor) -> Value:
     rank = len(data.shape)
     mode = at.choice("mode", ("instance", "channel", "spatial"), "instance")
@@ -143,7 +142,7 @@ def _l2_normalization(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Div(data, to.Sqrt(to.Add(total, at.number("eps", 1e-10))))
 
 
-@operator("LRN", shapes=same, dtypes=one_dtype)
+@operator("LRN")
 def _lrn(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.LRN(
         data,
@@ -167,8 +166,7 @@ def _moments_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     return ins, [unify(shape, reduced) for shape in outs]
 
 
-@operator("moments", outputs=("output0", "output1"), shapes=_moments_shapes,
-          dtypes=one_dtype)  # fmt: skip
+@operator("moments", outputs=("output0", "output1"), shapes=_moments_shapes)
 def _moments_over(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     axes = [axis_of(axis, len(data.shape)) for axis in at.integers("axes", range(len(data.shape)))]
     mean = to.reduce("ReduceMean", data, axes)

@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, Shape, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, forward, one_dtype, to_dtype
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, axis_of, to_dtype
 
 _RETURNS = ("indices", "value", "both", "mask")
 
@@ -56,7 +56,7 @@ def _top_outputs(at: Attributes) -> list[str]:
     return {"both": ["output0", "output1"], "value": ["output0"]}.get(kind, ["output"])
 
 
-@operator("topk", outputs=_top_outputs, shapes=forward(_top_shapes), dtypes=_top_dtypes)
+@operator("topk", outputs=_top_outputs, shape=_top_shapes, dtypes=_top_dtypes)
 def _topk(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     kind = at.choice("ret_typ", _RETURNS, "indices")
     ascending = at.flag("is_ascend", default=False)
@@ -77,12 +77,12 @@ def _sorted_shape(at: Attributes, data: Shape) -> Shape:
     return (prod(data),) if _axis(at, len(data)) is None else data
 
 
-@operator("sort", outputs=("output0",), shapes=forward(_sorted_shape), dtypes=one_dtype)
+@operator("sort", outputs=("output0",), shape=_sorted_shape)
 def _sort(to: Builder, at: Attributes, data: Tensor) -> Value:
     return _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[0]
 
 
-@operator("argsort", shapes=forward(_sorted_shape), dtypes=to_dtype())
+@operator("argsort", shape=_sorted_shape, dtypes=to_dtype())
 def _argsort(to: Builder, at: Attributes, data: Tensor) -> Value:
     indices = _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[1]
     return to.cast(indices, to.outputs[0].dtype)

@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import forward, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least
 from neuron_adapters.mxnet.operators.convolution import channel_last, spatial, to_back, to_front
 from neuron_adapters.mxnet.operators.elementwise import cube_root
 
@@ -45,7 +45,7 @@ def _pooled_shape(at: Attributes, data: Shape) -> Shape:
     return (*data[:2], *_Window(at, data[2:]).sizes)
 
 
-@operator("Pooling", "Pooling_v1", shapes=forward(_pooled_shape), dtypes=one_dtype)
+@operator("Pooling", "Pooling_v1", shape=_pooled_shape)
 def _pooling(to: Builder, at: Attributes, data: Tensor) -> Value:
     rank = len(data.shape) - 2
     if channel_last(at):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, forward, numbered, of_dtype, one_dtype, to_dtype
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, axis_of, numbered, of_dtype, to_dtype
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
@@ -38,19 +38,19 @@ def _without_nan(fill: float) -> Callable[[Builder, Value], Value]:
     return lambda to, x: to.Where(to.Equal(x, x), x, to.constant(fill, x.dtype))
 
 
-for _names, _translate in (
-    (("sum", "sum_axis", "_sparse_sum"), _reduction("ReduceSum")),
-    (("mean", "_sparse_mean"), _reduction("ReduceMean")),
-    (("prod",), _reduction("ReduceProd")),
-    (("max", "max_axis"), _reduction("ReduceMax")),
-    (("min", "min_axis"), _reduction("ReduceMin")),
-    (("nansum",), _reduction("ReduceSum", _without_nan(0.0))),
-    (("nanprod",), _reduction("ReduceProd", _without_nan(1.0))),
-):
-    operator(*_names, shapes=forward(_reduced), dtypes=one_dtype)(_translate)
+for _name, _translate in {
+    "sum": _reduction("ReduceSum"),
+    "mean": _reduction("ReduceMean"),
+    "prod": _reduction("ReduceProd"),
+    "max": _reduction("ReduceMax"),
+    "min": _reduction("ReduceMin"),
+    "nansum": _reduction("ReduceSum", _without_nan(0.0)),
+    "nanprod": _reduction("ReduceProd", _without_nan(1.0)),
+}.items():
+    operator(_name, shape=_reduced)(_translate)
 
 
-@operator("norm", "_sparse_norm", shapes=forward(_reduced), dtypes=to_dtype("out_dtype", None))
+@operator("norm", shape=_reduced, dtypes=to_dtype("out_dtype", None))
 def _norm(to: Builder, at: Attributes, data: Tensor) -> Value:
     order = at.integer("ord", 2)
     if order not in (1, 2):
@@ -70,18 +70,17 @@ def _arg(onnx: str) -> Callable[..., Value]:
 
 
 # Indices are float32, as they have been since before MXNet had other dtypes.
-operator("argmax", shapes=forward(_reduced), dtypes=of_dtype("float32"))(_arg("ArgMax"))
-operator("argmin", shapes=forward(_reduced), dtypes=of_dtype("float32"))(_arg("ArgMin"))
+operator("argmax", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMax"))
+operator("argmin", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMin"))
 
 
-@operator("argmax_channel", shapes=forward(lambda _at, data: data[:-1]), dtypes=of_dtype("float32"))
+@operator("argmax_channel", shape=lambda _at, data: data[:-1], dtypes=of_dtype("float32"))
 def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
     return to.cast(to.ArgMax(data, axis=-1, keepdims=0), "float32")
 
 
 @operator("multi_sum_sq", inputs=lambda at: numbered("array_", at.count("num_arrays")),
-          shapes=forward(lambda _at, *shapes: (len(shapes),)), dtypes=of_dtype("float32"),
-          variadic="num_arrays")  # fmt: skip
+          shape=lambda _at, *shapes: (len(shapes),), dtypes=of_dtype("float32"), variadic="num_arrays")  # fmt: skip
 def _multi_sum_sq(to: Builder, _at: Attributes, *tensors: Tensor) -> Value:
     flat = [to.reduce("ReduceSumSquare", to.reshape(tensor, [-1]), [0]) for tensor in tensors]
     return to.cast(to.Concat(*flat, axis=0), "float32")

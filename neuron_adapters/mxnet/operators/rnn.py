@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shapes, operator
-from neuron_adapters.mxnet.operators._rules import one_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shapes, unify
 
 _GATES = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}
 #: ONNX's order of the gates, by their places in MXNet's (i f c o to i o f c; r z n to z r n).
@@ -66,7 +66,7 @@ def _shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     return ins, [unify(out, shape, "output") for out, shape in zip(outs, outputs)]
 
 
-@operator("RNN", inputs=_inputs, outputs=_outputs, shapes=_shapes, dtypes=one_dtype)
+@operator("RNN", inputs=_inputs, outputs=_outputs, shapes=_shapes)
 def _rnn(to: Builder, at: Attributes, data: Tensor, parameters: Tensor, *states: Tensor) -> list[Value]:
     form = _Form(at)
     length, batch, width = data.shape

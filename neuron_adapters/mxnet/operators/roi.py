@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import forward, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least
 
 
 def _weighted(to: Builder, data: Tensor, rows: Array, columns: Array) -> Value:
@@ -22,7 +22,7 @@ def _adaptive_shape(at: Attributes, data: Shape) -> Shape:
     return (*data[:2], *(size * 2 if len(size) == 1 else size))
 
 
-@operator("_contrib_AdaptiveAvgPooling2D", shapes=forward(_adaptive_shape), dtypes=one_dtype)
+@operator("_contrib_AdaptiveAvgPooling2D", shape=_adaptive_shape)
 def _adaptive_average(to: Builder, _at: Attributes, data: Tensor) -> Value:
     new = to.outputs[0].shape[2:]
     if new == (1, 1):
@@ -60,8 +60,9 @@ def _resized(at: Attributes, *shapes: Shape) -> Shape:
 _MODES = ("size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up")
 
 
-@operator("_contrib_BilinearResize2D", inputs=lambda at: ["data", "like"] if at.has("mode") and
-          at.choice("mode", _MODES) == "like" else ["data"], shapes=forward(_resized), dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_BilinearResize2D",
+          inputs=lambda at: ["data", "like"] if at.has("mode") and at.choice("mode", _MODES) == "like" else ["data"],
+          shape=_resized)  # fmt: skip
 def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | None = None) -> Value:
     corners = at.flag("align_corners", default=True)
     new = to.outputs[0].shape[2:]
@@ -88,7 +89,7 @@ def _pooled(at: Attributes, data: Shape, rois: Shape) -> Shape:
     return (rois[0], data[1], *(size * 2 if len(size) == 1 else size))
 
 
-@operator("_contrib_ROIAlign", inputs=("data", "rois"), shapes=forward(_pooled), dtypes=one_dtype)
+@operator("_contrib_ROIAlign", inputs=("data", "rois"), shape=_pooled)
 def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
     at.only("position_sensitive", "False", "position-sensitive regions are not supported")
     height, width = to.outputs[0].shape[2:]
@@ -106,7 +107,7 @@ def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value
     )
 
 
-@operator("ROIPooling", inputs=("data", "rois"), shapes=forward(_pooled), dtypes=one_dtype)
+@operator("ROIPooling", inputs=("data", "rois"), shape=_pooled)
 def _roi_pooling(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
     return to.MaxRoiPool(
         data, rois, pooled_shape=list(to.outputs[0].shape[2:]), spatial_scale=at.number("spatial_scale")
@@ -119,7 +120,7 @@ def _sampled(_at: Attributes, data: Shape, grid: Shape) -> Shape:
     return (*data[:2], *grid[2:])
 
 
-@operator("BilinearSampler", inputs=("data", "grid"), shapes=forward(_sampled), dtypes=one_dtype)
+@operator("BilinearSampler", inputs=("data", "grid"), shape=_sampled)
 def _bilinear_sampler(to: Builder, _at: Attributes, data: Tensor, grid: Tensor) -> Value:
     return _sample(to, data, grid)
 
@@ -143,7 +144,7 @@ def _target(at: Attributes) -> Shape:
     return size
 
 
-@operator("GridGenerator", shapes=forward(_grid_shape), dtypes=one_dtype)
+@operator("GridGenerator", shape=_grid_shape)
 def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
     if at.choice("transform_type", ("affine", "warp")) == "affine":
         return _affine(to, data, _target(at))
@@ -162,7 +163,6 @@ def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
     return to.reshape(sampled, [data.shape[0], 2, height, width])
 
 
-@operator("SpatialTransformer", inputs=("data", "loc"), dtypes=one_dtype,
-          shapes=forward(lambda at, data, _loc: (*data[:2], *_target(at))))  # fmt: skip
+@operator("SpatialTransformer", inputs=("data", "loc"), shape=lambda at, data, _loc: (*data[:2], *_target(at)))
 def _spatial_transformer(to: Builder, at: Attributes, data: Tensor, loc: Tensor) -> Value:
     return _sample(to, data, _affine(to, loc, _target(at)))

@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import first_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shapes, first_dtype, unify
 
 
 def _inputs(at: Attributes) -> list[str]:
