@@ -30,11 +30,9 @@ def bind(
     symbol: Symbol,
     ctx: Context,
     args: Arrays,
-    args_grad: Any = None,
-    grad_req: str | Sequence[str] | Mapping[str, str] = "write",
-    aux_states: Arrays | None = None,
-    group2ctx: Any = None,  # noqa: ARG001 - one context is all there is
-    shared_exec: Executor | None = None,  # noqa: ARG001 - memory is shared where it can be
+    args_grad: Any,
+    grad_req: str | Sequence[str] | Mapping[str, str],
+    aux_states: Arrays | None,
 ) -> Executor:
     """An executor over these arrays (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
     until ``forward`` is given some.
@@ -59,22 +57,12 @@ def bind(
     return Executor(symbol, context, arguments, states, inferred=inferred)
 
 
-def evaluate(symbol: Symbol, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
-    """The outputs for arrays given by name (``Symbol.eval``)."""
-    return bind(symbol, current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
-
-
 def simple_bind(
     symbol: Symbol,
     ctx: Context,
-    grad_req: str | Sequence[str] | Mapping[str, str] = "write",
-    type_dict: Mapping[str, Any] | None = None,
-    stype_dict: Any = None,  # noqa: ARG001
-    group2ctx: Any = None,  # noqa: ARG001
-    shared_arg_names: Any = None,  # noqa: ARG001
-    shared_exec: Executor | None = None,  # noqa: ARG001
-    shared_buffer: Any = None,  # noqa: ARG001
-    **shapes: Any,
+    grad_req: str | Sequence[str] | Mapping[str, str],
+    type_dict: Mapping[str, Any] | None,
+    shapes: Mapping[str, Any],
 ) -> Executor:
     """An executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
 
@@ -111,13 +99,16 @@ def _context(ctx: Any) -> Context:
     return context
 
 
+def gradient_of(grad_req: Any) -> str | None:
+    """The first entry of ``grad_req``, one for all arguments or one for each, that asks for a gradient."""
+    reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
+    return next((req for req in reqs or () if req != "null"), None)
+
+
 def _refuse_gradients(grad_req: Any, context: Context) -> None:
     """Raise MXNetError where gradients are asked for on NeuronCores. On a CPU the default of MXNet's signature, which
     few change, asks for them too: there backward() raises."""
-    asked = (
-        grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
-    )
-    wrong = next((req for req in asked if req != "null"), None)
+    wrong = gradient_of(grad_req)
     if wrong is not None and context.device_type == "neuron":
         raise MXNetError(f"grad_req={wrong!r} on {context}: NeuronCores infer only. Pass grad_req='null'.")
 

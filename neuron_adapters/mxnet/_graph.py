@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from neuron_adapters.files.bounded_json import whole
 from neuron_adapters.mxnet.base import FormatError
-from neuron_adapters.mxnet.operators import Operator, find
+from neuron_adapters.mxnet.operators import find
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
 
 T = TypeVar("T")
 

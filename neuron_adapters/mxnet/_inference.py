@@ -15,9 +15,10 @@ import numpy as np
 
 from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
 from neuron_adapters.mxnet._graph import Entry, Node, walk
-from neuron_adapters.mxnet.operators import Operator, find
+from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
+from neuron_adapters.mxnet.operators._registry import Operator
 from neuron_adapters.mxnet.operators._rules import MaybeShape, complete, unify
 
 _MOST_ROUNDS = 8

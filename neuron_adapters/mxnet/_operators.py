@@ -1,9 +1,31 @@
-"""Python's operators on arrays and symbols."""
+"""Python's operators on arrays and symbols, and what MXNet calls them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+#: Functions that MXNet's operators call by another word.
+_SHORT = {"subtract": "sub", "multiply": "mul", "divide": "div", "modulo": "mod"}
+_OF_SCALARS = {**_SHORT, "add": "plus", "subtract": "minus"}
+#: Functions that have a second operator, for a number as the left operand.
+ORDERED = ("subtract", "divide", "modulo", "power")
+
+
+def broadcast_name(kind: str) -> str:
+    """MXNet's operator for the function ``kind`` of two arrays."""
+    return f"broadcast_{_SHORT.get(kind, kind)}"
+
+
+def elementwise_name(kind: str) -> str:
+    """MXNet's operator for two arrays of one shape."""
+    word = _SHORT.get(kind, kind)
+    return f"elemwise_{word}" if word in ("add", "sub", "mul", "div") else f"_{word}"
+
+
+def scalar_name(kind: str, swapped: bool = False) -> str:
+    """MXNet's operator for an array and a number. ``swapped``: the number is the left operand."""
+    return f"_{'r' if swapped and kind in ORDERED else ''}{_OF_SCALARS.get(kind, kind)}_scalar"
 
 
 def _operator(kind: str, swapped: bool = False) -> Callable[[Any, Any], Any]:

@@ -25,9 +25,13 @@ def save_checkpoint(
     """Write the graph, where there is one, and the parameters of that epoch."""
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json", remove_amp_cast)
+    save_arrays(f"{prefix}-{epoch:04d}.params", arg_params, aux_params)
+
+
+def save_arrays(path: str, arg_params: Mapping[str, NDArray], aux_params: Mapping[str, NDArray]) -> None:
+    """Write the parameters as checkpoints have them: ``arg:NAME`` and ``aux:NAME``."""
     named = {f"arg:{name}": value for name, value in arg_params.items()}
-    named.update({f"aux:{name}": value for name, value in aux_params.items()})
-    ndarray.save(f"{prefix}-{epoch:04d}.params", named)
+    ndarray.save(path, {**named, **{f"aux:{name}": value for name, value in aux_params.items()}})
 
 
 def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:

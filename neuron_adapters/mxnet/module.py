@@ -280,9 +280,7 @@ class Module(BaseModule):
 
     def save_params(self, fname: str) -> None:
         """Write the parameters."""
-        args, aux = self.get_params()
-        named = {f"arg:{name}": array for name, array in args.items()}
-        ndarray.save(fname, {**named, **{f"aux:{name}": array for name, array in aux.items()}})
+        model.save_arrays(fname, *self.get_params())
 
     def load_params(self, fname: str) -> None:
         """Set the parameters to those of a file."""

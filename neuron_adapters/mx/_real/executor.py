@@ -15,7 +15,7 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy, copy_to, place
 from neuron_adapters.mx._real.symbol import CompiledSymbol, graph_of, verify
-from neuron_adapters.mxnet._bind import unsaid
+from neuron_adapters.mxnet._bind import gradient_of, unsaid
 from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_rt import Model
 
@@ -237,8 +237,7 @@ def refuse_training(what: str) -> None:
 def refuse_gradients(ctx: Any, grad_req: Any, args_grad: Any = None) -> None:
     """Raise MXNetError where gradients are asked for on NeuronCores. A compiled graph on a CPU may leave MXNet's
     default, which few change; ``backward`` says it."""
-    reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
-    wrong = next((req for req in reqs or () if req != "null"), None)
+    wrong = gradient_of(grad_req)
     if args_grad or (wrong is not None and isinstance(ctx, NeuronContext)):
         raise mx.MXNetError(f"grad_req={wrong!r} on {ctx!r}: {_INFERENCE_ONLY} Pass grad_req='null'.")
 

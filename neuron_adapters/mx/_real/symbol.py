@@ -21,6 +21,17 @@ from neuron_adapters.mxnet.symbol import Symbol
 __all__ = ["CompiledSymbol", "graph_of", "of_own", "own_of", "verify", "wrap_load", "wrap_load_json"]
 
 
+def _of_own(name: str) -> Callable[..., Any]:
+    """The method ``name`` of this package's Symbol, called on what was compiled."""
+    method = getattr(Symbol, name)
+
+    @functools.wraps(method)
+    def call(self: CompiledSymbol, *args: Any, **kwargs: Any) -> Any:
+        return method(self._own, *args, **kwargs)
+
+    return call
+
+
 class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no types
     """A Symbol with compiled nodes. It names, lists and saves what was compiled; mxnet computes the original."""
 
@@ -48,47 +59,16 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         """The name of its node; None for a group."""
         return self._own.name
 
-    def list_arguments(self) -> list[str]:
-        """The names of the arguments, binaries included."""
-        return self._own.list_arguments()
-
-    def list_auxiliary_states(self) -> list[str]:
-        """The names of the auxiliary states."""
-        return self._own.list_auxiliary_states()
-
-    def list_inputs(self) -> list[str]:
-        """The names of all variables, binaries included."""
-        return self._own.list_inputs()
-
-    def list_outputs(self) -> list[str]:
-        """The names of the outputs: of compiled nodes where they make them."""
-        return self._own.list_outputs()
-
-    def list_attr(self, recursive: bool = False) -> dict[str, str]:
-        """The attributes of its node."""
-        return self._own.list_attr(recursive)
-
-    def attr(self, key: str) -> str | None:
-        """An attribute of its node."""
-        return self._own.attr(key)
-
-    def attr_dict(self) -> dict[str, dict[str, str]]:
-        """The attributes of all nodes by name."""
-        return self._own.attr_dict()
-
-    def tojson(self, remove_amp_cast: bool = True) -> str:
-        """The text of a symbol file, compiled nodes and all."""
-        return self._own.tojson(remove_amp_cast)
+    list_arguments, list_auxiliary_states = _of_own("list_arguments"), _of_own("list_auxiliary_states")
+    list_inputs, list_outputs = _of_own("list_inputs"), _of_own("list_outputs")
+    list_attr, attr, attr_dict = _of_own("list_attr"), _of_own("attr"), _of_own("attr_dict")
+    tojson, debug_str = _of_own("tojson"), _of_own("debug_str")
 
     def save(self, fname: str, remove_amp_cast: bool = True) -> None:
         """Write a symbol file."""
         if not isinstance(fname, str):
             raise TypeError("fname need to be string")
         self._own.save(fname, remove_amp_cast)
-
-    def debug_str(self) -> str:
-        """The graph in words."""
-        return self._own.debug_str()
 
     def get_internals(self) -> Any:
         """All outputs of all nodes."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from neuron_adapters.mxnet._operators import Operators
 from neuron_adapters.mxnet._shapes import reshaped
+from neuron_adapters.mxnet._signatures import look_up
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
@@ -24,7 +25,7 @@ from neuron_adapters.mxnet.ndarray._memory import Counter, writes
 
 Array = np.ndarray[Any, Any]
 
-#: The operators that are methods as well, by name; the functions in the files beside this one add themselves.
+#: The operators that are methods as well, by the names that files know them by. The files beside this one add them.
 functions: dict[str, Callable[..., Any]] = {}
 
 
@@ -256,8 +257,8 @@ class NDArray(Operators):
         return f"\n{self._array}\n<{type(self).__name__} {shape} @{self._context}>"
 
     def __getattr__(self, name: str) -> Any:
-        function = functions.get(name)
-        if function is None or name.startswith("__"):
+        function = None if name.startswith("__") else look_up(functions, name)
+        if function is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         return functools.partial(function, self)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._operators import broadcast_name, elementwise_name
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import _arithmetic
 from neuron_adapters.mxnet.ndarray._array import dtype_of
@@ -83,7 +84,7 @@ def _single(name: str, compute: Callable[[Array], Any]) -> None:
         real = data if data.dtype.kind == "f" else data.astype(np.float64)
         return np.asarray(compute(real)).astype(data.dtype)
 
-    call.__name__, call.__doc__ = name, f"{name} of each element."
+    call.__name__, call.__doc__ = name, f"Compute {name} of each element."
     function(name)(call)
 
 
@@ -91,7 +92,7 @@ for _name, _compute in _EXACT.items():
     _single(_name, _compute)
 
 
-def _pair(names: Sequence[str], compute: Callable[[Array, Array], Array]) -> None:
+def _pair(kind: str, compute: Callable[[Array, Array], Array]) -> None:
     def call(lhs: Any, rhs: Any) -> Array:
         if not isinstance(lhs, np.ndarray):
             return compute(_arithmetic.number(lhs, rhs.dtype), rhs)
@@ -99,23 +100,15 @@ def _pair(names: Sequence[str], compute: Callable[[Array, Array], Array]) -> Non
             return compute(lhs, _arithmetic.number(rhs, lhs.dtype))
         return compute(lhs, _arithmetic.matched(lhs, rhs))
 
-    call.__name__, call.__doc__ = names[0], f"{names[0]} of two arrays, or of an array and a number."
-    function(*names)(call)
+    call.__name__, call.__doc__ = kind, f"Compute {kind} of two arrays, or of an array and a number."
+    function(kind, broadcast_name(kind), elementwise_name(kind), *(["true_divide"] * (kind == "divide")))(call)
 
 
-_ALSO = {
-    "add": ("broadcast_add", "broadcast_plus", "elemwise_add"),
-    "subtract": ("broadcast_sub", "broadcast_minus", "elemwise_sub"),
-    "multiply": ("broadcast_mul", "elemwise_mul"),
-    "divide": ("true_divide", "broadcast_div", "elemwise_div"),
-    "modulo": ("broadcast_mod",),
-    "power": ("broadcast_power",),
-}
 for _name, _binary in _arithmetic.BINARY.items():
-    _pair((_name, *_ALSO.get(_name, (f"broadcast_{_name}",))), _binary)
+    _pair(_name, _binary)
 
 
-@function("add_n", "ElementWiseSum")
+@function("add_n")
 def _add_n(*args: Array) -> Array:
     """The sum of arrays."""
     total = args[0]
@@ -145,13 +138,13 @@ def _smooth_l1(data: Array, scalar: float = 1.0) -> Array:
     return np.where(size < bend, 0.5 * scalar**2 * data * data, size - 0.5 * bend).astype(data.dtype)
 
 
-@function("cast", "Cast")
+@function("Cast")
 def _cast(data: Array, dtype: Any) -> Array:
     """As another dtype."""
     return data.astype(dtype_of(dtype))
 
 
-@function("identity", "stop_gradient", "BlockGrad", "make_loss", "MakeLoss")
+@function("_copy", "BlockGrad", "make_loss", "MakeLoss")
 def _identity(data: Array) -> Array:
     """A copy."""
     return data

@@ -16,13 +16,13 @@ from neuron_adapters.mxnet.ndarray._function import function
 Array = np.ndarray[Any, Any]
 
 
-@function("reshape", "Reshape")
+@function("Reshape")
 def _reshape(data: Array, shape: Sequence[int] | int = (), reverse: bool = False) -> Array:
     """A copy in another shape, with MXNet's codes."""
     return in_shape(data, (shape,) if isinstance(shape, int) else shape, reverse)
 
 
-@function("flatten", "Flatten")
+@function("Flatten")
 def _flatten(data: Array) -> Array:
     """Two dimensions: the first stays."""
     return data.reshape(data.shape[0], -1)
@@ -34,7 +34,7 @@ def _transpose(data: Array, axes: Sequence[int] | None = None) -> Array:
     return np.transpose(data, tuple(axes) if axes else None)
 
 
-@function("swapaxes", "SwapAxis")
+@function("SwapAxis")
 def _swapaxes(data: Array, dim1: int = 0, dim2: int = 0) -> Array:
     """Two axes, exchanged."""
     return np.swapaxes(data, dim1, dim2)
@@ -70,13 +70,13 @@ def _repeat(data: Array, repeats: int, axis: int | None = None) -> Array:
     return np.repeat(data, repeats, axis)
 
 
-@function("flip", "reverse")
+@function("reverse")
 def _flip(data: Array, axis: int | Sequence[int]) -> Array:
     """Back to front."""
     return np.flip(data, axis if isinstance(axis, int) else tuple(axis))
 
 
-@function("pad", "Pad")
+@function("Pad")
 def _pad(data: Array, mode: str, pad_width: Sequence[int], constant_value: float = 0) -> Any:
     """With a border: constant, edge or reflect."""
     widths = list(zip(pad_width[::2], pad_width[1::2]))
@@ -100,7 +100,7 @@ def _broadcast_like(lhs: Array, rhs: Array) -> Array:
     return np.broadcast_to(lhs, rhs.shape)
 
 
-@function("broadcast_axis", "broadcast_axes")
+@function("broadcast_axis")
 def _broadcast_axis(data: Array, axis: int | Sequence[int], size: int | Sequence[int]) -> Array:
     """Repeated along ``axis`` to ``size``."""
     shape = list(data.shape)
@@ -109,7 +109,7 @@ def _broadcast_axis(data: Array, axis: int | Sequence[int], size: int | Sequence
     return np.broadcast_to(data, shape)
 
 
-@function("concat", "Concat")
+@function("Concat")
 def _concat(*data: Array, dim: int = 1) -> Array:
     """Joined along ``dim``."""
     for array in data[1:]:
@@ -125,7 +125,7 @@ def _stack(*data: Array, axis: int = 0) -> Array:
     return np.stack(data, axis=axis)
 
 
-@function("split", "SliceChannel")
+@function("SliceChannel")
 def _split(data: Array, num_outputs: int, axis: int = 1, squeeze_axis: bool = False) -> Array | list[Array]:
     """Equal parts along ``axis``; one part is no list."""
     if data.shape[axis] % num_outputs:
@@ -135,7 +135,7 @@ def _split(data: Array, num_outputs: int, axis: int = 1, squeeze_axis: bool = Fa
     return squeezed[0] if num_outputs == 1 else squeezed
 
 
-@function("slice", "crop")
+@function("slice")
 def _slice(data: Array, begin: Sequence[int | None], end: Sequence[int | None], step: Sequence[Any] = ()) -> Array:
     """From ``begin`` to ``end`` along the first axes."""
     steps = tuple(step) or (None,) * len(begin)

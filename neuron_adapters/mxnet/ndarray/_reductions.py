@@ -16,24 +16,19 @@ Array = np.ndarray[Any, Any]
 Axis = int | Sequence[int] | None
 
 
-def _reduction(names: Sequence[str], compute: Callable[..., Any]) -> None:
+def _reduction(name: str, compute: Callable[..., Any]) -> None:
     def call(data: Array, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Array:
         axes = axes_of(axis, data.ndim, exclude)
         # float16 would lose what it adds up.
         wide = data.astype(np.float32) if data.dtype == np.float16 else data
         return np.asarray(compute(wide, axis=axes, keepdims=keepdims)).astype(data.dtype)
 
-    call.__name__, call.__doc__ = names[0], f"{names[0]} along ``axis``, or with ``exclude`` along all others."
-    function(*names)(call)
+    call.__name__, call.__doc__ = name, f"Compute the {name} along ``axis``, or with ``exclude`` along all other axes."
+    function(name)(call)
 
 
-_reduction(["sum", "sum_axis"], np.sum)
-_reduction(["mean"], np.mean)
-_reduction(["prod"], np.prod)
-_reduction(["max", "max_axis"], np.max)
-_reduction(["min", "min_axis"], np.min)
-_reduction(["nansum"], np.nansum)
-_reduction(["nanprod"], np.nanprod)
+for _name in ("sum", "mean", "prod", "max", "min", "nansum", "nanprod"):
+    _reduction(_name, getattr(np, _name))
 
 
 @function("norm")

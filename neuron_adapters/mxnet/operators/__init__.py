@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+from typing import TYPE_CHECKING
 
-from neuron_adapters.mxnet._signatures import own_name, table
-from neuron_adapters.mxnet.operators import _registry
-from neuron_adapters.mxnet.operators._registry import Operator
+from neuron_adapters.mxnet._signatures import all_names, look_up
 
-__all__ = ["Operator", "find", "names"]
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
+
+__all__ = ["find", "names"]
 
 _FAMILIES = (
     "activation", "arithmetic", "attention", "concat", "convolution", "copies", "creation", "dense", "detection",
@@ -21,18 +23,18 @@ _FAMILIES = (
 
 def find(name: str) -> Operator | None:
     """The operator that MXNet knows by that name, None where there is none here."""
-    operators = _operators()
-    return operators.get(name) or operators.get(own_name(name))
+    return look_up(_operators(), name)
 
 
 def names() -> list[str]:
     """All names, MXNet's other names included."""
-    operators = _operators()
-    return sorted({*operators, *(name for name, operator in table().items() if operator.own in operators)})
+    return sorted(all_names(_operators()))
 
 
 @functools.cache
 def _operators() -> dict[str, Operator]:
     for family in _FAMILIES:
         importlib.import_module(f"{__name__}.{family}")
-    return _registry.operators
+    from neuron_adapters.mxnet.operators._registry import operators
+
+    return operators

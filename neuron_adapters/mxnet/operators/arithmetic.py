@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from neuron_adapters.mxnet._operators import ORDERED, broadcast_name, elementwise_name, scalar_name
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
@@ -46,10 +47,10 @@ def _hypot(to: Builder, x: Value, y: Value) -> Value:
 
 BINARY: dict[str, Binary] = {
     "add": _named("Add"),
-    "sub": _named("Sub"),
-    "mul": _named("Mul"),
-    "div": _named("Div"),
-    "mod": _mod,
+    "subtract": _named("Sub"),
+    "multiply": _named("Mul"),
+    "divide": _named("Div"),
+    "modulo": _mod,
     "power": _named("Pow"),
     "maximum": _named("Max"),
     "minimum": _named("Min"),
@@ -65,11 +66,6 @@ BINARY: dict[str, Binary] = {
     "logical_xor": _logical("Xor"),
 }
 
-#: What MXNet calls them in the names of operators with a number, and, besides, of two arrays of one shape.
-_WORDS = {"add": "plus", "sub": "minus"}
-_ELEMENTWISE = ("add", "sub", "mul", "div")
-#: Functions that have a second operator, for a number as the left operand.
-_ORDERED = ("sub", "div", "mod", "power")
 #: Operators that do the same at inference.
 _LIKE = {
     "elemwise_add": ("_grad_add",), "elemwise_div": ("_scatter_elemwise_div",),
@@ -103,15 +99,13 @@ def _of_two(binary: Binary) -> Callable[[Builder, Attributes, Tensor, Tensor], V
     return lambda to, _at, x, y: binary(to, x, y)
 
 
-for _name, _binary in BINARY.items():
-    _word = _WORDS.get(_name, _name)
-    _same_shape = f"elemwise_{_name}" if _name in _ELEMENTWISE else f"_{_name}"
-    operator(f"broadcast_{_name}", inputs=("lhs", "rhs"), shapes=broadcast)(_of_two(_binary))
-    operator(_same_shape, *_LIKE.get(_same_shape, ()), inputs=("lhs", "rhs"))(_of_two(_binary))
-    _scalar = f"_{_word}_scalar"
+for _kind, _binary in BINARY.items():
+    _elementwise, _scalar = elementwise_name(_kind), scalar_name(_kind)
+    operator(broadcast_name(_kind), inputs=("lhs", "rhs"), shapes=broadcast)(_of_two(_binary))
+    operator(_elementwise, *_LIKE.get(_elementwise, ()), inputs=("lhs", "rhs"))(_of_two(_binary))
     operator(_scalar, *_LIKE.get(_scalar, ()), dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=False))
-    if _name in _ORDERED:
-        operator(f"_r{_word}_scalar", dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=True))
+    if _kind in ORDERED:
+        operator(scalar_name(_kind, swapped=True), dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=True))
 
 
 @operator("add_n", inputs=arguments, variadic="num_args")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, set_initia
 from neuron_adapters.mxnet._signatures import Called, called, own_name
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
-from neuron_adapters.mxnet.operators import Operator, find
+from neuron_adapters.mxnet.operators import find
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
 
 _OWN = re.compile("__.+__")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._graph import Entry
 from neuron_adapters.mxnet._signatures import Called, called
-from neuron_adapters.mxnet.operators import Operator, find, names
+from neuron_adapters.mxnet.operators import find, names
 from neuron_adapters.mxnet.symbol._compose import Outputs, create
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
 
 _TAKEN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_POSITIONAL)
 

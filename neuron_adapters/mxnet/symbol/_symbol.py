@@ -13,10 +13,10 @@ import numpy as np
 
 from neuron_adapters.mxnet._analysis import Graph
 from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
-from neuron_adapters.mxnet._operators import Operators
+from neuron_adapters.mxnet._operators import Operators, elementwise_name, scalar_name
 from neuron_adapters.mxnet._symbol_json import dumps, loads
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
-from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.symbol._compose import Outputs, create
 from neuron_adapters.mxnet.symbol._functions import function_of
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 
 Shapes = list[tuple[int, ...]]
 
-#: What the names of MXNet's operators call Python's; those of two symbols that are called otherwise.
-_WORDS = {"add": "plus", "subtract": "minus", "multiply": "mul", "divide": "div", "modulo": "mod"}
-_ELEMENTWISE = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div"}
-#: Operators of which a number as the left operand makes another one.
-_ORDERED = {"subtract", "divide", "modulo", "power"}
-_COMPARISONS = {"equal", "not_equal", "greater", "greater_equal", "lesser", "lesser_equal"}
+#: Operators with a number whose nodes get the operator's name; the others' lack an underscore.
+_PLAIN_HINTS = {
+    "_rpower_scalar", "_equal_scalar", "_not_equal_scalar", "_greater_scalar", "_greater_equal_scalar",
+    "_lesser_scalar", "_lesser_equal_scalar",
+}  # fmt: skip
 
 
 class Symbol(Operators, Outputs):
@@ -167,41 +166,30 @@ class Symbol(Operators, Outputs):
         args_grad: Any = None,
         grad_req: Any = "write",
         aux_states: Any = None,
-        group2ctx: Any = None,
-        shared_exec: Any = None,
+        group2ctx: Any = None,  # noqa: ARG002 - there is one context
+        shared_exec: Any = None,  # noqa: ARG002 - memory is shared where it can be
     ) -> Any:
-        """An executor over these arrays; placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
-        return _bind().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+        """Bind these arrays to an executor, which is placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
+        return _bind().bind(self, ctx, args, args_grad, grad_req, aux_states)
 
     def simple_bind(
         self,
         ctx: Context,
         grad_req: Any = "write",
         type_dict: Any = None,
-        stype_dict: Any = None,
-        group2ctx: Any = None,
-        shared_arg_names: Any = None,
-        shared_exec: Any = None,
-        shared_buffer: Any = None,
+        stype_dict: Any = None,  # noqa: ARG002 - and the other four: of sparse arrays, and of sharing
+        group2ctx: Any = None,  # noqa: ARG002
+        shared_arg_names: Any = None,  # noqa: ARG002
+        shared_exec: Any = None,  # noqa: ARG002
+        shared_buffer: Any = None,  # noqa: ARG002
         **shapes: Any,
     ) -> Any:
-        """An executor with arrays of its own, in the shapes that follow from ``shapes``."""
-        return _bind().simple_bind(
-            self,
-            ctx,
-            grad_req,
-            type_dict,
-            stype_dict,
-            group2ctx,
-            shared_arg_names,
-            shared_exec,
-            shared_buffer,
-            **shapes,
-        )
+        """Bind new arrays of zeros, in the shapes that follow from ``shapes``, to an executor."""
+        return _bind().simple_bind(self, ctx, grad_req, type_dict, shapes)
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
-        """The outputs for these arrays, by the names of the arguments."""
-        return _bind().evaluate(self, ctx, **kwargs)
+        """Compute the outputs for these arrays, by the names of the arguments."""
+        return self.bind(current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
 
     def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Symbol:
         """A copy in which symbols take the place of variables: by name, or in the order of arguments."""
@@ -274,14 +262,13 @@ class Symbol(Operators, Outputs):
         return Symbol(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Symbol:
-        word = _WORDS.get(kind, kind)
+        scalar = scalar_name(kind, swapped)
         if isinstance(other, Symbol):
-            operator = f"elemwise_{_ELEMENTWISE[kind]}" if kind in _ELEMENTWISE else f"_{word}"
-            return Symbol(create(operator, [self, other], {}, {}, hint=f"_{word}"))
+            hint = scalar.removesuffix("_scalar")
+            return Symbol(create(elementwise_name(kind), [self, other], {}, {}, hint=hint))
         if isinstance(other, (int, float, np.number)) and not isinstance(other, bool):
-            name = f"_r{word}" if swapped and kind in _ORDERED else f"_{word}"
-            hint = f"{name}_scalar" if kind in _COMPARISONS or name == "_rpower" else f"{name}scalar"
-            return Symbol(create(f"{name}_scalar", [self], {}, {"scalar": other}, hint=hint))
+            hint = scalar if scalar in _PLAIN_HINTS else scalar.replace("_scalar", "scalar")
+            return Symbol(create(scalar, [self], {}, {"scalar": other}, hint=hint))
         raise TypeError(f"a Symbol goes together with a Symbol or a number, got {type(other).__name__}")
 
     def __abs__(self) -> Symbol:
