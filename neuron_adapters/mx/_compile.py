@@ -83,7 +83,7 @@ def compile_symbol(
 
 
 def _options(compile_args: Mapping[str, Any]) -> tuple[set[str], Flags, Path | None]:
-    """Names that are excluded, compiler flags, and the folder to write to."""
+    """Parse the options: names that are excluded, compiler flags, and the folder to write to."""
     flag_texts: list[str] = []
     for name, value in compile_args.items():
         if name.startswith("-"):

@@ -38,7 +38,7 @@ class Parts:
         self._level[id(node)] = level
 
     def joined(self) -> list[Entry]:
-        """The graph with a compiled node for each part."""
+        """Return the graph with a compiled node for each part."""
         operators = [node for node in self._order if node.op != "null"]
         for level in sorted(set(self._level.values())):
             here = [node for node in operators if self._level[id(node)] == level]
@@ -51,7 +51,7 @@ class Parts:
         return [self._outer(head) for head in self._heads]
 
     def _outer(self, old: Entry) -> Entry:
-        """The entry that stands for ``old`` outside the parts."""
+        """Return the entry that stands for ``old`` outside the parts."""
         if old.node.op == "null":
             return old
         output = self._taken.get((id(old.node), old.index))
@@ -88,7 +88,7 @@ class Parts:
 
 
 def _variable(old: Entry, number: int, *, auxiliary: bool) -> Node:
-    """The variable of a part for a value that it takes from outside."""
+    """Create the variable of a part for a value that it takes from outside."""
     node = old.node
     if node.op != "null":
         return Node("null", f"{node.name}_output{old.index}_{number}", {"isArg": "False", "isAux": "False"})

@@ -89,7 +89,7 @@ class Graph:
 
     @_Once
     def arguments(self) -> list[str]:
-        """The names of the variables that are no auxiliary states."""
+        """The names of the variables that are not auxiliary states."""
         return [name for name, auxiliary in self.variables if not auxiliary]
 
     @_Once

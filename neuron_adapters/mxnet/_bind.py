@@ -139,7 +139,7 @@ def _as_array(value: Any, name: str, what: str) -> NDArray:
 
 def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[str, NDArray]) -> Inferred | None:
     """Infer all shapes and dtypes from the arrays; None, and perhaps a warning, where a shape is not known. Raises
-    MXNetError where the arrays do not go together."""
+    MXNetError where the arrays cannot be broadcast together."""
     bound_shapes = {name: array._array.shape for name, array in arguments.items()}
     dtypes = {name: array._array.dtype.name for name, array in {**arguments, **states}.items()}
     inferred = graph.infer(bound_shapes, dtypes)

@@ -72,7 +72,7 @@ class Node:
         self.subgraphs = [list(heads) for heads in subgraphs]
 
     def taking(self, inputs: Sequence[Entry]) -> Node:
-        """The same operator with other inputs. Both share their attributes."""
+        """Copy the node with other inputs. Both share their attributes."""
         return Node(self.op, self.name, self.attrs, inputs, self.subgraphs)
 
 
@@ -114,7 +114,7 @@ def set_initial(node: Node) -> None:
 
 
 def hidden(key: str) -> str:
-    """The name that ``key`` has in files."""
+    """Return the name that ``key`` has in files."""
     return f"__{key}__" if key in HIDDEN else key
 
 
@@ -143,7 +143,7 @@ def written_inputs(node: Node) -> list[int]:
 
 
 def count_outputs(node: Node) -> int:
-    """The number of its outputs, those included that it does not show. Raises FormatError for wrong attributes."""
+    """Count its outputs, hidden ones included. Raises FormatError for wrong attributes."""
     if node.subgraphs:
         declared = node.attrs.get("num_outputs")
         try:

@@ -13,18 +13,18 @@ ORDERED = ("subtract", "divide", "modulo", "power")
 
 
 def broadcast_name(kind: str) -> str:
-    """MXNet's operator for the function ``kind`` of two arrays."""
+    """Return MXNet's operator for the function ``kind`` of two arrays."""
     return f"broadcast_{_SHORT.get(kind, kind)}"
 
 
 def elementwise_name(kind: str) -> str:
-    """MXNet's operator for two arrays of one shape."""
+    """Return MXNet's operator for two arrays of one shape."""
     word = _SHORT.get(kind, kind)
     return f"elemwise_{word}" if word in ("add", "sub", "mul", "div") else f"_{word}"
 
 
 def scalar_name(kind: str, swapped: bool = False) -> str:
-    """MXNet's operator for an array and a number. ``swapped``: the number is the left operand."""
+    """Return MXNet's operator for an array and a number. ``swapped``: the number is the left operand."""
     return f"_{'r' if swapped and kind in ORDERED else ''}{_OF_SCALARS.get(kind, kind)}_scalar"
 
 
@@ -41,7 +41,7 @@ class Operators:
     __slots__ = ()
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Any:
-        """``self`` and ``other``, an object of the same class or a number, combined as MXNet's function ``kind`` does.
+        """Apply MXNet's function ``kind`` to ``self`` and ``other``, an object of the same class or a number.
         ``swapped``: ``other`` is the left operand."""
         raise NotImplementedError
 

@@ -30,7 +30,7 @@ def pipeline_cores(compiled: Sequence[Node]) -> int:
                 try:
                     count = max(count, cores(bounded_json.whole(node.attrs[name])))
                 except ValueError as error:
-                    raise _invalid(node, f"{name}={node.attrs[name]!r} is no number of NeuronCores") from error
+                    raise _invalid(node, f"{name}={node.attrs[name]!r} is not a number of NeuronCores") from error
     return count
 
 

@@ -19,14 +19,14 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t
 def loads(text: str | bytes) -> list[Entry]:
     """The heads of the graph in a symbol file, upgraded to what MXNet 1.9 would make of it.
 
-    Reads the files of every version. Raises FormatError where the text is no symbol file: not JSON, a field of the
+    Reads the files of every version. Raises FormatError where the text is not a symbol file: not JSON, a field of the
     wrong type, an input that is not an earlier node, nesting too deep, a text that is not Unicode.
     """
     try:
         # Not strict: MXNet writes control characters as they are.
         graph = bounded_json.loads(text, strict=False)
     except ValueError as error:
-        raise FormatError(f"this is no symbol file: no JSON ({error}).") from error
+        raise FormatError(f"this is not a symbol file: it is not JSON ({error}).") from error
     return _read_graph(graph, 0)
 
 
@@ -62,15 +62,15 @@ def _read_node(row: Any, before: Sequence[Node], depth: int) -> Node:
     where = f"nodes[{len(before)}]"
     _check(isinstance(row, dict), where, "an object", row)
     op, name = row.get("op"), row.get("name")
-    _check(isinstance(op, str), f"{where}.op", "a text", op)
-    _check(isinstance(name, str), f"{where}.name", "a text", name)
+    _check(isinstance(op, str), f"{where}.op", "a string", op)
+    _check(isinstance(name, str), f"{where}.name", "a string", name)
     _check(_is_unicode(op) and _is_unicode(name), where, "in Unicode", name)
     attrs: dict[str, str] = {}
     for key, attributes in row.items():
         if key in ("param", "attr", "attrs"):
-            _check(isinstance(attributes, dict), f"{where}.{key}", "an object of texts", attributes)
+            _check(isinstance(attributes, dict), f"{where}.{key}", "an object of strings", attributes)
             for field, value in attributes.items():
-                _check(isinstance(value, str), f"{where}.{key}.{field}", "a text", value)
+                _check(isinstance(value, str), f"{where}.{key}.{field}", "a string", value)
                 _check(_is_unicode(field) and _is_unicode(value), f"{where}.{key}.{field}", "in Unicode", value)
             attrs.update(attributes)
     inputs = row.get("inputs")

@@ -4,7 +4,7 @@
 
     MXNetError         RuntimeError    what MXNet would raise, too
     +-- MXNetValueError  ValueError    an argument is wrong
-    +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is none
+    +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is not one
     +-- UnreadableError  OSError       a file cannot be read
         +-- MissingError FileNotFoundError
 """

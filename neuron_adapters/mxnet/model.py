@@ -35,7 +35,7 @@ def save_arrays(path: str, arg_params: Mapping[str, NDArray], aux_params: Mappin
 
 
 def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
-    """Arguments and auxiliary states, by name. Raises FormatError where the arrays have no such names."""
+    """Load arguments and auxiliary states, by name. Raises FormatError where the arrays have other names."""
     path = f"{prefix}-{epoch:04d}.params"
     loaded = ndarray.load(path)
     args: Params = {}
@@ -45,11 +45,11 @@ def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
     ):
         kind, _, name = key.partition(":")
         if kind not in ("arg", "aux") or not name:
-            raise FormatError(f"{path} is no checkpoint: its arrays are called arg:NAME and aux:NAME, got {key!r}.")
+            raise FormatError(f"{path} is not a checkpoint: its arrays are called arg:NAME and aux:NAME, got {key!r}.")
         (args if kind == "arg" else aux)[name] = value
     return args, aux
 
 
 def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, Params, Params]:
-    """The graph, its arguments and its auxiliary states."""
+    """Load a graph, its arguments and its auxiliary states."""
     return (symbol.load(f"{prefix}-symbol.json"), *load_params(prefix, epoch))

@@ -38,7 +38,7 @@ _FIXED = {
 
 
 def uniform(name: str, array: NDArray) -> None:
-    """MXNet's default initializer: uniform from -0.01 to 0.01; 0 or 1 for biases and normalisations."""
+    """Initialize as MXNet does by default: uniform from -0.01 to 0.01; 0 or 1 for biases and normalisations."""
     for end, value in _FIXED.items():
         if name.endswith(end):
             array[:] = value
@@ -84,7 +84,7 @@ class Module(BaseModule):
             for name in names:
                 if name not in arguments:
                     raise MXNetValueError(
-                        f"Module({what}_names=...) has {name!r}, which is no argument of the graph. "
+                        f"Module({what}_names=...) has {name!r}, which is not an argument of the graph. "
                         f"These are: {', '.join(arguments)}."
                     )
         others = {*self.data_names, *self.label_names, *states}
@@ -101,7 +101,7 @@ class Module(BaseModule):
 
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
-        """The Module of a checkpoint; ``kwargs`` are the constructor's. It is ready once ``bind`` was called."""
+        """Create the Module of a checkpoint; ``kwargs`` are the constructor's. It is ready once ``bind`` was called."""
         if load_optimizer_states:
             refuse("Module.load(load_optimizer_states=True)")
         symbol, args, aux = model.load_checkpoint(prefix, epoch)
@@ -272,7 +272,7 @@ class Module(BaseModule):
         self.init_params(None, arg_params or {}, aux_params or {}, allow_missing, force_init, allow_extra)
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-        """Copies of the arguments and the auxiliary states, by name."""
+        """Copy the arguments and the auxiliary states, by name."""
         if not self.params_initialized:
             raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
         copied = copies(self._params)
@@ -300,7 +300,7 @@ class Module(BaseModule):
         model.save_checkpoint(prefix, epoch, self.symbol, *self.get_params(), remove_amp_cast)
 
     def _chosen(self, args: Params, aux: Params, *, allow_missing: bool) -> dict[str, NDArray]:
-        """Copies of those given that the graph has."""
+        """Copy those parameters that the graph has."""
         missing = [name for name in self._param_names if name not in args]
         missing += [name for name in self._aux_names if name not in aux]
         if missing and not allow_missing:

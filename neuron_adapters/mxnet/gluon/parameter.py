@@ -43,8 +43,8 @@ class Parameter:
         return self._dtype if self._array is None else self._array.dtype
 
     def data(self, ctx: Context | None = None) -> NDArray:
-        """The array itself: writing to it changes the block. Raises MXNetError, a RuntimeError, where there is none
-        there."""
+        """Return the array itself: writing to it changes the block. Raises MXNetError, a RuntimeError, where it has no
+        array in ``ctx``."""
         if self._array is None:
             raise MXNetError(f"Parameter '{self.name}' has not been initialized: load_parameters() or set_data().")
         if ctx is not None and ctx not in self._contexts:
@@ -55,7 +55,7 @@ class Parameter:
         return self._array
 
     def list_data(self) -> list[NDArray]:
-        """The array, once for each context. It is the same one: contexts share the machine's memory."""
+        """List the array once for each context: contexts share the machine's memory."""
         return [self.data(context) for context in self.list_ctx()]
 
     def set_data(self, data: NDArray) -> None:
@@ -77,7 +77,7 @@ class Parameter:
         self.become(self.data(), ctx)
 
     def cast(self, dtype: Any) -> None:
-        """As another dtype."""
+        """Cast to another dtype."""
         self._dtype = np.dtype(dtype).type
         if self._array is not None:
             self.become(self._array.astype(dtype), self._contexts)

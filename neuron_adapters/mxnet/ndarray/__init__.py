@@ -62,8 +62,8 @@ def __getattr__(name: str) -> Any:
     if function is not None:
         return function
     if find(name) is not None:
-        raise AttributeError(f"mx.nd.{name} is not there; mx.sym.{name} is: bind it, and give the executor the arrays.")
-    raise AttributeError(f"mx.nd.{name} is not there. These are: {', '.join(__dir__())}.")
+        raise AttributeError(f"mx.nd.{name} is not supported: bind mx.sym.{name}, and give the executor the arrays.")
+    raise AttributeError(f"mx.nd.{name} is not supported. These are: {', '.join(__dir__())}.")
 
 
 def __dir__() -> list[str]:

@@ -46,7 +46,7 @@ class SharedFile:
             self._map[start : start + array.nbytes] = array.reshape(-1).view(np.uint8).data
 
     def arrays(self) -> list[NDArray]:
-        """New arrays over a private, writable mapping of the file."""
+        """Create arrays over a new private, writable mapping of the file."""
         own = mmap.mmap(self._file.args[0], len(self._map), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
         loaded = []
         for number, (start, shape, dtype) in enumerate(self._places):
@@ -79,7 +79,7 @@ class LoadedMemory(Counter):
 
 
 def load(path: str | os.PathLike[str]) -> tuple[list[NDArray], list[str]]:
-    """The arrays of a ``.params`` file and their names, as ``_params.load`` reads them."""
+    """Load a ``.params`` file: its arrays and their names, as ``_params.load`` reads them."""
     if os.path.getsize(path) < SMALLEST_SHARED or not hasattr(os, "memfd_create"):
         arrays, names = _params.load(path)
         return [NDArray(array) for array in arrays], names
@@ -88,7 +88,7 @@ def load(path: str | os.PathLike[str]) -> tuple[list[NDArray], list[str]]:
 
 
 def key_of(arrays: Sequence[NDArray]) -> Hashable | None:
-    """The identity of a set of loaded arrays; None where one of them was written to, or not loaded."""
+    """Return the identity of a set of loaded arrays; None where one of them was written to, or not loaded."""
     key = []
     for array in arrays:
         memory = array._memory

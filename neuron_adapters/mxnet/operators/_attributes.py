@@ -29,47 +29,47 @@ class Attributes:
         self._text = text
 
     def has(self, name: str) -> bool:
-        """Whether it is given, and is not "None"."""
+        """Whether the attribute is given, and is not "None"."""
         return self._text.get(name, "None").strip() not in ("None", "")
 
     def is_none(self, name: str) -> bool:
-        """Whether it is given as "None", where that differs from being left out."""
+        """Whether the attribute is given as "None", where that differs from being left out."""
         return self._text.get(name, "").strip() == "None"
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """A whole number."""
+        """Read a whole number."""
         return self._read(name, default, _whole, "whole numbers")
 
     def count(self, name: str, default: int | None = None) -> int:
-        """A number of inputs or outputs, each of which becomes a name at least (SPEC F2)."""
+        """Read a number of inputs or outputs, each of which becomes a name at least (SPEC F2)."""
         number = self.integer(name, default)
         if not 0 <= number <= MOST_NAMES:
             raise self._wrong(name, f"a number from 0 to {MOST_NAMES}")
         return number
 
     def maybe_integer(self, name: str) -> int | None:
-        """A whole number, or None where it is not given."""
+        """Read a whole number; None where it is not given."""
         return self.integer(name) if self.has(name) else None
 
     def number(self, name: str, default: float | None = None) -> float:
-        """A number."""
+        """Read a number."""
         return self._read(name, default, float, "a number")
 
     def flag(self, name: str, default: bool) -> bool:
-        """True or False, also written 1 and 0."""
+        """Read True or False, also written 1 and 0."""
         return self._read(name, default, _FLAGS.__getitem__, "True or False")
 
     def choice(self, name: str, accepted: Sequence[str], default: str | None = None) -> str:
-        """One of ``accepted``."""
+        """Read one of ``accepted``."""
         return self._read(name, default, {text: text for text in accepted}.__getitem__, _one_of(accepted))
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
-        """Whole numbers: ``(3, 3)``, ``[3,3]``, ``3``, and ``(3L, 3L)`` as Python 2 wrote them."""
+        """Read whole numbers: ``(3, 3)``, ``[3,3]``, ``3``, and ``(3L, 3L)`` as Python 2 wrote them."""
         initial = None if default is None else tuple(default)
         return self._read(name, initial, lambda text: tuple(map(_whole, _parts(text))), "whole numbers")
 
     def maybe_integers(self, name: str) -> tuple[int | None, ...]:
-        """Whole numbers of which some may be None; empty where it is not given."""
+        """Read whole numbers of which some may be None; empty where they are not given."""
 
         def read(text: str) -> tuple[int | None, ...]:
             return tuple(None if part == "None" else _whole(part) for part in _parts(text))
@@ -77,13 +77,13 @@ class Attributes:
         return self._read(name, (), read, "whole numbers")
 
     def numbers(self, name: str, default: Sequence[float]) -> tuple[float, ...]:
-        """Numbers: ``(0.5, 1.0)``."""
+        """Read numbers: ``(0.5, 1.0)``."""
         return self._read(
             name, tuple(default), lambda text: tuple(map(float, _parts(text))), "numbers, as in (0.5, 1.0)"
         )
 
     def dtype(self, name: str, default: str | None = None) -> str:
-        """The NumPy name of a dtype, also given by MXNet's number for it."""
+        """Read a dtype, by name or by MXNet's number for it, as NumPy's name."""
         return self._read(name, default, _DTYPES.__getitem__, _one_of(DTYPES))
 
     def only(self, name: str, accepted: str, why: str) -> None:

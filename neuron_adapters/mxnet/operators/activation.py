@@ -51,7 +51,7 @@ def _leaky_kind(at: Attributes) -> str:
 
 
 def _gelu(to: Builder, x: Value) -> Value:
-    """GELU: ``x`` times the normal distribution's share below it, by the error function."""
+    """Apply the exact GELU: ``x`` times the normal distribution function, by the error function."""
     # Engines recognise this form as one function.
     return to.Mul(to.Mul(x, to.Add(to.Erf(to.Div(x, math.sqrt(2.0))), 1.0)), 0.5)
 

@@ -27,12 +27,12 @@ def _logical(onnx: str) -> Binary:
 
 
 def true(to: Builder, x: Value) -> Value:
-    """Where ``x`` is not zero."""
+    """Return whether ``x`` is not zero."""
     return x if x.dtype == "bool" else to.Not(to.Equal(x, 0.0))
 
 
 def _mod(to: Builder, x: Value, y: Value) -> Value:
-    """The remainder with the divisor's sign; 0 for a divisor of 0."""
+    """Compute the remainder with the divisor's sign; 0 for a divisor of 0."""
     if not x.dtype.startswith("float"):
         return to.Mod(x, y)
     zero = to.Equal(y, 0.0)

@@ -19,7 +19,7 @@ def _width(at: Attributes, data: Shape, parts: int) -> int:
 
 
 def _part(to: Builder, at: Attributes, data: Tensor, parts: int, index: int) -> Value:
-    """One of the interleaved parts, as (batch x heads, length, width)."""
+    """Select one of the interleaved parts, as (batch x heads, length, width)."""
     length, batch, _ = data.shape
     heads, width = at.integer("heads"), _width(at, data.shape, parts)
     split = to.reshape(data, [length, batch * heads, parts, width])
@@ -31,7 +31,7 @@ def _scores(to: Builder, queries: Value, keys: Value, width: int) -> Value:
 
 
 def _joined(to: Builder, attention: Value, values: Value, shape: Shape) -> Value:
-    """Back to (length, batch, heads x width)."""
+    """Multiply and bring back to (length, batch, heads x width)."""
     return to.reshape(to.transpose(to.MatMul(attention, values), [1, 0, 2]), shape)
 
 

@@ -19,7 +19,7 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
         if shape is not None and len(shape) == len(known):
             beside = unify(beside, (*shape[:axis], 0, *shape[axis + 1 :]))
         elif shape is not None:
-            raise ValueError("all inputs must have as many axes")
+            raise ValueError("all inputs must have the same number of axes")
     assert beside is not None
     sizes = [0 if shape is None else shape[axis] for shape in ins]
     total = 0 if outs[0] is None else outs[0][axis]
@@ -90,7 +90,7 @@ def _split_count(at: Attributes) -> int:
 
 
 def _begins(at: Attributes) -> list[int]:
-    """Where the parts begin. The text has a 0 first, whatever the user wrote."""
+    """Read where the parts begin. The text has a 0 first, whatever the user wrote."""
     return list(at.integers("indices", ()))
 
 

@@ -15,7 +15,7 @@ _LAYOUTS = ("NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC")
 
 
 def spatial(at: Attributes, name: str, rank: int, default: int) -> tuple[int, ...]:
-    """An attribute with a number for each spatial axis; ``default`` for all where it is left out or empty."""
+    """Read an attribute with a number for each spatial axis; ``default`` for all where it is left out or empty."""
     values = at.integers(name, ()) or (default,) * rank
     if len(values) != rank:
         raise ValueError(f"attribute {name} must have {rank} numbers, as kernel has, got {values}")
@@ -28,12 +28,12 @@ def channel_last(at: Attributes) -> bool:
 
 
 def to_front(to: Builder, x: Value, rank: int) -> Value:
-    """Channels from the last axis to the second, of ``rank`` spatial axes."""
+    """Move the channels from the last axis to the second, of ``rank`` spatial axes."""
     return to.transpose(x, [0, rank + 1, *range(1, rank + 1)])
 
 
 def to_back(to: Builder, x: Value, rank: int) -> Value:
-    """Channels from the second axis to the last."""
+    """Move the channels from the second axis to the last."""
     return to.transpose(x, [0, *range(2, rank + 2), 1])
 
 
@@ -95,7 +95,7 @@ def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias
 
 
 def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Shape, Shape]:
-    """Padding before, padding after, and the sizes of the output."""
+    """Compute the padding before, the padding after, and the sizes of the output."""
     kernel = at.integers("kernel")
     rank = len(kernel)
     stride, dilate = spatial(at, "stride", rank, 1), spatial(at, "dilate", rank, 1)
@@ -191,6 +191,6 @@ def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> V
 
 
 def enlarged(to: Builder, x: Value, tall: int, wide: int) -> Value:
-    """Every pixel, repeated along height and width."""
+    """Repeat each pixel along height and width."""
     scales = to.constant(np.array([1, 1, tall, wide]), "float32")
     return to.Resize(x, None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")

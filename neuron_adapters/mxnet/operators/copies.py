@@ -20,7 +20,7 @@ operator("make_loss", outputs=("loss",))(_copy)
 
 @operator("Dropout")
 def _dropout(_to: Builder, at: Attributes, x: Tensor) -> Value:
-    """A copy: inference drops nothing."""
+    """Copy: at inference Dropout drops nothing."""
     if at.choice("mode", ("training", "always"), "training") == "always":
         raise ValueError("attribute mode must be training, got 'always': chance at inference is not supported")
     return x

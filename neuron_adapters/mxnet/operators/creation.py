@@ -14,7 +14,7 @@ from neuron_adapters.mxnet.operators._rules import Shape, Shapes, first_dtype, t
 
 
 def _asked_shape(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    """The attribute's shape, in which a 0 waits for what comes after (a recurrent cell's batch)."""
+    """Take the shape from the attribute; a 0 in it is inferred from later operators (a recurrent cell's batch)."""
     shape = at.integers("shape", ())
     return ins, [unify(outs[0], shape or None, "output")]
 
@@ -31,7 +31,7 @@ operator("ones_like")(_filled(lambda _at: 1.0))
 
 
 def _has_range(at: Attributes) -> bool:
-    """Whether the attributes alone say how long a range is. If not, only what comes after does."""
+    """Whether the attributes alone decide the length of a range. If not, it follows from later operators."""
     return at.has("stop") or not at.flag("infer_range", default=False)
 
 
@@ -45,7 +45,7 @@ def _range(at: Attributes) -> Array:
 
 
 def _range_of(at: Attributes, size: int) -> Array:
-    """A range of that many elements."""
+    """Create a range of ``size`` elements."""
     return at.number("start", 0.0) + np.arange(size) // at.integer("repeat", 1) * at.number("step", 1.0)
 
 

@@ -59,7 +59,8 @@ def _dot_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
 
 @operator("dot", inputs=("lhs", "rhs"), shape=_dot_shape)
 def _dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
-    """The sum over the last axis of the left and the first of the right; transposing reverses which."""
+    """Multiply along the last axis of the left and the first of the right; with a transpose flag, along the other
+    end."""
     if at.flag("transpose_a", default=False):
         rows = to.transpose(to.reshape(left, [left.shape[0], -1]), [1, 0])
     else:
@@ -94,7 +95,7 @@ def _batch_dot(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Valu
 
 
 def _moved(at: Attributes, shape: Shape) -> list[int]:
-    """The order of axes that brings the rows, at ``axis``, next to the columns."""
+    """Return the order of axes that brings the rows, at ``axis``, next to the columns."""
     axis = axis_of(at.integer("axis", -2), len(shape))
     return [place for place in range(len(shape) - 1) if place != axis] + [axis, len(shape) - 1]
 
@@ -142,7 +143,7 @@ def _syrk(to: Builder, at: Attributes, data: Tensor) -> Value:
 @operator("khatri_rao", inputs=arguments, shape=lambda _at, *shapes: (prod(shape[0] for shape in shapes), shapes[0][1]),
           variadic="num_args")  # fmt: skip
 def _khatri_rao(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:
-    """Column by column, the Kronecker product."""
+    """Compute the Kronecker product column by column."""
     product: Value = first
     for other in others:
         product = to.reshape(to.Mul(to.unsqueeze(product, 1), to.unsqueeze(other, 0)), [-1, first.shape[1]])

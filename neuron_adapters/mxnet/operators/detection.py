@@ -28,7 +28,8 @@ def _multi_box_prior(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _priors(at: Attributes, height: int, width: int) -> Array:
-    """Corners of the boxes round every pixel: one a size of the first ratio, one a further ratio of the first size."""
+    """Compute the corners of the boxes round every pixel: a box for each size at the first ratio, then one for each
+    further ratio at the first size."""
     sizes, ratios = at.numbers("sizes", (1.0,)), at.numbers("ratios", (1.0,))
     steps, offsets = at.numbers("steps", (-1.0, -1.0)), at.numbers("offsets", (0.5, 0.5))
     across = steps[0] if steps[0] > 0 else 1.0 / height, steps[1] if steps[1] > 0 else 1.0 / width
@@ -52,7 +53,8 @@ def _detection_shape(_at: Attributes, scores: Shape, offsets: Shape, anchors: Sh
 @operator("_contrib_MultiBoxDetection", "MultiBoxDetection", inputs=("cls_prob", "loc_pred", "anchor"),
           shape=_detection_shape)  # fmt: skip
 def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: Tensor, anchors: Tensor) -> Value:
-    """Rows of class, score and box, the best first. A suppressed row has class -1, a row without any -1 throughout."""
+    """Decode detections to rows of class, score and box, best first. A suppressed row has class -1; an empty row is all
+    -1."""
     batch, classes, count = scores.shape
     at.only("background_id", "0", "the first class is the background")
     best = to.slice(scores, 1, 1, classes)
@@ -81,7 +83,7 @@ def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: T
 
 
 def _decoded(to: Builder, at: Attributes, offsets: Value, anchors: Tensor) -> Value:
-    """Corners of the boxes that lie at ``offsets``, in units of the variances, from the anchors."""
+    """Decode ``offsets`` from the anchors, in units of the variances, to the corners of boxes."""
     variances = at.numbers("variances", (0.1, 0.1, 0.2, 0.2))
     low, high = to.split(anchors, 2, [2, 2])
     size = to.Sub(high, low)
@@ -94,14 +96,14 @@ def _decoded(to: Builder, at: Attributes, offsets: Value, anchors: Tensor) -> Va
 
 
 def _sorted(to: Builder, rows: Value, score: Value, valid: Value, count: int) -> tuple[Value, Value]:
-    """``rows`` and ``valid`` with the highest score first and what is not valid last."""
+    """Sort ``rows`` and ``valid`` by score, highest first and invalid rows last."""
     lowest = to.constant(np.finfo(score.dtype).min, score.dtype)
     order = _order(to, to.Where(valid, score, lowest), count)
     return _ordered(to, rows, order), _ordered(to, valid, order)
 
 
 def _order(to: Builder, score: Value, count: int) -> Value:
-    """Places of ``score`` (batch, count), the highest first; of equal ones the first comes first, as in MXNet."""
+    """Return the indices that sort ``score`` (batch, count), highest first. The sort is stable, as in MXNet."""
     scores, order = to.top(score, count, 1, largest=True)
     if not 1 < count <= _MOST_STABLE:
         return order
@@ -114,7 +116,7 @@ def _order(to: Builder, score: Value, count: int) -> Value:
 
 
 def _compacted(to: Builder, rows: Value, valid: Value, count: int) -> tuple[Value, Value]:
-    """``rows`` and ``valid`` with what is valid first, otherwise in their order."""
+    """Move the valid rows to the front; the order is kept otherwise."""
     places = np.arange(count)
     keys = to.Where(valid, to.constant(2 * count - places, "int32"), to.constant(count - places, "int32"))
     _keys, order = to.top(keys, count, 1, largest=True)
@@ -122,7 +124,7 @@ def _compacted(to: Builder, rows: Value, valid: Value, count: int) -> tuple[Valu
 
 
 def _ordered(to: Builder, value: Value, order: Value) -> Value:
-    """``value`` (batch, count) or (batch, count, width), each of the batch in its order."""
+    """Gather ``value`` (batch, count) or (batch, count, width) by the order of each batch element."""
     return to.GatherND(value, to.unsqueeze(order, 2), batch_dims=1)
 
 
@@ -149,7 +151,7 @@ def _kept(
 
 @operator("_contrib_box_nms", outputs=("output0",), shape=lambda _at, data: data)
 def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
-    """Rows that are kept, the best first; then rows of -1."""
+    """Suppress overlapping rows: those kept come first, best first, and the rest is -1."""
     count, width = data.shape[-2:]
     rows: Value = to.reshape(data, [-1, count, width])
     batch = 1
@@ -185,7 +187,7 @@ def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _corners(to: Builder, boxes: Value, axis: int = 2) -> Value:
-    """(x, y, width, height) of the middle to the two corners."""
+    """Convert (x, y, width, height) of centres to two corners."""
     middle, size = to.split(boxes, axis, [2, 2])
     half = to.Mul(size, 0.5)
     return to.Concat(to.Sub(middle, half), to.Add(middle, half), axis=axis)
@@ -198,7 +200,7 @@ def _centred(to: Builder, corners: Value) -> Value:
 
 @operator("_contrib_box_iou", inputs=("lhs", "rhs"), shape=lambda _at, left, right: (*left[:-1], *right[:-1]))
 def _box_iou(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
-    """The overlap of each with each, as a share of what both cover."""
+    """Compute the intersection over union of each pair of boxes."""
     center = at.choice("format", ("corner", "center"), "corner") == "center"
     sides = []
     for place, boxes in enumerate((left, right)):

@@ -24,12 +24,12 @@ def _rint(to: Builder, x: Value) -> Value:
 
 
 def truncated(to: Builder, x: Value) -> Value:
-    """Without its fraction."""
+    """Truncate towards zero."""
     return to.Mul(to.Sign(x), to.Floor(to.Abs(x)))
 
 
 def cube_root(to: Builder, x: Value) -> Value:
-    """With the sign of ``x``."""
+    """Compute the cube root, which has the sign of ``x``."""
     return to.Mul(to.Sign(x), to.Pow(to.Abs(x), 1.0 / 3.0))
 
 
@@ -73,7 +73,7 @@ def _erfinv(to: Builder, x: Value) -> Value:
 
 
 def _gammaln(to: Builder, x: Value) -> Value:
-    """By Lanczos' approximation for x > 0.5, and by reflection below."""
+    """Compute by Lanczos' approximation for x > 0.5, and by reflection below."""
     below = to.Less(x, 0.5)
     z = to.Sub(to.Where(below, to.Add(to.Neg(x), 1.0), x), 1.0)
     series = _like(to, x, _LANCZOS[0])

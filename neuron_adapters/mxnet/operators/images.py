@@ -18,7 +18,7 @@ def _tensor_shape(_at: Attributes, data: Shape) -> Shape:
 
 @operator("_image_to_tensor", shape=_tensor_shape, dtypes=of_dtype("float32"))
 def _to_tensor(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    """Channels to the front, and 0 to 255 to 0 to 1."""
+    """Move the channels to the front, and scale 0 to 255 to 0 to 1."""
     rank = len(data.shape)
     moved = to.transpose(data, [*range(rank - 3), rank - 1, rank - 3, rank - 2])
     return to.Mul(to.cast(moved, "float32"), 1.0 / 255.0)

@@ -23,7 +23,7 @@ from neuron_adapters.mxnet.operators.arithmetic import true
 
 
 def _ranges(at: Attributes, data: Shape) -> list[range]:
-    """The places that ``begin``, ``end`` and ``step`` take of each axis."""
+    """Return the indices that ``begin``, ``end`` and ``step`` select of each axis."""
     begin, end, step = at.maybe_integers("begin"), at.maybe_integers("end"), at.maybe_integers("step")
     if len(begin) != len(end) or len(begin) > len(data) or (step and len(step) != len(begin)):
         raise ValueError(f"attributes begin, end and step must have as many parts, at most {len(data)}")
@@ -92,7 +92,7 @@ def _slice_like(to: Builder, at: Attributes, data: Tensor, like: Tensor) -> Valu
 
 
 def places(to: Builder, index: Value, size: int, mode: str) -> Value:
-    """int64 places within ``size`` from indices of any dtype, as ``mode`` brings in those that lie outside."""
+    """Convert indices of any dtype to int64 within ``size``; ``mode`` says what happens to those out of range."""
     whole = to.cast(index, "int64")
     if mode == "wrap":
         return to.Mod(whole, size)
@@ -147,7 +147,7 @@ def _gather_nd(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Val
 
 
 def _rows(to: Builder, index: Tensor) -> Value:
-    """ONNX has the coordinates of a place on the last axis, MXNet on the first."""
+    """Move the coordinates to the last axis, where ONNX has them; MXNet has them on the first."""
     return to.transpose(to.cast(index, "int64"), [*range(1, len(index.shape)), 0])
 
 

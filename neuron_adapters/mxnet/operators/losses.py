@@ -48,7 +48,7 @@ def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
 
 
 def _inside(to: Builder, data: Tensor, length: Tensor, axis: int) -> Value:
-    """Where along ``axis`` the place is before the length of the row."""
+    """Return whether a position along ``axis`` is within the length of its row."""
     shape = [1] * len(data.shape)
     shape[axis] = data.shape[axis]
     count = to.constant(np.arange(data.shape[axis]).reshape(shape), "int64")
@@ -69,7 +69,8 @@ def _softmax_activation(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _labelled(label: Callable[[Attributes, tuple[int, ...]], tuple[int, ...]]) -> Callable[..., tuple[Shapes, Shapes]]:
-    """The output is as the data; the label, which inference never reads, is what ``label`` says unless it is known."""
+    """Make a rule: the output has the shape of the data. The label, which inference never reads, has the shape that
+    ``label`` gives unless it is known."""
 
     def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         shape = unify(ins[0], outs[0])

@@ -37,7 +37,7 @@ def _moments(*names: str) -> Callable[[Attributes], Sequence[str]]:
 def _batch_norm(
     to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor
 ) -> list[Value]:
-    """With ``fix_gamma``, the default, gamma counts as 1 whatever it holds."""
+    """Normalise by the moving statistics. With ``fix_gamma``, the default, gamma counts as 1 whatever it holds."""
     axis = axis_of(at.integer("axis", 1), len(data.shape))
     fixed = at.flag("fix_gamma", default=True)
     scale = to.constant(np.ones(gamma.shape), gamma.dtype) if fixed else gamma
@@ -122,7 +122,7 @@ def _group_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: 
 
 
 def _standard(to: Builder, x: Value, axes: list[int], eps: float) -> tuple[Value, Value, Value]:
-    """``x`` of mean 0 and variance 1 over ``axes``, its mean, and its standard deviation."""
+    """Normalise ``x`` over ``axes`` to mean 0 and variance 1; also return its mean and its standard deviation."""
     mean = to.reduce("ReduceMean", x, axes)
     middle = to.Sub(x, mean)
     std = to.Sqrt(to.Add(to.reduce("ReduceMean", to.Mul(middle, middle), axes), eps))
@@ -154,7 +154,7 @@ def _lrn(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _moments_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    """Those of a reduction over ``axes``."""
+    """Reduce over ``axes``."""
     data = ins[0]
     if data is None:
         return ins, outs

@@ -15,8 +15,8 @@ _RETURNS = ("indices", "value", "both", "mask")
 
 
 def _order(to: Builder, at: Attributes, data: Tensor, k: int, *, ascending: bool) -> tuple[Value, Value, int]:
-    """Values, their places, and the axis. Without an axis, all of ``data`` in one row. Equal ones come in any order, as
-    they do in MXNet."""
+    """Return the first ``k`` values, their indices, and the axis. Without an axis ``data`` is flattened. Equal values
+    come in any order, as they do in MXNet."""
     axis = _axis(at, len(data.shape))
     value: Value = to.reshape(data, [-1]) if axis is None else data
     size = prod(data.shape) if axis is None else data.shape[axis]
@@ -24,7 +24,7 @@ def _order(to: Builder, at: Attributes, data: Tensor, k: int, *, ascending: bool
 
 
 def _axis(at: Attributes, rank: int) -> int | None:
-    """-1 where it is not given, None where it is given as None."""
+    """Return the axis: the last where it is not given, None where it is given as None."""
     return None if at.is_none("axis") else axis_of(at.integer("axis", -1), rank)
 
 
@@ -51,7 +51,7 @@ def _top_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes
 
 
 def _top_outputs(at: Attributes) -> list[str]:
-    """The visible outputs. Where only the values are asked for, the indices are a hidden output."""
+    """Name the visible outputs. Where only the values are asked for, the indices are a hidden output."""
     kind = at.choice("ret_typ", _RETURNS, "indices")
     return {"both": ["output0", "output1"], "value": ["output0"]}.get(kind, ["output"])
 

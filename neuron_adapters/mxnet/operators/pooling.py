@@ -84,7 +84,7 @@ def _pool(to: Builder, at: Attributes, data: Value, sizes: Shape) -> Value:
 
 
 def _counts(window: _Window, sizes: Shape) -> Array:
-    """How many elements of the padded data each window covers."""
+    """Count the elements of the padded data that each window covers."""
     counts = np.ones((1, 1, *window.sizes))
     for axis, (size, pad, count) in enumerate(zip(sizes, window.before, window.sizes)):
         starts = np.arange(count) * window.stride[axis] - pad

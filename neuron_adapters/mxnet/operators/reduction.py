@@ -11,7 +11,7 @@ from neuron_adapters.mxnet.operators._rules import Shape, axis_of, numbered, of_
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
-    """The axes that are reduced: those named, or with ``exclude`` the others; all where none is named."""
+    """Return the axes to reduce: those named, or with ``exclude`` the others; all where none is named."""
     named = {axis_of(axis, rank) for axis in at.integers("axis", ())}
     if not named:
         return list(range(rank))

@@ -29,11 +29,11 @@ class _Form:
             at.only(name, "None", "projections and clipped states are not supported")
 
     def width(self, layer: int, data: int) -> int:
-        """What a layer takes."""
+        """Return the input width of a layer."""
         return data if layer == 0 else self.hidden * self.ways
 
     def parameters(self, data: int) -> int:
-        """How many there are."""
+        """Count the parameters."""
         wide = sum(self.width(layer, data) + self.hidden + 2 for layer in range(self.layers))
         return wide * self.ways * self.gates * self.hidden
 
@@ -95,8 +95,8 @@ def _layer(to: Builder, form: _Form, taken: list[Value | None]) -> list[Value]:
 
 
 def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterator[list[Value]]:
-    """For each layer the weights of its input and of its state, and the biases. In the vector all weights come first,
-    layer by layer and in each direction by direction; then all biases."""
+    """Yield for each layer the weights of its input and of its state, and the biases. In the vector all weights come
+    first, layer by layer and in each direction by direction; then all biases."""
     rows = form.gates * form.hidden
     sizes = []
     for layer in range(form.layers):
@@ -115,6 +115,6 @@ def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterat
 
 
 def _ordered(to: Builder, form: _Form, value: Value, shape: list[int]) -> Value:
-    """The gates in ONNX's order."""
+    """Reorder the gates as ONNX has them."""
     gates = to.reshape(value, [form.gates, form.hidden, *shape[1:]])
     return to.reshape(to.Gather(gates, to.constant(_ORDER[form.mode]), axis=0), shape)

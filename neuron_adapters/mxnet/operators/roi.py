@@ -70,7 +70,7 @@ def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | 
 
 
 def _between(old: int, new: int, corners: bool) -> Array:
-    """Weights of linear interpolation: a new element lies between two neighbours, the nearer one counts more."""
+    """Compute the weights of linear interpolation between the two neighbours of each new element."""
     if corners:
         at = np.arange(new) * ((old - 1) / (new - 1) if new > 1 else 0.0)
     else:
@@ -126,7 +126,7 @@ def _bilinear_sampler(to: Builder, _at: Attributes, data: Tensor, grid: Tensor) 
 
 
 def _sample(to: Builder, data: Value, grid: Value) -> Value:
-    """The data at the points of a grid (batch, x and y from -1 to 1, height, width); 0 outside."""
+    """Sample the data at the points of a grid (batch, x and y from -1 to 1, height, width); 0 outside."""
     points = to.transpose(grid, [0, 2, 3, 1])
     return to.GridSample(data, points, mode="bilinear", padding_mode="zeros", align_corners=1)
 
@@ -155,7 +155,7 @@ def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
-    """The points of a grid of that size, transformed by the affine matrix, six numbers, of each row."""
+    """Transform a grid of the size ``target`` by the affine matrix, six numbers, in each row."""
     height, width = target
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     points = np.stack([across, down, np.ones(target)]).reshape(3, -1)

@@ -62,16 +62,16 @@ def var(
     stype: str | None = None,
     **kwargs: Any,
 ) -> Symbol:
-    """A variable: what a graph gets from outside. ``shape`` and ``dtype`` are what is inferred from; the others are
-    kept in its attributes, as are ``kwargs``, whose names begin and end with two underscores.
+    """Create a variable: an input of the graph. ``shape`` and ``dtype`` are what is inferred from; the others are kept
+    in its attributes, as are ``kwargs``, whose names begin and end with two underscores.
 
-    Raises TypeError for a name that is no text, MXNetValueError, a ValueError, for other attributes.
+    Raises TypeError for a name that is not a string, MXNetValueError, a ValueError, for other attributes.
     """
     if not isinstance(name, str):
-        raise TypeError(f"a variable's name is a text, got {name!r}")
+        raise TypeError(f"a variable's name is a string, got {name!r}")
     for key, value in (attr or {}).items():
         if not isinstance(value, str):
-            raise MXNetValueError(f"an attribute is a text, got {key}={value!r}.")
+            raise MXNetValueError(f"an attribute is a string, got {key}={value!r}.")
     attrs = scoped(attr)
     said = {
         "__shape__": None if shape is None else str(shape),
@@ -94,35 +94,35 @@ Variable = var
 
 
 def Group(symbols: Sequence[Symbol]) -> Symbol:  # noqa: N802 - MXNet's name
-    """All outputs of several symbols as one."""
+    """Group the outputs of symbols into one Symbol."""
     if not symbols or not all(isinstance(symbol, Symbol) for symbol in symbols):
         raise TypeError("Group() takes a list of symbols")
     return Symbol([entry for symbol in symbols for entry in symbol._entries])
 
 
 def load(fname: str | os.PathLike[str]) -> Symbol:
-    """The Symbol in a file. Raises FormatError for a damaged one and UnreadableError, MXNetErrors both."""
+    """Load the Symbol in a file. Raises FormatError for a damaged one and UnreadableError, MXNetErrors both."""
     with reading(fname), open(fname, "rb") as file:
         return Symbol(loads(file.read()), os.fspath(fname))
 
 
 def zeros(shape: Any, dtype: Any = None, **kwargs: Any) -> Symbol:
-    """Zeros."""
+    """Create zeros."""
     return _filled("_zeros", kwargs, shape=shape, dtype=dtype or "float32")
 
 
 def ones(shape: Any, dtype: Any = None, **kwargs: Any) -> Symbol:
-    """Ones."""
+    """Create ones."""
     return _filled("_ones", kwargs, shape=shape, dtype=dtype or "float32")
 
 
 def full(shape: Any, val: float, dtype: Any = None, **kwargs: Any) -> Symbol:
-    """All ``val``."""
+    """Create an array filled with ``val``."""
     return _filled("_full", kwargs, shape=shape, dtype=dtype or "float32", value=float(val))
 
 
 def eye(N: int, M: int = 0, k: int = 0, dtype: Any = None, **kwargs: Any) -> Symbol:  # noqa: N803
-    """Ones on a diagonal."""
+    """Create a matrix with ones on a diagonal."""
     return _filled("_eye", kwargs, N=N, M=M, k=k, dtype=dtype or "float32")
 
 
@@ -135,13 +135,13 @@ def arange(
     name: str | None = None,
     dtype: Any = None,
 ) -> Symbol:
-    """From ``start``, or from 0 to it where it is alone."""
+    """Create a range from ``start``, or from 0 to ``start`` where ``stop`` is not given."""
     said = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
     return _filled("_arange", {"name": name}, **said, dtype=dtype or "float32")
 
 
 def power(base: Any, exp: Any) -> Symbol:
-    """One to the power of the other; either may be a number."""
+    """Raise ``base`` to the power ``exp``; either may be a number."""
     return _of_either("power", base, exp)
 
 
@@ -149,17 +149,17 @@ pow = power  # noqa: A001 - MXNet's name
 
 
 def maximum(left: Any, right: Any) -> Symbol:
-    """The larger; either may be a number."""
+    """Return the elementwise maximum; either operand may be a number."""
     return _of_either("maximum", left, right)
 
 
 def minimum(left: Any, right: Any) -> Symbol:
-    """The smaller; either may be a number."""
+    """Return the elementwise minimum; either operand may be a number."""
     return _of_either("minimum", left, right)
 
 
 def hypot(left: Any, right: Any) -> Symbol:
-    """The root of the sum of squares; either may be a number."""
+    """Return the root of the sum of squares; either operand may be a number."""
     return _of_either("hypot", left, right)
 
 

@@ -75,7 +75,7 @@ def create(
 
 
 def attr_text(value: Any, key: str = "") -> str:
-    """``value`` as symbol files have it: ``(3, 3)``, ``True``, ``float32``."""
+    """Format ``value`` as symbol files have it: ``(3, 3)``, ``True``, ``float32``."""
     if key == "dtype" and value is not None and not isinstance(value, str):
         return str(np.dtype(value).name)
     if isinstance(value, (tuple, list)):
@@ -119,7 +119,7 @@ def _by_name(
     symbols = dict(zip(expected, inputs))
     for key, symbol in named.items():
         if key not in expected or key in symbols:
-            why = "is given twice" if key in symbols else "is none of its inputs here"
+            why = "is given twice" if key in symbols else "is not one of its inputs here"
             raise MXNetValueError(f"{operator_name}: {key} {why}. They are: {', '.join(expected)}.")
         symbols[key] = symbol
     return symbols

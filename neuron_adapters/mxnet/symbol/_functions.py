@@ -36,8 +36,8 @@ class Namespace:
 
 @functools.cache
 def function_of(symbol: Callable[[Sequence[Entry]], Outputs], name: str, short: str = "") -> Callable[..., Any]:
-    """The function for the operator ``name``, which returns a ``symbol``. ``short``: its name in its namespace. Raises
-    AttributeError where there is no such operator."""
+    """Return the function for the operator ``name``, which creates a ``symbol``. ``short``: its name in its namespace.
+    Raises AttributeError where there is no such operator."""
     operator = find(name)
     if operator is None:
         known = called(name) is not None
@@ -62,7 +62,7 @@ def function_of(symbol: Callable[[Sequence[Entry]], Outputs], name: str, short: 
 def _sort(
     name: str, signature: Called, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[list[Outputs], dict[str, Outputs], dict[str, Any]]:
-    """Inputs in order, inputs by name, and attributes."""
+    """Sort the arguments of a call into inputs by position, inputs by name, and attributes."""
     attrs: dict[str, Any] = {}
     inputs: list[Outputs] = []
     named: dict[str, Outputs] = {}

@@ -53,56 +53,56 @@ class Symbol(Operators, Outputs):
         return None if node is None else node.name
 
     def attr(self, key: str) -> str | None:
-        """An attribute of its node, None where it has none such."""
+        """Return an attribute of the symbol's node, None where it is not set."""
         return self.list_attr().get(key)
 
     def list_attr(self, recursive: bool = False) -> dict[str, str]:
-        """All attributes of its node; those that MXNet hides, ``__lr_mult__``, also as ``lr_mult``."""
+        """Return all attributes of the symbol's node; those that MXNet hides, ``__lr_mult__``, also as ``lr_mult``."""
         if recursive:
-            raise DeprecationWarning("list_attr(recursive=True) is no more: use attr_dict()")
+            raise DeprecationWarning("list_attr(recursive=True) was removed: use attr_dict()")
         node = self._node()
         return {} if node is None else _shown(node.attrs)
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
-        """The attributes of all nodes that have any, by name."""
+        """Return the attributes of all nodes that have any, by name."""
         return {node.name: _shown(node.attrs) for node in self._analysis().nodes if node.attrs}
 
     def _set_attr(self, **attributes: str) -> None:
         node = self._node()
         for key, value in attributes.items():
             if not isinstance(value, str):
-                raise MXNetValueError(f"an attribute is a text, got {key}={value!r}.")
+                raise MXNetValueError(f"an attribute is a string, got {key}={value!r}.")
             if node is not None:
                 node.attrs[hidden(key)] = value
 
     def list_arguments(self) -> list[str]:
-        """The names of the variables, auxiliary states apart, in the order in which they are needed."""
+        """List the names of the variables without the auxiliary states, in the order in which they are needed."""
         return list(self._analysis().arguments)
 
     def list_auxiliary_states(self) -> list[str]:
-        """The names of the variables that training writes to: means and variances."""
+        """List the names of the variables that training writes to: means and variances."""
         return list(self._analysis().auxiliary_states)
 
     def list_inputs(self) -> list[str]:
-        """The names of all variables."""
+        """List the names of all variables."""
         return [name for name, _auxiliary in self._analysis().variables]
 
     def list_outputs(self) -> list[str]:
-        """A name an output: that of its node, and of the output there."""
+        """List the names of the outputs: each is the node's name and that of its output."""
         return [_output_name(entry) for entry in self._entries]
 
     def get_internals(self) -> Symbol:
-        """All outputs of all nodes: ``symbol.get_internals()["fc_output"]``."""
+        """Return all outputs of all nodes: ``symbol.get_internals()["fc_output"]``."""
         return Symbol([Entry(node, index) for node in walk(self._entries) for index in range(_count_shown(node))])
 
     def get_children(self) -> Symbol | None:
-        """What its nodes take; None for a variable."""
+        """Return the inputs of the symbol's nodes; None for a variable."""
         nodes = {id(entry.node): entry.node for entry in self._entries}
         taken = [entry for node in nodes.values() for entry in node.inputs]
         return Symbol(taken) if taken else None
 
     def tojson(self, remove_amp_cast: bool = True) -> str:  # noqa: ARG002 - there are no such casts
-        """The text of a symbol file, as MXNet 1.9.1 writes it."""
+        """Return the text of a symbol file, as MXNet 1.9.1 writes it."""
         return dumps(self._entries)
 
     def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
@@ -112,9 +112,10 @@ class Symbol(Operators, Outputs):
             file.write(text)
 
     def infer_shape(self, *args: Any, **kwargs: Any) -> tuple[Shapes | None, Shapes | None, Shapes | None]:
-        """The shapes of arguments, outputs and auxiliary states, given some: by name, or in the order of arguments.
+        """Infer the shapes of arguments, outputs and auxiliary states from those of some arguments: by name, or in the
+        order of arguments.
 
-        Three times None, and a warning, where they do not follow. Raises MXNetError where they contradict.
+        Returns three times None, and warns, where they do not follow. Raises MXNetError where they contradict.
         """
         graph = self._analysis()
         inferred = graph.infer(self._given_shapes(args, kwargs), {})
@@ -124,12 +125,12 @@ class Symbol(Operators, Outputs):
         return _shapes(graph, inferred)
 
     def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
-        """The same as far as it is known: ``()``, or zeros."""
+        """Infer shapes as far as they follow: unknown ones are ``()``, unknown sizes 0."""
         graph = self._analysis()
         return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}))
 
     def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        """The dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
+        """Infer the dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
         otherwise."""
         known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
         graph = self._analysis()
@@ -144,7 +145,7 @@ class Symbol(Operators, Outputs):
     infer_type_partial = infer_type
 
     def debug_str(self) -> str:
-        """The nodes and what they take, to read."""
+        """Describe the nodes and their inputs, for people."""
         lines = []
         if len(self._entries) > 1:
             lines += ["Symbol Outputs:"]
@@ -192,7 +193,7 @@ class Symbol(Operators, Outputs):
         return self.bind(current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
 
     def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Symbol:
-        """A copy in which symbols take the place of variables: by name, or in the order of arguments."""
+        """Compose: copy the graph with symbols in place of variables, by name, or in the order of arguments."""
         if args and kwargs:
             raise TypeError("compose only accepts symbols either by position or by name, not both")
         if not all(isinstance(symbol, Symbol) for symbol in (*args, *kwargs.values())):
@@ -258,7 +259,7 @@ class Symbol(Operators, Outputs):
         return functools.partial(function_of(Symbol, name), self)
 
     def astype(self, dtype: Any) -> Symbol:
-        """Cast."""
+        """Cast to ``dtype``."""
         return Symbol(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Symbol:
@@ -269,7 +270,7 @@ class Symbol(Operators, Outputs):
         if isinstance(other, (int, float, np.number)) and not isinstance(other, bool):
             hint = scalar if scalar in _PLAIN_HINTS else scalar.replace("_scalar", "scalar")
             return Symbol(create(scalar, [self], {}, {"scalar": other}, hint=hint))
-        raise TypeError(f"a Symbol goes together with a Symbol or a number, got {type(other).__name__}")
+        raise TypeError(f"a Symbol can be combined with a Symbol or a number, got {type(other).__name__}")
 
     def __abs__(self) -> Symbol:
         return Symbol(create("abs", [self], {}, {}))
@@ -279,7 +280,7 @@ class Symbol(Operators, Outputs):
         return self._entries[0].node if len(nodes) == 1 else None
 
     def _analysis(self) -> Graph:
-        """The analysis of its graph as it is now."""
+        """Return the analysis of the graph as it is now."""
         graph = self._graph
         if graph is None or not graph.describes(self._entries):
             graph = self._graph = Graph(self._entries)
@@ -305,7 +306,7 @@ class Symbol(Operators, Outputs):
 
 
 def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
-    """Of arguments, outputs and auxiliary states; () where nothing is known."""
+    """Return the shapes of arguments, outputs and auxiliary states; () where nothing is known."""
     shapes = inferred.shapes
     return (
         [shapes[name] or () for name in graph.arguments],
@@ -315,9 +316,9 @@ def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
 
 
 def load_json(json_str: str) -> Symbol:
-    """The Symbol of a symbol file's text. Raises FormatError, an MXNetError."""
+    """Load the Symbol in the text of a symbol file. Raises FormatError, an MXNetError."""
     if not isinstance(json_str, (str, bytes)):
-        raise TypeError(f"load_json() takes a text, got {type(json_str).__name__}")
+        raise TypeError(f"load_json() takes a string, got {type(json_str).__name__}")
     return Symbol(loads(json_str))
 
 
@@ -327,7 +328,7 @@ def _bind() -> Any:
 
 
 def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
-    """New nodes, but for ``replaced`` variables."""
+    """Copy all nodes but the ``replaced`` variables."""
     copies: dict[int, Node] = {}
 
     def of(entry: Entry) -> Entry:
