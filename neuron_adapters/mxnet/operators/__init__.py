@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["find", "names"]
 
 _FAMILIES = (
-    "activation", "arithmetic", "attention", "concat", "convolution", "copies", "creation", "dense", "detection",
-    "elementwise", "images", "indexing", "losses", "manipulation", "normalisation", "ordering", "pooling", "reduction",
-    "rnn", "roi", "sequence", "shape",
+    "arithmetic", "concat", "convolution", "creation", "dense", "detection", "elementwise", "indexing", "losses",
+    "manipulation", "normalisation", "reduction", "rnn", "roi", "sequence", "shape",
 )  # fmt: skip
 
 

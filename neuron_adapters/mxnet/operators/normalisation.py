@@ -1,4 +1,4 @@
-"""Normalisation by stored statistics, or by those of the data."""
+"""Normalisation by stored statistics, by those of the data, or to the range of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, axis_of, unify
+from neuron_adapters.mxnet.operators._rules import (
+    Dtypes,
+    MaybeShape,
+    Shape,
+    ShapeRule,
+    Shapes,
+    axis_of,
+    of_dtype,
+    rank_at_least,
+    unify,
+)
 
 _STATISTICS = ("moving_mean", "moving_var")
 _BATCH = ("data", "gamma", "beta", *_STATISTICS)
@@ -63,37 +73,47 @@ def _batch_norm_relu(to: Builder, at: Attributes, *tensors: Tensor) -> list[Valu
     return [to.Relu(output), *others]
 
 
-def _instance_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = unify(ins[0], outs[0])
-    if data is None:
-        return ins, outs
-    if len(data) < 2:
-        raise ValueError("data must have at least 2 axes")
-    return [data, *(unify(shape, (data[1],), "channels") for shape in ins[1:])], [data]
+def _normalised(
+    width: Callable[[Attributes, Shape], int], moments: Callable[[Attributes, Shape], Shape] | None = None
+) -> ShapeRule:
+    """Make a rule: the output has the shape of the data, gamma and beta have ``width`` elements, and the mean and the
+    deviation, which may be further outputs, have the shape ``moments``."""
+
+    def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        data = unify(ins[0], outs[0])
+        if data is None:
+            return ins, outs
+        wide = (width(at, data),)
+        further = [unify(shape, moments(at, data)) for shape in outs[1:]] if moments else []
+        return [data, *(unify(shape, wide, "gamma and beta") for shape in ins[1:])], [data, *further]
+
+    return rule
 
 
-@operator("InstanceNorm", inputs=_AFFINE, shapes=_instance_shapes)
+def _channels(_at: Attributes, data: Shape) -> int:
+    rank_at_least(2, data)
+    return data[1]
+
+
+@operator("InstanceNorm", inputs=_AFFINE, shapes=_normalised(_channels))
 def _instance_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> Value:
     rank = len(data.shape)
     output, _mean, _var = _standard(to, data, list(range(2, rank)), at.number("eps", 1e-3))
     return _affine(to, output, gamma, beta, [-1] + [1] * (rank - 2))
 
 
-def _layer_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = unify(ins[0], outs[0])
-    if data is None:
-        return ins, outs
-    axis = axis_of(at.integer("axis", -1), len(data))
-    wide = [unify(shape, (data[axis],), "gamma and beta") for shape in ins[1:]]
-    reduced = tuple(1 if place == axis else size for place, size in enumerate(data))
-    return [data, *wide], [data, *(unify(shape, reduced) for shape in outs[1:])]
+def _layer_axis(at: Attributes, data: Shape) -> int:
+    return axis_of(at.integer("axis", -1), len(data))
 
 
-@operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_layer_shapes)
+def _layer_moments(at: Attributes, data: Shape) -> Shape:
+    return tuple(1 if place == _layer_axis(at, data) else size for place, size in enumerate(data))
+
+
+@operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"),
+          shapes=_normalised(lambda at, data: data[_layer_axis(at, data)], _layer_moments))  # fmt: skip
 def _layer_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
-    rank = len(data.shape)
-    axis = axis_of(at.integer("axis", -1), rank)
-    eps = at.number("eps", 1e-5)
+    rank, axis, eps = len(data.shape), _layer_axis(at, data.shape), at.number("eps", 1e-5)
     if len(to.outputs) == 1 and axis == rank - 1:
         return [to.LayerNormalization(data, gamma, beta, axis=-1, epsilon=eps)]
     output, mean, std = _standard(to, data, [axis], eps)
@@ -101,18 +121,15 @@ def _layer_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: 
     return [output, mean, std][: len(to.outputs)]
 
 
-def _group_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = unify(ins[0], outs[0])
-    if data is None:
-        return ins, outs
+def _groups(at: Attributes, data: Shape) -> int:
     groups = at.integer("num_groups", 1)
     if len(data) < 3 or data[1] % groups:
         raise ValueError(f"attribute num_groups ({groups}) must divide the channels of data of at least 3 axes")
-    wide = [unify(shape, (groups,), "gamma and beta") for shape in ins[1:]]
-    return [data, *wide], [data, *(unify(shape, (data[0], groups)) for shape in outs[1:])]
+    return groups
 
 
-@operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_group_shapes)
+@operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"),
+          shapes=_normalised(_groups, lambda at, data: (data[0], _groups(at, data))))  # fmt: skip
 def _group_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
     groups = at.integer("num_groups", 1)
     grouped = to.reshape(data, [data.shape[0], groups, -1])
@@ -173,3 +190,26 @@ def _moments_over(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     middle = to.Sub(data, mean)
     var = to.reduce("ReduceMean", to.Mul(middle, middle), axes)
     return [to.reshape(value, to.outputs[0].shape) for value in (mean, var)]
+
+
+def _tensor_shape(_at: Attributes, data: Shape) -> Shape:
+    if len(data) not in (3, 4):
+        raise ValueError(f"data must be an image (height, width, channels) or a batch of them, got {data}")
+    return (*data[:-3], data[-1], *data[-3:-1])
+
+
+@operator("_image_to_tensor", shape=_tensor_shape, dtypes=of_dtype("float32"))
+def _to_tensor(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    """Move the channels to the front, and scale 0 to 255 to 0 to 1."""
+    rank = len(data.shape)
+    moved = to.transpose(data, [*range(rank - 3), rank - 1, rank - 3, rank - 2])
+    return to.Mul(to.cast(moved, "float32"), 1.0 / 255.0)
+
+
+@operator("_image_normalize", shape=lambda _at, data: data)
+def _normalize(to: Builder, at: Attributes, data: Tensor) -> Value:
+    mean, deviation = (
+        to.constant(np.array(at.numbers(name, (default,))).reshape(-1, 1, 1), data.dtype)
+        for name, default in (("mean", 0.0), ("std", 1.0))
+    )
+    return to.Div(to.Sub(data, mean), deviation)
