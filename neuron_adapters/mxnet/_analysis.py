@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP, inline
@@ -40,15 +40,8 @@ class _Once(Generic[T]):
     def __set_name__(self, _owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> _Once[T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> T | _Once[T]:
-        if instance is None:
-            return self
-        value: T = self._compute(instance)
-        instance.__dict__[self._name] = value
+    def __get__(self, instance: Any, _owner: type) -> T:
+        value = instance.__dict__[self._name] = self._compute(instance)
         return value
 
 

@@ -36,7 +36,11 @@ def save_arrays(path: str, arg_params: Mapping[str, NDArray], aux_params: Mappin
 
 def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
     """Load arguments and auxiliary states, by name. Raises FormatError where the arrays have other names."""
-    path = f"{prefix}-{epoch:04d}.params"
+    return load_arrays(f"{prefix}-{epoch:04d}.params")
+
+
+def load_arrays(path: str) -> tuple[Params, Params]:
+    """Load the parameters that ``save_arrays`` wrote."""
     loaded = ndarray.load(path)
     args: Params = {}
     aux: Params = {}

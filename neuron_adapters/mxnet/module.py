@@ -284,12 +284,7 @@ class Module(BaseModule):
 
     def load_params(self, fname: str) -> None:
         """Set the parameters to those of a file."""
-        loaded = ndarray.load(fname)
-        params: dict[str, dict[str, NDArray]] = {"arg": {}, "aux": {}}
-        for key, array in loaded.items() if isinstance(loaded, dict) else ():
-            kind, _, name = key.partition(":")
-            params.setdefault(kind, {})[name] = array
-        self.set_params(params["arg"], params["aux"])
+        self.set_params(*model.load_arrays(fname))
 
     def save_checkpoint(
         self, prefix: str, epoch: int, save_optimizer_states: bool = False, remove_amp_cast: bool = True

@@ -171,32 +171,31 @@ def graph_of(symbol: Any) -> Graph:
 
 
 def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``mx.sym.load``: compiled graphs load too."""
+    """Wrap ``mx.sym.load``, so that compiled graphs load too."""
 
-    @functools.wraps(load)
-    def hooked(fname: str) -> Any:
-        try:
-            return load(fname)
-        except mx.base.MXNetError as error:
-            if OP not in str(error):
-                raise
+    def read(fname: str) -> Any:
         with open(fname, "rb") as file:
             return of_own(Symbol(loads(file.read()), fname))
 
-    return hooked
+    return _else(load, read)
 
 
 def wrap_load_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``mx.sym.load_json``: compiled graphs load too."""
+    """Wrap ``mx.sym.load_json``, so that compiled graphs load too."""
+    return _else(load_json, lambda json_str: of_own(Symbol(loads(json_str))))
 
-    @functools.wraps(load_json)
-    def hooked(json_str: str) -> Any:
+
+def _else(load: Callable[..., Any], load_compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Call ``load``, and ``load_compiled`` where mxnet does not know the operator of compiled nodes."""
+
+    @functools.wraps(load)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
         try:
-            return load_json(json_str)
+            return load(*args, **kwargs)
         except mx.base.MXNetError as error:
             if OP not in str(error):
                 raise
-        return of_own(Symbol(loads(json_str)))
+        return load_compiled(*args, **kwargs)
 
     return hooked
 

@@ -34,25 +34,9 @@ from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
 from neuron_adapters.mxnet.operators import find
 
 __all__ = [
-    "NDArray",
-    "arange",
-    "array",
-    "concatenate",
-    "empty",
-    "eye",
-    "from_numpy",
-    "full",
-    "linspace",
-    "load",
-    "load_frombuffer",
-    "ones",
-    "random",
-    "random_normal",
-    "random_uniform",
-    "save",
-    "waitall",
-    "zeros",
-]
+    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_numpy", "full", "linspace", "load",
+    "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "waitall", "zeros",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -115,9 +115,9 @@ def _logistic_output(to: Builder, _at: Attributes, data: Tensor, _label: Tensor)
     return to.Sigmoid(data)
 
 
-@operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:1]), dtypes=_label_dtypes)
-def _svm_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
-    return data
+operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:1]), dtypes=_label_dtypes)(
+    _regression_output
+)
 
 
 @operator("softmax_cross_entropy", inputs=("data", "label"), shape=lambda _at, _data, _label: (1,), dtypes=first_dtype)

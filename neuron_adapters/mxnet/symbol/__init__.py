@@ -20,26 +20,9 @@ from neuron_adapters.mxnet.symbol._functions import Namespace, function_of
 from neuron_adapters.mxnet.symbol._symbol import Symbol, load_json
 
 __all__ = [
-    "Group",
-    "Symbol",
-    "Variable",
-    "arange",
-    "contrib",
-    "eye",
-    "fromjson",
-    "full",
-    "hypot",
-    "linalg",
-    "load",
-    "load_json",
-    "maximum",
-    "minimum",
-    "ones",
-    "pow",
-    "power",
-    "var",
-    "zeros",
-]
+    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "fromjson", "full", "hypot", "linalg", "load",
+    "load_json", "maximum", "minimum", "ones", "pow", "power", "var", "zeros",
+]  # fmt: skip
 
 contrib = Namespace(Symbol, "_contrib_")
 linalg = Namespace(Symbol, "_linalg_")
