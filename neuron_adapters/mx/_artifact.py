@@ -100,8 +100,8 @@ class Verifier:
 
 
 def _files(data: memoryview, most: int) -> dict[str, bytes] | None:
-    """The files that ``make`` wrote, from an archive of at most ``most`` bytes; None where another program wrote the
-    binary. Nothing is unpacked to disk."""
+    """Unpack the files that ``make`` wrote, from an archive of at most ``most`` bytes; None where another program wrote
+    the binary. Nothing is unpacked to disk."""
     files = {}
     try:
         with (

@@ -21,7 +21,7 @@ class Parts:
             self._place(node, ours)
         self._auxiliary = {id(node.inputs[index].node) for node in self._order for index in written_inputs(node)}
         self.nodes: list[tuple[Node, list[Entry]]] = []
-        self._made: dict[int, Node] = {}
+        self._outside: dict[int, Node] = {}
         self._taken: dict[tuple[int, int], Entry] = {}
 
     def _place(self, node: Node, ours: Any) -> None:
@@ -29,12 +29,12 @@ class Parts:
         one part, and no path leaves it and comes back."""
         if node.op == "null":
             return
-        mine = self._ours[id(node)] = bool(ours(node))
-        level = 0 if mine else 1
+        compiled = self._ours[id(node)] = bool(ours(node))
+        level = 0 if compiled else 1
         for entry in node.inputs:
             before = id(entry.node)
             if before in self._level:
-                level = max(level, self._level[before] + (self._ours[before] != mine))
+                level = max(level, self._level[before] + (self._ours[before] != compiled))
         self._level[id(node)] = level
 
     def joined(self) -> list[Entry]:
@@ -47,7 +47,7 @@ class Parts:
             else:
                 for node in here:
                     inputs = [self._outer(entry) for entry in node.inputs]
-                    self._made[id(node)] = node.taking(inputs)
+                    self._outside[id(node)] = node.taking(inputs)
         return [self._outer(head) for head in self._heads]
 
     def _outer(self, old: Entry) -> Entry:
@@ -55,7 +55,7 @@ class Parts:
         if old.node.op == "null":
             return old
         output = self._taken.get((id(old.node), old.index))
-        return output if output is not None else Entry(self._made[id(old.node)], old.index)
+        return output if output is not None else Entry(self._outside[id(old.node)], old.index)
 
     def _compile(self, here: Sequence[Node]) -> None:
         inside = {id(node) for node in here}

@@ -66,7 +66,8 @@ class Graph:
         return heads == self.heads and _fields_of(self._all_nodes) == self._fields
 
     def plan(self, key: Hashable, lower: Callable[[], Plan]) -> Plan:
-        """The backend's plan known by ``key``, kept while an executor has it or it is the last one, or a new one."""
+        """Return the backend's plan known by ``key``, or a new one. It is kept while an executor has it or it is the
+        last one."""
         plan = self._plans.get(key)
         if plan is None:
             plan = lower()
@@ -116,7 +117,7 @@ class Graph:
         return replace(inferred, binaries=self.binaries.infer(shapes, dtypes)) if self.compiled else inferred
 
     def unknown_shapes(self, inferred: Inferred) -> str:
-        """The text of the warning where shapes of arguments or outputs are not known, "" where all are."""
+        """Return the text of the warning where shapes of arguments or outputs are not known, "" where all are."""
         shapes = inferred.shapes
         unknown = [f"{name}: {shape or ()}" for name in self.arguments if not (shape := shapes[name]) or 0 in shape]
         if not unknown and not [shape for shape, _dtype in inferred.outputs if not shape or 0 in shape]:
@@ -159,7 +160,7 @@ class Graph:
 
 
 def _fields_of(nodes: Sequence[Node]) -> list[tuple[Any, ...]]:
-    """All that may change of the nodes."""
+    """Return everything in the nodes that may change."""
     return [
         (node.op, node.name, *node.attrs.items(), *node.inputs, *map(tuple, node.subgraphs))
         for node in nodes

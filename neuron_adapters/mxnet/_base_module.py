@@ -34,7 +34,7 @@ class BaseModule:
         raise NotImplementedError
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
-        """The outputs of the last run."""
+        """Return the outputs of the last run."""
         raise NotImplementedError
 
     def _require_ready(self) -> None:
@@ -48,7 +48,8 @@ class BaseModule:
         reset: bool = True,
         sparse_row_id_fn: Any = None,  # noqa: ARG002
     ) -> Iterator[tuple[list[NDArray], int, DataBatch]]:
-        """For each batch of ``eval_data``, or the first ``num_batch``: outputs without padding, number, batch."""
+        """Yield for each batch of ``eval_data``, or for the first ``num_batch``, the outputs without padding, its
+        number, and the batch."""
         self._require_ready()
         if reset:
             eval_data.reset()
@@ -93,5 +94,5 @@ class BaseModule:
     update, init_optimizer = _refused("update()"), _refused("init_optimizer()")
 
     def score(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: there are no metrics here."""
+        """Refuse: there are no metrics here."""
         raise MXNetError("score(): this package has no metrics. predict(), and compare with the labels.")

@@ -34,11 +34,11 @@ def bind(
     grad_req: str | Sequence[str] | Mapping[str, str],
     aux_states: Arrays | None,
 ) -> Executor:
-    """An executor over these arrays (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
-    until ``forward`` is given some.
+    """Create an executor over these arrays (``Symbol.bind``). Inputs of a compiled graph may be left out: they are
+    zeros until ``forward`` gets some.
 
-    Raises ValueError where one is missing or has another shape, MXNetError where gradients are asked for, and whatever
-    placement raises. Then nothing is placed.
+    Raises ValueError where an array is missing or has another shape, MXNetError where gradients are asked for, and
+    whatever placement raises. Then nothing is placed.
     """
     context = _context(ctx)
     if args_grad:
@@ -64,9 +64,9 @@ def simple_bind(
     type_dict: Mapping[str, Any] | None,
     shapes: Mapping[str, Any],
 ) -> Executor:
-    """An executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
+    """Create an executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
 
-    Raises RuntimeError, as MXNet does, where they cannot be told.
+    Raises RuntimeError, as MXNet does, where they do not follow.
     """
     context = _context(ctx)
     _refuse_gradients(grad_req, context)
@@ -100,7 +100,8 @@ def _context(ctx: Any) -> Context:
 
 
 def gradient_of(grad_req: Any) -> str | None:
-    """The first entry of ``grad_req``, one for all arguments or one for each, that asks for a gradient."""
+    """Return the first entry of ``grad_req``, which is one for all arguments or one for each, that asks for a
+    gradient."""
     reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
     return next((req for req in reqs or () if req != "null"), None)
 
@@ -114,7 +115,7 @@ def _refuse_gradients(grad_req: Any, context: Context) -> None:
 
 
 def _listed(arrays: Any, names: list[str], what: str) -> list[NDArray]:
-    """The arrays in the order of ``names``."""
+    """Return the arrays in the order of ``names``."""
     if isinstance(arrays, Mapping):
         missing = next((name for name in names if name not in arrays), None)
         if missing is not None:
@@ -159,8 +160,8 @@ def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[st
 
 
 def unsaid(symbol: Symbol, bound: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shapes and dtypes of the inputs and labels that ``bound`` lacks and the compiled graph knows. AWS's guide binds a
-    compiled checkpoint with what is in the file, and feeds it later."""
+    """Return the shapes and dtypes of the inputs and labels that ``bound`` lacks and the compiled graph knows. AWS's
+    guide binds a compiled checkpoint with what is in the file, and feeds it later."""
     graph = symbol._analysis()
     names = graph.arguments
     if not graph.compiled or all(name in bound for name in names):

@@ -84,8 +84,8 @@ class Entry(NamedTuple):
 
 
 def walk(heads: Sequence[Entry]) -> list[Node]:
-    """The nodes that ``heads`` need, each after what it takes: depth first, in the order of the inputs, as MXNet lists
-    arguments. Iterative, since real graphs are deeper than Python's stack."""
+    """List the nodes that ``heads`` need, each after its inputs: depth first, in the order of the inputs, as MXNet
+    lists arguments. Iterative, since real graphs are deeper than Python's stack."""
     nodes: dict[int, Node] = {}
     for head in heads:
         stack = [(head.node, 0)]
@@ -101,8 +101,8 @@ def walk(heads: Sequence[Entry]) -> list[Node]:
 
 
 def variable_of(node: Node, name: str) -> Node:
-    """The variable that is made where ``node`` gets nothing for its input ``name``. It has all the node's attributes,
-    whether they are meant for it or not."""
+    """Create the variable for an input of ``node`` that is not connected. It has all the node's attributes, whether
+    they are meant for it or not."""
     return Node("null", f"{node.name}_{name}", dict(node.attrs))
 
 
@@ -119,17 +119,17 @@ def hidden(key: str) -> str:
 
 
 def input_names(node: Node) -> Sequence[str]:
-    """The names of its inputs, none where its operator is not known. Raises FormatError for wrong attributes."""
+    """Name its inputs; none where its operator is not known. Raises FormatError for wrong attributes."""
     return _of_operator(node, lambda operator: operator.inputs(node.attrs), ())
 
 
 def output_names(node: Node) -> Sequence[str]:
-    """The names of its visible outputs, none where its operator is not known. Raises FormatError likewise."""
+    """Name its visible outputs; none where its operator is not known. Raises FormatError for wrong attributes."""
     return _of_operator(node, lambda operator: operator.outputs(node.attrs), ())
 
 
 def written_inputs(node: Node) -> list[int]:
-    """The indices of its auxiliary states, which training writes to; files count the writes."""
+    """Return the indices of its auxiliary states, which training writes to; files count the writes."""
     operator = find(node.op)
     if node.subgraphs:  # a compiled part: what its operators write to
         nodes = walk(node.subgraphs[0])
@@ -156,7 +156,7 @@ def count_outputs(node: Node) -> int:
 
 
 def _of_operator(node: Node, ask: Callable[[Operator], T], unknown: T) -> T:
-    """What the operator of ``node`` answers; ``unknown`` where there is no such operator."""
+    """Ask the operator of ``node``; return ``unknown`` where there is no such operator."""
     operator = find(node.op)
     try:
         return unknown if operator is None else ask(operator)

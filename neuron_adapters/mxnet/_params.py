@@ -71,7 +71,7 @@ def _read(file: BinaryIO, source: str, size: int) -> tuple[list[Array], list[str
 
 
 def _filled(reader: Reader, head: Head) -> Array:
-    """The array whose data come next."""
+    """Read the array whose data come next."""
     if head.shape is None:
         return np.empty(0, np.float32)
     dtype = np.dtype("uint16" if head.number == BFLOAT16 else head.dtype)

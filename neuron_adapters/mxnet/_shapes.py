@@ -9,7 +9,8 @@ from neuron_adapters.mxnet.base import MXNetValueError
 
 
 def axes_of(axis: int | Sequence[int] | None, dimensions: int, exclude: bool = False) -> tuple[int, ...]:
-    """The axes that ``axis`` names, from 0; None, and none at all, name all of them. ``exclude``: all others."""
+    """Count the axes that ``axis`` names from the front; None, and none at all, name all of them. ``exclude``: all
+    others."""
     if axis is None or axis == ():
         named = tuple(range(dimensions))
     else:
@@ -57,7 +58,7 @@ def reshaped(sizes: Sequence[int], codes: Sequence[int], reverse: bool = False) 
 
 
 def _decoded(code: int, sizes: Sequence[int], axis: int, codes: Sequence[int]) -> tuple[int, Sequence[int]]:
-    """How many axes from ``axis`` a code stands for, and the sizes that it makes of them; -1 is 1 for now."""
+    """Return how many axes from ``axis`` a code stands for, and the sizes that it makes of them; -1 is 1 for now."""
     if code > 0:
         return 1, (code,)
     if code == 0:
@@ -72,7 +73,7 @@ def _decoded(code: int, sizes: Sequence[int], axis: int, codes: Sequence[int]) -
 
 
 def _split(size: int, parts: Sequence[int | None], codes: Sequence[int]) -> tuple[int, int]:
-    """The two sizes that ``parts`` split ``size`` into; one of them may be -1."""
+    """Return the two sizes that ``parts`` split ``size`` into; either of them may be -1."""
     first, second = parts
     if first is None or second is None:
         raise MXNetValueError(f"shape must have two numbers after -4, got {tuple(codes)}")

@@ -31,7 +31,7 @@ def loads(text: str | bytes) -> list[Entry]:
 
 
 def dumps(heads: Sequence[Entry]) -> str:
-    """The text of a symbol file, as MXNet 1.9.1 writes it to the byte.
+    """Format a graph as a symbol file, to the byte as MXNet 1.9.1 does.
 
     Control characters other than tab and line breaks stay as they are, as there; unlike there, quotes in the names of
     attributes are escaped, so that the file can be read.
@@ -154,8 +154,8 @@ def _node(node: Node, inputs: list[str], indent: str) -> str:
 
 
 def _texts(pairs: Mapping[str, str], indent: str) -> str:
-    said = [f"{_text(key)}: {_text(value)}" for key, value in sorted(pairs.items())]
-    return _lines("{", said, "}", indent) if len(said) > 1 else f"{{{said[0]}}}"
+    fields = [f"{_text(key)}: {_text(value)}" for key, value in sorted(pairs.items())]
+    return _lines("{", fields, "}", indent) if len(fields) > 1 else f"{{{fields[0]}}}"
 
 
 def _object(fields: Iterable[tuple[str, str]], indent: str) -> str:
@@ -163,7 +163,7 @@ def _object(fields: Iterable[tuple[str, str]], indent: str) -> str:
 
 
 def _list(items: Iterable[str], indent: str) -> str:
-    """On one line, unless there are many."""
+    """Format a list on one line, unless it is long."""
     listed = list(items)
     return _lines("[", listed, "]", indent) if len(listed) > 10 else f"[{', '.join(listed)}]"
 

@@ -55,7 +55,7 @@ class MissingError(UnreadableError, FileNotFoundError):
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Round the reading of a file: what goes wrong is MXNet's error as well as Python's, and names the file."""
+    """Turn what goes wrong while a file is read into an error of MXNet's as well as Python's, which names the file."""
     try:
         yield
     except FormatError as error:

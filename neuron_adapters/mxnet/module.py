@@ -340,18 +340,18 @@ class Module(BaseModule):
         return [ndarray.concatenate(list(parts)) for parts in zip(*self._ran)]
 
     def _reshape_for(self, batch: Any, data: Sequence[Any], labels: Sequence[Any]) -> None:
-        def described(said: Any, before: Sequence[DataDesc], arrays: Sequence[Any]) -> Shapes:
-            if said:
-                return list(said)
+        def described(provided: Any, before: Sequence[DataDesc], arrays: Sequence[Any]) -> Shapes:
+            if provided:
+                return list(provided)
             if len(arrays) != len(before):
                 raise MXNetValueError(f"the batch has {len(arrays)} arrays for {[desc.name for desc in before]}.")
             return [DataDesc(desc.name, array.shape, desc.dtype, desc.layout) for desc, array in zip(before, arrays)]
 
-        said = getattr(batch, "provide_data", None), getattr(batch, "provide_label", None)
-        shapes = described(said[0], self._data_shapes, data)
-        self.reshape(
-            shapes, described(said[1], self._label_shapes or [], labels) if labels and self._label_shapes else None
-        )
+        shapes = described(getattr(batch, "provide_data", None), self._data_shapes, data)
+        label_shapes = None
+        if labels and self._label_shapes:
+            label_shapes = described(getattr(batch, "provide_label", None), self._label_shapes, labels)
+        self.reshape(shapes, label_shapes)
 
     def _divide(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
         """Set the shapes of the inputs, and the part of each context."""
@@ -367,7 +367,7 @@ class Module(BaseModule):
         self._parts, self._data_shapes, self._label_shapes = parts, data, labels
 
     def _executors(self, caches: Sequence[ExecutorCache]) -> list[Executor]:
-        """The executor of each context for what it is fed now."""
+        """Return the executor of each context for what it is fed now."""
         return [cache.executor(signature, self._params) for cache, signature in zip(caches, self._signatures)]
 
     def _require_bound(self) -> None:
@@ -385,7 +385,7 @@ def _raw(array: Any) -> np.ndarray[Any, Any]:
 
 
 def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
-    """The rows of a batch that each context gets. Raises ValueError where one would get none."""
+    """Divide the rows of a batch among the contexts. Raises ValueError where a context would get none."""
     if len(work) == 1:
         return [slice(None)]
     sizes = {desc.shape[axis] for desc in data if 0 <= (axis := DataDesc.get_batch_axis(desc.layout)) < len(desc.shape)}
@@ -400,6 +400,6 @@ def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
 
 
 def _shape_of(shape: tuple[int, ...], part: tuple[slice, ...]) -> tuple[int, ...]:
-    """The shape of that part of an array."""
+    """Return the shape of that part of an array."""
     sizes = [len(range(*rows.indices(size))) for rows, size in zip(part, shape)]
     return (*sizes, *shape[len(sizes) :])

@@ -22,7 +22,7 @@ __all__ = ["CompiledSymbol", "graph_of", "of_own", "own_of", "verify", "wrap_loa
 
 
 def _of_own(name: str) -> Callable[..., Any]:
-    """The method ``name`` of this package's Symbol, called on what was compiled."""
+    """Return the method ``name`` of this package's Symbol, called on what was compiled."""
     method = getattr(Symbol, name)
 
     @functools.wraps(method)
@@ -42,11 +42,11 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         self._own = own
 
     def inlined(self) -> Any:
-        """The original graph as mxnet's own Symbol."""
+        """Return the original graph as mxnet's own Symbol."""
         return mx.symbol.Symbol.__deepcopy__(self, None)
 
     def binaries(self) -> dict[str, tuple[int, ...]]:
-        """The variables that only compiled nodes have, with the shapes that the file gives them."""
+        """Return the variables that only compiled nodes have, with the shapes that the file gives them."""
         taken = set(super().list_inputs())
         return {
             node.name: _shape(node.attrs.get("__shape__", "()"))
@@ -71,11 +71,11 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         self._own.save(fname, remove_amp_cast)
 
     def get_internals(self) -> Any:
-        """All outputs of all nodes."""
+        """Return all outputs of all nodes."""
         return of_own(self._own.get_internals())
 
     def get_children(self) -> Any:
-        """What its nodes take; None for a variable."""
+        """Return the inputs of its nodes; None for a variable."""
         children = self._own.get_children()
         return None if children is None else of_own(children)
 
@@ -104,7 +104,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         kwargs: dict[str, Any],
         binaries: dict[str, Any],
     ) -> Any:
-        """What mxnet infers of the original, in the order of the compiled graph."""
+        """Infer the original graph by mxnet; return the results in the order of the compiled graph."""
         if args and kwargs:
             raise ValueError("Can only specify known arguments either by positional or kwargs way.")
         hints = {**dict(zip(self.list_arguments(), args)), **kwargs}
@@ -132,7 +132,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
 
 
 def _restored(text: str) -> Any:
-    """A pickled CompiledSymbol, in a process with or without the hooks."""
+    """Restore a pickled CompiledSymbol, in a process with or without the hooks."""
     return CompiledSymbol(Symbol(loads(text)))
 
 
@@ -147,12 +147,12 @@ def _unhooked_load(text: str) -> Any:
 
 
 def of_own(own: Symbol) -> Any:
-    """A graph of this package as mxnet's: a CompiledSymbol where it has compiled nodes."""
+    """Convert a graph of this package to mxnet's: to a CompiledSymbol where it has compiled nodes."""
     return CompiledSymbol(own) if own._analysis().compiled else _unhooked_load(own.tojson())
 
 
 def own_of(symbol: Any) -> Symbol:
-    """A graph of mxnet's as this package's."""
+    """Convert a graph of mxnet's to this package's."""
     return symbol._own if isinstance(symbol, CompiledSymbol) else Symbol(loads(symbol.tojson()))
 
 
@@ -166,7 +166,7 @@ def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
 
 
 def graph_of(symbol: Any) -> Graph:
-    """The analysis of its graph."""
+    """Return the analysis of a graph."""
     return own_of(symbol)._analysis()
 
 

@@ -153,7 +153,7 @@ class SymbolBlock:
         )
 
     def initialize(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: there is nothing to train."""
+        """Refuse: there is nothing to train."""
         self._params.initialize(*args, **kwargs)
 
     def reset_ctx(self, ctx: Contexts) -> None:

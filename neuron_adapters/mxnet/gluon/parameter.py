@@ -69,7 +69,7 @@ class Parameter:
             self._array[:] = data
 
     def list_ctx(self) -> list[Context]:
-        """Where it is used."""
+        """List the contexts in use."""
         return list(self._contexts)
 
     def reset_ctx(self, ctx: Contexts) -> None:
@@ -83,7 +83,7 @@ class Parameter:
             self.become(self._array.astype(dtype), self._contexts)
 
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: there is nothing to train."""
+        """Refuse: there is nothing to train."""
         _refuse()
 
     def become(self, array: NDArray, ctx: Contexts) -> None:
@@ -107,7 +107,7 @@ class ParameterDict(dict[str, Parameter]):
             parameter.reset_ctx(ctx)
 
     def list_ctx(self) -> list[Context]:
-        """Where they are used."""
+        """List the contexts in use."""
         return list(dict.fromkeys(context for parameter in self.values() for context in parameter.list_ctx()))
 
     def setattr(self, name: str, value: Any) -> None:
@@ -116,7 +116,7 @@ class ParameterDict(dict[str, Parameter]):
             setattr(parameter, name, value)
 
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: there is nothing to train."""
+        """Refuse: there is nothing to train."""
         _refuse()
 
     def save(self, filename: str | os.PathLike[str], strip_prefix: str = "") -> None:

@@ -21,12 +21,12 @@ _FAMILIES = (
 
 
 def find(name: str) -> Operator | None:
-    """The operator that MXNet knows by that name, None where there is none here."""
+    """Find an operator by any of MXNet's names for it; None where it is not supported."""
     return look_up(_operators(), name)
 
 
 def names() -> list[str]:
-    """All names, MXNet's other names included."""
+    """List all names, MXNet's other names included."""
     return sorted(all_names(_operators()))
 
 

@@ -106,9 +106,9 @@ def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterat
     biases = parts[2 * form.layers * form.ways :]
     for layer in range(form.layers):
         at = 2 * layer * form.ways
-        mine, offsets = parts[at : at + 2 * form.ways], biases[at : at + 2 * form.ways]
-        ins = [_ordered(to, form, gate, [-1, form.width(layer, width)]) for gate in mine[::2]]
-        outs = [_ordered(to, form, gate, [-1, form.hidden]) for gate in mine[1::2]]
+        weights, offsets = parts[at : at + 2 * form.ways], biases[at : at + 2 * form.ways]
+        ins = [_ordered(to, form, gate, [-1, form.width(layer, width)]) for gate in weights[::2]]
+        outs = [_ordered(to, form, gate, [-1, form.hidden]) for gate in weights[1::2]]
         both = [to.Concat(*(_ordered(to, form, offset, [-1]) for offset in offsets[at : at + 2]), axis=0)
                 for at in range(0, 2 * form.ways, 2)]  # fmt: skip
         yield [to.Concat(*(to.unsqueeze(weight, 0) for weight in each), axis=0) for each in (ins, outs, both)]

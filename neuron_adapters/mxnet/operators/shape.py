@@ -125,10 +125,10 @@ def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
 
 def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     sizes = list(left)
-    ones, twos = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
-    if not ones and len(left) != len(right):
+    left_axes, right_axes = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
+    if not left_axes and len(left) != len(right):
         raise ValueError(f"both inputs must have the same number of axes, got {left} and {right}")
-    pairs = zip(ones, twos) if ones else zip(range(len(left)), range(len(right)))
+    pairs = zip(left_axes, right_axes) if left_axes else zip(range(len(left)), range(len(right)))
     for left_axis, right_axis in pairs:
         place, size = axis_of(left_axis, len(left), "lhs_axes"), right[axis_of(right_axis, len(right), "rhs_axes")]
         if left[place] not in (1, size):

@@ -56,7 +56,7 @@ def var(
         if not isinstance(value, str):
             raise MXNetValueError(f"an attribute is a string, got {key}={value!r}.")
     attrs = scoped(attr)
-    said = {
+    reserved = {
         "__shape__": None if shape is None else str(shape),
         "__lr_mult__": None if lr_mult is None else str(lr_mult),
         "__wd_mult__": None if wd_mult is None else str(wd_mult),
@@ -64,7 +64,7 @@ def var(
         "__init__": init if init is None or isinstance(init, str) else init.dumps(),
         "__storage_type__": None if stype is None else str(_STORAGE[stype]),
     }
-    attrs.update({key: value for key, value in said.items() if value is not None})
+    attrs.update({key: value for key, value in reserved.items() if value is not None})
     for key, value in kwargs.items():
         if not (key.startswith("__") and key.endswith("__")):
             raise MXNetValueError(f"attributes of your own begin and end with two underscores, got {key}.")
@@ -119,8 +119,8 @@ def arange(
     dtype: Any = None,
 ) -> Symbol:
     """Create a range from ``start``, or from 0 to ``start`` where ``stop`` is not given."""
-    said = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
-    return _filled("_arange", {"name": name}, **said, dtype=dtype or "float32")
+    attrs = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
+    return _filled("_arange", {"name": name}, **attrs, dtype=dtype or "float32")
 
 
 def power(base: Any, exp: Any) -> Symbol:
