@@ -32,12 +32,10 @@ class Shared(Generic[E]):
     def find(self, config: Config, *paths: str | os.PathLike[str]) -> tuple[Hashable | None, E | None]:
         """A key for the present state of some files, None where one of them cannot be looked at, and the executable of
         that key, None where none is alive."""
-        try:
-            states = [os.stat(path) for path in paths]
-        except OSError:
+        state = identity(*paths)
+        if state is None:
             return None, None
-        identity = tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in states)
-        key = identity, config.engine, config.validate_hash
+        key = state, config.engine, config.validate_hash
         return key, self._known.get(key)
 
     def keep(self, key: Hashable | None, executable: E) -> None:
@@ -55,6 +53,15 @@ class Shared(Generic[E]):
             if executable is None:
                 executable = self._known[key] = make()
             return executable
+
+
+def identity(*paths: str | os.PathLike[str]) -> tuple[object, ...] | None:
+    """What tells this state of some files from another; None where one of them cannot be looked at."""
+    try:
+        states = [os.stat(path) for path in paths]
+    except OSError:
+        return None
+    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in states)
 
 
 def slices(batch: int, step: int) -> Iterator[tuple[int, int]]:

@@ -23,40 +23,11 @@ from neuron_adapters.mxnet.ndarray import random
 from neuron_adapters.mxnet.symbol import Symbol, Variable
 
 __all__ = [
-    "AttrScope",
-    "Context",
-    "MXNetError",
-    "Symbol",
-    "Variable",
-    "attribute",
-    "base",
-    "context",
-    "contrib",
-    "cpu",
-    "cpu_pinned",
-    "current_context",
-    "executor",
-    "gluon",
-    "gpu",
-    "image",
-    "img",
-    "install",
-    "io",
-    "mod",
-    "model",
-    "module",
-    "name",
-    "nd",
-    "ndarray",
-    "neuron",
-    "num_gpus",
-    "random",
-    "sym",
-    "symbol",
-    "test_utils",
-    "to_onnx",
+    "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "base", "context", "contrib", "cpu",
+    "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "install", "io", "mod", "model",
+    "module", "name", "nd", "ndarray", "neuron", "num_gpus", "random", "sym", "symbol", "test_utils", "to_onnx",
     "uninstall",
-]
+]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.
 LIBRARY = "neuron_adapters.mxnet"

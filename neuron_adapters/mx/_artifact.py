@@ -18,11 +18,12 @@ from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.files import bounded_json
 from neuron_adapters.files.neff import HEADER, is_neff, neff
 from neuron_adapters.files.printable import damaged, printable
-from neuron_adapters.mxnet._graph import Entry, dumps, walk
-from neuron_adapters.mxnet._shared_weights import content
+from neuron_adapters.mxnet._graph import Entry, walk
 from neuron_adapters.mxnet._subgraphs import OP, inputs_of
+from neuron_adapters.mxnet._symbol_json import dumps
 from neuron_adapters.mxnet.base import FormatError
 from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.ndarray._shared_weights import content
 from neuron_rt import ArtifactError
 
 __all__ = ["content", "make", "verify"]
@@ -34,13 +35,14 @@ _MOST_PER_WEIGHT, _SLACK = 128, 16 << 10
 
 
 def make(name: str, cores: int, part: Sequence[Entry], held: Mapping[str, memoryview]) -> bytes:
-    """The binary of a part. ``held``: its weights by name."""
+    """Create the binary of a part. ``held``: its weights by name."""
     sums = json.dumps({key: _sum(weight) for key, weight in sorted(held.items())}, indent=1)
     return neff(f"neuron_adapters {__version__}-{name}", cores, {_GRAPH: dumps(part).encode(), _SUMS: sums.encode()})
 
 
 def verify(heads: Sequence[Entry], arrays: Mapping[str, NDArray]) -> None:
-    """K4: raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and a compiled part is not what was compiled."""
+    """Verify compiled parts (SPEC K4): raise ArtifactError where NEURON_RT_VALIDATE_HASH asks, and a part has changed
+    since it was compiled."""
     compiled = [node for node in walk(heads) if node.op == OP]
     if not compiled or not configuration().validate_hash:
         return
@@ -66,7 +68,7 @@ class Verifier:
     def verify(self, name: str, binary: memoryview, part: Sequence[Entry], held: Mapping[str, memoryview]) -> None:
         """Raise ArtifactError where the binary, the graph or a weight is not what was compiled."""
         if not is_neff(binary):
-            raise _damaged(name, "its binary is no NEFF")
+            raise _damaged(name, "its binary is not a NEFF")
         data = binary[HEADER:]
         if self._once(self._md5, data, _md5) != bytes(binary[172:188]):
             raise _damaged(name, "the checksum of its binary does not match its content")
@@ -98,8 +100,8 @@ class Verifier:
 
 
 def _files(data: memoryview, most: int) -> dict[str, bytes] | None:
-    """The files that ``make`` wrote, from an archive of at most ``most`` bytes; None where another program wrote the
-    binary. Nothing is unpacked to disk."""
+    """Unpack the files that ``make`` wrote, from an archive of at most ``most`` bytes; None where another program wrote
+    the binary. Nothing is unpacked to disk."""
     files = {}
     try:
         with (

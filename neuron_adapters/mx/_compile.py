@@ -20,9 +20,10 @@ from neuron_adapters.adapter.lowering import TOLERANCE
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.mx import _artifact
 from neuron_adapters.mx._structure import Parts
-from neuron_adapters.mxnet._graph import Entry, Node, dumps, walk
+from neuron_adapters.mxnet._graph import Entry, Node, walk
 from neuron_adapters.mxnet._inference import Inferred, infer
 from neuron_adapters.mxnet._subgraphs import CAST, MODEL_CORES, PART_CORES
+from neuron_adapters.mxnet._symbol_json import dumps
 from neuron_adapters.mxnet.context import cpu
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -47,7 +48,8 @@ def compile_symbol(
     inputs: Mapping[str, Any] | None,
     **compile_args: Any,
 ) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
-    """``symbol`` with its parts as compiled nodes, its arguments with a binary for each, and its auxiliary states.
+    """Compile a graph: return it with its parts as compiled nodes, its arguments with a binary for each part, and its
+    auxiliary states.
 
     ``inputs``: an example for each input by name, NDArrays or NumPy's. Raises CompileError for options that are not
     known and inputs that are missing, and what translation raises for what cannot be compiled.
@@ -82,7 +84,7 @@ def compile_symbol(
 
 
 def _options(compile_args: Mapping[str, Any]) -> tuple[set[str], Flags, Path | None]:
-    """Names that are excluded, compiler flags, and the folder to write to."""
+    """Parse the options: names that are excluded, compiler flags, and the folder to write to."""
     flag_texts: list[str] = []
     for name, value in compile_args.items():
         if name.startswith("-"):
@@ -113,7 +115,7 @@ def _require_excluded(symbol: Symbol, excluded: set[str]) -> None:
 
 
 def _examples(symbol: Symbol, inputs: Any, params: Mapping[str, NDArray]) -> dict[str, Any]:
-    """The examples, by name. Labels need none: their shapes follow."""
+    """Return the examples, by name. Labels need none: their shapes follow."""
     if not isinstance(inputs, Mapping) or not inputs:
         raise CompileError(
             "inputs is a dictionary with an example for each input, {'data': mx.nd.ones((1, 3, 224, 224))}."
@@ -155,7 +157,7 @@ def _array(value: Any, known: Inferred, name: str) -> NDArray:
 
 
 def _held(part: Sequence[Entry], params: Mapping[str, NDArray], states: Mapping[str, NDArray]) -> dict[str, memoryview]:
-    """The weights that a part takes, by name."""
+    """Return the weights that a part takes, by name."""
     names = [node.attrs["argName"] for node in walk(part) if node.op == "null" and "argName" in node.attrs]
     arrays = {name: params.get(name, states.get(name)) for name in names}
     return {name: _artifact.content(array) for name, array in arrays.items() if array is not None}

@@ -34,7 +34,8 @@ class Executable:
 
     @classmethod
     def of(cls, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> Executable:
-        """The executable known by ``key``, if any is alive, or a new one; always a new one where ``key`` is None."""
+        """Return the executable known by ``key`` where one is alive, else a new one; always a new one where ``key`` is
+        None."""
         return _shared.of(key, lambda: cls(plan, weights, bf16=bf16))
 
     def prepare(self, slots: Sequence[Slot]) -> Computation:
@@ -44,12 +45,12 @@ class Executable:
         return computation
 
     def everywhere(self) -> RequestPool:
-        """A pool on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
+        """Return a pool on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
         (pool,) = self.deployment.pools([CpuSet("cpu", frozenset(), all_cpus())])
         return pool
 
     def call(self, pool: RequestPool) -> Call:
-        """A new request of ``pool``."""
+        """Create a new request of ``pool``."""
         return Call(pool.request())
 
 

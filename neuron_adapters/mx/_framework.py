@@ -13,6 +13,6 @@ KIND = "mx"
 
 
 def loaded_mxnet() -> Any:
-    """The real mxnet where it is imported; None where it is not, or where this package goes by its name."""
+    """Return the real mxnet where it is imported; None where it is not, or where this package goes by its name."""
     module = sys.modules.get("mxnet")
     return module if getattr(module, "__name__", "") == "mxnet" else None

@@ -33,7 +33,8 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
 
 
 def _converted(model: Any) -> tuple[Any, list[str]]:
-    """An openvino.Model, and the names of its inputs in order, without labels, from which nothing is computed."""
+    """Convert to an openvino.Model; also return the names of its inputs in order, without labels, from which nothing is
+    computed."""
     import openvino
 
     wanted = [entry.name for entry in model.graph.input]

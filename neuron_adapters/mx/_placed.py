@@ -14,7 +14,7 @@ class NotEnoughCoresError(NotEnoughNeuronCoresError, MXNetError):
 
 
 def new_model(name: str, cores: int, file: str = "") -> Model:
-    """The runtime's model for a graph that needs ``cores`` NCs."""
+    """Create the runtime's model for a graph that needs ``cores`` NCs."""
     return Model(name, cores, FRAMEWORK, kind=KIND, file=file)
 
 

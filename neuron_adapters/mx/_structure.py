@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from neuron_adapters.mxnet._graph import Entry, Node, walk
+from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP
-from neuron_adapters.mxnet._upgrade_json import written_inputs
 
 
 class Parts:
@@ -22,7 +21,7 @@ class Parts:
             self._place(node, ours)
         self._auxiliary = {id(node.inputs[index].node) for node in self._order for index in written_inputs(node)}
         self.nodes: list[tuple[Node, list[Entry]]] = []
-        self._made: dict[int, Node] = {}
+        self._outside: dict[int, Node] = {}
         self._taken: dict[tuple[int, int], Entry] = {}
 
     def _place(self, node: Node, ours: Any) -> None:
@@ -30,16 +29,16 @@ class Parts:
         one part, and no path leaves it and comes back."""
         if node.op == "null":
             return
-        mine = self._ours[id(node)] = bool(ours(node))
-        level = 0 if mine else 1
+        compiled = self._ours[id(node)] = bool(ours(node))
+        level = 0 if compiled else 1
         for entry in node.inputs:
             before = id(entry.node)
             if before in self._level:
-                level = max(level, self._level[before] + (self._ours[before] != mine))
+                level = max(level, self._level[before] + (self._ours[before] != compiled))
         self._level[id(node)] = level
 
     def joined(self) -> list[Entry]:
-        """The graph with a compiled node for each part."""
+        """Return the graph with a compiled node for each part."""
         operators = [node for node in self._order if node.op != "null"]
         for level in sorted(set(self._level.values())):
             here = [node for node in operators if self._level[id(node)] == level]
@@ -48,15 +47,15 @@ class Parts:
             else:
                 for node in here:
                     inputs = [self._outer(entry) for entry in node.inputs]
-                    self._made[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+                    self._outside[id(node)] = node.taking(inputs)
         return [self._outer(head) for head in self._heads]
 
     def _outer(self, old: Entry) -> Entry:
-        """The entry that stands for ``old`` outside the parts."""
+        """Return the entry that stands for ``old`` outside the parts."""
         if old.node.op == "null":
             return old
         output = self._taken.get((id(old.node), old.index))
-        return output if output is not None else Entry(self._made[id(old.node)], old.index)
+        return output if output is not None else Entry(self._outside[id(old.node)], old.index)
 
     def _compile(self, here: Sequence[Node]) -> None:
         inside = {id(node) for node in here}
@@ -78,9 +77,7 @@ class Parts:
             return Entry(variables[old])
 
         for node in here:
-            copies[id(node)] = Node(
-                node.op, node.name, node.attrs, [inner(entry) for entry in node.inputs], node.subgraphs
-            )
+            copies[id(node)] = node.taking([inner(entry) for entry in node.inputs])
         part = [inner(entry) for entry in wanted]
         sources = {id(variable): old for old, variable in variables.items()}
         taken = [self._outer(sources[id(variable)]) for variable in walk(part) if variable.op == "null"]
@@ -91,7 +88,7 @@ class Parts:
 
 
 def _variable(old: Entry, number: int, *, auxiliary: bool) -> Node:
-    """The variable of a part for a value that it takes from outside."""
+    """Create the variable of a part for a value that it takes from outside."""
     node = old.node
     if node.op != "null":
         return Node("null", f"{node.name}_output{old.index}_{number}", {"isArg": "False", "isAux": "False"})

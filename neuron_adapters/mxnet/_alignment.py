@@ -20,8 +20,8 @@ def address(array: np.ndarray[Any, Any]) -> int:
 
 
 def aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Zeros in aligned memory. Raises MXNetError for more than the machine's memory: a damaged file may ask
-    for anything, and the kernel would promise it."""
+    """Create zeros in aligned memory. Raises MXNetError for more than the machine's memory: a damaged file may ask for
+    anything, and the kernel would promise it."""
     size = math.prod(shape) * dtype.itemsize
     if size > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
         raise MXNetError(f"An array of shape {tuple(shape)} takes {size >> 20} MiB, more than the machine has.")

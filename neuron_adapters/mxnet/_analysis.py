@@ -10,17 +10,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from neuron_adapters.mxnet._graph import Entry, Node, walk
-from neuron_adapters.mxnet._operator_lookup import find
+from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP, inline
-from neuron_adapters.mxnet._upgrade_json import written_inputs
+from neuron_adapters.mxnet.operators import find
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._backend import Plan
     from neuron_adapters.mxnet._inference import Inferred, Wiring
-    from neuron_adapters.mxnet.operators._registry import MaybeShape
+    from neuron_adapters.mxnet.operators._rules import MaybeShape
 
 T = TypeVar("T")
 
@@ -41,15 +40,8 @@ class _Once(Generic[T]):
     def __set_name__(self, _owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> _Once[T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> T | _Once[T]:
-        if instance is None:
-            return self
-        value: T = self._compute(instance)
-        instance.__dict__[self._name] = value
+    def __get__(self, instance: Any, _owner: type) -> T:
+        value = instance.__dict__[self._name] = self._compute(instance)
         return value
 
 
@@ -74,7 +66,8 @@ class Graph:
         return heads == self.heads and _fields_of(self._all_nodes) == self._fields
 
     def plan(self, key: Hashable, lower: Callable[[], Plan]) -> Plan:
-        """The backend's plan known by ``key``, kept while an executor has it or it is the last one, or a new one."""
+        """Return the backend's plan known by ``key``, or a new one. It is kept while an executor has it or it is the
+        last one."""
         plan = self._plans.get(key)
         if plan is None:
             plan = lower()
@@ -90,7 +83,7 @@ class Graph:
 
     @_Once
     def arguments(self) -> list[str]:
-        """The names of the variables that are no auxiliary states."""
+        """The names of the variables that are not auxiliary states."""
         return [name for name, auxiliary in self.variables if not auxiliary]
 
     @_Once
@@ -124,7 +117,7 @@ class Graph:
         return replace(inferred, binaries=self.binaries.infer(shapes, dtypes)) if self.compiled else inferred
 
     def unknown_shapes(self, inferred: Inferred) -> str:
-        """The text of the warning where shapes of arguments or outputs are not known, "" where all are."""
+        """Return the text of the warning where shapes of arguments or outputs are not known, "" where all are."""
         shapes = inferred.shapes
         unknown = [f"{name}: {shape or ()}" for name in self.arguments if not (shape := shapes[name]) or 0 in shape]
         if not unknown and not [shape for shape, _dtype in inferred.outputs if not shape or 0 in shape]:
@@ -167,7 +160,7 @@ class Graph:
 
 
 def _fields_of(nodes: Sequence[Node]) -> list[tuple[Any, ...]]:
-    """All that may change of the nodes."""
+    """Return everything in the nodes that may change."""
     return [
         (node.op, node.name, *node.attrs.items(), *node.inputs, *map(tuple, node.subgraphs))
         for node in nodes

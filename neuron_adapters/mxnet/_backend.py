@@ -45,7 +45,7 @@ class Executable(Protocol):
         """Make ready to run on ``slots``; what computes there. Raises EngineError."""
 
     def everywhere(self) -> RequestPool:
-        """A pool on all CPUs of the process: that of ``mx.cpu()``. Raises EngineError."""
+        """Return a pool on all CPUs of the process: that of ``mx.cpu()``. Raises EngineError."""
 
 
 class Backend(Protocol):
@@ -60,16 +60,17 @@ class Backend(Protocol):
     def executable(
         self, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False
     ) -> Executable:
-        """The executable known by ``key``, if any is alive, or a new one; always a new one where it is None.
+        """Return the executable known by ``key`` where one is alive, else a new one; always a new one where ``key`` is
+        None.
 
-        Raises CompileError where there is no engine.
+        Raises CompileError where no engine is installed.
         """
 
     def run(self, executable: Any, pool: Any, inputs: Sequence[int], outputs: Sequence[int], alive: object) -> None:
         """Run once on ``pool``. ``inputs``, ``outputs``: addresses, in memory that ``alive`` keeps."""
 
     def new_model(self, name: str, cores: int, file: str = "") -> Model:
-        """The runtime's model for a graph that needs ``cores`` NCs."""
+        """Create the runtime's model for a graph that needs ``cores`` NCs."""
 
     def place(self, model: Model, context: Context, beside: Model | None = None) -> None:
         """Place ``model`` on the NCs that ``context`` names, or on those of ``beside``.
@@ -88,7 +89,7 @@ def register(name: str) -> None:
 
 
 def backend() -> Backend:
-    """The backend. Raises MXNetError where none is registered."""
+    """Return the backend. Raises MXNetError where none is registered."""
     if not _name:
         raise MXNetError("neuron_adapters.mxnet has no backend yet: import neuron_adapters.mx")
     return cast("Backend", importlib.import_module(_name))

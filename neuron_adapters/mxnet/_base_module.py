@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +13,19 @@ from neuron_adapters.mxnet.io import DataBatch, DataIter
 from neuron_adapters.mxnet.ndarray import NDArray
 
 
+def refuse(what: str) -> NoReturn:
+    """Raise MXNetError: inference only."""
+    raise MXNetError(f"{what}: this package infers only. Train with MXNet itself, and load the checkpoint here.")
+
+
+def _refused(what: str) -> Callable[..., NoReturn]:
+    def call(*_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refuse: inference only."""
+        refuse(what)
+
+    return call
+
+
 class BaseModule:
     """Prediction. A Module derives from it."""
 
@@ -21,7 +34,7 @@ class BaseModule:
         raise NotImplementedError
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
-        """The outputs of the last run."""
+        """Return the outputs of the last run."""
         raise NotImplementedError
 
     def _require_ready(self) -> None:
@@ -35,7 +48,8 @@ class BaseModule:
         reset: bool = True,
         sparse_row_id_fn: Any = None,  # noqa: ARG002
     ) -> Iterator[tuple[list[NDArray], int, DataBatch]]:
-        """For each batch of ``eval_data``, or the first ``num_batch``: outputs without padding, number, batch."""
+        """Yield for each batch of ``eval_data``, or for the first ``num_batch``, the outputs without padding, its
+        number, and the batch."""
         self._require_ready()
         if reset:
             eval_data.reset()
@@ -76,31 +90,9 @@ class BaseModule:
 
     # -- training -----------------------------------------------------------------------------------------------
 
-    def fit(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: inference only."""
-        refuse("fit()")
-
-    def backward(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: inference only."""
-        refuse("backward()")
-
-    def forward_backward(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: inference only."""
-        refuse("forward_backward()")
-
-    def update(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: inference only."""
-        refuse("update()")
-
-    def init_optimizer(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: inference only."""
-        refuse("init_optimizer()")
+    fit, backward, forward_backward = _refused("fit()"), _refused("backward()"), _refused("forward_backward()")
+    update, init_optimizer = _refused("update()"), _refused("init_optimizer()")
 
     def score(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: there are no metrics here."""
+        """Refuse: there are no metrics here."""
         raise MXNetError("score(): this package has no metrics. predict(), and compare with the labels.")
-
-
-def refuse(what: str) -> NoReturn:
-    """Raise MXNetError: inference only."""
-    raise MXNetError(f"{what}: this package infers only. Train with MXNet itself, and load the checkpoint here.")

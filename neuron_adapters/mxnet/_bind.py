@@ -30,17 +30,15 @@ def bind(
     symbol: Symbol,
     ctx: Context,
     args: Arrays,
-    args_grad: Any = None,
-    grad_req: str | Sequence[str] | Mapping[str, str] = "write",
-    aux_states: Arrays | None = None,
-    group2ctx: Any = None,  # noqa: ARG001 - one context is all there is
-    shared_exec: Executor | None = None,  # noqa: ARG001 - memory is shared where it can be
+    args_grad: Any,
+    grad_req: str | Sequence[str] | Mapping[str, str],
+    aux_states: Arrays | None,
 ) -> Executor:
-    """An executor over these arrays (``Symbol.bind``). Inputs of a compiled graph may be left out: they are zeros
-    until ``forward`` is given some.
+    """Create an executor over these arrays (``Symbol.bind``). Inputs of a compiled graph may be left out: they are
+    zeros until ``forward`` gets some.
 
-    Raises ValueError where one is missing or has another shape, MXNetError where gradients are asked for, and whatever
-    placement raises. Then nothing is placed.
+    Raises ValueError where an array is missing or has another shape, MXNetError where gradients are asked for, and
+    whatever placement raises. Then nothing is placed.
     """
     context = _context(ctx)
     if args_grad:
@@ -59,26 +57,16 @@ def bind(
     return Executor(symbol, context, arguments, states, inferred=inferred)
 
 
-def evaluate(symbol: Symbol, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
-    """The outputs for arrays given by name (``Symbol.eval``)."""
-    return bind(symbol, current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
-
-
 def simple_bind(
     symbol: Symbol,
     ctx: Context,
-    grad_req: str | Sequence[str] | Mapping[str, str] = "write",
-    type_dict: Mapping[str, Any] | None = None,
-    stype_dict: Any = None,  # noqa: ARG001
-    group2ctx: Any = None,  # noqa: ARG001
-    shared_arg_names: Any = None,  # noqa: ARG001
-    shared_exec: Executor | None = None,  # noqa: ARG001
-    shared_buffer: Any = None,  # noqa: ARG001
-    **shapes: Any,
+    grad_req: str | Sequence[str] | Mapping[str, str],
+    type_dict: Mapping[str, Any] | None,
+    shapes: Mapping[str, Any],
 ) -> Executor:
-    """An executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
+    """Create an executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
 
-    Raises RuntimeError, as MXNet does, where they cannot be told.
+    Raises RuntimeError, as MXNet does, where they do not follow.
     """
     context = _context(ctx)
     _refuse_gradients(grad_req, context)
@@ -111,19 +99,23 @@ def _context(ctx: Any) -> Context:
     return context
 
 
+def gradient_of(grad_req: Any) -> str | None:
+    """Return the first entry of ``grad_req``, which is one for all arguments or one for each, that asks for a
+    gradient."""
+    reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
+    return next((req for req in reqs or () if req != "null"), None)
+
+
 def _refuse_gradients(grad_req: Any, context: Context) -> None:
     """Raise MXNetError where gradients are asked for on NeuronCores. On a CPU the default of MXNet's signature, which
     few change, asks for them too: there backward() raises."""
-    asked = (
-        grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
-    )
-    wrong = next((req for req in asked if req != "null"), None)
+    wrong = gradient_of(grad_req)
     if wrong is not None and context.device_type == "neuron":
         raise MXNetError(f"grad_req={wrong!r} on {context}: NeuronCores infer only. Pass grad_req='null'.")
 
 
 def _listed(arrays: Any, names: list[str], what: str) -> list[NDArray]:
-    """The arrays in the order of ``names``."""
+    """Return the arrays in the order of ``names``."""
     if isinstance(arrays, Mapping):
         missing = next((name for name in names if name not in arrays), None)
         if missing is not None:
@@ -148,7 +140,7 @@ def _as_array(value: Any, name: str, what: str) -> NDArray:
 
 def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[str, NDArray]) -> Inferred | None:
     """Infer all shapes and dtypes from the arrays; None, and perhaps a warning, where a shape is not known. Raises
-    MXNetError where the arrays do not go together."""
+    MXNetError where the arrays cannot be broadcast together."""
     bound_shapes = {name: array._array.shape for name, array in arguments.items()}
     dtypes = {name: array._array.dtype.name for name, array in {**arguments, **states}.items()}
     inferred = graph.infer(bound_shapes, dtypes)
@@ -168,8 +160,8 @@ def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[st
 
 
 def unsaid(symbol: Symbol, bound: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shapes and dtypes of the inputs and labels that ``bound`` lacks and the compiled graph knows. AWS's guide binds a
-    compiled checkpoint with what is in the file, and feeds it later."""
+    """Return the shapes and dtypes of the inputs and labels that ``bound`` lacks and the compiled graph knows. AWS's
+    guide binds a compiled checkpoint with what is in the file, and feeds it later."""
     graph = symbol._analysis()
     names = graph.arguments
     if not graph.compiled or all(name in bound for name in names):

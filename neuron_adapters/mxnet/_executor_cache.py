@@ -11,12 +11,12 @@ import numpy as np
 
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
-from neuron_adapters.mxnet._shared_weights import LoadedMemory
 from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.ndarray._shared_weights import LoadedMemory
 from neuron_rt import CoreRange, Model, PlacementRequest, PlainFramework, init
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class ExecutorCache:
             backend().place(self.model, context)
 
     def executor(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
-        """The executor for such inputs. ``params``: weights and auxiliary states, the same ones every time.
+        """Return the executor for such inputs. ``params``: weights and auxiliary states, the same ones every time.
 
-        Raises MXNetValueError where shapes do not go together, ModelNotLoadedError where the place was given back.
+        Raises MXNetValueError where shapes contradict, ModelNotLoadedError where the place was given back.
         """
         model = self.model
         if model is not None and not model.slots:  # unloaded, or inherited by a forked child
@@ -60,7 +60,7 @@ class ExecutorCache:
         return executor
 
     def _first(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
-        """The first executor, which takes over the place."""
+        """Bind the first executor, which takes over the place."""
         model = self.model
         if model is None:
             return self._bind(signature, params)
@@ -74,7 +74,7 @@ class ExecutorCache:
         return executor
 
     def _next(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
-        """Another executor in the same place. The oldest but the first goes where there are too many."""
+        """Bind another executor in the same place. Where there are too many, drop the oldest except the first."""
         executor = self._bind(signature, params)
         if self.model is not None and executor._model.placement != self.model.placement:
             init().place(executor._model, PlacementRequest(self.model.placement[0].start_nc))
@@ -129,12 +129,13 @@ class Models(Model):
 
 
 def signature_of(arrays: Mapping[str, Any]) -> InputSignature:
-    """The signature of ``arrays``, by name."""
+    """Return the signature of ``arrays``, by name."""
     return tuple((name, array.shape, np.dtype(array.dtype)) for name, array in arrays.items())
 
 
 def copies(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Copies that can be written to. An array that still is as its file has it shares the file's memory (SPEC K5)."""
+    """Copy arrays so that they can be written to. An array that still is as its file has it shares the file's memory
+    (SPEC K5)."""
     loaded: dict[Any, list[NDArray]] = {}
     copied = {}
     for name, array in arrays.items():
@@ -157,7 +158,8 @@ class Workers:
         self._process = 0
 
     def run(self, jobs: list[Any]) -> list[Any]:
-        """The results of ``jobs``, callables, which are taken out of the list: nothing of theirs outlives the call."""
+        """Return the results of ``jobs``, callables, which are taken out of the list: nothing of theirs outlives the
+        call."""
         if self._size < 2:
             return [_take(jobs, 0)]
         pool = self._pool

@@ -1,19 +1,53 @@
-"""The graph behind a Symbol: nodes, what each takes from which, and the JSON they are saved as."""
+"""The graph behind a Symbol: nodes, what each takes from which, and what operators say of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from neuron_adapters.files import bounded_json
+from neuron_adapters.files.bounded_json import whole
 from neuron_adapters.mxnet.base import FormatError
+from neuron_adapters.mxnet.operators import find
 
-#: The version that ``dumps`` writes, 1.9.1. ``loads`` upgrades older files only.
-VERSION = 10901
-#: The version of files that name none: 0.8.
-_UNVERSIONED = 800
-_MOST_NESTED = 16
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
+
+T = TypeVar("T")
+
+#: Attributes that belong to MXNet and not to an operator, saved as ``__lr_mult__``.
+HIDDEN = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage")
+
+#: Initializers that operators want for some of their variables, by the index of the input.
+INITIAL = {
+    "BatchNorm": {3: '["zero", {}]', 4: '["one", {}]'},
+    "BatchNorm_v1": {3: '["zero", {}]', 4: '["one", {}]'},
+    "_contrib_SyncBatchNorm": {3: '["zero", {}]', 4: '["one", {}]'},
+    "_contrib_BatchNormWithReLU": {3: '["zero", {}]', 4: '["one", {}]'},
+    "UpSampling": {1: '["bilinear", {}]'},
+    "LeakyReLU": {1: '["Constant", {"value": 0.25}]'},
+}
+
+#: Numbers of outputs of operators with hidden ones: means, masks and work space.
+_OUTPUTS = {
+    "BatchNorm": 3,
+    "BatchNorm_v1": 3,
+    "BilinearSampler": 2,
+    "Dropout": 2,
+    "GridGenerator": 2,
+    "GroupNorm": 3,
+    "InstanceNorm": 3,
+    "L2Normalization": 2,
+    "LRN": 2,
+    "LayerNorm": 3,
+    "ROIPooling": 2,
+    "_contrib_BatchNormWithReLU": 4,
+    "_contrib_SyncBatchNorm": 3,
+    "_contrib_box_nms": 2,
+    "sort": 2,
+}
+
+#: Operators and kinds of them that have two outputs.
+_OUTPUTS_BY_KIND = {("LeakyReLU", "rrelu"), ("topk", "value")}
 
 
 class Node:
@@ -37,6 +71,10 @@ class Node:
         self.inputs = list(inputs)
         self.subgraphs = [list(heads) for heads in subgraphs]
 
+    def taking(self, inputs: Sequence[Entry]) -> Node:
+        """Copy the node with other inputs. Both share their attributes."""
+        return Node(self.op, self.name, self.attrs, inputs, self.subgraphs)
+
 
 class Entry(NamedTuple):
     """One output of a node."""
@@ -46,8 +84,8 @@ class Entry(NamedTuple):
 
 
 def walk(heads: Sequence[Entry]) -> list[Node]:
-    """The nodes that ``heads`` need, each after what it takes: depth first, in the order of the inputs, as MXNet lists
-    arguments. Iterative, since real graphs are deeper than Python's stack."""
+    """List the nodes that ``heads`` need, each after its inputs: depth first, in the order of the inputs, as MXNet
+    lists arguments. Iterative, since real graphs are deeper than Python's stack."""
     nodes: dict[int, Node] = {}
     for head in heads:
         stack = [(head.node, 0)]
@@ -62,166 +100,77 @@ def walk(heads: Sequence[Entry]) -> list[Node]:
     return list(nodes.values())
 
 
-def loads(text: str | bytes) -> list[Entry]:
-    """The heads of the graph in a symbol file, upgraded to what MXNet 1.9 would make of it.
-
-    Reads the files of every version. Raises FormatError where the text is no symbol file: not JSON, a field of the
-    wrong type, an input that is not an earlier node, nesting too deep, a text that is not Unicode.
-    """
-    try:
-        # Not strict: MXNet writes control characters as they are.
-        graph = bounded_json.loads(text, strict=False)
-    except ValueError as error:
-        raise FormatError(f"this is no symbol file: no JSON ({error}).") from error
-    return _read_graph(graph, 0)
+def variable_of(node: Node, name: str) -> Node:
+    """Create the variable for an input of ``node`` that is not connected. It has all the node's attributes, whether
+    they are meant for it or not."""
+    return Node("null", f"{node.name}_{name}", dict(node.attrs))
 
 
-def dumps(heads: Sequence[Entry]) -> str:
-    """The text of a symbol file, as MXNet 1.9.1 writes it to the byte.
-
-    Control characters other than tab and line breaks stay as they are, as there; unlike there, quotes in the names of
-    attributes are escaped, so that the file can be read.
-    """
-    fields = _graph_fields(heads, "  ")
-    return _object([*fields, ("attrs", f'{{"mxnet_version": ["int", {VERSION}]}}')], "")
+def set_initial(node: Node) -> None:
+    """Set the attribute ``__init__`` of the variables that ``node`` wants initialized in its own way."""
+    for index, how in INITIAL.get(node.op, {}).items():
+        if index < len(node.inputs) and node.inputs[index].node.op == "null":
+            node.inputs[index].node.attrs.setdefault("__init__", how)
 
 
-def _read_graph(graph: Any, depth: int) -> list[Entry]:
-    if depth > _MOST_NESTED:
-        raise FormatError(f"this symbol file has graphs in graphs in graphs, more than {_MOST_NESTED} deep.")
-    _check(isinstance(graph, dict), "the graph", "an object with nodes and heads", graph)
-    rows = graph.get("nodes")
-    _check(isinstance(rows, list), "nodes", "a list", rows)
-    nodes: list[Node] = []
-    for row in rows:
-        nodes.append(_read_node(row, nodes, depth))
-    heads = graph.get("heads")
-    _check(isinstance(heads, list) and heads, "heads", "a list of outputs", heads)
-    entries = [_read_entry(head, nodes, "heads") for head in heads]
-    version = _read_version(graph.get("attrs"))
-    if depth == 0:
-        # The operators are slow to import, and needed only here.
-        from neuron_adapters.mxnet._upgrade_json import upgrade
-
-        upgrade(nodes, version)
-    return entries
+def hidden(key: str) -> str:
+    """Return the name that ``key`` has in files."""
+    return f"__{key}__" if key in HIDDEN else key
 
 
-def _read_node(row: Any, before: Sequence[Node], depth: int) -> Node:
-    where = f"nodes[{len(before)}]"
-    _check(isinstance(row, dict), where, "an object", row)
-    op, name = row.get("op"), row.get("name")
-    _check(isinstance(op, str), f"{where}.op", "a text", op)
-    _check(isinstance(name, str), f"{where}.name", "a text", name)
-    _check(_is_unicode(op) and _is_unicode(name), where, "in Unicode", name)
-    attrs: dict[str, str] = {}
-    for key, attributes in row.items():
-        if key in ("param", "attr", "attrs"):
-            _check(isinstance(attributes, dict), f"{where}.{key}", "an object of texts", attributes)
-            for field, value in attributes.items():
-                _check(isinstance(value, str), f"{where}.{key}.{field}", "a text", value)
-                _check(_is_unicode(field) and _is_unicode(value), f"{where}.{key}.{field}", "in Unicode", value)
-            attrs.update(attributes)
-    inputs = row.get("inputs")
-    _check(isinstance(inputs, list), f"{where}.inputs", "a list", inputs)
-    _check(op != "null" or not inputs, f"{where}.inputs", "none, as it is a variable", inputs)
-    subgraphs = row.get("subgraphs", [])
-    _check(isinstance(subgraphs, list), f"{where}.subgraphs", "a list of graphs", subgraphs)
-    return Node(
-        op,
-        name,
-        attrs,
-        [_read_entry(entry, before, f"{where}.inputs") for entry in inputs],
-        [_read_graph(part, depth + 1) for part in subgraphs],
-    )
+def input_names(node: Node) -> Sequence[str]:
+    """Name its inputs; none where its operator is not known. Raises FormatError for wrong attributes."""
+    return _of_operator(node, lambda operator: operator.inputs(node.attrs), ())
 
 
-def _read_entry(row: Any, nodes: Sequence[Node], where: str) -> Entry:
-    shaped = isinstance(row, list) and len(row) in (2, 3) and all(type(number) is int for number in row)
-    _check(shaped, where, "[node, output] or [node, output, version]", row)
-    node, index = row[:2]
-    _check(0 <= node < len(nodes), where, f"a node from 0 to {len(nodes) - 1}, since inputs come first", row)
-    # No operator has more outputs; how many it has is known only when its attributes are read.
-    _check(0 <= index < (1 if nodes[node].op == "null" else 2**16), where, "an output that can be", row)
-    return Entry(nodes[node], index)
+def output_names(node: Node) -> Sequence[str]:
+    """Name its visible outputs; none where its operator is not known. Raises FormatError for wrong attributes."""
+    return _of_operator(node, lambda operator: operator.outputs(node.attrs), ())
 
 
-def _is_unicode(text: str) -> bool:
-    """Whether it has no lone surrogates, which JSON can say and no file can hold."""
-    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+def written_inputs(node: Node) -> list[int]:
+    """Return the indices of its auxiliary states, which training writes to; files count the writes."""
+    operator = find(node.op)
+    if node.subgraphs:  # a compiled part: what its operators write to
+        nodes = walk(node.subgraphs[0])
+        written = {id(inner.inputs[index].node) for inner in nodes for index in written_inputs(inner)}
+        variables = [inner for inner in nodes if inner.op == "null"]
+        return [index for index, variable in enumerate(variables) if id(variable) in written]
+    if operator is None or not operator.auxiliary:
+        return []
+    names = zip(input_names(node), node.inputs)
+    return [index for index, (name, _entry) in enumerate(names) if name in operator.auxiliary]
 
 
-def _read_version(attrs: Any) -> int:
-    if attrs is None or (isinstance(attrs, dict) and "mxnet_version" not in attrs):
-        return _UNVERSIONED
-    version: Any = attrs.get("mxnet_version") if isinstance(attrs, dict) else attrs
-    shaped = isinstance(version, list) and len(version) == 2 and version[0] == "int" and type(version[1]) is int
-    _check(shaped, "attrs.mxnet_version", '["int", NUMBER]', version)
-    return int(version[1])
-
-
-def _check(right: Any, where: str, expected: str, got: Any) -> None:
-    if not right:
-        shown = repr(got)
-        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        raise FormatError(f"this symbol file is damaged: {where} must be {expected}, got {shown}.")
-
-
-def _graph_fields(heads: Sequence[Entry], indent: str) -> list[tuple[str, str]]:
-    from neuron_adapters.mxnet._upgrade_json import count_outputs, written_inputs
-
-    nodes = walk(heads)
-    number = {id(node): index for index, node in enumerate(nodes)}
-    writes: dict[int, int] = {}
-    rows, first_outputs = [], [0]
-    for node in nodes:
-        for index in written_inputs(node):
-            variable = id(node.inputs[index].node)
-            writes[variable] = writes.get(variable, 0) + 1
-        inputs = [f"[{number[id(source)]}, {index}, {writes.get(id(source), 0)}]" for source, index in node.inputs]
-        rows.append(_node(node, inputs, indent + "  "))
-        first_outputs.append(first_outputs[-1] + count_outputs(node))
-    variables = [str(index) for index, node in enumerate(nodes) if node.op == "null"]
-    ends = [f"[{number[id(node)]}, {index}, 0]" for node, index in heads]
-    return [
-        ("nodes", _lines("[", rows, "]", indent)),
-        ("arg_nodes", _list(variables, indent)),
-        ("node_row_ptr", _list(map(str, first_outputs), indent)),
-        ("heads", _list(ends, indent)),
-    ]
-
-
-def _node(node: Node, inputs: list[str], indent: str) -> str:
-    inner = indent + "  "
-    fields = [("op", _text(node.op)), ("name", _text(node.name))]
-    if node.attrs:
-        fields.append(("attrs", _texts(node.attrs, inner)))
-    fields.append(("inputs", _list(inputs, inner)))
+def count_outputs(node: Node) -> int:
+    """Count its outputs, hidden ones included. Raises FormatError for wrong attributes."""
     if node.subgraphs:
-        deeper = inner + "    "
-        graphs = [_object(_graph_fields(heads, deeper), inner + "  ") for heads in node.subgraphs]
-        fields.append(("subgraphs", _lines("[", graphs, "]", inner)))
-    return _object(fields, indent)
+        declared = node.attrs.get("num_outputs")
+        try:
+            return len(node.subgraphs[0]) if declared is None else whole(declared)
+        except ValueError as error:
+            raise _damaged(node, error) from error
+    if (node.op, node.attrs.get("act_type", node.attrs.get("ret_typ"))) in _OUTPUTS_BY_KIND or _keeps_places(node):
+        return 2
+    return _OUTPUTS.get(node.op) or _of_operator(node, lambda operator: len(operator.outputs(node.attrs)), 1)
 
 
-def _texts(pairs: Mapping[str, str], indent: str) -> str:
-    said = [f"{_text(key)}: {_text(value)}" for key, value in sorted(pairs.items())]
-    return _lines("{", said, "}", indent) if len(said) > 1 else f"{{{said[0]}}}"
+def _of_operator(node: Node, ask: Callable[[Operator], T], unknown: T) -> T:
+    """Ask the operator of ``node``; return ``unknown`` where there is no such operator."""
+    operator = find(node.op)
+    try:
+        return unknown if operator is None else ask(operator)
+    except ValueError as error:
+        raise _damaged(node, error) from error
 
 
-def _object(fields: Iterable[tuple[str, str]], indent: str) -> str:
-    return _lines("{", [f'"{key}": {value}' for key, value in fields], "}", indent)
+def _damaged(node: Node, error: ValueError) -> FormatError:
+    return FormatError(f"this symbol file is damaged: {node.op} {node.name!r}: {error}.")
 
 
-def _list(items: Iterable[str], indent: str) -> str:
-    """On one line, unless there are many."""
-    listed = list(items)
-    return _lines("[", listed, "]", indent) if len(listed) > 10 else f"[{', '.join(listed)}]"
-
-
-def _lines(opening: str, items: Sequence[str], closing: str, indent: str) -> str:
-    return f"{opening}\n{indent}  " + f", \n{indent}  ".join(items) + f"\n{indent}{closing}"
-
-
-def _text(value: str) -> str:
-    return f'"{value.translate(_ESCAPES)}"'
+def _keeps_places(node: Node) -> bool:
+    """Whether it is a pooling that also outputs the indices of the largest elements."""
+    attrs = node.attrs
+    if node.op != "Pooling" or "kernel" not in attrs:
+        return False
+    return attrs.get("pool_type", "max") == "max" and attrs.get("layout", "NCHW").endswith(("W", "None"))

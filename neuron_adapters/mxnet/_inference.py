@@ -18,8 +18,8 @@ from neuron_adapters.mxnet._graph import Entry, Node, walk
 from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Operator
-from neuron_adapters.mxnet.operators._rules import complete, unify
+from neuron_adapters.mxnet.operators._registry import Operator
+from neuron_adapters.mxnet.operators._rules import MaybeShape, complete, unify
 
 _MOST_ROUNDS = 8
 
@@ -168,7 +168,7 @@ def infer(
 
 
 def invalid(node: Node, why: str) -> InvalidGraphError:
-    """The error that says what is wrong with ``node``."""
+    """Return the error that says what is wrong with ``node``."""
     operator = "variable" if node.op == "null" else node.op
     return InvalidGraphError(f"{operator} {node.name}: {why}", node=node.name, operator=operator)
 
@@ -183,7 +183,7 @@ def _require_known(nodes: Sequence[Node], operators: Sequence[Operator | None]) 
 
 
 def _checked(node: Node, operator: Operator, numbers: Mapping[Entry, int]) -> tuple[tuple[int, ...], int]:
-    """The numbers of the values that ``node`` takes, and how many it gives."""
+    """Return the numbers of the values that ``node`` takes, and how many it gives."""
     try:
         names = operator.inputs(node.attrs)
         count = len(operator.outputs(node.attrs))
@@ -198,7 +198,7 @@ def _checked(node: Node, operator: Operator, numbers: Mapping[Entry, int]) -> tu
 
 
 def _of_variable(node: Node, shape: MaybeShape, dtype: str | None) -> tuple[MaybeShape, str | None]:
-    """Shape and dtype of a variable: as given, or as its own attributes say."""
+    """Return shape and dtype of a variable: as passed, or as its own attributes say."""
     attributes = Attributes(node.attrs)
     try:
         hint = attributes.integers("__shape__") if attributes.has("__shape__") else None

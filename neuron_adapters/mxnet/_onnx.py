@@ -79,7 +79,7 @@ def _model(
 def _named(
     inferred: Inferred, nodes: Sequence[OnnxNode], values: Mapping[int, Value]
 ) -> tuple[list[OnnxNode], list[str]]:
-    """The nodes with the heads' values called as ``list_outputs()`` calls them, and those names."""
+    """Rename the heads' values as ``list_outputs()`` names them; return the nodes and those names."""
     wiring = inferred.wiring
     produced = {name for node in nodes for name in node.outputs}
     taken = {node.name for node, _number in wiring.variables}

@@ -32,7 +32,7 @@ def load(path: str | os.PathLike[str]) -> tuple[list[Array], list[str]]:
 
 
 def loads(data: bytes | bytearray | memoryview, source: str = "buffer") -> tuple[list[Array], list[str]]:
-    """The same for the bytes of a file; ``source`` is what errors call it."""
+    """Load from the bytes of a file; ``source`` is what errors call it."""
     return _read(io.BytesIO(data), source, len(data))
 
 
@@ -52,7 +52,7 @@ def save(path: str | os.PathLike[str], arrays: Sequence[Array], names: Sequence[
 
 def _head_of(array: Array) -> bytes:
     if array.dtype.name not in DTYPES:
-        raise MXNetValueError(f".params files have no {array.dtype}. Cast it to one of {', '.join(DTYPES)}.")
+        raise MXNetValueError(f".params files cannot hold {array.dtype}. Cast it to one of {', '.join(DTYPES)}.")
     # For V2 a dimension of 0 is one not known yet, and no dimensions are no array. V3 is the form of NumPy semantics.
     version = V2 if array.size and array.ndim else V3
     shape = struct.pack(f"<i{array.ndim}q", array.ndim, *array.shape)
@@ -67,11 +67,11 @@ def _read(file: BinaryIO, source: str, size: int) -> tuple[list[Array], list[str
     except SparseError as error:
         raise FormatError(f"{source}: {error}") from None
     except DamagedError as error:
-        raise FormatError(f"{source} is damaged, or no .params file: {error}.", path=source, offset=error.at) from None
+        raise FormatError(f"{source} is not an intact .params file: {error}.", path=source, offset=error.at) from None
 
 
 def _filled(reader: Reader, head: Head) -> Array:
-    """The array whose data come next."""
+    """Read the array whose data come next."""
     if head.shape is None:
         return np.empty(0, np.float32)
     dtype = np.dtype("uint16" if head.number == BFLOAT16 else head.dtype)

@@ -7,8 +7,11 @@ input stands for any number, a mark behind an attribute for one that is required
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Called(NamedTuple):
@@ -24,18 +27,30 @@ class Called(NamedTuple):
 
 
 def called(name: str) -> Called | None:
-    """How the operator ``name`` is called; None where that is not known."""
+    """Return how the operator ``name`` is called; None where that is not known."""
     return _table().get(name)
 
 
 def own_name(name: str) -> str:
-    """The name that files know the operator ``name`` by."""
+    """Return the name that files know the operator ``name`` by."""
     known = _table().get(name)
     return name if known is None else known.own
 
 
+def look_up(entries: Mapping[str, T], name: str) -> T | None:
+    """Find an operator by any of MXNet's names for it, where ``entries`` has it by the name in files."""
+    entry = entries.get(name)
+    return entries.get(own_name(name)) if entry is None else entry
+
+
+def all_names(entries: Mapping[str, Any]) -> set[str]:
+    """Return the names that ``look_up`` knows."""
+    return {*entries, *(name for name, signature in _table().items() if signature.own in entries)}
+
+
 @functools.cache
 def _table() -> dict[str, Called]:
+    """Read how each of MXNet's operators is called, by each of its names."""
     text = Path(__file__).with_suffix(".txt").read_text("utf-8")
     return dict(map(_read, text.splitlines()))
 

@@ -22,7 +22,8 @@ CAST = "__neuron_adapters_cast__"
 
 
 def pipeline_cores(compiled: Sequence[Node]) -> int:
-    """NCs that a graph with these compiled nodes was compiled for; 1 where it has none. Raises InvalidGraphError."""
+    """Return the number of NCs that a graph with these compiled nodes was compiled for; 1 where it has none. Raises
+    InvalidGraphError."""
     count = 1
     for node in compiled:
         for name in (MODEL_CORES, PART_CORES):
@@ -30,17 +31,18 @@ def pipeline_cores(compiled: Sequence[Node]) -> int:
                 try:
                     count = max(count, cores(bounded_json.whole(node.attrs[name])))
                 except ValueError as error:
-                    raise _invalid(node, f"{name}={node.attrs[name]!r} is no number of NeuronCores") from error
+                    raise _invalid(node, f"{name}={node.attrs[name]!r} is not a number of NeuronCores") from error
     return count
 
 
 def inputs_of(node: Node) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shapes and dtypes of the inputs that a compiled node says it was compiled for; empty where it does not say so."""
+    """Return the shapes and dtypes of the inputs that a compiled node was compiled for; empty where it does not record
+    them."""
     return input_map(node.attrs.get(INPUTS, ""))
 
 
 def inline(heads: Sequence[Entry]) -> list[Entry]:
-    """The graph with every compiled node replaced by its original part (SPEC K6). Raises InvalidGraphError."""
+    """Replace every compiled node by its original part (SPEC K6). Raises InvalidGraphError."""
     replaced: dict[int, Node | list[Entry]] = {}
 
     def entry(old: Entry) -> Entry:
@@ -58,12 +60,12 @@ def inline(heads: Sequence[Entry]) -> list[Entry]:
         elif inputs == node.inputs:
             replaced[id(node)] = node
         else:
-            replaced[id(node)] = Node(node.op, node.name, node.attrs, inputs, node.subgraphs)
+            replaced[id(node)] = node.taking(inputs)
     return [entry(head) for head in heads]
 
 
 def _original(node: Node, inputs: Sequence[Entry]) -> list[Entry]:
-    """The part in a compiled node, taking ``inputs``."""
+    """Return the part in a compiled node, taking ``inputs``."""
     if len(node.subgraphs) != 1:
         raise _invalid(node, f"it holds {len(node.subgraphs)} graphs instead of one")
     (part,) = node.subgraphs
@@ -79,9 +81,7 @@ def _original(node: Node, inputs: Sequence[Entry]) -> list[Entry]:
 
     for inner in nodes:
         if inner.op != "null":
-            copies[id(inner)] = Node(
-                inner.op, inner.name, inner.attrs, [entry(old) for old in inner.inputs], inner.subgraphs
-            )
+            copies[id(inner)] = inner.taking([entry(old) for old in inner.inputs])
     return [entry(old) for old in part]
 
 

@@ -11,18 +11,18 @@ __all__ = ["AttrScope"]
 class AttrScope:
     """``with AttrScope(ctx_group="dev1"):`` gives that attribute to every symbol made in this thread meanwhile.
 
-    Scopes add up; the inner one wins. Raises ValueError for a value that is no text.
+    Scopes add up; the inner one wins. Raises ValueError for a value that is not a string.
     """
 
     def __init__(self, **attributes: str) -> None:
         for name, value in attributes.items():
             if not isinstance(value, str):
-                raise ValueError(f"an attribute is a text, got {name}={value!r}")
+                raise ValueError(f"an attribute is a string, got {name}={value!r}")
         self._attributes = attributes
         self._outer: list[Mapping[str, str]] = []
 
     def get(self, attributes: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Its own, with ``attributes`` over them."""
+        """Merge ``attributes`` into those of the scope; ``attributes`` win."""
         return {**self._attributes, **(attributes or {})}
 
     def __enter__(self) -> AttrScope:  # noqa: PYI034 - Self is younger than Python 3.10
@@ -42,5 +42,5 @@ _current = _Current()
 
 
 def scoped(attributes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The attributes of the scopes around, with ``attributes`` over them."""
+    """Merge ``attributes`` into those of the enclosing scopes; ``attributes`` win."""
     return {**_current.attributes, **(attributes or {})}

@@ -4,7 +4,7 @@
 
     MXNetError         RuntimeError    what MXNet would raise, too
     +-- MXNetValueError  ValueError    an argument is wrong
-    +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is none
+    +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is not one
     +-- UnreadableError  OSError       a file cannot be read
         +-- MissingError FileNotFoundError
 """
@@ -54,7 +54,7 @@ class MissingError(UnreadableError, FileNotFoundError):
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Round the reading of a file: what goes wrong is MXNet's error as well as Python's, and names the file."""
+    """Turn what goes wrong while a file is read into an error of MXNet's as well as Python's, which names the file."""
     try:
         yield
     except FormatError as error:

@@ -49,7 +49,7 @@ class Context:
     def require_memory(self) -> None:
         """Raises MXNetError where no array can live there."""
         if self.device_type == "gpu":
-            raise MXNetError(f"{self} is not there: this package runs on the CPU. Use mx.cpu() or mx.neuron(0).")
+            raise MXNetError(f"{self} is not available: this package runs on the CPU. Use mx.cpu() or mx.neuron(0).")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Context) and (self.device_typeid, self.device_id) == (
@@ -76,33 +76,33 @@ class Context:
 
 
 def cpu(device_id: int = 0) -> Context:
-    """The machine's memory; the index says nothing."""
+    """Return the context of the machine's memory; the index has no meaning."""
     return Context("cpu", device_id)
 
 
 def cpu_pinned(device_id: int = 0) -> Context:
-    """The same as ``cpu``: there is no other device to pin memory for."""
+    """Return a context that means the same as ``cpu``: there is no other device to pin memory for."""
     return Context("cpu_pinned", device_id)
 
 
 def gpu(device_id: int = 0) -> Context:
-    """Can be named, as scripts do beside ``num_gpus()``; an array there is an MXNetError."""
+    """Return a context that scripts may name beside ``num_gpus()``; an array there is an MXNetError."""
     return Context("gpu", device_id)
 
 
 def neuron(start_nc: int = 0) -> Context:
-    """The NeuronCore, counted among the visible ones, at which a model starts; with NEURONCORE_GROUP_SIZES set, the
-    index of the group (SPEC P3)."""
+    """Return the context of the NeuronCore, counted among the visible ones, at which a model starts; with
+    NEURONCORE_GROUP_SIZES set, the index is that of the group (SPEC P3)."""
     return Context("neuron", start_nc)
 
 
 def num_gpus() -> int:
-    """None."""
+    """Return 0: this package runs on the CPU."""
     return 0
 
 
 def current_context() -> Context:
-    """The innermost ``with`` of this thread, else ``Context.default_ctx``."""
+    """Return the context of the innermost ``with`` in this thread, else ``Context.default_ctx``."""
     return _current.context or Context.default_ctx
 
 

@@ -18,12 +18,12 @@ import numpy as np
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
 from neuron_adapters.mxnet._backend import Plan, backend
-from neuron_adapters.mxnet._shared_weights import content, key_of
 from neuron_adapters.mxnet._subgraphs import CAST, pipeline_cores
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import writes
+from neuron_adapters.mxnet.ndarray._shared_weights import content, key_of
 from neuron_rt import Model, RequestPool
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ class Executor:
         self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
         self._to = [address(output._array) for output in self.outputs]
         self._wire()
-        self._alive = (self._arrays, self.outputs, self._staged)
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))
         # A method of self would be a cycle, which frees its NCs later.
         self._model.prepare_with(self._executable.prepare)
@@ -142,7 +141,7 @@ class Executor:
             self._backend.run(self._executable, pool, self._from, self._to, self._alive)
 
     def _checked(self, name: str, value: Any) -> tuple[NDArray, np.ndarray[Any, Any]]:
-        """The argument of that name, and the array to copy to it. Raises TypeError and MXNetValueError."""
+        """Return the argument of that name, and the array to copy to it. Raises TypeError and MXNetValueError."""
         target = self.arg_dict.get(name)
         if target is None:
             raise TypeError(f"Unknown argument {name}")
@@ -152,13 +151,13 @@ class Executor:
         return target, array
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - MXNet's signature
-        """Refused: inference only."""
+        """Refuse: inference only."""
         raise MXNetError("backward(): this package infers only, so there are no gradients. Train with MXNet itself.")
 
     # -- weights ------------------------------------------------------------------------------------------------
 
     def _lowered(self, graph: Graph, inferred: Inferred | None = None) -> Plan:
-        """The plan for arrays of these shapes and dtypes. It holds nothing of their content."""
+        """Return the plan for arrays of these shapes and dtypes. It holds nothing of their content."""
         arrays = {name: array._array for name, array in self._arrays.items()}
 
         def lower() -> Plan:
@@ -198,7 +197,6 @@ class Executor:
                 self._held = [name for name in self._held if name not in often]
                 self._plan = self._lowered(self._symbol._analysis())
                 self._wire()
-                self._alive = (self._arrays, self.outputs, self._staged)
             seen, versions = self._load()
             if self._pool is not None:
                 self._pool = self._executable.everywhere()
@@ -216,6 +214,7 @@ class Executor:
             self._from.append(address(array))
             if self._from[index] % ALIGNMENT and array.size:
                 self._staged[index] = (aligned(array.shape, array.dtype), array)
+        self._alive = (self._arrays, self.outputs, self._staged)
 
     # -- the rest of MXNet's surface ----------------------------------------------------------------------------
 
@@ -247,7 +246,7 @@ class Executor:
                     raise MXNetValueError(f'Find name "{name}" that is not in the {what}')
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
-        """An executor for other input shapes, on the same NeuronCores, that shares all arrays whose shape stays.
+        """Create an executor for other input shapes, on the same NeuronCores, that shares all arrays whose shape stays.
 
         Raises MXNetError where the shape of an argument that was not named changes, unless ``partial_shaping``, and for
         a larger shape, unless ``allow_up_sizing``.
@@ -273,11 +272,11 @@ class Executor:
         return Executor(self._symbol, self._context, args, self.aux_arrays, bf16=self._bf16, beside=self._model)
 
     def debug_str(self) -> str:
-        """The graph in words."""
+        """Describe the graph, for people."""
         return str(self._symbol.debug_str())
 
     def set_monitor_callback(self, callback: Any, monitor_all: bool = False) -> None:  # noqa: ARG002
-        """Refused: the engine shows no values between operators."""
+        """Refuse: the engine shows no values between operators."""
         raise MXNetError("set_monitor_callback(): only outputs can be looked at. get_internals() makes others outputs.")
 
 
@@ -286,5 +285,5 @@ def _name(symbol: Symbol) -> str:
 
 
 def _file(symbol: Symbol) -> str:
-    """The file that the symbol was loaded from."""
+    """Return the file that the symbol was loaded from."""
     return str(getattr(symbol, "_source", ""))

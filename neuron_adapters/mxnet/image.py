@@ -21,9 +21,10 @@ Box = tuple[int, int, int, int]
 
 
 def imread(filename: str | os.PathLike[str], flag: int = 1, to_rgb: bool = True) -> NDArray:
-    """A file as uint8 of height, width and channels. ``flag`` 0: one channel, grey. ``to_rgb`` False: blue first.
+    """Read an image file as uint8 of height, width and channels. ``flag`` 0: one channel, grey. ``to_rgb`` False: blue
+    first.
 
-    Raises MXNetError for what is no picture, and ImportError where Pillow is missing.
+    Raises MXNetError for a file that is not an image, and ImportError where Pillow is missing.
     """
     with open(filename, "rb") as file:
         return imdecode(file.read(), flag, to_rgb, source=os.fspath(filename))
@@ -32,24 +33,24 @@ def imread(filename: str | os.PathLike[str], flag: int = 1, to_rgb: bool = True)
 def imdecode(
     buf: bytes | bytearray | memoryview | NDArray | Array, flag: int = 1, to_rgb: bool = True, source: str = "buffer"
 ) -> NDArray:
-    """The same from the bytes of a file."""
+    """Decode the bytes of an image file, as ``imread`` does."""
     pillow = _pillow()
     data = np.asarray(buf).tobytes() if isinstance(buf, (NDArray, np.ndarray)) else bytes(buf)
     try:
         with pillow.open(io.BytesIO(data)) as picture:
             pixels = np.array(picture.convert("RGB" if flag else "L"))
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise MXNetError(f"{source} is no picture that can be read: {error}") from error
+        raise MXNetError(f"{source} cannot be read as an image: {error}") from error
     if not flag:
         return NDArray(pixels[:, :, None])
     return NDArray(pixels if to_rgb else np.ascontiguousarray(pixels[:, :, ::-1]))
 
 
 def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
-    """``src``, of height, width and channels, in another size. ``interp``: 0 the nearest, 1 linear, 2 cubic, 3 the mean
-    of the area, 4 Lanczos, 9 the mean where it shrinks and cubic where it grows."""
+    """Resize ``src``, of height, width and channels. ``interp``: 0 nearest, 1 linear, 2 cubic, 3 mean of the area, 4
+    Lanczos, 9 the mean where it shrinks and cubic where it grows."""
     if w < 1 or h < 1:
-        raise MXNetValueError(f"a picture has at least one point, got {w} x {h}.")
+        raise MXNetValueError(f"an image has at least one pixel, got {w} x {h}.")
     if interp == 9:
         grows, shrinks = h > src.shape[0] and w > src.shape[1], h < src.shape[0] and w < src.shape[1]
         interp = 2 if grows else 3 if shrinks else 1
@@ -65,7 +66,7 @@ def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
 
 
 def resize_short(src: NDArray, size: int, interp: int = 2) -> NDArray:
-    """Resized so that the shorter edge is ``size``."""
+    """Resize so that the shorter edge is ``size``."""
     height, width = src.shape[:2]
     if height > width:
         return imresize(src, size, size * height // width, interp)
@@ -73,17 +74,17 @@ def resize_short(src: NDArray, size: int, interp: int = 2) -> NDArray:
 
 
 def fixed_crop(src: NDArray, x0: int, y0: int, w: int, h: int, size: Size | None = None, interp: int = 2) -> NDArray:
-    """The part of ``w`` x ``h`` at ``x0``, ``y0``, resized to ``size`` (width, height)."""
+    """Crop ``w`` x ``h`` at ``x0``, ``y0`` and resize to ``size`` (width, height)."""
     height, width = src.shape[:2]
     if min(x0, y0) < 0 or min(w, h) < 1 or x0 + w > width or y0 + h > height:
-        raise MXNetValueError(f"{w} x {h} at {x0}, {y0} is not inside a picture of {width} x {height}.")
+        raise MXNetValueError(f"{w} x {h} at {x0}, {y0} is not inside an image of {width} x {height}.")
     part = src[y0 : y0 + h, x0 : x0 + w].copy()
     return part if size is None or (w, h) == tuple(size) else imresize(part, *size, interp)
 
 
 def center_crop(src: NDArray, size: Size, interp: int = 2) -> tuple[NDArray, Box]:
-    """The middle of ``size`` (width, height), smaller and resized where the picture is, and where that was: x, y, width
-    and height."""
+    """Crop the middle of ``size`` (width, height), or what fits, resized to it; also return the box of the crop: x, y,
+    width and height."""
     height, width = src.shape[:2]
     w, h = map(float, size)
     if height < h:
@@ -95,7 +96,7 @@ def center_crop(src: NDArray, size: Size, interp: int = 2) -> tuple[NDArray, Box
 
 
 def color_normalize(src: NDArray, mean: Any, std: Any = None) -> NDArray:
-    """Less ``mean``, divided by ``std``; NDArrays or numbers."""
+    """Subtract ``mean`` and divide by ``std``; NDArrays or numbers."""
     if mean is not None:
         src = src - mean
     return src if std is None else src / std
@@ -125,7 +126,7 @@ _KERNELS: dict[int, tuple[int, Callable[[float], float]]] = {
 
 
 def _weights(before: int, after: int, interp: int) -> Any:
-    """A row for each point of the result: the weight of each point of the source in it."""
+    """Return a row for each pixel of the result: the weight of each pixel of the source in it."""
     weights = np.zeros((after, before), np.float32)
     scale = before / after
     if interp == 3 and scale > 1:

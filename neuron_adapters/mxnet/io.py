@@ -42,7 +42,7 @@ class DataDesc(_Named):
 
     @staticmethod
     def get_batch_axis(layout: str | None) -> int:
-        """Which axis is the batch: 0 where no layout says, -1 where it says there is none."""
+        """Return the batch axis of ``layout``: 0 where ``layout`` is None, -1 where it has no N."""
         return 0 if layout is None else layout.find("N")
 
 
@@ -85,7 +85,7 @@ class DataIter:
         return self.next()
 
     def next(self) -> DataBatch:
-        """The next batch. Raises StopIteration after the last."""
+        """Return the next batch. Raises StopIteration after the last."""
         raise NotImplementedError
 
     def reset(self) -> None:
@@ -119,7 +119,7 @@ class NDArrayIter(DataIter):
         self.num_data = len(self.data[0][1])
         lengths = {name: len(array) for name, array in self.data + self.label}
         if set(lengths.values()) != {self.num_data}:
-            raise MXNetValueError(f"all arrays must have as many rows, got {lengths}.")
+            raise MXNetValueError(f"all arrays must have the same number of rows, got {lengths}.")
         if last_batch_handle not in self._HANDLES:
             raise MXNetValueError(f"last_batch_handle must be one of {self._HANDLES}, got {last_batch_handle!r}.")
         if batch_size < 1 or not self.num_data:
@@ -141,7 +141,7 @@ class NDArrayIter(DataIter):
         return self._described(self.label)
 
     def hard_reset(self) -> None:
-        """To the beginning, without what was left over."""
+        """Start again, without the rows left over."""
         self._left = self._order[:0]
         self._begin()
 
@@ -153,7 +153,7 @@ class NDArrayIter(DataIter):
         self._begin()
 
     def iter_next(self) -> bool:
-        """Advance to the next batch; whether there is one."""
+        """Advance to the next batch; return whether there is one."""
         following = self.cursor + self.batch_size
         needed = 1 if self.last_batch_handle == "pad" else self.batch_size
         if following + needed > len(self._rows):
@@ -162,24 +162,24 @@ class NDArrayIter(DataIter):
         return True
 
     def next(self) -> DataBatch:
-        """The next batch. Raises StopIteration after the last."""
+        """Return the next batch. Raises StopIteration after the last."""
         if not self.iter_next():
             raise StopIteration
         return DataBatch(self.getdata(), self.getlabel(), self.getpad())
 
     def getdata(self) -> list[NDArray]:
-        """The arrays of this batch."""
+        """Return the arrays of this batch."""
         return self._batch(self.data)
 
     def getlabel(self) -> list[NDArray]:
-        """Its labels."""
+        """Return the labels of this batch."""
         return self._batch(self.label)
 
     def getindex(self) -> None:
-        """Not kept."""
+        """Return None: indices are not kept."""
 
     def getpad(self) -> int:
-        """How many rows fill it up."""
+        """Return how many rows pad this batch."""
         return max(0, int(self.cursor) + self.batch_size - len(self._rows))
 
     def _begin(self) -> None:

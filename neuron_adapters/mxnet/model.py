@@ -25,14 +25,22 @@ def save_checkpoint(
     """Write the graph, where there is one, and the parameters of that epoch."""
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json", remove_amp_cast)
+    save_arrays(f"{prefix}-{epoch:04d}.params", arg_params, aux_params)
+
+
+def save_arrays(path: str, arg_params: Mapping[str, NDArray], aux_params: Mapping[str, NDArray]) -> None:
+    """Write the parameters as checkpoints have them: ``arg:NAME`` and ``aux:NAME``."""
     named = {f"arg:{name}": value for name, value in arg_params.items()}
-    named.update({f"aux:{name}": value for name, value in aux_params.items()})
-    ndarray.save(f"{prefix}-{epoch:04d}.params", named)
+    ndarray.save(path, {**named, **{f"aux:{name}": value for name, value in aux_params.items()}})
 
 
 def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
-    """Arguments and auxiliary states, by name. Raises FormatError where the arrays have no such names."""
-    path = f"{prefix}-{epoch:04d}.params"
+    """Load arguments and auxiliary states, by name. Raises FormatError where the arrays have other names."""
+    return load_arrays(f"{prefix}-{epoch:04d}.params")
+
+
+def load_arrays(path: str) -> tuple[Params, Params]:
+    """Load the parameters that ``save_arrays`` wrote."""
     loaded = ndarray.load(path)
     args: Params = {}
     aux: Params = {}
@@ -41,11 +49,11 @@ def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
     ):
         kind, _, name = key.partition(":")
         if kind not in ("arg", "aux") or not name:
-            raise FormatError(f"{path} is no checkpoint: its arrays are called arg:NAME and aux:NAME, got {key!r}.")
+            raise FormatError(f"{path} is not a checkpoint: its arrays are called arg:NAME and aux:NAME, got {key!r}.")
         (args if kind == "arg" else aux)[name] = value
     return args, aux
 
 
 def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, Params, Params]:
-    """The graph, its arguments and its auxiliary states."""
+    """Load a graph, its arguments and its auxiliary states."""
     return (symbol.load(f"{prefix}-symbol.json"), *load_params(prefix, epoch))

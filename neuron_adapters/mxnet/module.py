@@ -38,7 +38,7 @@ _FIXED = {
 
 
 def uniform(name: str, array: NDArray) -> None:
-    """MXNet's default initializer: uniform from -0.01 to 0.01; 0 or 1 for biases and normalisations."""
+    """Initialize as MXNet does by default: uniform from -0.01 to 0.01; 0 or 1 for biases and normalisations."""
     for end, value in _FIXED.items():
         if name.endswith(end):
             array[:] = value
@@ -84,7 +84,7 @@ class Module(BaseModule):
             for name in names:
                 if name not in arguments:
                     raise MXNetValueError(
-                        f"Module({what}_names=...) has {name!r}, which is no argument of the graph. "
+                        f"Module({what}_names=...) has {name!r}, which is not an argument of the graph. "
                         f"These are: {', '.join(arguments)}."
                     )
         others = {*self.data_names, *self.label_names, *states}
@@ -101,7 +101,7 @@ class Module(BaseModule):
 
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
-        """The Module of a checkpoint; ``kwargs`` are the constructor's. It is ready once ``bind`` was called."""
+        """Create the Module of a checkpoint; ``kwargs`` are the constructor's. It is ready once ``bind`` was called."""
         if load_optimizer_states:
             refuse("Module.load(load_optimizer_states=True)")
         symbol, args, aux = model.load_checkpoint(prefix, epoch)
@@ -272,7 +272,7 @@ class Module(BaseModule):
         self.init_params(None, arg_params or {}, aux_params or {}, allow_missing, force_init, allow_extra)
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-        """Copies of the arguments and the auxiliary states, by name."""
+        """Copy the arguments and the auxiliary states, by name."""
         if not self.params_initialized:
             raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
         copied = copies(self._params)
@@ -280,18 +280,11 @@ class Module(BaseModule):
 
     def save_params(self, fname: str) -> None:
         """Write the parameters."""
-        args, aux = self.get_params()
-        named = {f"arg:{name}": array for name, array in args.items()}
-        ndarray.save(fname, {**named, **{f"aux:{name}": array for name, array in aux.items()}})
+        model.save_arrays(fname, *self.get_params())
 
     def load_params(self, fname: str) -> None:
         """Set the parameters to those of a file."""
-        loaded = ndarray.load(fname)
-        params: dict[str, dict[str, NDArray]] = {"arg": {}, "aux": {}}
-        for key, array in loaded.items() if isinstance(loaded, dict) else ():
-            kind, _, name = key.partition(":")
-            params.setdefault(kind, {})[name] = array
-        self.set_params(params["arg"], params["aux"])
+        self.set_params(*model.load_arrays(fname))
 
     def save_checkpoint(
         self, prefix: str, epoch: int, save_optimizer_states: bool = False, remove_amp_cast: bool = True
@@ -302,7 +295,7 @@ class Module(BaseModule):
         model.save_checkpoint(prefix, epoch, self.symbol, *self.get_params(), remove_amp_cast)
 
     def _chosen(self, args: Params, aux: Params, *, allow_missing: bool) -> dict[str, NDArray]:
-        """Copies of those given that the graph has."""
+        """Copy those parameters that the graph has."""
         missing = [name for name in self._param_names if name not in args]
         missing += [name for name in self._aux_names if name not in aux]
         if missing and not allow_missing:
@@ -347,18 +340,18 @@ class Module(BaseModule):
         return [ndarray.concatenate(list(parts)) for parts in zip(*self._ran)]
 
     def _reshape_for(self, batch: Any, data: Sequence[Any], labels: Sequence[Any]) -> None:
-        def described(said: Any, before: Sequence[DataDesc], arrays: Sequence[Any]) -> Shapes:
-            if said:
-                return list(said)
+        def described(provided: Any, before: Sequence[DataDesc], arrays: Sequence[Any]) -> Shapes:
+            if provided:
+                return list(provided)
             if len(arrays) != len(before):
                 raise MXNetValueError(f"the batch has {len(arrays)} arrays for {[desc.name for desc in before]}.")
             return [DataDesc(desc.name, array.shape, desc.dtype, desc.layout) for desc, array in zip(before, arrays)]
 
-        said = getattr(batch, "provide_data", None), getattr(batch, "provide_label", None)
-        shapes = described(said[0], self._data_shapes, data)
-        self.reshape(
-            shapes, described(said[1], self._label_shapes or [], labels) if labels and self._label_shapes else None
-        )
+        shapes = described(getattr(batch, "provide_data", None), self._data_shapes, data)
+        label_shapes = None
+        if labels and self._label_shapes:
+            label_shapes = described(getattr(batch, "provide_label", None), self._label_shapes, labels)
+        self.reshape(shapes, label_shapes)
 
     def _divide(self, data: list[DataDesc], labels: list[DataDesc] | None) -> None:
         """Set the shapes of the inputs, and the part of each context."""
@@ -374,7 +367,7 @@ class Module(BaseModule):
         self._parts, self._data_shapes, self._label_shapes = parts, data, labels
 
     def _executors(self, caches: Sequence[ExecutorCache]) -> list[Executor]:
-        """The executor of each context for what it is fed now."""
+        """Return the executor of each context for what it is fed now."""
         return [cache.executor(signature, self._params) for cache, signature in zip(caches, self._signatures)]
 
     def _require_bound(self) -> None:
@@ -392,7 +385,7 @@ def _raw(array: Any) -> np.ndarray[Any, Any]:
 
 
 def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
-    """The rows of a batch that each context gets. Raises ValueError where one would get none."""
+    """Divide the rows of a batch among the contexts. Raises ValueError where a context would get none."""
     if len(work) == 1:
         return [slice(None)]
     sizes = {desc.shape[axis] for desc in data if 0 <= (axis := DataDesc.get_batch_axis(desc.layout)) < len(desc.shape)}
@@ -407,6 +400,6 @@ def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
 
 
 def _shape_of(shape: tuple[int, ...], part: tuple[slice, ...]) -> tuple[int, ...]:
-    """The shape of that part of an array."""
+    """Return the shape of that part of an array."""
     sizes = [len(range(*rows.indices(size))) for rows, size in zip(part, shape)]
     return (*sizes, *shape[len(sizes) :])

@@ -52,5 +52,5 @@ _current = _Current()
 
 
 def current() -> NameManager:
-    """This thread's."""
+    """Return this thread's NameManager."""
     return _current.manager

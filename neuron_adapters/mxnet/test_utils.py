@@ -17,7 +17,7 @@ def download(
     overwrite: bool = False,
     retries: int = 5,  # noqa: ARG001
 ) -> str:
-    """The path of the file of ``url``, where it is there already. Raises MXNetError otherwise: nothing is fetched."""
+    """Return the path of the file of ``url`` where it exists. Raises MXNetError otherwise: nothing is downloaded."""
     path = fname or os.path.basename(unquote(urlsplit(url).path))
     path = os.path.join(dirname, path) if dirname else path
     if os.path.exists(path) and not overwrite:

@@ -158,7 +158,7 @@ def test_printing() -> None:
 
 
 def test_what_is_not_there_is_said() -> None:
-    with pytest.raises(AttributeError, match=r"mx\.sym\.Convolution is"):
+    with pytest.raises(AttributeError, match=r"bind mx\.sym\.Convolution"):
         mx.nd.Convolution
     with pytest.raises(AttributeError, match="relu"):
         mx.nd.nope
@@ -274,9 +274,9 @@ def test_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.asnumpy(), colours)
     np.testing.assert_array_equal(mx.image.imread(tmp_path / "p.png", to_rgb=False).asnumpy(), colours[..., ::-1])
     assert mx.image.imdecode((tmp_path / "p.png").read_bytes(), flag=0).shape == (5, 7, 1)
-    with pytest.raises(MXNetError, match="no picture"):
+    with pytest.raises(MXNetError, match="cannot be read as an image"):
         mx.image.imdecode(b"nonsense")
-    with pytest.raises(MXNetError, match="no picture"):
+    with pytest.raises(MXNetError, match="cannot be read as an image"):
         mx.image.imdecode((tmp_path / "p.png").read_bytes()[:60])
 
 
@@ -310,7 +310,7 @@ def test_pictures_are_resized_and_cropped() -> None:
 def test_importing_brings_nothing_heavy_along() -> None:
     script = (
         "import sys; import neuron_adapters.mx as mx; mx.nd.zeros(2) + 1\n"
-        "heavy = {'onnx', 'openvino', 'torch', 'tensorflow', 'PIL', 'neuron_adapters.mxnet.operators'}\n"
+        "heavy = {'onnx', 'openvino', 'torch', 'tensorflow', 'PIL', 'neuron_adapters.mxnet.operators.dense'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "sys.modules['PIL'] = None\n"
         "try: mx.image.imdecode(b'')\n"

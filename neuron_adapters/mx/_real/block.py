@@ -59,7 +59,7 @@ class PlacedOp:
         self._seen = _Changes.count
 
     def _run(self, context: Any, arrays: Sequence[Any]) -> Any:
-        """In the slot."""
+        """Call the graph, in the slot."""
         if not self._held:
             self._held = {index: copy_to(arrays[index], context) for index in self._params}
         outputs = self._op(*(
@@ -73,7 +73,7 @@ class PlacedOp:
 
 
 def wrap_build_cache(build: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``HybridBlock._build_cache``, where a block makes its graph ready at its first call."""
+    """Wrap ``HybridBlock._build_cache``, where a block makes its graph ready at its first call."""
 
     @functools.wraps(build)
     def hooked(self: Any, *args: Any) -> None:
@@ -100,8 +100,8 @@ def wrap_build_cache(build: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_export(export: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``HybridBlock.export``: a compiled block is written with all its arrays, whether it ran or not. MXNet
-    writes those that its last graph took, which are none before the first call, and never the compiled part's own."""
+    """Wrap ``HybridBlock.export``: write a compiled block with all its arrays, whether it ran or not. MXNet writes
+    those that its last graph took, which are none before the first call, and never the compiled part's own."""
 
     @functools.wraps(export)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -119,7 +119,7 @@ def wrap_export(export: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``HybridBlock.forward``: refuses what nothing can place, one operator after the other."""
+    """Wrap ``HybridBlock.forward``: refuse to run operators one by one, which nothing can place."""
 
     @functools.wraps(forward)
     def hooked(self: Any, x: Any, *args: Any) -> Any:
@@ -136,7 +136,7 @@ def wrap_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_imports(imports: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``SymbolBlock.imports``: what is imported is placed (SPEC P3)."""
+    """Wrap ``SymbolBlock.imports``, so that what is imported is placed (SPEC P3)."""
 
     @functools.wraps(imports)
     def hooked(
@@ -156,7 +156,7 @@ def wrap_imports(imports: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_write(change: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of what gives parameters their values."""
+    """Wrap what gives parameters their values."""
 
     @functools.wraps(change)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,8 +169,8 @@ def wrap_write(change: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def context_of(params: Any) -> Any:
-    """The context of parameters that are on NeuronCores; None where they are not. Raises MXNetError where they are on
-    more than one."""
+    """Return the context of parameters that are on NeuronCores; None where they are not. Raises MXNetError where they
+    are on more than one."""
     contexts: list[Any] = []
     for parameter in params:
         for context in parameter._ctx_list or ():
@@ -187,7 +187,7 @@ def context_of(params: Any) -> Any:
 
 
 def _model_of(block: Any, symbol: Any) -> tuple[Model | None, Any]:
-    """The block's model, placed, and its context; None where it is not for NeuronCores."""
+    """Return the block's model, placed, and its context; None where it is not for NeuronCores."""
     is_compiled = isinstance(symbol, CompiledSymbol)
     context = context_of(block.collect_params().values()) or (mx.cpu() if is_compiled else None)
     if context is None:

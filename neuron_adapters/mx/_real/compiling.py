@@ -17,7 +17,7 @@ __all__ = ["compile_real"]
 
 
 def compile_real(obj: Any, args: Any, aux: Any, inputs: Any, **compile_args: Any) -> Any:
-    """A Symbol compiled, with its arguments and auxiliary states; a HybridBlock as a SymbolBlock."""
+    """Compile a Symbol, with its arguments and auxiliary states, or a HybridBlock, which becomes a SymbolBlock."""
     if isinstance(obj, mx.symbol.Symbol):
         return _symbol(obj, args or {}, aux or {}, inputs, compile_args)
     return _block(obj, inputs, compile_args)

@@ -44,11 +44,11 @@ class NeuronContext(mx.Context):  # type: ignore[misc] # mxnet has no types
 
 
 def neuron(start_nc: int = 0) -> NeuronContext:
-    """The NeuronCore, counted among the visible ones, at which a model starts; with NEURONCORE_GROUP_SIZES set, the
-    index of the group (SPEC P3)."""
+    """Return the context of the NeuronCore, counted among the visible ones, at which a model starts; with
+    NEURONCORE_GROUP_SIZES set, the index is that of the group (SPEC P3)."""
     return NeuronContext(start_nc)
 
 
 def place_of(context: Any) -> Context:
-    """The same in this package's own terms."""
+    """Convert to this package's own Context."""
     return Context("neuron", context.start_nc) if isinstance(context, NeuronContext) else Context("cpu")

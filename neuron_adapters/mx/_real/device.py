@@ -65,7 +65,7 @@ class Device:
 
     @classmethod
     def of(cls, slot: Slot) -> Device:
-        """The device of the slot's CPUs; of its NCs where nothing is pinned."""
+        """Return the device of the slot's CPUs; of its NCs where nothing is pinned."""
         key: Hashable = slot.cpus or slot.ncs
         with _guard:
             if key not in _devices:
@@ -86,7 +86,7 @@ class Device:
 
 
 def place(name: str, cores: int, context: Context, file: str = "") -> Model:
-    """A model on the NCs that ``context`` names (SPEC P3). Raises NotEnoughCoresError."""
+    """Place a model on the NCs that ``context`` names (SPEC P3). Raises NotEnoughCoresError."""
     model = Model(name, cores, FRAMEWORK, kind=KIND, file=file)
     move(model, context)
     return model
@@ -111,7 +111,7 @@ def copy(source: Any, target: Any) -> None:
 
 
 def copy_to(source: Any, context: Any) -> Any:
-    """The same as a new array there, of the same class. Raises MXNetError for a sparse one."""
+    """Copy to a new array in ``context``, of the same class. Raises MXNetError for a sparse one."""
     if source.stype != "default":
         raise mx.MXNetError(f"A sparse array ({source.stype}) on NeuronCores: make it dense, tostype('default').")
     target = type(source)(_new_alloc_handle(source.shape, context, False, source.dtype))  # noqa: FBT003

@@ -15,7 +15,7 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mx._real.context import NeuronContext, place_of
 from neuron_adapters.mx._real.device import Device, copy, copy_to, place
 from neuron_adapters.mx._real.symbol import CompiledSymbol, graph_of, verify
-from neuron_adapters.mxnet._bind import unsaid
+from neuron_adapters.mxnet._bind import gradient_of, unsaid
 from neuron_adapters.mxnet._subgraphs import pipeline_cores
 from neuron_rt import Model
 
@@ -88,7 +88,7 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
             target[:] = value
 
     def _run(self) -> None:
-        """In the slot."""
+        """Compute and copy the outputs, in the slot."""
         for source, own in self._fed.values():
             copy(source, own)
         for index, output in enumerate(self._inner.forward()):
@@ -98,11 +98,12 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
                 copy(output, self.outputs[index])
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - mxnet's signature
-        """Refused."""
+        """Refuse: inference only."""
         raise mx.MXNetError(f"backward(): {_INFERENCE_ONLY}")
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> NeuronExecutor:
-        """An executor for other input shapes on the same NeuronCores, which shares the arrays whose shapes stay."""
+        """Create an executor for other input shapes on the same NeuronCores, which shares the arrays whose shapes
+        stay."""
         slot = self._model.slot or self._model.pick()
         shapes = {name: shape for name, shape in kwargs.items() if name in self._inner.arg_dict}
         reshape = functools.partial(self._inner.reshape, partial_shaping, allow_up_sizing, **shapes)
@@ -115,7 +116,7 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
         return NeuronExecutor(self._symbol, self._ctx, inner, self._model, kept)
 
     def debug_str(self) -> str:
-        """What mxnet says of the graph that it computes."""
+        """Describe the graph that mxnet computes."""
         return str(self._inner.debug_str())
 
     def set_monitor_callback(self, callback: Callable[..., Any], monitor_all: bool = False) -> None:
@@ -123,12 +124,12 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
         self._inner.set_monitor_callback(callback, monitor_all)
 
     def get_optimized_symbol(self) -> Any:
-        """The graph that mxnet computes."""
+        """Return the graph that mxnet computes."""
         return self._inner.get_optimized_symbol()
 
 
 def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``Symbol.bind``."""
+    """Wrap ``Symbol.bind``."""
 
     @functools.wraps(bind)
     def hooked(
@@ -174,7 +175,7 @@ def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``Symbol.simple_bind``."""
+    """Wrap ``Symbol.simple_bind``."""
 
     @functools.wraps(simple_bind)
     def hooked(
@@ -216,7 +217,7 @@ def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_eval(evaluate: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``Symbol.eval``, which asks for gradients that NeuronCores do not have."""
+    """Wrap ``Symbol.eval``, which asks for gradients that NeuronCores do not have."""
 
     @functools.wraps(evaluate)
     def hooked(self: Any, ctx: Any = None, **kwargs: Any) -> Any:
@@ -237,14 +238,13 @@ def refuse_training(what: str) -> None:
 def refuse_gradients(ctx: Any, grad_req: Any, args_grad: Any = None) -> None:
     """Raise MXNetError where gradients are asked for on NeuronCores. A compiled graph on a CPU may leave MXNet's
     default, which few change; ``backward`` says it."""
-    reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
-    wrong = next((req for req in reqs or () if req != "null"), None)
+    wrong = gradient_of(grad_req)
     if args_grad or (wrong is not None and isinstance(ctx, NeuronContext)):
         raise mx.MXNetError(f"grad_req={wrong!r} on {ctx!r}: {_INFERENCE_ONLY} Pass grad_req='null'.")
 
 
 def name_of(symbol: Any) -> tuple[str, str]:
-    """The name that a graph is shown by, and its file."""
+    """Return the name that a graph is shown by, and its file."""
     file = symbol._own._source if isinstance(symbol, CompiledSymbol) else ""
     return os.path.basename(file) or symbol.name or "symbol", file
 
@@ -267,23 +267,23 @@ def _is_ours(symbol: Any, ctx: Any) -> bool:
 
 
 def _plain(symbol: Any) -> Any:
-    """The original graph."""
+    """Return the original graph."""
     return symbol.inlined() if isinstance(symbol, CompiledSymbol) else symbol
 
 
 def _joined(executor: Any) -> Any:
-    """The graph with operators joined as mxnet joins them on ``cpu(0)``, and nowhere else: so results are the same bits
-    (SPEC K2)."""
+    """Return the graph with operators joined as mxnet joins them on ``cpu(0)``, and nowhere else: so results are the
+    same bits (SPEC K2)."""
     return executor.get_optimized_symbol()
 
 
 def _on_cpu(array: Any) -> Any:
-    """The array, copied where it is another executor's."""
+    """Return the array, copied where it is another executor's."""
     return array if array.context == mx.cpu() else copy_to(array, mx.cpu())
 
 
 def _blank(output: Any) -> Any:
-    """An array for an output. Where its shape follows from values, as of boolean_mask, the run makes another."""
+    """Create an array for an output. Where its shape follows from values, as of boolean_mask, the run makes another."""
     try:
         shape = output.shape
     except mx.MXNetError:  # mxnet does not know it yet

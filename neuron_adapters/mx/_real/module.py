@@ -15,29 +15,29 @@ __all__ = ["wrap_bind", "wrap_forward"]
 
 
 def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``Module.bind``, so that the module is known to be where its executors are (SPEC P7)."""
+    """Wrap ``Module.bind``, so that the module is known to be where its executors are (SPEC P7)."""
 
     @functools.wraps(bind)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = bind(self, *args, **kwargs)
         models = [executor._model for executor in self._exec_group.execs if isinstance(executor, NeuronExecutor)]
         if models:
-            remember(self, models[0] if len(models) == 1 else _Several(models))
+            remember(self, models[0] if len(models) == 1 else _ModuleModel(models))
         return result
 
     return hooked
 
 
 def wrap_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``DataParallelExecutorGroup.forward``: executors on NeuronCores wait for their results, so each of
-    several has a thread (SPEC P5)."""
+    """Wrap ``DataParallelExecutorGroup.forward``: executors on NeuronCores wait for their results, so each of them runs
+    in a thread (SPEC P5)."""
 
     @functools.wraps(forward)
     def hooked(self: Any, data_batch: Any, is_train: Any = None) -> Any:
         execs = self.execs
         if len(execs) < 2 or not isinstance(execs[0], NeuronExecutor):
             return forward(self, data_batch, is_train)
-        self.execs = [_Together(execs)]
+        self.execs = [_ParallelExecutors(execs)]
         try:
             return forward(self, data_batch, is_train)
         finally:
@@ -46,7 +46,7 @@ def wrap_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-class _Together:
+class _ParallelExecutors:
     """Several executors as one that runs them at once."""
 
     def __init__(self, execs: Sequence[Any]) -> None:
@@ -58,7 +58,7 @@ class _Together:
                 running.result()
 
 
-class _Several(Model):
+class _ModuleModel(Model):
     """The models of a Module on several contexts, as one."""
 
     def __init__(self, models: Sequence[Model]) -> None:

@@ -12,13 +12,24 @@ import numpy as np
 
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.files.mxnet import literal
-from neuron_adapters.mxnet import _graph
 from neuron_adapters.mxnet._analysis import Graph
 from neuron_adapters.mxnet._subgraphs import OP
+from neuron_adapters.mxnet._symbol_json import dumps, loads
 from neuron_adapters.mxnet.ndarray import array
 from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["CompiledSymbol", "graph_of", "of_own", "own_of", "verify", "wrap_load", "wrap_load_json"]
+
+
+def _of_own(name: str) -> Callable[..., Any]:
+    """Return the method ``name`` of this package's Symbol, called on what was compiled."""
+    method = getattr(Symbol, name)
+
+    @functools.wraps(method)
+    def call(self: CompiledSymbol, *args: Any, **kwargs: Any) -> Any:
+        return method(self._own, *args, **kwargs)
+
+    return call
 
 
 class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no types
@@ -27,15 +38,15 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
     __slots__ = ("_own",)
 
     def __init__(self, own: Symbol) -> None:
-        super().__init__(_handle(_graph.dumps(own._analysis().original)))
+        super().__init__(_handle(dumps(own._analysis().original)))
         self._own = own
 
     def inlined(self) -> Any:
-        """The original graph as mxnet's own Symbol."""
+        """Return the original graph as mxnet's own Symbol."""
         return mx.symbol.Symbol.__deepcopy__(self, None)
 
     def binaries(self) -> dict[str, tuple[int, ...]]:
-        """The variables that only compiled nodes have, with the shapes that the file gives them."""
+        """Return the variables that only compiled nodes have, with the shapes that the file gives them."""
         taken = set(super().list_inputs())
         return {
             node.name: _shape(node.attrs.get("__shape__", "()"))
@@ -48,37 +59,10 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         """The name of its node; None for a group."""
         return self._own.name
 
-    def list_arguments(self) -> list[str]:
-        """The names of the arguments, binaries included."""
-        return self._own.list_arguments()
-
-    def list_auxiliary_states(self) -> list[str]:
-        """The names of the auxiliary states."""
-        return self._own.list_auxiliary_states()
-
-    def list_inputs(self) -> list[str]:
-        """The names of all variables, binaries included."""
-        return self._own.list_inputs()
-
-    def list_outputs(self) -> list[str]:
-        """The names of the outputs: of compiled nodes where they make them."""
-        return self._own.list_outputs()
-
-    def list_attr(self, recursive: bool = False) -> dict[str, str]:
-        """The attributes of its node."""
-        return self._own.list_attr(recursive)
-
-    def attr(self, key: str) -> str | None:
-        """An attribute of its node."""
-        return self._own.attr(key)
-
-    def attr_dict(self) -> dict[str, dict[str, str]]:
-        """The attributes of all nodes by name."""
-        return self._own.attr_dict()
-
-    def tojson(self, remove_amp_cast: bool = True) -> str:
-        """The text of a symbol file, compiled nodes and all."""
-        return self._own.tojson(remove_amp_cast)
+    list_arguments, list_auxiliary_states = _of_own("list_arguments"), _of_own("list_auxiliary_states")
+    list_inputs, list_outputs = _of_own("list_inputs"), _of_own("list_outputs")
+    list_attr, attr, attr_dict = _of_own("list_attr"), _of_own("attr"), _of_own("attr_dict")
+    tojson, debug_str = _of_own("tojson"), _of_own("debug_str")
 
     def save(self, fname: str, remove_amp_cast: bool = True) -> None:
         """Write a symbol file."""
@@ -86,16 +70,12 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
             raise TypeError("fname need to be string")
         self._own.save(fname, remove_amp_cast)
 
-    def debug_str(self) -> str:
-        """The graph in words."""
-        return self._own.debug_str()
-
     def get_internals(self) -> Any:
-        """All outputs of all nodes."""
+        """Return all outputs of all nodes."""
         return of_own(self._own.get_internals())
 
     def get_children(self) -> Any:
-        """What its nodes take; None for a variable."""
+        """Return the inputs of its nodes; None for a variable."""
         children = self._own.get_children()
         return None if children is None else of_own(children)
 
@@ -124,7 +104,7 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
         kwargs: dict[str, Any],
         binaries: dict[str, Any],
     ) -> Any:
-        """What mxnet infers of the original, in the order of the compiled graph."""
+        """Infer the original graph by mxnet; return the results in the order of the compiled graph."""
         if args and kwargs:
             raise ValueError("Can only specify known arguments either by positional or kwargs way.")
         hints = {**dict(zip(self.list_arguments(), args)), **kwargs}
@@ -152,8 +132,8 @@ class CompiledSymbol(mx.symbol.Symbol):  # type: ignore[misc] # mxnet has no typ
 
 
 def _restored(text: str) -> Any:
-    """A pickled CompiledSymbol, in a process with or without the hooks."""
-    return CompiledSymbol(Symbol(_graph.loads(text)))
+    """Restore a pickled CompiledSymbol, in a process with or without the hooks."""
+    return CompiledSymbol(Symbol(loads(text)))
 
 
 def _handle(text: str) -> Any:
@@ -167,13 +147,13 @@ def _unhooked_load(text: str) -> Any:
 
 
 def of_own(own: Symbol) -> Any:
-    """A graph of this package as mxnet's: a CompiledSymbol where it has compiled nodes."""
+    """Convert a graph of this package to mxnet's: to a CompiledSymbol where it has compiled nodes."""
     return CompiledSymbol(own) if own._analysis().compiled else _unhooked_load(own.tojson())
 
 
 def own_of(symbol: Any) -> Symbol:
-    """A graph of mxnet's as this package's."""
-    return symbol._own if isinstance(symbol, CompiledSymbol) else Symbol(_graph.loads(symbol.tojson()))
+    """Convert a graph of mxnet's to this package's."""
+    return symbol._own if isinstance(symbol, CompiledSymbol) else Symbol(loads(symbol.tojson()))
 
 
 def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
@@ -186,37 +166,36 @@ def verify(symbol: Any, arrays: Mapping[str, Any]) -> None:
 
 
 def graph_of(symbol: Any) -> Graph:
-    """The analysis of its graph."""
+    """Return the analysis of a graph."""
     return own_of(symbol)._analysis()
 
 
 def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``mx.sym.load``: compiled graphs load too."""
+    """Wrap ``mx.sym.load``, so that compiled graphs load too."""
 
-    @functools.wraps(load)
-    def hooked(fname: str) -> Any:
-        try:
-            return load(fname)
-        except mx.base.MXNetError as error:
-            if OP not in str(error):
-                raise
+    def read(fname: str) -> Any:
         with open(fname, "rb") as file:
-            return of_own(Symbol(_graph.loads(file.read()), fname))
+            return of_own(Symbol(loads(file.read()), fname))
 
-    return hooked
+    return _else(load, read)
 
 
 def wrap_load_json(load_json: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``mx.sym.load_json``: compiled graphs load too."""
+    """Wrap ``mx.sym.load_json``, so that compiled graphs load too."""
+    return _else(load_json, lambda json_str: of_own(Symbol(loads(json_str))))
 
-    @functools.wraps(load_json)
-    def hooked(json_str: str) -> Any:
+
+def _else(load: Callable[..., Any], load_compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Call ``load``, and ``load_compiled`` where mxnet does not know the operator of compiled nodes."""
+
+    @functools.wraps(load)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
         try:
-            return load_json(json_str)
+            return load(*args, **kwargs)
         except mx.base.MXNetError as error:
             if OP not in str(error):
                 raise
-        return of_own(Symbol(_graph.loads(json_str)))
+        return load_compiled(*args, **kwargs)
 
     return hooked
 

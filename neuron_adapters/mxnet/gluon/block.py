@@ -133,10 +133,10 @@ class SymbolBlock:
         return of_input if of_input in self._contexts else self._contexts[0]
 
     def hybridize(self, active: bool = True, **_kwargs: Any) -> None:
-        """Nothing to do: a block is a graph already."""
+        """Do nothing: a block is a graph already."""
 
     def infer_shape(self, *args: NDArray) -> None:
-        """Nothing to do: parameters have the shapes that they are loaded with."""
+        """Do nothing: parameters have the shapes that they are loaded with."""
 
     # -- parameters ---------------------------------------------------------------------------------------------
 
@@ -146,18 +146,18 @@ class SymbolBlock:
         return self._params
 
     def collect_params(self, select: str | None = None) -> ParameterDict:
-        """The parameters, or those whose names match ``select``, a regular expression."""
+        """Return the parameters, or those whose names match ``select``, a regular expression."""
         chosen = self._params.items()
         return ParameterDict(
             (name, parameter) for name, parameter in chosen if select is None or re.match(select, name)
         )
 
     def initialize(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: there is nothing to train."""
+        """Refuse: there is nothing to train."""
         self._params.initialize(*args, **kwargs)
 
     def reset_ctx(self, ctx: Contexts) -> None:
-        """Run there from now on."""
+        """Run on ``ctx`` from now on."""
         self._params.reset_ctx(ctx)
 
     def cast(self, dtype: Any) -> None:
@@ -202,7 +202,7 @@ class SymbolBlock:
         ndarray.save(f"{path}-{epoch:04d}.params", named)
 
     def taken_apart(self) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
-        """The graph, and copies of its arguments and auxiliary states."""
+        """Return the graph, and copies of its arguments and auxiliary states."""
         arrays = copies({name: parameter.data() for name, parameter in self._params.items()})
         auxiliary = set(self._graph.list_auxiliary_states())
         return (
@@ -212,7 +212,7 @@ class SymbolBlock:
         )
 
     def with_graph(self, graph: Symbol, arrays: dict[str, NDArray]) -> SymbolBlock:
-        """A block over another graph with these parameters, the same inputs and contexts."""
+        """Create a block over another graph with these parameters, the same inputs and contexts."""
         block = SymbolBlock(graph, [symbol.var(name) for name in self._inputs])
         contexts = self._params.list_ctx()
         for name, parameter in block._params.items():

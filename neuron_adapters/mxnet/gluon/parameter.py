@@ -43,8 +43,8 @@ class Parameter:
         return self._dtype if self._array is None else self._array.dtype
 
     def data(self, ctx: Context | None = None) -> NDArray:
-        """The array itself: writing to it changes the block. Raises MXNetError, a RuntimeError, where there is none
-        there."""
+        """Return the array itself: writing to it changes the block. Raises MXNetError, a RuntimeError, where it has no
+        array in ``ctx``."""
         if self._array is None:
             raise MXNetError(f"Parameter '{self.name}' has not been initialized: load_parameters() or set_data().")
         if ctx is not None and ctx not in self._contexts:
@@ -55,7 +55,7 @@ class Parameter:
         return self._array
 
     def list_data(self) -> list[NDArray]:
-        """The array, once for each context. It is the same one: contexts share the machine's memory."""
+        """List the array once for each context: contexts share the machine's memory."""
         return [self.data(context) for context in self.list_ctx()]
 
     def set_data(self, data: NDArray) -> None:
@@ -69,7 +69,7 @@ class Parameter:
             self._array[:] = data
 
     def list_ctx(self) -> list[Context]:
-        """Where it is used."""
+        """List the contexts in use."""
         return list(self._contexts)
 
     def reset_ctx(self, ctx: Contexts) -> None:
@@ -77,13 +77,13 @@ class Parameter:
         self.become(self.data(), ctx)
 
     def cast(self, dtype: Any) -> None:
-        """As another dtype."""
+        """Cast to another dtype."""
         self._dtype = np.dtype(dtype).type
         if self._array is not None:
             self.become(self._array.astype(dtype), self._contexts)
 
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: there is nothing to train."""
+        """Refuse: there is nothing to train."""
         _refuse()
 
     def become(self, array: NDArray, ctx: Contexts) -> None:
@@ -107,7 +107,7 @@ class ParameterDict(dict[str, Parameter]):
             parameter.reset_ctx(ctx)
 
     def list_ctx(self) -> list[Context]:
-        """Where they are used."""
+        """List the contexts in use."""
         return list(dict.fromkeys(context for parameter in self.values() for context in parameter.list_ctx()))
 
     def setattr(self, name: str, value: Any) -> None:
@@ -116,7 +116,7 @@ class ParameterDict(dict[str, Parameter]):
             setattr(parameter, name, value)
 
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refused: there is nothing to train."""
+        """Refuse: there is nothing to train."""
         _refuse()
 
     def save(self, filename: str | os.PathLike[str], strip_prefix: str = "") -> None:

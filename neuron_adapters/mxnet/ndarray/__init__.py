@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from neuron_adapters.mxnet._signatures import all_names, look_up
 from neuron_adapters.mxnet.ndarray import (
     _elementwise,  # noqa: F401 - its functions make themselves known, as do those of the next two
     _manipulation,  # noqa: F401
@@ -30,40 +31,24 @@ from neuron_adapters.mxnet.ndarray._create import (
 from neuron_adapters.mxnet.ndarray._files import load, load_frombuffer, save
 from neuron_adapters.mxnet.ndarray.random import normal as random_normal
 from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
+from neuron_adapters.mxnet.operators import find
 
 __all__ = [
-    "NDArray",
-    "arange",
-    "array",
-    "concatenate",
-    "empty",
-    "eye",
-    "from_numpy",
-    "full",
-    "linspace",
-    "load",
-    "load_frombuffer",
-    "ones",
-    "random",
-    "random_normal",
-    "random_uniform",
-    "save",
-    "waitall",
-    "zeros",
-]
+    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_numpy", "full", "linspace", "load",
+    "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "waitall", "zeros",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name in functions:
-        return functions[name]
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from neuron_adapters.mxnet.operators import find
-
+    function = look_up(functions, name)
+    if function is not None:
+        return function
     if find(name) is not None:
-        raise AttributeError(f"mx.nd.{name} is not there; mx.sym.{name} is: bind it, and give the executor the arrays.")
-    raise AttributeError(f"mx.nd.{name} is not there. These are: {', '.join(__dir__())}.")
+        raise AttributeError(f"mx.nd.{name} is not supported: bind mx.sym.{name}, and give the executor the arrays.")
+    raise AttributeError(f"mx.nd.{name} is not supported. These are: {', '.join(__dir__())}.")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *functions})
+    return sorted({*__all__, *all_names(functions)})

@@ -13,20 +13,21 @@ Array = np.ndarray[Any, Any]
 
 
 def matched(ours: Array, theirs: Array) -> Array:
-    """``theirs``, once it goes together with ``ours``. Raises MXNetValueError."""
+    """Return ``theirs``; raise MXNetValueError where it cannot be combined with ``ours``."""
     if ours.dtype != theirs.dtype:
         raise MXNetValueError(f"both arrays must have one dtype, got {ours.dtype} and {theirs.dtype}: use astype().")
     if ours.dtype == np.bool_:
-        raise MXNetValueError("there is no arithmetic of booleans: use astype().")
+        raise MXNetValueError("arithmetic on booleans is not supported: use astype().")
     try:
         np.broadcast_shapes(ours.shape, theirs.shape)
     except ValueError:
-        raise MXNetValueError(f"the shapes {ours.shape} and {theirs.shape} do not go together.") from None
+        raise MXNetValueError(f"the shapes {ours.shape} and {theirs.shape} cannot be broadcast together.") from None
     return theirs
 
 
 def number(value: Any, dtype: np.dtype[Any]) -> Array:
-    """``value`` as ``dtype``: cut to a whole number, and wrapped round, where that is what it takes."""
+    """Convert ``value`` to ``dtype``: truncate it to a whole number, and wrap it round, where the dtype asks for
+    that."""
     whole = int(value) if dtype.kind in "iu" else value
     return np.asarray(whole).astype(dtype)
 

@@ -8,23 +8,37 @@ also one of zeros and ones.
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._operators import Operators
+from neuron_adapters.mxnet._shapes import reshaped
+from neuron_adapters.mxnet._signatures import look_up
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
 from neuron_adapters.mxnet.ndarray._memory import Counter, writes
-from neuron_adapters.mxnet.ndarray._operators import Operators
-from neuron_adapters.mxnet.ndarray._shape import reshaped
 
 Array = np.ndarray[Any, Any]
 
-#: The operators that are methods as well, by name; the functions in the files beside this one add themselves.
+#: The operators that are methods as well, by the names that files know them by. The files beside this one add them.
 functions: dict[str, Callable[..., Any]] = {}
+
+
+def _in_place(kind: str) -> Callable[[NDArray, Any], NDArray]:
+    def apply(self: NDArray, other: Any) -> NDArray:
+        result = _arithmetic.BINARY[kind](self._array, self._operand(other))
+        if result.shape != self.shape:
+            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {result.shape} in place.")
+        self._array[...] = result
+        self._written()
+        return self
+
+    return apply
 
 
 class NDArray(Operators):
@@ -96,11 +110,11 @@ class NDArray(Operators):
         return NDArray(np.ascontiguousarray(self._array.T), self._context)
 
     def asnumpy(self) -> Array:
-        """A copy."""
+        """Copy to a NumPy array."""
         return self._array.copy()
 
     def asscalar(self) -> Any:
-        """The one number in it. Raises ValueError where there are more."""
+        """Return the only element. Raises ValueError where there are more."""
         if self.size != 1:
             raise MXNetValueError(f"asscalar() takes an array of one number, got the shape {self.shape}.")
         return self._array.reshape(-1)[0]
@@ -108,7 +122,7 @@ class NDArray(Operators):
     item = asscalar
 
     def astype(self, dtype: Any, copy: bool = True) -> NDArray:
-        """As another dtype; itself where that is the same and ``copy`` is False."""
+        """Cast to another dtype. Returns the array itself where the dtype is the same and ``copy`` is False."""
         wanted = dtype_of(dtype)
         if not copy and wanted == self._array.dtype:
             return self
@@ -116,11 +130,11 @@ class NDArray(Operators):
             return NDArray(self._array.astype(wanted), self._context)
 
     def copy(self) -> NDArray:
-        """A copy."""
+        """Copy."""
         return NDArray(self._array.copy(), self._context)
 
     def copyto(self, other: NDArray | Context) -> NDArray:
-        """Into ``other``, an array of the same shape, or a new one in that context."""
+        """Copy into ``other``, an array of the same shape, or to a new array in that context."""
         if isinstance(other, Context):
             return NDArray(self._array.copy(), other)
         if other is self:
@@ -132,52 +146,52 @@ class NDArray(Operators):
         return other
 
     def as_in_context(self, context: Context) -> NDArray:
-        """Itself where it is there already, else a copy."""
+        """Return the array itself where it is in ``context`` already, else a copy there."""
         return self if context == self._context else self.copyto(context)
 
     as_in_ctx = as_in_context
 
     def detach(self) -> NDArray:
-        """The same memory; there are no gradients to leave."""
+        """Return a view of the same memory; there is no gradient to detach from."""
         return self._view(self._array)
 
     def tostype(self, stype: str) -> NDArray:
-        """Itself: arrays are dense. Raises MXNetValueError for any other kind."""
+        """Return the array itself, which is dense. Raises MXNetValueError for any other storage type."""
         if stype != "default":
             raise MXNetValueError(f"only dense arrays (default) are supported, got {stype!r}.")
         return self
 
     def as_np_ndarray(self) -> NDArray:
-        """Itself."""
+        """Return the array itself."""
         return self
 
     as_nd_ndarray = as_np_ndarray
 
     def wait_to_read(self) -> None:
-        """Nothing to wait for: what is written is there."""
+        """Return at once: nothing is computed in the background."""
 
     wait_to_write = wait_to_read
 
     def reshape(self, *shape: Any, **keywords: Any) -> NDArray:
-        """A view in another shape, with MXNet's codes: 0, -1, -2, -3, -4 (see ``_shape.reshaped``)."""
+        """Return a view in another shape, given by MXNet's codes (see ``_shapes.reshaped``)."""
         reverse = keywords.pop("reverse", False)
         if keywords:
             shape = (keywords.pop("shape", ()),)
         if keywords:
             raise TypeError(f"reshape() takes shape and reverse, got {', '.join(keywords)}")
         asked = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return self._view(self._array.reshape(reshaped(self.shape, asked, reverse)))
+        return self._view(in_shape(self._array, asked, reverse))
 
     def reshape_like(self, other: NDArray) -> NDArray:
-        """A view in the shape of ``other``."""
+        """Return a view in the shape of ``other``."""
         return self.reshape(other.shape)
 
     def broadcast_to(self, shape: Sequence[int]) -> NDArray:
-        """A copy of that shape."""
+        """Broadcast to ``shape``."""
         return NDArray(np.array(np.broadcast_to(self._array, shape)), self._context)
 
     def slice_assign_scalar(self, value: float, begin: Sequence[int], end: Sequence[int]) -> NDArray:
-        """Write ``value`` to that part."""
+        """Write ``value`` to the slice from ``begin`` to ``end``."""
         self[tuple(map(slice, begin, end))] = value
         return self
 
@@ -226,7 +240,7 @@ class NDArray(Operators):
         return (1, 0)
 
     def to_dlpack_for_read(self) -> Any:
-        """A capsule of a copy."""
+        """Return a DLPack capsule of a copy."""
         return self.__dlpack__()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -243,40 +257,45 @@ class NDArray(Operators):
         return f"\n{self._array}\n<{type(self).__name__} {shape} @{self._context}>"
 
     def __getattr__(self, name: str) -> Any:
-        function = functions.get(name)
-        if function is None or name.startswith("__"):
+        function = None if name.startswith("__") else look_up(functions, name)
+        if function is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         return functools.partial(function, self)
 
-    def _binary(self, name: str, other: Any, swapped: bool = False) -> NDArray:
+    def _combined(self, kind: str, other: Any, swapped: bool = False) -> NDArray:
         ours, theirs = self._array, self._operand(other)
-        result = _arithmetic.BINARY[name](*((theirs, ours) if swapped else (ours, theirs)))
+        result = _arithmetic.BINARY[kind](*((theirs, ours) if swapped else (ours, theirs)))
         return NDArray(result, self._context)
 
-    def _absolute(self) -> NDArray:
-        return NDArray(np.abs(self._array), self._context)
+    __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
+    __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
+    __imod__, __ipow__ = _in_place("modulo"), _in_place("power")
 
-    def _in_place(self, name: str, other: Any) -> NDArray:
-        result = _arithmetic.BINARY[name](self._array, self._operand(other))
-        if result.shape != self.shape:
-            raise MXNetValueError(f"an array of shape {self.shape} cannot become one of {result.shape} in place.")
-        self._array[...] = result
-        self._written()
-        return self
+    def __abs__(self) -> NDArray:
+        return NDArray(np.abs(self._array), self._context)
 
     def _operand(self, other: Any) -> Array:
         if isinstance(other, NDArray):
             return _arithmetic.matched(self._array, other._array)
         if isinstance(other, (int, float, np.number, np.bool_)):
             return _arithmetic.number(other, self._array.dtype)
-        raise TypeError(f"an NDArray goes together with an NDArray or a number, got {type(other).__name__}")
+        raise TypeError(f"an NDArray can be combined with an NDArray or a number, got {type(other).__name__}")
 
     def __hash__(self) -> int:
         return id(self) >> 4
 
 
+def in_shape(array: Array, codes: Sequence[int], reverse: bool = False) -> Array:
+    """Return ``array`` in the shape that MXNet's codes make of its own. Raises MXNetValueError."""
+    shape = reshaped(array.shape, codes, reverse)
+    if math.prod(shape) != array.size:
+        raise MXNetValueError(f"an array of shape {array.shape} cannot be reshaped to {tuple(codes)}.")
+    return array.reshape(shape)
+
+
 def dtype_of(dtype: Any) -> np.dtype[Any]:
-    """NumPy's dtype, of its name, class or itself; None is float32. Raises MXNetValueError for what MXNet lacks."""
+    """Return NumPy's dtype for its name, its class or itself; None is float32. Raises MXNetValueError for what MXNet
+    lacks."""
     result = np.dtype("float32" if dtype is None else dtype)
     if result.kind not in "fiub" or result.itemsize > 8:
         raise MXNetValueError(f"arrays are of numbers or booleans of at most 8 bytes, got the dtype {result}.")
@@ -296,7 +315,7 @@ def _index(key: Any) -> Any:
 
 
 def _as_slices(key: Any, dimensions: int) -> tuple[slice, ...]:
-    """The index of a single element as slices, which give a view."""
+    """Convert the index of a single element to slices, which give a view."""
     keys = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
     places = [int(_index(part)) for part in keys]
     return tuple(slice(place, place + 1 or None) for place in places[:dimensions])

@@ -18,9 +18,10 @@ _MOST = 2**47
 
 
 def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> NDArray:
-    """A copy. The dtype is that of an NDArray, else float32 unless said, also for NumPy's arrays of float64.
+    """Copy to a new NDArray. Its dtype is that of a source NDArray, else float32 unless given, also for NumPy's arrays
+    of float64.
 
-    Raises TypeError for what has no regular shape.
+    Raises TypeError for nested sequences of irregular shape.
     """
     if isinstance(source_array, NDArray):
         return NDArray(np.array(source_array._array, source_array.dtype if dtype is None else dtype_of(dtype)), ctx)
@@ -35,7 +36,8 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
 
 
 def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray:
-    """An NDArray of the same dtype; over the same memory where ``zero_copy``, which takes a contiguous array."""
+    """Convert to an NDArray of the same dtype; over the same memory where ``zero_copy``, which takes a contiguous
+    array."""
     if not zero_copy:
         return NDArray(np.array(ndarray, dtype_of(ndarray.dtype), order="C"))
     if not ndarray.flags.c_contiguous:
@@ -48,22 +50,22 @@ def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray
 
 
 def zeros(shape: Shape, ctx: Context | None = None, dtype: Any = None, **_name: Any) -> NDArray:
-    """Zeros. Other keywords, such as ``name``, are ignored, as MXNet does."""
+    """Create an array of zeros. Other keywords, such as ``name``, are ignored, as MXNet does."""
     return NDArray(np.zeros(_shape(shape), dtype_of(dtype)), ctx)
 
 
 def ones(shape: Shape, ctx: Context | None = None, dtype: Any = None, **_name: Any) -> NDArray:
-    """Ones. Other keywords, such as ``name``, are ignored, as MXNet does."""
+    """Create an array of ones. Other keywords, such as ``name``, are ignored, as MXNet does."""
     return NDArray(np.ones(_shape(shape), dtype_of(dtype)), ctx)
 
 
 def full(shape: Shape, val: float, ctx: Context | None = None, dtype: Any = None) -> NDArray:
-    """All ``val``."""
+    """Create an array filled with ``val``."""
     return NDArray(np.full(_shape(shape), val, dtype_of(dtype)), ctx)
 
 
 def empty(shape: Shape, ctx: Context | None = None, dtype: Any = None) -> NDArray:
-    """Whatever was in that memory."""
+    """Create an array without initializing it."""
     return NDArray(np.empty(_shape(shape), dtype_of(dtype)), ctx)
 
 
@@ -76,7 +78,8 @@ def arange(
     ctx: Context | None = None,
     dtype: Any = "float32",
 ) -> NDArray:
-    """From ``start``, or from 0 to it where it is alone; each number ``repeat`` times."""
+    """Create a range from ``start``, or from 0 to ``start`` where ``stop`` is not given; each number ``repeat``
+    times."""
     first, end = (0, start) if stop is None else (start, stop)
     return NDArray(np.repeat(np.arange(first, end, step).astype(dtype_of(dtype)), repeat), ctx)
 
@@ -84,24 +87,24 @@ def arange(
 def linspace(
     start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None, dtype: Any = "float32"
 ) -> NDArray:
-    """``num`` numbers at equal distances."""
+    """Create ``num`` evenly spaced numbers."""
     return NDArray(np.linspace(start, stop, num, endpoint=endpoint).astype(dtype_of(dtype)), ctx)
 
 
 def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: Any = None) -> NDArray:  # noqa: N803
-    """Ones on a diagonal."""
+    """Create a matrix with ones on a diagonal."""
     return NDArray(np.eye(N, M or N, k, dtype_of(dtype)), ctx)
 
 
 def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = True) -> NDArray:
-    """Joined along ``axis``; itself where there is one and ``always_copy`` is False."""
+    """Join along ``axis``. A single array is returned itself where ``always_copy`` is False."""
     if len(arrays) == 1 and not always_copy:
         return arrays[0]
     return NDArray(np.concatenate([array._array for array in arrays], axis=axis), arrays[0].context)
 
 
 def waitall() -> None:
-    """Nothing to wait for: what is written is there."""
+    """Return at once: nothing is computed in the background."""
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
@@ -110,5 +113,5 @@ def _shape(shape: Shape) -> tuple[int, ...]:
     for length in sizes:
         size *= length
     if min(sizes, default=0) < 0 or size > _MOST:
-        raise MXNetValueError(f"no array can have the shape {sizes}.")
+        raise MXNetValueError(f"an array cannot have the shape {sizes}.")
     return sizes

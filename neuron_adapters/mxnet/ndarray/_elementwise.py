@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._operators import broadcast_name, elementwise_name
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import _arithmetic
 from neuron_adapters.mxnet.ndarray._array import dtype_of
@@ -83,7 +84,7 @@ def _single(name: str, compute: Callable[[Array], Any]) -> None:
         real = data if data.dtype.kind == "f" else data.astype(np.float64)
         return np.asarray(compute(real)).astype(data.dtype)
 
-    call.__name__, call.__doc__ = name, f"{name} of each element."
+    call.__name__, call.__doc__ = name, f"Compute {name} of each element."
     function(name)(call)
 
 
@@ -91,7 +92,7 @@ for _name, _compute in _EXACT.items():
     _single(_name, _compute)
 
 
-def _pair(names: Sequence[str], compute: Callable[[Array, Array], Array]) -> None:
+def _pair(kind: str, compute: Callable[[Array, Array], Array]) -> None:
     def call(lhs: Any, rhs: Any) -> Array:
         if not isinstance(lhs, np.ndarray):
             return compute(_arithmetic.number(lhs, rhs.dtype), rhs)
@@ -99,25 +100,17 @@ def _pair(names: Sequence[str], compute: Callable[[Array, Array], Array]) -> Non
             return compute(lhs, _arithmetic.number(rhs, lhs.dtype))
         return compute(lhs, _arithmetic.matched(lhs, rhs))
 
-    call.__name__, call.__doc__ = names[0], f"{names[0]} of two arrays, or of an array and a number."
-    function(*names)(call)
+    call.__name__, call.__doc__ = kind, f"Compute {kind} of two arrays, or of an array and a number."
+    function(kind, broadcast_name(kind), elementwise_name(kind), *(["true_divide"] * (kind == "divide")))(call)
 
 
-_ALSO = {
-    "add": ("broadcast_add", "broadcast_plus", "elemwise_add"),
-    "subtract": ("broadcast_sub", "broadcast_minus", "elemwise_sub"),
-    "multiply": ("broadcast_mul", "elemwise_mul"),
-    "divide": ("true_divide", "broadcast_div", "elemwise_div"),
-    "modulo": ("broadcast_mod",),
-    "power": ("broadcast_power",),
-}
 for _name, _binary in _arithmetic.BINARY.items():
-    _pair((_name, *_ALSO.get(_name, (f"broadcast_{_name}",))), _binary)
+    _pair(_name, _binary)
 
 
-@function("add_n", "ElementWiseSum")
+@function("add_n")
 def _add_n(*args: Array) -> Array:
-    """The sum of arrays."""
+    """Add up arrays."""
     total = args[0]
     for array in args[1:]:
         total = _arithmetic.BINARY["add"](total, _arithmetic.matched(total, array))
@@ -126,13 +119,13 @@ def _add_n(*args: Array) -> Array:
 
 @function("clip")
 def _clip(data: Array, a_min: float, a_max: float) -> Array:
-    """Each element, kept between ``a_min`` and ``a_max``."""
+    """Clip each element to the range from ``a_min`` to ``a_max``."""
     return np.clip(data, _arithmetic.number(a_min, data.dtype), _arithmetic.number(a_max, data.dtype))
 
 
 @function("where")
 def _where(condition: Array, x: Array, y: Array) -> Array:
-    """Elements of ``x`` where ``condition`` is not zero, else of ``y``. A condition of one dimension picks rows."""
+    """Select from ``x`` where ``condition`` is not zero, else from ``y``. A condition of one axis selects rows."""
     if condition.ndim == 1 and x.ndim > 1:
         condition = condition.reshape(-1, *(1 for _ in x.shape[1:]))
     return np.where(condition != 0, x, _arithmetic.matched(x, y))
@@ -140,38 +133,38 @@ def _where(condition: Array, x: Array, y: Array) -> Array:
 
 @function("smooth_l1")
 def _smooth_l1(data: Array, scalar: float = 1.0) -> Array:
-    """Quadratic near zero, linear away from it."""
+    """Compute the smooth L1 loss: quadratic near zero, linear elsewhere."""
     size, bend = np.abs(data), 1 / scalar**2
     return np.where(size < bend, 0.5 * scalar**2 * data * data, size - 0.5 * bend).astype(data.dtype)
 
 
-@function("cast", "Cast")
+@function("Cast")
 def _cast(data: Array, dtype: Any) -> Array:
-    """As another dtype."""
+    """Cast to another dtype."""
     return data.astype(dtype_of(dtype))
 
 
-@function("identity", "stop_gradient", "BlockGrad", "make_loss", "MakeLoss")
+@function("_copy", "BlockGrad", "make_loss", "MakeLoss")
 def _identity(data: Array) -> Array:
-    """A copy."""
+    """Copy."""
     return data
 
 
 @function("zeros_like")
 def _zeros_like(data: Array) -> Array:
-    """Zeros in the shape and dtype of ``data``."""
+    """Return zeros in the shape and dtype of ``data``."""
     return np.zeros_like(data)
 
 
 @function("ones_like")
 def _ones_like(data: Array) -> Array:
-    """Ones in the shape and dtype of ``data``."""
+    """Return ones in the shape and dtype of ``data``."""
     return np.ones_like(data)
 
 
 @function("Activation")
 def _activation(data: Array, act_type: str) -> Array:
-    """One of relu, sigmoid, softrelu, softsign or tanh."""
+    """Apply relu, sigmoid, softrelu, softsign or tanh."""
     if act_type not in ("relu", "sigmoid", "softrelu", "softsign", "tanh"):
         raise MXNetValueError(f"act_type must be relu, sigmoid, softrelu, softsign or tanh, got {act_type!r}.")
     return np.asarray(_EXACT[act_type](data)).astype(data.dtype)
@@ -179,7 +172,7 @@ def _activation(data: Array, act_type: str) -> Array:
 
 @function("LeakyReLU")
 def _leaky_relu(data: Array, act_type: str = "leaky", slope: float = 0.25) -> Array:
-    """What is below zero, flattened: leaky or elu."""
+    """Apply a leaky ReLU or an ELU."""
     if act_type not in ("leaky", "elu"):
         raise MXNetValueError(f"mx.nd.LeakyReLU() does leaky and elu, got {act_type!r}: mx.sym.LeakyReLU does more.")
     below = slope * data if act_type == "leaky" else slope * np.expm1(data)

@@ -29,17 +29,16 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
 
 
 def load(fname: str | os.PathLike[str]) -> Loaded:
-    """Arrays by name, or a list where they have none. Raises FormatError for a damaged file and UnreadableError,
-    MXNetErrors both."""
-    # Imported here: it imports this package.
-    from neuron_adapters.mxnet import _shared_weights
+    """Load arrays by name, or a list of arrays without names. Raises FormatError for a damaged file and
+    UnreadableError, MXNetErrors both."""
+    from neuron_adapters.mxnet.ndarray import _shared_weights
 
     with reading(fname):
         return _loaded(*_shared_weights.load(fname))
 
 
 def load_frombuffer(buf: bytes) -> Loaded:
-    """The same from the bytes of a file."""
+    """Load arrays from the bytes of a file."""
     arrays, names = _params.loads(buf)
     return _loaded([NDArray(array, cpu()) for array in arrays], names)
 

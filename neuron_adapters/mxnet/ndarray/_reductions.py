@@ -7,38 +7,33 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._shapes import axes_of
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.ndarray._function import function
-from neuron_adapters.mxnet.ndarray._shape import axes_of
 
 Array = np.ndarray[Any, Any]
 Axis = int | Sequence[int] | None
 
 
-def _reduction(names: Sequence[str], compute: Callable[..., Any]) -> None:
+def _reduction(name: str, compute: Callable[..., Any]) -> None:
     def call(data: Array, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Array:
         axes = axes_of(axis, data.ndim, exclude)
         # float16 would lose what it adds up.
         wide = data.astype(np.float32) if data.dtype == np.float16 else data
         return np.asarray(compute(wide, axis=axes, keepdims=keepdims)).astype(data.dtype)
 
-    call.__name__, call.__doc__ = names[0], f"{names[0]} along ``axis``, or with ``exclude`` along all others."
-    function(*names)(call)
+    call.__name__, call.__doc__ = name, f"Compute the {name} along ``axis``, or with ``exclude`` along all other axes."
+    function(name)(call)
 
 
-_reduction(["sum", "sum_axis"], np.sum)
-_reduction(["mean"], np.mean)
-_reduction(["prod"], np.prod)
-_reduction(["max", "max_axis"], np.max)
-_reduction(["min", "min_axis"], np.min)
-_reduction(["nansum"], np.nansum)
-_reduction(["nanprod"], np.nanprod)
+for _name in ("sum", "mean", "prod", "max", "min", "nansum", "nanprod"):
+    _reduction(_name, getattr(np, _name))
 
 
 @function("norm")
 def _norm(data: Array, ord: int = 2, axis: Axis = None, keepdims: bool = False) -> Any:  # noqa: A002
-    """The sum of sizes (``ord`` 1), or the root of the sum of squares."""
+    """Compute the L1 or the L2 norm."""
     if ord not in (1, 2):
         raise MXNetValueError(f"ord must be 1 or 2, got {ord!r}.")
     axes = axes_of(axis, data.ndim)
@@ -49,25 +44,25 @@ def _norm(data: Array, ord: int = 2, axis: Axis = None, keepdims: bool = False) 
 
 @function("argmax")
 def _argmax(data: Array, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the largest is, as float32, as all places are."""
+    """Return the index of the maximum, as float32."""
     return np.argmax(data, axis=axis, keepdims=keepdims).astype(np.float32)
 
 
 @function("argmin")
 def _argmin(data: Array, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the smallest is."""
+    """Return the index of the minimum, as float32."""
     return np.argmin(data, axis=axis, keepdims=keepdims).astype(np.float32)
 
 
 @function("argmax_channel")
 def _argmax_channel(data: Array) -> Any:
-    """Where the largest of each row is."""
+    """Return the index of the maximum of each row."""
     return np.argmax(data, axis=1).astype(np.float32)
 
 
 @function("argsort")
 def _argsort(data: Array, axis: int | None = -1, is_ascend: bool = True, dtype: Any = "float32") -> Any:
-    """The places in order; equal ones stay in theirs."""
+    """Return the indices that sort ``data``. The sort is stable."""
     if axis is None:
         data, axis = data.reshape(-1), 0
     return _order(data, axis, is_ascend).astype(dtype_of(dtype))
@@ -75,7 +70,7 @@ def _argsort(data: Array, axis: int | None = -1, is_ascend: bool = True, dtype: 
 
 @function("sort")
 def _sort(data: Array, axis: int | None = -1, is_ascend: bool = True) -> Any:
-    """The elements in order."""
+    """Sort along ``axis``."""
     if axis is None:
         data, axis = data.reshape(-1), 0
     return np.take_along_axis(data, _order(data, axis, is_ascend), axis)
@@ -90,7 +85,7 @@ def _topk(
     is_ascend: bool = False,
     dtype: Any = "float32",
 ) -> Any:
-    """The ``k`` largest, or smallest: "indices", "value", "both", or a "mask" of them."""
+    """Return the ``k`` largest, or smallest, elements along ``axis``: "indices", "value", "both", or a "mask"."""
     shape = data.shape
     if axis is None:
         data, axis = data.reshape(-1), 0
@@ -109,13 +104,13 @@ def _topk(
 
 @function("cumsum")
 def _cumsum(data: Array, axis: int | None = None, dtype: Any = None) -> Array:
-    """The sums so far."""
+    """Compute the cumulative sum."""
     return np.cumsum(data, axis=axis, dtype=data.dtype if dtype is None else dtype_of(dtype))
 
 
 @function("softmax")
 def _softmax(data: Array, axis: int = -1, temperature: float | None = None) -> Array:
-    """Shares of one along ``axis``."""
+    """Apply softmax along ``axis``."""
     scaled = data / data.dtype.type(temperature or 1)
     grown = np.exp(scaled - scaled.max(axis=axis, keepdims=True))
     return np.asarray(grown / grown.sum(axis=axis, keepdims=True)).astype(data.dtype)
@@ -123,7 +118,7 @@ def _softmax(data: Array, axis: int = -1, temperature: float | None = None) -> A
 
 @function("log_softmax")
 def _log_softmax(data: Array, axis: int = -1, temperature: float | None = None) -> Array:
-    """The logarithm of ``softmax``."""
+    """Compute the logarithm of ``softmax``."""
     scaled = data / data.dtype.type(temperature or 1)
     shifted = scaled - scaled.max(axis=axis, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))).astype(data.dtype)
@@ -131,7 +126,7 @@ def _log_softmax(data: Array, axis: int = -1, temperature: float | None = None) 
 
 @function("L2Normalization")
 def _l2_normalization(data: Array, eps: float = 1e-10, mode: str = "instance") -> Any:
-    """Divided by the root of the sum of squares: of an instance, over channels, or over space."""
+    """Divide by the L2 norm: of each instance, over channels, or over space."""
     modes: dict[str, tuple[int, ...]] = {
         "instance": tuple(range(1, data.ndim)),
         "channel": (1,),

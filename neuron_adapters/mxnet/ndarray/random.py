@@ -20,7 +20,7 @@ _drawn = np.random.default_rng()
 
 
 def seed(seed_state: int, ctx: Context | str = "all") -> None:  # noqa: ARG001 - there is one generator for all
-    """Begin again: the same numbers follow."""
+    """Restart the generator: the same numbers follow."""
     global _drawn
     with _lock:
         _drawn = np.random.default_rng(seed_state)
@@ -29,7 +29,7 @@ def seed(seed_state: int, ctx: Context | str = "all") -> None:  # noqa: ARG001 -
 def uniform(
     low: float = 0, high: float = 1, shape: Shape = (1,), dtype: Any = None, ctx: Context | None = None
 ) -> NDArray:
-    """Evenly from ``low`` to ``high``."""
+    """Draw from the uniform distribution from ``low`` to ``high``."""
     with _lock:
         return NDArray(np.asarray(_drawn.uniform(low, high, shape)).astype(dtype_of(dtype)), ctx)
 
@@ -37,23 +37,23 @@ def uniform(
 def normal(
     loc: float = 0, scale: float = 1, shape: Shape = (1,), dtype: Any = None, ctx: Context | None = None
 ) -> NDArray:
-    """Around ``loc``, as far as ``scale``."""
+    """Draw from the normal distribution of mean ``loc`` and standard deviation ``scale``."""
     with _lock:
         return NDArray(np.asarray(_drawn.normal(loc, scale, shape)).astype(dtype_of(dtype)), ctx)
 
 
 def randn(*shape: int, loc: float = 0, scale: float = 1, dtype: Any = None, ctx: Context | None = None) -> NDArray:
-    """``normal`` with the shape first."""
+    """Draw from the normal distribution; the shape comes first."""
     return normal(loc, scale, shape or (1,), dtype, ctx)
 
 
 def randint(low: int, high: int, shape: Shape = (1,), dtype: Any = "int32", ctx: Context | None = None) -> NDArray:
-    """Whole numbers from ``low``, below ``high``."""
+    """Draw whole numbers from ``low`` up to, but without, ``high``."""
     with _lock:
         return NDArray(np.asarray(_drawn.integers(low, high, shape)).astype(dtype_of(dtype)), ctx)
 
 
 def shuffle(data: NDArray) -> NDArray:
-    """A copy with the rows in another order."""
+    """Copy with the rows in random order."""
     with _lock:
         return NDArray(_drawn.permutation(data._array), data.context)

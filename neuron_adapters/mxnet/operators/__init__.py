@@ -1,57 +1,39 @@
-"""MXNet's operators, by family. Importing this package registers all of them; it imports neither ONNX nor an engine."""
+"""MXNet's operators, by family. A family registers its operators when it is imported; that is slow, so the first
+look-up imports them all. None imports ONNX or an engine."""
 
 from __future__ import annotations
 
-from neuron_adapters.mxnet.operators import (
-    activation,
-    arithmetic,
-    attention,
-    concat,
-    convolution,
-    copies,
-    creation,
-    dense,
-    detection,
-    elementwise,
-    images,
-    indexing,
-    losses,
-    manipulation,
-    normalisation,
-    ordering,
-    pooling,
-    reduction,
-    rnn,
-    roi,
-    sequence,
-    shape,
-)
-from neuron_adapters.mxnet.operators._registry import find, names, summary
+import functools
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "activation",
-    "arithmetic",
-    "attention",
-    "concat",
-    "convolution",
-    "copies",
-    "creation",
-    "dense",
-    "detection",
-    "elementwise",
-    "find",
-    "images",
-    "indexing",
-    "losses",
-    "manipulation",
-    "names",
-    "normalisation",
-    "ordering",
-    "pooling",
-    "reduction",
-    "rnn",
-    "roi",
-    "sequence",
-    "shape",
-    "summary",
-]
+from neuron_adapters.mxnet._signatures import all_names, look_up
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
+
+__all__ = ["find", "names"]
+
+_FAMILIES = (
+    "arithmetic", "concat", "convolution", "creation", "dense", "detection", "elementwise", "indexing", "losses",
+    "manipulation", "normalisation", "reduction", "rnn", "roi", "sequence", "shape",
+)  # fmt: skip
+
+
+def find(name: str) -> Operator | None:
+    """Find an operator by any of MXNet's names for it; None where it is not supported."""
+    return look_up(_operators(), name)
+
+
+def names() -> list[str]:
+    """List all names, MXNet's other names included."""
+    return sorted(all_names(_operators()))
+
+
+@functools.cache
+def _operators() -> dict[str, Operator]:
+    for family in _FAMILIES:
+        importlib.import_module(f"{__name__}.{family}")
+    from neuron_adapters.mxnet.operators._registry import operators
+
+    return operators

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.files.printable import printable
 
-_TRUE = {"True", "true", "1"}
-_FALSE = {"False", "false", "0"}
+T = TypeVar("T")
+
+_FLAGS = {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}
+#: By name, and by MXNet's number.
+_DTYPES = {name: name for name in DTYPES} | {str(number): name for number, name in enumerate(DTYPES)}
 _LONGEST_NUMBER = 64
 #: Most inputs or outputs of a node.
 MOST_NAMES = 1 << 12
@@ -25,114 +29,94 @@ class Attributes:
         self._text = text
 
     def has(self, name: str) -> bool:
-        """Whether it is given, and is not "None"."""
+        """Whether the attribute is given, and is not "None"."""
         return self._text.get(name, "None").strip() not in ("None", "")
 
     def is_none(self, name: str) -> bool:
-        """Whether it is given as "None", where that differs from being left out."""
+        """Whether the attribute is given as "None", where that differs from being left out."""
         return self._text.get(name, "").strip() == "None"
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """A whole number."""
-        if self.has(name) or default is None:
-            return self._read_integer(name, self._required(name))
-        return default
+        """Read a whole number."""
+        return self._read(name, default, _whole, "whole numbers")
 
     def count(self, name: str, default: int | None = None) -> int:
-        """A number of inputs or outputs, each of which becomes a name at least (SPEC F2)."""
+        """Read a number of inputs or outputs, each of which becomes a name at least (SPEC F2)."""
         number = self.integer(name, default)
         if not 0 <= number <= MOST_NAMES:
             raise self._wrong(name, f"a number from 0 to {MOST_NAMES}")
         return number
 
     def maybe_integer(self, name: str) -> int | None:
-        """A whole number, or None where it is not given."""
+        """Read a whole number; None where it is not given."""
         return self.integer(name) if self.has(name) else None
 
     def number(self, name: str, default: float | None = None) -> float:
-        """A number."""
-        if not self.has(name) and default is not None:
-            return default
-        text = self._required(name)
-        try:
-            return float(text)
-        except ValueError:
-            raise self._wrong(name, "a number") from None
+        """Read a number."""
+        return self._read(name, default, float, "a number")
 
     def flag(self, name: str, default: bool) -> bool:
-        """True or False, also written 1 and 0."""
-        if not self.has(name):
-            return default
-        text = self._text[name].strip()
-        if text not in _TRUE | _FALSE:
-            raise self._wrong(name, "True or False")
-        return text in _TRUE
+        """Read True or False, also written 1 and 0."""
+        return self._read(name, default, _FLAGS.__getitem__, "True or False")
 
     def choice(self, name: str, accepted: Sequence[str], default: str | None = None) -> str:
-        """One of ``accepted``."""
-        if not self.has(name) and default is not None:
-            return default
-        text = self._required(name)
-        if text not in accepted:
-            raise self._wrong(name, "one of " + ", ".join(accepted))
-        return text
+        """Read one of ``accepted``."""
+        return self._read(name, default, {text: text for text in accepted}.__getitem__, _one_of(accepted))
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
-        """Whole numbers: ``(3, 3)``, ``[3,3]``, ``3``, and ``(3L, 3L)`` as Python 2 wrote them."""
-        if not self.has(name) and default is not None:
-            return tuple(default)
-        return tuple(self._read_integer(name, part) for part in self._parts(name))
+        """Read whole numbers: ``(3, 3)``, ``[3,3]``, ``3``, and ``(3L, 3L)`` as Python 2 wrote them."""
+        initial = None if default is None else tuple(default)
+        return self._read(name, initial, lambda text: tuple(map(_whole, _parts(text))), "whole numbers")
 
     def maybe_integers(self, name: str) -> tuple[int | None, ...]:
-        """Whole numbers of which some may be None; empty where it is not given."""
-        if not self.has(name):
-            return ()
-        return tuple(None if part == "None" else self._read_integer(name, part) for part in self._parts(name))
+        """Read whole numbers of which some may be None; empty where they are not given."""
+
+        def read(text: str) -> tuple[int | None, ...]:
+            return tuple(None if part == "None" else _whole(part) for part in _parts(text))
+
+        return self._read(name, (), read, "whole numbers")
 
     def numbers(self, name: str, default: Sequence[float]) -> tuple[float, ...]:
-        """Numbers: ``(0.5, 1.0)``."""
-        if not self.has(name):
-            return tuple(default)
-        try:
-            return tuple(float(part) for part in self._parts(name))
-        except ValueError:
-            raise self._wrong(name, "numbers, as in (0.5, 1.0)") from None
+        """Read numbers: ``(0.5, 1.0)``."""
+        return self._read(
+            name, tuple(default), lambda text: tuple(map(float, _parts(text))), "numbers, as in (0.5, 1.0)"
+        )
 
     def dtype(self, name: str, default: str | None = None) -> str:
-        """The NumPy name of a dtype, also given by MXNet's number for it."""
-        if not self.has(name) and default is not None:
-            return default
-        text = self._required(name)
-        if text.isdecimal() and int(text) < len(DTYPES):
-            return DTYPES[int(text)]
-        if text not in DTYPES:
-            raise self._wrong(name, "one of " + ", ".join(DTYPES))
-        return text
+        """Read a dtype, by name or by MXNet's number for it, as NumPy's name."""
+        return self._read(name, default, _DTYPES.__getitem__, _one_of(DTYPES))
 
     def only(self, name: str, accepted: str, why: str) -> None:
         """Refuse any value but ``accepted``."""
         if self.has(name) and self._text[name].strip() != accepted:
             raise self._wrong(name, f"{accepted} ({why})")
 
-    def _required(self, name: str) -> str:
+    def _read(self, name: str, default: T | None, read: Callable[[str], T], accepted: str) -> T:
         if not self.has(name):
-            raise ValueError(f"attribute {name} is required")
-        return self._text[name].strip()
-
-    def _parts(self, name: str) -> list[str]:
-        text = self._required(name)
-        if text[0] + text[-1] in ("()", "[]"):
-            text = text[1:-1]
-        return [part.strip() for part in text.split(",") if part.strip()]
-
-    def _read_integer(self, name: str, text: str) -> int:
+            if default is None:
+                raise ValueError(f"attribute {name} is required")
+            return default
         try:
-            number = float(text.rstrip("L")) if len(text) <= _LONGEST_NUMBER else math.nan
-        except ValueError:
-            number = math.nan
-        if not number.is_integer():
-            raise self._wrong(name, "whole numbers")
-        return int(text.rstrip("L")) if text.rstrip("L").lstrip("+-").isdecimal() else int(number)
+            return read(self._text[name].strip())
+        except (ValueError, KeyError):
+            raise self._wrong(name, accepted) from None
 
     def _wrong(self, name: str, accepted: str) -> ValueError:
         return ValueError(f"attribute {name} must be {accepted}, got {printable(self._text.get(name, ''), 80)!r}")
+
+
+def _one_of(accepted: Sequence[str]) -> str:
+    return "one of " + ", ".join(accepted)
+
+
+def _parts(text: str) -> list[str]:
+    inner = text[1:-1] if text[0] + text[-1] in ("()", "[]") else text
+    return [part.strip() for part in inner.split(",") if part.strip()]
+
+
+def _whole(text: str) -> int:
+    digits = text.rstrip("L")
+    number = float(digits) if len(text) <= _LONGEST_NUMBER else math.nan
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(digits) if digits.lstrip("+-").isdecimal() else int(number)

@@ -91,7 +91,7 @@ class Builder:
         return values
 
     def constant(self, value: Any, dtype: str = "int64") -> Value:
-        """A constant. Equal constants are added once."""
+        """Add a constant. Equal constants are added once."""
         array = np.ascontiguousarray(value, dtype=dtype).reshape(np.shape(value))
         key = (dtype, array.shape, array.tobytes())
         if key not in self._shared:
@@ -100,60 +100,60 @@ class Builder:
         return self._shared[key]
 
     def cast(self, value: Value, dtype: str) -> Value:
-        """``value`` as ``dtype``."""
+        """Cast ``value`` to ``dtype``."""
         if value.dtype == dtype:
             return value
         return Value(self.Cast(value, to=NUMBERS[dtype]).name, dtype)
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
-        """``value`` in another shape; a -1 is computed."""
+        """Reshape ``value``; a -1 is computed."""
         return self.Reshape(value, self.constant(list(shape)))
 
     def transpose(self, value: Value, order: Sequence[int]) -> Value:
-        """``value`` with its axes in another order."""
+        """Permute the axes of ``value``."""
         return value if list(order) == list(range(len(order))) else self.Transpose(value, perm=list(order))
 
     def swap(self, value: Value, rank: int, first: int, second: int) -> Value:
-        """``value``, of ``rank`` axes, with two of them swapped."""
+        """Swap two axes of ``value``, which has ``rank`` of them."""
         order = list(range(rank))
         order[first], order[second] = order[second], order[first]
         return self.transpose(value, order)
 
     def slice(self, value: Value, axis: int, begin: int, end: int | None = None, step: int = 1) -> Value:
-        """A part of ``value`` along one axis. Without ``end``, to where it ends in that direction."""
+        """Slice ``value`` along one axis; without ``end``, to the last element in the direction of ``step``."""
         last = end if end is not None else (_LAST if step > 0 else -_LAST)
         return self.Slice(value, *(self.constant([number]) for number in (begin, last, axis, step)))
 
     def at(self, value: Value, axis: int, index: int) -> Value:
-        """The element at ``index`` along an axis, without that axis."""
+        """Select the element at ``index`` along an axis, which is removed."""
         return self.Gather(value, self.constant(index), axis=axis)
 
     def split(self, value: Value, axis: int, sizes: Sequence[int]) -> list[Value]:
-        """Parts of ``value`` along an axis."""
+        """Split ``value`` along an axis into parts of ``sizes``."""
         if len(sizes) == 1:
             return [value]
         return self.node("Split", len(sizes), value, self.constant(list(sizes)), axis=axis)
 
     def squeeze(self, value: Value, *axes: int) -> Value:
-        """``value`` without those axes."""
+        """Remove ``axes``, of size 1."""
         return self.Squeeze(value, self.constant(list(axes)))
 
     def unsqueeze(self, value: Value, *axes: int) -> Value:
-        """``value`` with new axes at those places of the result."""
+        """Insert axes of size 1 at those positions of the result."""
         return self.Unsqueeze(value, self.constant(list(axes)))
 
     def expand(self, value: Value, shape: Sequence[int]) -> Value:
-        """``value`` broadcast to ``shape``."""
+        """Broadcast ``value`` to ``shape``."""
         return self.Expand(value, self.constant(list(shape)))
 
     def reduce(self, op: str, value: Value, axes: Sequence[int], *, keep: bool = True) -> Value:
-        """``op``, as ONNX calls it ("ReduceMean"), over ``axes``; over none of them, ``value``."""
+        """Reduce over ``axes`` by ``op``, as ONNX calls it ("ReduceMean"); over none of them, return ``value``."""
         if not axes:
             return value
         return self.node(op, 1, value, self.constant(list(axes)), keepdims=int(keep))[0]
 
     def top(self, value: Value, k: int, axis: int, *, largest: bool) -> tuple[Value, Value]:
-        """Values and int64 indices of the first ``k`` in order. Equal values come in any order: engines keep none."""
+        """Return values and int64 indices of the first ``k`` in order. Equal values come in any order."""
         values, indices = self.node("TopK", 2, value, self.constant([k]), axis=axis, largest=int(largest))
         return values, Value(indices.name, "int64")
 

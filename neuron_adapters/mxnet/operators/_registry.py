@@ -8,114 +8,101 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
-from neuron_adapters.mxnet.operators._builder import Value
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._rules import (
+    DtypeRule,
+    Dtypes,
+    MaybeShape,
+    Shape,
+    ShapeRule,
+    Shapes,
+    forward,
+    one_dtype,
+    same,
+)  # fmt: skip
 
 Attrs = Mapping[str, str]
-Shape = tuple[int, ...]
-MaybeShape = tuple[int, ...] | None
-Shapes = list[MaybeShape]
-Dtypes = list[str | None]
+Translation = Callable[..., Value | Sequence[Value]]
 Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
-
-ShapeRule = Callable[[Attributes, Shapes, Shapes], tuple[Shapes, Shapes]]
-DtypeRule = Callable[[Attributes, Dtypes, int], tuple[Dtypes, Dtypes]]
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator.
-
-    ``inputs``: the names of its inputs in order, auxiliary states last; what Symbol composition names variables by
-    (``conv0_weight``) and what keyword arguments are. ``auxiliary``: those of them that are auxiliary states.
-    ``outputs``: the names of its visible outputs (``["output"]``, or ``["output0", "output1"]``), as
-    ``list_outputs()`` says them after the node's name. ``shapes``: given the shapes of the inputs and outputs as far as
-    they are known (a 0 in a shape is an unknown size), the same with those that the attributes decide (weights) filled
-    in; None for what cannot be told yet. Raises ValueError, in words that name no node, where they contradict.
-    ``dtypes``: NumPy dtype names of the inputs, and the number of outputs, to those of inputs and outputs, likewise.
-    ``translate``: adds ONNX nodes to a Builder and returns the outputs' values.
-    """
+    """One operator. ``auxiliary``: those of its inputs that are auxiliary states. ``variadic``: the attribute with the
+    number of inputs (``num_args``), where that may vary."""
 
     name: str
-    inputs: Callable[[Attrs], Sequence[str]]
-    outputs: Callable[[Attrs], Sequence[str]]
-    shapes: Callable[[Attrs, Sequence[MaybeShape], Sequence[MaybeShape]], tuple[Shapes, Shapes]]
-    dtypes: Callable[[Attrs, Sequence[str | None]], tuple[Dtypes, Dtypes]]
-    translate: Callable[..., Sequence[Value]]
-    auxiliary: frozenset[str] = frozenset()
-    variadic: str = ""
-    """The attribute that holds the number of inputs (``num_args``), where that may vary."""
+    translation: Translation
+    shape_rule: ShapeRule
+    dtype_rule: DtypeRule
+    input_names: Names
+    output_names: Names
+    auxiliary: frozenset[str]
+    variadic: str
+
+    def inputs(self, attrs: Attrs) -> list[str]:
+        """Name the inputs in order, auxiliary states last. Composition names variables by them (``conv0_weight``), and
+        keyword arguments are called so."""
+        return _named(self.input_names, attrs)
+
+    def outputs(self, attrs: Attrs) -> list[str]:
+        """Name the visible outputs, as ``list_outputs()`` does after the node's name: ``["output"]``, or ``["output0",
+        "output1"]``."""
+        return _named(self.output_names, attrs)
+
+    def shapes(self, attrs: Attrs, ins: Sequence[MaybeShape], outs: Sequence[MaybeShape]) -> tuple[Shapes, Shapes]:
+        """Fill in the shapes of inputs and outputs that follow from the known ones and from the attributes. None is an
+        unknown shape, 0 an unknown size. Raises ValueError, in words that name no node, where they contradict."""
+        return self.shape_rule(Attributes(attrs), list(ins), list(outs))
+
+    def dtypes(self, attrs: Attrs, ins: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
+        """Infer the dtypes of inputs and outputs, by NumPy's names, from those of the inputs. Raises ValueError
+        likewise."""
+        return self.dtype_rule(Attributes(attrs), list(ins), len(self.outputs(attrs)))
+
+    def translate(self, to: Builder, attrs: Attrs, *tensors: Tensor) -> Sequence[Value]:
+        """Add ONNX nodes to ``to``; return the values of the outputs."""
+        values = self.translation(to, Attributes(attrs), *tensors)
+        return [values] if isinstance(values, Value) else list(values)
 
 
-_operators: dict[str, Operator] = {}
+#: The operators by the names that they are registered under.
+operators: dict[str, Operator] = {}
 
 
 def register(operator: Operator, *aliases: str) -> Operator:
     """Register ``operator`` under its name and MXNet's other names for it."""
     for name in (operator.name, *aliases):
-        if name in _operators:
+        if name in operators:
             raise ValueError(f"two operators called {name}")
-        _operators[name] = operator
+        operators[name] = operator
     return operator
-
-
-def find(name: str) -> Operator | None:
-    """The operator of that name, None where there is none."""
-    return _operators.get(name)
-
-
-def names() -> list[str]:
-    """All names, aliases included."""
-    return sorted(_operators)
-
-
-def summary() -> dict[str, Any]:
-    """Names, each with its operator: for documents and tests."""
-    return dict(sorted(_operators.items()))
 
 
 def operator(
     *called: str,
-    shapes: ShapeRule,
-    dtypes: DtypeRule,
+    shapes: ShapeRule = same,
+    shape: Callable[..., Shape | Sequence[Shape]] | None = None,
+    dtypes: DtypeRule = one_dtype,
     inputs: Names = ("data",),
     outputs: Names = ("output",),
     auxiliary: Sequence[str] = (),
     variadic: str = "",
-) -> Callable[[Callable[..., Value | Sequence[Value]]], Callable[..., Value | Sequence[Value]]]:
-    """Register the decorated translation under the names ``called``. It gets a Builder, the Attributes, and a Tensor
-    an input, and returns the value of its output, or those of all its visible outputs."""
+) -> Callable[[Translation], Translation]:
+    """Register the decorated translation under the names ``called``; MXNet's aliases of these follow. It gets a
+    Builder, the Attributes, and a Tensor an input, and returns the value of its output, or those of all its visible
+    outputs. ``shape``: instead of ``shapes``, a function for ``forward``."""
+    rule = shapes if shape is None else forward(shape)
 
-    def decorate(translate: Callable[..., Value | Sequence[Value]]) -> Callable[..., Value | Sequence[Value]]:
+    def decorate(translate: Translation) -> Translation:
         first, *aliases = called
-        input_names, output_names = _names(inputs), _names(outputs)
-
-        def read_shapes(
-            attrs: Attrs, known: Sequence[MaybeShape], results: Sequence[MaybeShape]
-        ) -> tuple[Shapes, Shapes]:
-            return shapes(Attributes(attrs), list(known), list(results))
-
-        def read_dtypes(attrs: Attrs, known: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
-            return dtypes(Attributes(attrs), list(known), len(output_names(attrs)))
-
-        def call(to: Any, attrs: Attrs, *tensors: Any) -> Sequence[Value]:
-            values = translate(to, Attributes(attrs), *tensors)
-            return [values] if isinstance(values, Value) else list(values)
-
-        register(
-            Operator(first, input_names, output_names, read_shapes, read_dtypes, call, frozenset(auxiliary), variadic),
-            *aliases,
-        )
+        register(Operator(first, translate, rule, dtypes, inputs, outputs, frozenset(auxiliary), variadic), *aliases)
         return translate
 
     return decorate
 
 
-def _names(names: Names) -> Callable[[Attrs], Sequence[str]]:
-    if callable(names):
-        read = names
-        return lambda attrs: list(read(Attributes(attrs)))
-    fixed = list(names)
-    return lambda _attrs: list(fixed)
+def _named(names: Names, attrs: Attrs) -> list[str]:
+    return list(names(Attributes(attrs)) if callable(names) else names)

@@ -9,7 +9,14 @@ import functools
 from collections.abc import Callable, Sequence
 
 from neuron_adapters.mxnet.operators._attributes import MOST_NAMES, Attributes
-from neuron_adapters.mxnet.operators._registry import DtypeRule, Dtypes, MaybeShape, Shape, ShapeRule, Shapes
+
+Shape = tuple[int, ...]
+MaybeShape = tuple[int, ...] | None
+Shapes = list[MaybeShape]
+Dtypes = list[str | None]
+
+ShapeRule = Callable[[Attributes, Shapes, Shapes], tuple[Shapes, Shapes]]
+DtypeRule = Callable[[Attributes, Dtypes, int], tuple[Dtypes, Dtypes]]
 
 
 def complete(shape: MaybeShape) -> bool:
@@ -37,8 +44,8 @@ def same(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 
 def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
-    """A shape rule from a function of the attributes and of all input shapes, once these are known, to the shape of the
-    output, or to a list of them."""
+    """Make a shape rule of a function from the attributes and all input shapes, once these are known, to the shape of
+    the output, or to a list of them."""
 
     def apply(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         if not all(complete(shape) for shape in ins):
@@ -51,7 +58,7 @@ def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
 
 
 def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    """NumPy's broadcasting of two inputs."""
+    """Broadcast two inputs as NumPy does."""
     left, right = ins
     if left is None or right is None:
         return ins, outs
@@ -65,13 +72,13 @@ def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shape
 
 
 def rank_at_least(rank: int, shape: Shape) -> None:
-    """Raises ValueError where ``shape`` has fewer axes."""
+    """Raise ValueError where ``shape`` has fewer axes."""
     if len(shape) < rank:
         raise ValueError(f"data must have at least {rank} axes, got {_words(shape)}")
 
 
 def axis_of(axis: int, rank: int, name: str = "axis") -> int:
-    """``axis`` counted from the front. Raises ValueError where there is none."""
+    """Count ``axis`` from the front. Raises ValueError where it is out of range."""
     if not -rank <= axis < rank:
         raise ValueError(f"attribute {name} must be from {-rank} to {rank - 1} for {rank} axes, got {axis}")
     return axis % rank
@@ -108,7 +115,7 @@ def of_dtype(dtype: str) -> DtypeRule:
 
 
 def numbered(name: str, count: int) -> list[str]:
-    """Numbered names: ``output0``, ``output1``. MXNet numbers them only where there are two or more."""
+    """Number names: ``output0``, ``output1``. MXNet numbers them only where there are two or more."""
     return [f"{name}{index}" for index in range(count)] if count <= 64 else list(_all_numbered(name)[:count])
 
 
@@ -119,12 +126,12 @@ def _all_numbered(name: str) -> tuple[str, ...]:
 
 
 def arguments(at: Attributes) -> list[str]:
-    """The inputs of an operator that takes ``num_args`` of them."""
+    """Name the inputs of an operator that takes ``num_args`` of them."""
     return numbered("arg", at.count("num_args"))
 
 
 def with_bias(default_no_bias: bool) -> Callable[[Attributes], list[str]]:
-    """data, weight, and bias unless ``no_bias``."""
+    """Name the inputs: data, weight, and bias unless ``no_bias``."""
     return lambda at: ["data", "weight"] + ([] if at.flag("no_bias", default_no_bias) else ["bias"])
 
 

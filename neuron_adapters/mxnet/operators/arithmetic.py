@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from neuron_adapters.mxnet._operators import ORDERED, broadcast_name, elementwise_name, scalar_name
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, operator
-from neuron_adapters.mxnet.operators._rules import arguments, broadcast, one_dtype, same
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, arguments, broadcast
 
 Binary = Callable[[Builder, Value, Value], Value]
 
@@ -26,12 +27,12 @@ def _logical(onnx: str) -> Binary:
 
 
 def true(to: Builder, x: Value) -> Value:
-    """Where ``x`` is not zero."""
+    """Return whether ``x`` is not zero."""
     return x if x.dtype == "bool" else to.Not(to.Equal(x, 0.0))
 
 
 def _mod(to: Builder, x: Value, y: Value) -> Value:
-    """The remainder with the divisor's sign; 0 for a divisor of 0."""
+    """Compute the remainder with the divisor's sign; 0 for a divisor of 0."""
     if not x.dtype.startswith("float"):
         return to.Mod(x, y)
     zero = to.Equal(y, 0.0)
@@ -46,10 +47,10 @@ def _hypot(to: Builder, x: Value, y: Value) -> Value:
 
 BINARY: dict[str, Binary] = {
     "add": _named("Add"),
-    "sub": _named("Sub"),
-    "mul": _named("Mul"),
-    "div": _named("Div"),
-    "mod": _mod,
+    "subtract": _named("Sub"),
+    "multiply": _named("Mul"),
+    "divide": _named("Div"),
+    "modulo": _mod,
     "power": _named("Pow"),
     "maximum": _named("Max"),
     "minimum": _named("Min"),
@@ -65,58 +66,11 @@ BINARY: dict[str, Binary] = {
     "logical_xor": _logical("Xor"),
 }
 
-_BROADCAST_ALIASES = {
-    "add": ["broadcast_plus", "_sparse_broadcast_add", "_sparse_broadcast_plus"],
-    "sub": ["broadcast_minus", "_sparse_broadcast_sub", "_sparse_broadcast_minus"],
-    "mul": ["_sparse_broadcast_mul"],
-    "div": ["_sparse_broadcast_div"],
-}
-_SAME_NAMES = {
-    "add": ["elemwise_add", "_add", "_plus", "_Plus", "_grad_add", "_sparse_elemwise_add"],
-    "sub": ["elemwise_sub", "_sub", "_minus", "_Minus", "_sparse_elemwise_sub"],
-    "mul": ["elemwise_mul", "_mul", "_Mul", "_sparse_elemwise_mul"],
-    "div": ["elemwise_div", "_div", "_Div", "_sparse_elemwise_div", "_scatter_elemwise_div"],
-    "mod": ["_mod", "_Mod"],
-    "power": ["_power", "_Power"],
-    "maximum": ["_maximum", "_Maximum"],
-    "minimum": ["_minimum", "_Minimum"],
-    "hypot": ["_hypot", "_Hypot"],
-    "equal": ["_equal", "_Equal"],
-    "not_equal": ["_not_equal", "_Not_Equal"],
-    "greater": ["_greater", "_Greater"],
-    "greater_equal": ["_greater_equal", "_Greater_Equal"],
-    "lesser": ["_lesser", "_Lesser"],
-    "lesser_equal": ["_lesser_equal", "_Lesser_Equal"],
-    "logical_and": ["_logical_and", "_Logical_And"],
-    "logical_or": ["_logical_or", "_Logical_Or"],
-    "logical_xor": ["_logical_xor", "_Logical_Xor"],
-}
-_SCALAR_NAMES = {
-    "add": ["_plus_scalar", "_PlusScalar", "_scatter_plus_scalar"],
-    "sub": ["_minus_scalar", "_MinusScalar", "_scatter_minus_scalar"],
-    "mul": ["_mul_scalar", "_MulScalar"],
-    "div": ["_div_scalar", "_DivScalar"],
-    "mod": ["_mod_scalar", "_ModScalar"],
-    "power": ["_power_scalar", "_PowerScalar"],
-    "maximum": ["_maximum_scalar", "_MaximumScalar"],
-    "minimum": ["_minimum_scalar", "_MinimumScalar"],
-    "hypot": ["_hypot_scalar", "_HypotScalar"],
-    "equal": ["_equal_scalar", "_EqualScalar"],
-    "not_equal": ["_not_equal_scalar", "_NotEqualScalar"],
-    "greater": ["_greater_scalar", "_GreaterScalar"],
-    "greater_equal": ["_greater_equal_scalar", "_GreaterEqualScalar"],
-    "lesser": ["_lesser_scalar", "_LesserScalar"],
-    "lesser_equal": ["_lesser_equal_scalar", "_LesserEqualScalar"],
-    "logical_and": ["_logical_and_scalar", "_LogicalAndScalar"],
-    "logical_or": ["_logical_or_scalar", "_LogicalOrScalar"],
-    "logical_xor": ["_logical_xor_scalar", "_LogicalXorScalar"],
-}
-_REVERSED_NAMES = {
-    "sub": ["_rminus_scalar", "_RMinusScalar"],
-    "div": ["_rdiv_scalar", "_RDivScalar"],
-    "mod": ["_rmod_scalar", "_RModScalar"],
-    "power": ["_rpower_scalar", "_RPowerScalar"],
-}
+#: Operators that do the same at inference.
+_LIKE = {
+    "elemwise_add": ("_grad_add",), "elemwise_div": ("_scatter_elemwise_div",),
+    "_plus_scalar": ("_scatter_plus_scalar",), "_minus_scalar": ("_scatter_minus_scalar",),
+}  # fmt: skip
 
 
 def _scalar_dtype(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
@@ -141,23 +95,20 @@ def _with_scalar(binary: Binary, swapped: bool) -> Callable[[Builder, Attributes
     return translate
 
 
-for _name, _binary in BINARY.items():
-    _two = ("lhs", "rhs")
-
-    def _apply(to: Builder, _at: Attributes, x: Tensor, y: Tensor, binary: Binary = _binary) -> Value:
-        return binary(to, x, y)
-
-    operator(f"broadcast_{_name}", *_BROADCAST_ALIASES.get(_name, []), inputs=_two, shapes=broadcast, dtypes=one_dtype)(
-        _apply
-    )
-    operator(*_SAME_NAMES[_name], inputs=_two, shapes=same, dtypes=one_dtype)(_apply)
-    operator(*_SCALAR_NAMES[_name], shapes=same, dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=False))
-    if _name in _REVERSED_NAMES:
-        operator(*_REVERSED_NAMES[_name], shapes=same, dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=True))
+def _of_two(binary: Binary) -> Callable[[Builder, Attributes, Tensor, Tensor], Value]:
+    return lambda to, _at, x, y: binary(to, x, y)
 
 
-@operator("add_n", "ElementWiseSum", "_sparse_add_n", "_sparse_ElementWiseSum", inputs=arguments, shapes=same,
-          dtypes=one_dtype, variadic="num_args")  # fmt: skip
+for _kind, _binary in BINARY.items():
+    _elementwise, _scalar = elementwise_name(_kind), scalar_name(_kind)
+    operator(broadcast_name(_kind), inputs=("lhs", "rhs"), shapes=broadcast)(_of_two(_binary))
+    operator(_elementwise, *_LIKE.get(_elementwise, ()), inputs=("lhs", "rhs"))(_of_two(_binary))
+    operator(_scalar, *_LIKE.get(_scalar, ()), dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=False))
+    if _kind in ORDERED:
+        operator(scalar_name(_kind, swapped=True), dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=True))
+
+
+@operator("add_n", inputs=arguments, variadic="num_args")
 def _add_n(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:
     total: Value = first
     for other in others:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import arguments, axis_of, forward, numbered, one_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, arguments, axis_of, numbered, unify
 
 
 def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -19,7 +19,7 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
         if shape is not None and len(shape) == len(known):
             beside = unify(beside, (*shape[:axis], 0, *shape[axis + 1 :]))
         elif shape is not None:
-            raise ValueError("all inputs must have as many axes")
+            raise ValueError("all inputs must have the same number of axes")
     assert beside is not None
     sizes = [0 if shape is None else shape[axis] for shape in ins]
     total = 0 if outs[0] is None else outs[0][axis]
@@ -31,8 +31,7 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
     return [unify(known, shape) for known, shape in zip(ins, inferred)], [unify(outs[0], inferred[-1], "output")]
 
 
-@operator("Concat", "concat", "_sparse_concat", "_rnn_param_concat", inputs=arguments, shapes=_joined_shapes,
-          dtypes=one_dtype, variadic="num_args")  # fmt: skip
+@operator("Concat", "_rnn_param_concat", inputs=arguments, shapes=_joined_shapes, variadic="num_args")
 def _concat(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
     return to.Concat(*tensors, axis=axis_of(at.integer("dim", 1), len(tensors[0].shape), "dim"))
 
@@ -44,7 +43,7 @@ def _stacked(at: Attributes, *shapes: Shape) -> Shape:
     return (*shapes[0][:axis], len(shapes), *shapes[0][axis:])
 
 
-@operator("stack", inputs=arguments, shapes=forward(_stacked), dtypes=one_dtype, variadic="num_args")
+@operator("stack", inputs=arguments, shape=_stacked, variadic="num_args")
 def _stack(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
     axis = axis_of(at.integer("axis", 0), len(tensors[0].shape) + 1)
     return to.Concat(*(to.unsqueeze(tensor, axis) for tensor in tensors), axis=axis)
@@ -75,8 +74,7 @@ def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     return ins, [shape] * count
 
 
-@operator("SliceChannel", "split", outputs=lambda at: numbered("output", at.count("num_outputs")),
-          shapes=_channel_shapes, dtypes=one_dtype)  # fmt: skip
+@operator("SliceChannel", outputs=lambda at: numbered("output", at.count("num_outputs")), shapes=_channel_shapes)
 def _slice_channel(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     count, axis = at.count("num_outputs"), axis_of(at.integer("axis", 1), len(data.shape))
     parts = to.split(data, axis, [data.shape[axis] // count] * count)
@@ -92,7 +90,7 @@ def _split_count(at: Attributes) -> int:
 
 
 def _begins(at: Attributes) -> list[int]:
-    """Where the parts begin. The text has a 0 first, whatever the user wrote."""
+    """Read where the parts begin. The text has a 0 first, whatever the user wrote."""
     return list(at.integers("indices", ()))
 
 
@@ -113,7 +111,7 @@ def _split_shape(at: Attributes, data: Shape) -> list[Shape]:
     return [(*data[:axis], *(size for _ in between), *data[axis + 1 :]) for size in sizes]
 
 
-@operator("_split_v2", outputs=lambda at: _outputs(_split_count(at)), shapes=forward(_split_shape), dtypes=one_dtype)
+@operator("_split_v2", outputs=lambda at: _outputs(_split_count(at)), shape=_split_shape)
 def _split_v2(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     axis = axis_of(at.integer("axis", 1), len(data.shape))
     parts = to.split(data, axis, _sizes(at, data.shape[axis]))

@@ -1,21 +1,32 @@
-"""Convolutions, forwards and transposed, and enlargement by them."""
+"""Convolutions, forwards and transposed, pooling, and enlargement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
-from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import complete, numbered, one_dtype, unify, with_bias
+from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import (
+    MaybeShape,
+    Shape,
+    Shapes,
+    complete,
+    numbered,
+    rank_at_least,
+    unify,
+    with_bias,
+)
+from neuron_adapters.mxnet.operators.elementwise import cube_root
 
 _LAYOUTS = ("NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC")
 
 
 def spatial(at: Attributes, name: str, rank: int, default: int) -> tuple[int, ...]:
-    """An attribute with a number for each spatial axis; ``default`` for all where it is left out or empty."""
+    """Read an attribute with a number for each spatial axis; ``default`` for all where it is left out or empty."""
     values = at.integers(name, ()) or (default,) * rank
     if len(values) != rank:
         raise ValueError(f"attribute {name} must have {rank} numbers, as kernel has, got {values}")
@@ -28,12 +39,12 @@ def channel_last(at: Attributes) -> bool:
 
 
 def to_front(to: Builder, x: Value, rank: int) -> Value:
-    """Channels from the last axis to the second, of ``rank`` spatial axes."""
+    """Move the channels from the last axis to the second, of ``rank`` spatial axes."""
     return to.transpose(x, [0, rank + 1, *range(1, rank + 1)])
 
 
 def to_back(to: Builder, x: Value, rank: int) -> Value:
-    """Channels from the second axis to the last."""
+    """Move the channels from the second axis to the last."""
     return to.transpose(x, [0, *range(2, rank + 2), 1])
 
 
@@ -76,8 +87,7 @@ def _convolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shap
     return ins, [unify(outs[0], shape, "output")]
 
 
-@operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes,
-          dtypes=one_dtype)  # fmt: skip
+@operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes)
 def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
     kernel = at.integers("kernel")
     rank = len(kernel)
@@ -96,7 +106,7 @@ def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias
 
 
 def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Shape, Shape]:
-    """Padding before, padding after, and the sizes of the output."""
+    """Compute the padding before, the padding after, and the sizes of the output."""
     kernel = at.integers("kernel")
     rank = len(kernel)
     stride, dilate = spatial(at, "stride", rank, 1), spatial(at, "dilate", rank, 1)
@@ -133,7 +143,7 @@ def _deconvolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Sh
     return ins, [unify(outs[0], (data[0], filters, *_deconvolution_sizes(at, data[2:])[2]), "output")]
 
 
-@operator("Deconvolution", inputs=with_bias(default_no_bias=True), shapes=_deconvolution_shapes, dtypes=one_dtype)
+@operator("Deconvolution", inputs=with_bias(default_no_bias=True), shapes=_deconvolution_shapes)
 def _deconvolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
     kernel = at.integers("kernel")
     rank = len(kernel)
@@ -173,7 +183,7 @@ def _upsampling_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shape
     return ins, [unify(outs[0], (data[0], total, data[2] * scale, data[3] * scale), "output")]
 
 
-@operator("UpSampling", inputs=_upsampling_inputs, shapes=_upsampling_shapes, dtypes=one_dtype, variadic="num_args")
+@operator("UpSampling", inputs=_upsampling_inputs, shapes=_upsampling_shapes, variadic="num_args")
 def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> Value:
     scale = at.integer("scale")
     if at.choice("sample_type", ("nearest", "bilinear")) == "bilinear":
@@ -192,6 +202,85 @@ def _upsampling(to: Builder, at: Attributes, data: Tensor, *others: Tensor) -> V
 
 
 def enlarged(to: Builder, x: Value, tall: int, wide: int) -> Value:
-    """Every pixel, repeated along height and width."""
+    """Repeat each pixel along height and width."""
     scales = to.constant(np.array([1, 1, tall, wide]), "float32")
     return to.Resize(x, None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+
+
+class _Window:
+    """How the windows lie on ``sizes``, the spatial ones of the data."""
+
+    def __init__(self, at: Attributes, sizes: Shape) -> None:
+        rank = len(sizes)
+        self.all = at.flag("global_pool", default=False)
+        self.kernel = sizes if self.all else spatial(at, "kernel", rank, 0)
+        self.stride = (1,) * rank if self.all else spatial(at, "stride", rank, 1)
+        pad = (0,) * rank if self.all else spatial(at, "pad", rank, 0)
+        convention = at.choice("pooling_convention", ("valid", "full", "same"), "valid")
+        self.before, after, outputs = list(pad), [], []
+        for size, window, step, border in zip(sizes, self.kernel, self.stride, pad):
+            if not 0 < window <= size + 2 * border:
+                raise ValueError(f"attribute kernel {self.kernel} must fit the padded data, which is {sizes} without")
+            room = size + 2 * border - window
+            count = -(-room // step) + 1 if convention == "full" else room // step + 1
+            if convention == "same":
+                count = -(-(size + 2 * border) // step)
+            outputs.append(count)
+            # The last window may reach further than the padding, or end before it.
+            after.append(max(0, (count - 1) * step + window - size - border))
+        self.after, self.sizes = after, tuple(outputs)
+
+
+def _pooled_shape(at: Attributes, data: Shape) -> Shape:
+    rank_at_least(3, data)
+    if channel_last(at):
+        return (data[0], *_Window(at, data[1:-1]).sizes, data[-1])
+    return (*data[:2], *_Window(at, data[2:]).sizes)
+
+
+@operator("Pooling", "Pooling_v1", shape=_pooled_shape)
+def _pooling(to: Builder, at: Attributes, data: Tensor) -> Value:
+    rank = len(data.shape) - 2
+    if channel_last(at):
+        sizes = data.shape[1:-1]
+        return to_back(to, _pool(to, at, to_front(to, data, rank), sizes), rank)
+    return _pool(to, at, data, data.shape[2:])
+
+
+def _pool(to: Builder, at: Attributes, data: Value, sizes: Shape) -> Value:
+    window = _Window(at, sizes)
+    kind = at.choice("pool_type", ("max", "avg", "sum", "lp"), "max")
+    if window.all and kind != "lp":
+        axes = list(range(2, 2 + len(sizes)))
+        return to.reduce({"max": "ReduceMax", "avg": "ReduceMean", "sum": "ReduceSum"}[kind], data, axes)
+    how = {
+        "kernel_shape": list(window.kernel),
+        "strides": list(window.stride),
+        "pads": [*window.before, *window.after],
+    }
+    if kind == "max":
+        return to.MaxPool(data, **how)
+    if kind == "avg":
+        if not at.flag("count_include_pad", default=True):
+            return to.AveragePool(data, count_include_pad=0, **how)
+        # Padding counts, what lies beyond it does not.
+        factors = prod(window.kernel) / _counts(window, sizes)
+        mean = to.AveragePool(data, count_include_pad=1, **how)
+        return mean if np.all(factors == 1) else to.Mul(mean, to.constant(factors, data.dtype))
+    power = at.integer("p_value", 2) if kind == "lp" else 1
+    if power not in (1, 2, 3):
+        raise ValueError(f"attribute p_value must be 1, 2 or 3, got {power}")
+    # Not of magnitudes: an odd power keeps its sign, in MXNet.
+    size = data if power == 1 else to.Pow(data, float(power))
+    total = to.Mul(to.AveragePool(size, count_include_pad=1, **how), float(prod(window.kernel)))
+    return total if power == 1 else to.Sqrt(total) if power == 2 else cube_root(to, total)
+
+
+def _counts(window: _Window, sizes: Shape) -> Array:
+    """Count the elements of the padded data that each window covers."""
+    counts = np.ones((1, 1, *window.sizes))
+    for axis, (size, pad, count) in enumerate(zip(sizes, window.before, window.sizes)):
+        starts = np.arange(count) * window.stride[axis] - pad
+        covered = np.minimum(starts + window.kernel[axis], size + pad) - starts
+        counts *= covered.reshape([-1 if place == axis + 2 else 1 for place in range(counts.ndim)])
+    return counts

@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import first_dtype, forward, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, first_dtype, rank_at_least
 
 #: Its square is the last that int32 counts to.
 _MOST_STABLE = 46340
@@ -22,13 +22,14 @@ def _prior_shape(at: Attributes, data: Shape) -> Shape:
     return (1, data[2] * data[3] * _anchors(at), 4)
 
 
-@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shapes=forward(_prior_shape), dtypes=first_dtype)
+@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shape=_prior_shape, dtypes=first_dtype)
 def _multi_box_prior(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.constant(_priors(at, *data.shape[2:]), data.dtype)
 
 
 def _priors(at: Attributes, height: int, width: int) -> Array:
-    """Corners of the boxes round every pixel: one a size of the first ratio, one a further ratio of the first size."""
+    """Compute the corners of the boxes round every pixel: a box for each size at the first ratio, then one for each
+    further ratio at the first size."""
     sizes, ratios = at.numbers("sizes", (1.0,)), at.numbers("ratios", (1.0,))
     steps, offsets = at.numbers("steps", (-1.0, -1.0)), at.numbers("offsets", (0.5, 0.5))
     across = steps[0] if steps[0] > 0 else 1.0 / height, steps[1] if steps[1] > 0 else 1.0 / width
@@ -50,9 +51,10 @@ def _detection_shape(_at: Attributes, scores: Shape, offsets: Shape, anchors: Sh
 
 
 @operator("_contrib_MultiBoxDetection", "MultiBoxDetection", inputs=("cls_prob", "loc_pred", "anchor"),
-          shapes=forward(_detection_shape), dtypes=one_dtype)  # fmt: skip
+          shape=_detection_shape)  # fmt: skip
 def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: Tensor, anchors: Tensor) -> Value:
-    """Rows of class, score and box, the best first. A suppressed row has class -1, a row without any -1 throughout."""
+    """Decode detections to rows of class, score and box, best first. A suppressed row has class -1; an empty row is all
+    -1."""
     batch, classes, count = scores.shape
     at.only("background_id", "0", "the first class is the background")
     best = to.slice(scores, 1, 1, classes)
@@ -81,7 +83,7 @@ def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: T
 
 
 def _decoded(to: Builder, at: Attributes, offsets: Value, anchors: Tensor) -> Value:
-    """Corners of the boxes that lie at ``offsets``, in units of the variances, from the anchors."""
+    """Decode ``offsets`` from the anchors, in units of the variances, to the corners of boxes."""
     variances = at.numbers("variances", (0.1, 0.1, 0.2, 0.2))
     low, high = to.split(anchors, 2, [2, 2])
     size = to.Sub(high, low)
@@ -94,14 +96,14 @@ def _decoded(to: Builder, at: Attributes, offsets: Value, anchors: Tensor) -> Va
 
 
 def _sorted(to: Builder, rows: Value, score: Value, valid: Value, count: int) -> tuple[Value, Value]:
-    """``rows`` and ``valid`` with the highest score first and what is not valid last."""
+    """Sort ``rows`` and ``valid`` by score, highest first and invalid rows last."""
     lowest = to.constant(np.finfo(score.dtype).min, score.dtype)
     order = _order(to, to.Where(valid, score, lowest), count)
     return _ordered(to, rows, order), _ordered(to, valid, order)
 
 
 def _order(to: Builder, score: Value, count: int) -> Value:
-    """Places of ``score`` (batch, count), the highest first; of equal ones the first comes first, as in MXNet."""
+    """Return the indices that sort ``score`` (batch, count), highest first. The sort is stable, as in MXNet."""
     scores, order = to.top(score, count, 1, largest=True)
     if not 1 < count <= _MOST_STABLE:
         return order
@@ -114,7 +116,7 @@ def _order(to: Builder, score: Value, count: int) -> Value:
 
 
 def _compacted(to: Builder, rows: Value, valid: Value, count: int) -> tuple[Value, Value]:
-    """``rows`` and ``valid`` with what is valid first, otherwise in their order."""
+    """Move the valid rows to the front; the order is kept otherwise."""
     places = np.arange(count)
     keys = to.Where(valid, to.constant(2 * count - places, "int32"), to.constant(count - places, "int32"))
     _keys, order = to.top(keys, count, 1, largest=True)
@@ -122,7 +124,7 @@ def _compacted(to: Builder, rows: Value, valid: Value, count: int) -> tuple[Valu
 
 
 def _ordered(to: Builder, value: Value, order: Value) -> Value:
-    """``value`` (batch, count) or (batch, count, width), each of the batch in its order."""
+    """Gather ``value`` (batch, count) or (batch, count, width) by the order of each batch element."""
     return to.GatherND(value, to.unsqueeze(order, 2), batch_dims=1)
 
 
@@ -147,10 +149,9 @@ def _kept(
     return to.Greater(to.reduce("ReduceMax", marks, [1], keep=False), 0.5)
 
 
-@operator("_contrib_box_nms", "_contrib_box_non_maximum_suppression", outputs=("output0",),
-          shapes=forward(lambda _at, data: data), dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_box_nms", outputs=("output0",), shape=lambda _at, data: data)
 def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
-    """Rows that are kept, the best first; then rows of -1."""
+    """Suppress overlapping rows: those kept come first, best first, and the rest is -1."""
     count, width = data.shape[-2:]
     rows: Value = to.reshape(data, [-1, count, width])
     batch = 1
@@ -186,7 +187,7 @@ def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _corners(to: Builder, boxes: Value, axis: int = 2) -> Value:
-    """(x, y, width, height) of the middle to the two corners."""
+    """Convert (x, y, width, height) of centres to two corners."""
     middle, size = to.split(boxes, axis, [2, 2])
     half = to.Mul(size, 0.5)
     return to.Concat(to.Sub(middle, half), to.Add(middle, half), axis=axis)
@@ -197,10 +198,9 @@ def _centred(to: Builder, corners: Value) -> Value:
     return to.Concat(to.Mul(to.Add(low, high), 0.5), to.Sub(high, low), axis=2)
 
 
-@operator("_contrib_box_iou", inputs=("lhs", "rhs"), dtypes=one_dtype,
-          shapes=forward(lambda _at, left, right: (*left[:-1], *right[:-1])))  # fmt: skip
+@operator("_contrib_box_iou", inputs=("lhs", "rhs"), shape=lambda _at, left, right: (*left[:-1], *right[:-1]))
 def _box_iou(to: Builder, at: Attributes, left: Tensor, right: Tensor) -> Value:
-    """The overlap of each with each, as a share of what both cover."""
+    """Compute the intersection over union of each pair of boxes."""
     center = at.choice("format", ("corner", "center"), "corner") == "center"
     sides = []
     for place, boxes in enumerate((left, right)):
@@ -219,8 +219,7 @@ def _area(to: Builder, size: Value) -> Value:
     return to.reduce("ReduceProd", to.Max(size, 0.0), [-1], keep=False)
 
 
-@operator("_contrib_box_decode", inputs=("data", "anchors"), shapes=forward(lambda _at, data, _anchors: data),
-          dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_box_decode", inputs=("data", "anchors"), shape=lambda _at, data, _anchors: data)
 def _box_decode(to: Builder, at: Attributes, data: Tensor, anchors: Tensor) -> Value:
     deviations = np.array([at.number(f"std{index}", 1.0) for index in range(4)])
     corner = at.choice("format", ("corner", "center"), "center") == "corner"

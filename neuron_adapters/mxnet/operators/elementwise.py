@@ -1,14 +1,16 @@
-"""Functions of one array, element by element."""
+"""Functions of one array, element by element: mathematics, activations, casts and copies."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import axis_of, one_dtype, same
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shapes, axis_of, numbered, to_dtype, unify
 
 Unary = Callable[[Builder, Tensor], Value]
 
@@ -24,12 +26,12 @@ def _rint(to: Builder, x: Value) -> Value:
 
 
 def truncated(to: Builder, x: Value) -> Value:
-    """Without its fraction."""
+    """Truncate towards zero."""
     return to.Mul(to.Sign(x), to.Floor(to.Abs(x)))
 
 
 def cube_root(to: Builder, x: Value) -> Value:
-    """With the sign of ``x``."""
+    """Compute the cube root, which has the sign of ``x``."""
     return to.Mul(to.Sign(x), to.Pow(to.Abs(x), 1.0 / 3.0))
 
 
@@ -73,7 +75,7 @@ def _erfinv(to: Builder, x: Value) -> Value:
 
 
 def _gammaln(to: Builder, x: Value) -> Value:
-    """By Lanczos' approximation for x > 0.5, and by reflection below."""
+    """Compute by Lanczos' approximation for x > 0.5, and by reflection below."""
     below = to.Less(x, 0.5)
     z = to.Sub(to.Where(below, to.Add(to.Neg(x), 1.0), x), 1.0)
     series = _like(to, x, _LANCZOS[0])
@@ -151,21 +153,14 @@ UNARY: dict[str, Unary] = {
     "tanh": _named("Tanh"),
     "trunc": truncated,
 }
-_OTHER_NAMES: dict[str, list[str]] = {
-    name: [] for name in ("erf", "erfinv", "logical_not", "rcbrt", "reciprocal", "softsign")
-}
-_OTHER_NAMES |= {
-    "round": ["_sparse_round", "_contrib_round_ste", "_sparse__contrib_round_ste"],
-    "sign": ["_sparse_sign", "_contrib_sign_ste", "_sparse__contrib_sign_ste"],
-}
+#: Names that MXNet's table of synonyms lacks.
+_OTHER_NAMES = {name: (f"_contrib_{name}_ste", f"_sparse__contrib_{name}_ste") for name in ("round", "sign")}
 
 for _name, _unary in UNARY.items():
-    operator(_name, *_OTHER_NAMES.get(_name, [f"_sparse_{_name}"]), shapes=same, dtypes=one_dtype)(
-        lambda to, _at, x, unary=_unary: unary(to, x)
-    )
+    operator(_name, *_OTHER_NAMES.get(_name, ()))(lambda to, _at, x, unary=_unary: unary(to, x))
 
 
-@operator("clip", "_sparse_clip", shapes=same, dtypes=one_dtype)
+@operator("clip")
 def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
     low, high = at.number("a_min"), at.number("a_max")
     if not x.dtype.startswith("float"):
@@ -173,7 +168,7 @@ def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
     return to.Clip(x, low, high)
 
 
-@operator("smooth_l1", shapes=same, dtypes=one_dtype)
+@operator("smooth_l1")
 def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
     square = at.number("scalar", 1.0) ** 2
     size = to.Abs(x)
@@ -181,12 +176,118 @@ def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
     return to.Where(to.Less(size, 1.0 / square), curved, to.Sub(size, 0.5 / square))
 
 
-@operator("_contrib_quadratic", shapes=same, dtypes=one_dtype)
+@operator("_contrib_quadratic")
 def _quadratic(to: Builder, at: Attributes, x: Tensor) -> Value:
     a, b, c = (at.number(name, 0.0) for name in "abc")
     return to.Add(to.Mul(to.Add(to.Mul(x, a), b), x), c)
 
 
-@operator("_contrib_div_sqrt_dim", shapes=same, dtypes=one_dtype)
+@operator("_contrib_div_sqrt_dim")
 def _div_sqrt_dim(to: Builder, _at: Attributes, x: Tensor) -> Value:
     return to.Mul(x, 1.0 / math.sqrt(x.shape[axis_of(-1, len(x.shape))]))
+
+
+@operator("Activation")
+def _activation(to: Builder, at: Attributes, x: Tensor) -> Value:
+    kinds = {"relu": "Relu", "sigmoid": "Sigmoid", "softrelu": "Softplus", "softsign": "Softsign", "tanh": "Tanh"}
+    return to.node(kinds[at.choice("act_type", tuple(kinds))], 1, x)[0]
+
+
+def _leaky_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    shape = unify(ins[0], outs[0])
+    gamma = ins[1:]
+    if gamma == [None] and shape is not None:
+        gamma = [(shape[1] if len(shape) > 1 else 1,)]
+    return [shape, *gamma], [shape] * len(outs)
+
+
+@operator("LeakyReLU", inputs=lambda at: ["data", "gamma"] if _leaky_kind(at) == "prelu" else ["data"],
+          outputs=lambda at: ["output", "mask"] if _leaky_kind(at) == "rrelu" else ["output"],
+          shapes=_leaky_shapes)  # fmt: skip
+def _leaky_relu(to: Builder, at: Attributes, x: Tensor, gamma: Tensor | None = None) -> list[Value]:
+    kind = _leaky_kind(at)
+    if kind == "rrelu":
+        # The slopes are drawn in training only; the mask is zeros at inference.
+        slope = (at.number("lower_bound", 0.125) + at.number("upper_bound", 0.334)) / 2.0
+        return [to.LeakyRelu(x, alpha=slope), to.constant(np.zeros(x.shape), x.dtype)]
+    slope = at.number("slope", 0.25)
+    if gamma is not None:
+        wide = len(x.shape) > 1 and len(gamma.shape) == 1
+        return [to.PRelu(x, to.reshape(gamma, [-1, *[1] * (len(x.shape) - 2)]) if wide else gamma)]
+    if kind == "elu":
+        return [to.Elu(x, alpha=slope)]
+    if kind == "selu":
+        return [to.Selu(x)]
+    return [_gelu(to, x) if kind == "gelu" else to.LeakyRelu(x, alpha=slope)]
+
+
+def _leaky_kind(at: Attributes) -> str:
+    return at.choice("act_type", ("elu", "gelu", "leaky", "prelu", "rrelu", "selu"), "leaky")
+
+
+def _gelu(to: Builder, x: Value) -> Value:
+    """Apply the exact GELU: ``x`` times the normal distribution function, by the error function."""
+    # Engines recognise this form as one function.
+    return to.Mul(to.Mul(x, to.Add(to.Erf(to.Div(x, math.sqrt(2.0))), 1.0)), 0.5)
+
+
+@operator("hard_sigmoid")
+def _hard_sigmoid(to: Builder, at: Attributes, x: Tensor) -> Value:
+    return to.Clip(to.Add(to.Mul(x, at.number("alpha", 0.2)), at.number("beta", 0.5)), 0.0, 1.0)
+
+
+@operator("_copy", "BlockGrad", "MakeLoss", "_CrossDeviceCopy", "_contrib_gradientmultiplier", "cast_storage",
+          "_sparse_cast_storage")  # fmt: skip
+def _copy(_to: Builder, _at: Attributes, x: Tensor) -> Value:
+    return x
+
+
+operator("make_loss", outputs=("loss",))(_copy)
+
+
+@operator("Dropout")
+def _dropout(_to: Builder, at: Attributes, x: Tensor) -> Value:
+    """Copy: at inference Dropout drops nothing."""
+    if at.choice("mode", ("training", "always"), "training") == "always":
+        raise ValueError("attribute mode must be training, got 'always': chance at inference is not supported")
+    return x
+
+
+def _identity_like(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    shape = unify(unify(ins[0], ins[1]), outs[0])
+    return [shape, shape], [shape]
+
+
+@operator("_identity_with_attr_like_rhs", inputs=("lhs", "rhs"), shapes=_identity_like)
+def _identity_with_attr_like_rhs(_to: Builder, _at: Attributes, lhs: Tensor, _rhs: Tensor) -> Value:
+    return lhs
+
+
+@operator("Cast", "amp_cast", dtypes=to_dtype())
+def _cast(to: Builder, _at: Attributes, x: Tensor) -> Value:
+    dtype = to.outputs[0].dtype
+    if x.dtype.startswith("float") and not dtype.startswith(("float", "bool")):
+        # A conversion cuts the fraction off; some engines round.
+        return to.cast(truncated(to, x), dtype)
+    return to.cast(x, dtype)
+
+
+def _widest(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    order = ("float16", "float32", "float64")
+    known = [order.index(dtype) for dtype in ins if dtype in order]
+    if not known:
+        return ins, [None] * count
+    chosen = order[min(known) if at.flag("cast_narrow", default=False) else max(known)]
+    return ins, [chosen] * count
+
+
+def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    shapes = [unify(taken, copied) for taken, copied in zip(ins, outs)]
+    return shapes, list(shapes)
+
+
+@operator("amp_multicast", inputs=lambda at: numbered("data_", at.count("num_outputs")),
+          outputs=lambda at: numbered("output", at.count("num_outputs")), shapes=_pairwise, dtypes=_widest,
+          variadic="num_outputs")  # fmt: skip
+def _amp_multicast(to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
+    return [to.cast(tensor, to.outputs[0].dtype) for tensor in tensors]

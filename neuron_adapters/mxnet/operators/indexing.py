@@ -8,13 +8,22 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, Shape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, first_dtype, forward, one_dtype, to_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import (
+    Dtypes,
+    Shape,
+    Shapes,
+    axis_of,
+    first_dtype,
+    one_dtype,
+    to_dtype,
+    unify,
+)
 from neuron_adapters.mxnet.operators.arithmetic import true
 
 
 def _ranges(at: Attributes, data: Shape) -> list[range]:
-    """The places that ``begin``, ``end`` and ``step`` take of each axis."""
+    """Return the indices that ``begin``, ``end`` and ``step`` select of each axis."""
     begin, end, step = at.maybe_integers("begin"), at.maybe_integers("end"), at.maybe_integers("step")
     if len(begin) != len(end) or len(begin) > len(data) or (step and len(step) != len(begin)):
         raise ValueError(f"attributes begin, end and step must have as many parts, at most {len(data)}")
@@ -31,8 +40,7 @@ def _ranges(at: Attributes, data: Shape) -> list[range]:
     return ranges
 
 
-@operator("slice", "crop", "_sparse_slice", dtypes=one_dtype,
-          shapes=forward(lambda at, data: tuple(len(indices) for indices in _ranges(at, data))))  # fmt: skip
+@operator("slice", shape=lambda at, data: tuple(len(indices) for indices in _ranges(at, data)))
 def _slice(to: Builder, at: Attributes, data: Tensor) -> Value:
     value: Value = data
     for axis, places in enumerate(_ranges(at, data.shape)):
@@ -58,7 +66,7 @@ def _axis_shape(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shap
     return ins, [unify(outs[0], (*data[:axis], end - begin, *data[axis + 1 :]), "output")]
 
 
-@operator("slice_axis", shapes=_axis_shape, dtypes=one_dtype)
+@operator("slice_axis", shapes=_axis_shape)
 def _slice_axis(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.slice(data, *_axis_range(at, data.shape))
 
@@ -74,7 +82,7 @@ def _like_shape(at: Attributes, data: Shape, like: Shape) -> Shape:
     return tuple(like[axis] if axis in axes else size for axis, size in enumerate(data))
 
 
-@operator("slice_like", inputs=("data", "shape_like"), shapes=forward(_like_shape), dtypes=first_dtype)
+@operator("slice_like", inputs=("data", "shape_like"), shape=_like_shape, dtypes=first_dtype)
 def _slice_like(to: Builder, at: Attributes, data: Tensor, like: Tensor) -> Value:
     value: Value = data
     for axis in _like_axes(at, data.shape):
@@ -84,7 +92,7 @@ def _slice_like(to: Builder, at: Attributes, data: Tensor, like: Tensor) -> Valu
 
 
 def places(to: Builder, index: Value, size: int, mode: str) -> Value:
-    """int64 places within ``size`` from indices of any dtype, as ``mode`` brings in those that lie outside."""
+    """Convert indices of any dtype to int64 within ``size``; ``mode`` says what happens to those out of range."""
     whole = to.cast(index, "int64")
     if mode == "wrap":
         return to.Mod(whole, size)
@@ -96,7 +104,7 @@ def _taken(at: Attributes, data: Shape, index: Shape) -> Shape:
     return (*data[:axis], *index, *data[axis + 1 :])
 
 
-@operator("take", inputs=("a", "indices"), shapes=forward(_taken), dtypes=first_dtype)
+@operator("take", inputs=("a", "indices"), shape=_taken, dtypes=first_dtype)
 def _take(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     axis = axis_of(at.integer("axis", 0), len(data.shape))
     # "raise" cannot raise from within an engine; it is what "clip" is for indices that are right.
@@ -104,7 +112,7 @@ def _take(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     return to.Gather(data, places(to, index, data.shape[axis], mode), axis=axis)
 
 
-@operator("batch_take", inputs=("a", "indices"), shapes=forward(lambda _at, _data, index: index), dtypes=first_dtype)
+@operator("batch_take", inputs=("a", "indices"), shape=lambda _at, _data, index: index, dtypes=first_dtype)
 def _batch_take(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Value:
     column = to.unsqueeze(places(to, to.reshape(index, [-1]), data.shape[1], "clip"), 1)
     return to.reshape(to.GatherElements(data, column, axis=1), index.shape)
@@ -121,8 +129,8 @@ def _embedding_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, 
     return [ins[0], weight], [weight] * count
 
 
-@operator("Embedding", "_contrib_SparseEmbedding", "_sparse_Embedding", inputs=("data", "weight"),
-          shapes=_embedding_shapes, dtypes=_embedding_dtypes)  # fmt: skip
+@operator("Embedding", "_contrib_SparseEmbedding", inputs=("data", "weight"), shapes=_embedding_shapes,
+          dtypes=_embedding_dtypes)  # fmt: skip
 def _embedding(to: Builder, at: Attributes, data: Tensor, weight: Tensor) -> Value:
     return to.Gather(weight, places(to, data, at.integer("input_dim"), "clip"), axis=0)
 
@@ -133,18 +141,17 @@ def _nd_shape(_at: Attributes, data: Shape, index: Shape) -> Shape:
     return (*index[1:], *data[index[0] :])
 
 
-@operator("gather_nd", inputs=("data", "indices"), shapes=forward(_nd_shape), dtypes=first_dtype)
+@operator("gather_nd", inputs=("data", "indices"), shape=_nd_shape, dtypes=first_dtype)
 def _gather_nd(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Value:
     return to.GatherND(data, _rows(to, index))
 
 
 def _rows(to: Builder, index: Tensor) -> Value:
-    """ONNX has the coordinates of a place on the last axis, MXNet on the first."""
+    """Move the coordinates to the last axis, where ONNX has them; MXNet has them on the first."""
     return to.transpose(to.cast(index, "int64"), [*range(1, len(index.shape)), 0])
 
 
-@operator("scatter_nd", inputs=("data", "indices"), shapes=forward(lambda at, *_shapes: at.integers("shape")),
-          dtypes=first_dtype)  # fmt: skip
+@operator("scatter_nd", inputs=("data", "indices"), shape=lambda at, *_shapes: at.integers("shape"), dtypes=first_dtype)
 def _scatter_nd(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     return to.ScatterND(to.constant(np.zeros(at.integers("shape")), data.dtype), _rows(to, index), data)
 
@@ -162,7 +169,7 @@ def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sha
     return ins, [unify(outs[0], kept if at.flag("keepdims", default=False) else gone or (1,), "output")]
 
 
-@operator("pick", "choose_element_0index", inputs=("data", "index"), shapes=_pick_shapes, dtypes=first_dtype)
+@operator("pick", inputs=("data", "index"), shapes=_pick_shapes, dtypes=first_dtype)
 def _pick(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     axis = axis_of(at.integer("axis", -1), len(data.shape))
     indices = places(to, index, data.shape[axis], at.choice("mode", ("clip", "wrap"), "clip"))
@@ -170,8 +177,7 @@ def _pick(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     return to.reshape(to.GatherElements(data, to.reshape(indices, kept), axis=axis), to.outputs[0].shape)
 
 
-@operator("one_hot", inputs=("indices",), shapes=forward(lambda at, index: (*index, at.integer("depth"))),
-          dtypes=to_dtype())  # fmt: skip
+@operator("one_hot", inputs=("indices",), shape=lambda at, index: (*index, at.integer("depth")), dtypes=to_dtype())
 def _one_hot(to: Builder, at: Attributes, index: Tensor) -> Value:
     dtype = to.outputs[0].dtype
     whole = to.unsqueeze(to.cast(index, "int64"), len(index.shape))
@@ -194,7 +200,7 @@ def _where_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtyp
     return [ins[0], *values], outs
 
 
-@operator("where", "_sparse_where", inputs=("condition", "x", "y"), shapes=_where_shapes, dtypes=_where_dtypes)
+@operator("where", inputs=("condition", "x", "y"), shapes=_where_shapes, dtypes=_where_dtypes)
 def _where(to: Builder, _at: Attributes, condition: Tensor, x: Tensor, y: Tensor) -> Value:
     chosen = true(to, condition)
     if len(condition.shape) != len(x.shape):
@@ -202,7 +208,7 @@ def _where(to: Builder, _at: Attributes, condition: Tensor, x: Tensor, y: Tensor
     return to.Where(chosen, x, y)
 
 
-@operator("_ravel_multi_index", "ravel_multi_index", shapes=forward(lambda _at, data: data[1:]), dtypes=one_dtype)
+@operator("_ravel_multi_index", shape=lambda _at, data: data[1:])
 def _ravel(to: Builder, at: Attributes, data: Tensor) -> Value:
     sizes = at.integers("shape")
     steps = np.array([prod(sizes[axis + 1 :]) for axis in range(len(sizes))])
@@ -210,8 +216,7 @@ def _ravel(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.reduce("ReduceSum", to.Mul(data, to.constant(steps, data.dtype)), [0], keep=False)
 
 
-@operator("_unravel_index", "unravel_index", shapes=forward(lambda at, data: (len(at.integers("shape")), *data)),
-          dtypes=one_dtype)  # fmt: skip
+@operator("_unravel_index", shape=lambda at, data: (len(at.integers("shape")), *data))
 def _unravel(to: Builder, at: Attributes, data: Tensor) -> Value:
     sizes = at.integers("shape")
     left = to.cast(data, "int64")

@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, MaybeShape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, first_dtype, forward, one_dtype, same, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, axis_of, first_dtype, unify
 
 
 def _softmax_inputs(at: Attributes) -> list[str]:
@@ -48,7 +48,7 @@ def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
 
 
 def _inside(to: Builder, data: Tensor, length: Tensor, axis: int) -> Value:
-    """Where along ``axis`` the place is before the length of the row."""
+    """Return whether a position along ``axis`` is within the length of its row."""
     shape = [1] * len(data.shape)
     shape[axis] = data.shape[axis]
     count = to.constant(np.arange(data.shape[axis]).reshape(shape), "int64")
@@ -63,13 +63,14 @@ for _name, _onnx, _sign in (
     operator(_name, inputs=_softmax_inputs, shapes=_softmax_shapes, dtypes=_softmax_dtypes)(_softmax(_onnx, _sign))
 
 
-@operator("SoftmaxActivation", shapes=same, dtypes=one_dtype)
+@operator("SoftmaxActivation")
 def _softmax_activation(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Softmax(data, axis=1 if at.choice("mode", ("instance", "channel"), "instance") == "channel" else -1)
 
 
 def _labelled(label: Callable[[Attributes, tuple[int, ...]], tuple[int, ...]]) -> Callable[..., tuple[Shapes, Shapes]]:
-    """The output is as the data; the label, which inference never reads, is what ``label`` says unless it is known."""
+    """Make a rule: the output has the shape of the data. The label, which inference never reads, has the shape that
+    ``label`` gives unless it is known."""
 
     def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         shape = unify(ins[0], outs[0])
@@ -91,7 +92,7 @@ def _label_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dty
     return [ins[0], ins[1] or ins[0]], [ins[0]] * count
 
 
-@operator("SoftmaxOutput", "Softmax", inputs=("data", "label"), shapes=_labelled(_class_label), dtypes=_label_dtypes)
+@operator("SoftmaxOutput", inputs=("data", "label"), shapes=_labelled(_class_label), dtypes=_label_dtypes)
 def _softmax_output(to: Builder, at: Attributes, data: Tensor, _label: Tensor) -> Value:
     if at.flag("multi_output", default=False):
         return to.Softmax(data, axis=1)
@@ -103,26 +104,23 @@ def _softmax_output(to: Builder, at: Attributes, data: Tensor, _label: Tensor) -
 _regression = _labelled(lambda _at, data: data)
 
 
-@operator("LinearRegressionOutput", "MAERegressionOutput", "_sparse_LinearRegressionOutput",
-          "_sparse_MAERegressionOutput", inputs=("data", "label"), shapes=_regression,
+@operator("LinearRegressionOutput", "MAERegressionOutput", inputs=("data", "label"), shapes=_regression,
           dtypes=_label_dtypes)  # fmt: skip
 def _regression_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
     return data
 
 
-@operator("LogisticRegressionOutput", "_sparse_LogisticRegressionOutput", inputs=("data", "label"), shapes=_regression,
-          dtypes=_label_dtypes)  # fmt: skip
+@operator("LogisticRegressionOutput", inputs=("data", "label"), shapes=_regression, dtypes=_label_dtypes)
 def _logistic_output(to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
     return to.Sigmoid(data)
 
 
-@operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:1]), dtypes=_label_dtypes)
-def _svm_output(_to: Builder, _at: Attributes, data: Tensor, _label: Tensor) -> Value:
-    return data
+operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:1]), dtypes=_label_dtypes)(
+    _regression_output
+)
 
 
-@operator("softmax_cross_entropy", inputs=("data", "label"), shapes=forward(lambda _at, _data, _label: (1,)),
-          dtypes=first_dtype)  # fmt: skip
+@operator("softmax_cross_entropy", inputs=("data", "label"), shape=lambda _at, _data, _label: (1,), dtypes=first_dtype)
 def _softmax_cross_entropy(to: Builder, _at: Attributes, data: Tensor, label: Tensor) -> Value:
     column = to.unsqueeze(to.cast(label, "int64"), 1)
     chosen = to.GatherElements(to.LogSoftmax(data, axis=1), column, axis=1)

@@ -8,8 +8,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, forward, of_dtype, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, axis_of, of_dtype, rank_at_least
 
 
 def _tiles(at: Attributes, rank: int) -> list[int]:
@@ -22,7 +22,7 @@ def _tiled(at: Attributes, data: Shape) -> Shape:
     return tuple(a * b for a, b in zip((1,) * (len(repeats) - len(data)) + data, repeats))
 
 
-@operator("tile", shapes=forward(_tiled), dtypes=one_dtype)
+@operator("tile", shape=_tiled)
 def _tile(to: Builder, at: Attributes, data: Tensor) -> Value:
     repeats = _tiles(at, len(data.shape))
     padded = to.reshape(data, [1] * (len(repeats) - len(data.shape)) + list(data.shape))
@@ -37,7 +37,7 @@ def _repeated(at: Attributes, data: Shape) -> Shape:
     return (*data[:place], data[place] * count, *data[place + 1 :])
 
 
-@operator("repeat", shapes=forward(_repeated), dtypes=one_dtype)
+@operator("repeat", shape=_repeated)
 def _repeat(to: Builder, at: Attributes, data: Tensor) -> Value:
     axis, count = at.maybe_integer("axis"), at.integer("repeats")
     value = to.reshape(data, [-1]) if axis is None else data
@@ -46,7 +46,7 @@ def _repeat(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Gather(value, to.constant(np.repeat(np.arange(size), count)), axis=place)
 
 
-@operator("reverse", "flip", shapes=forward(lambda _at, data: data), dtypes=one_dtype)
+@operator("reverse", shape=lambda _at, data: data)
 def _reverse(to: Builder, at: Attributes, data: Tensor) -> Value:
     value: Value = data
     for axis in at.integers("axis"):
@@ -61,7 +61,7 @@ def _deep(at: Attributes, data: Shape) -> Shape:
     return (data[0], data[1] * block**2, data[2] // block, data[3] // block)
 
 
-@operator("space_to_depth", shapes=forward(_deep), dtypes=one_dtype)
+@operator("space_to_depth", shape=_deep)
 def _space_to_depth(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.SpaceToDepth(data, blocksize=at.integer("block_size"))
 
@@ -73,7 +73,7 @@ def _wide(at: Attributes, data: Shape) -> Shape:
     return (data[0], data[1] // block**2, data[2] * block, data[3] * block)
 
 
-@operator("depth_to_space", shapes=forward(_wide), dtypes=one_dtype)
+@operator("depth_to_space", shape=_wide)
 def _depth_to_space(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.DepthToSpace(data, blocksize=at.integer("block_size"), mode="DCR")
 
@@ -97,7 +97,7 @@ def _padded(at: Attributes, data: Shape) -> Shape:
     return tuple(size + before + behind for size, before, behind in zip(data, *_padding(at, len(data))))
 
 
-@operator("Pad", "pad", shapes=forward(_padded), dtypes=one_dtype)
+@operator("Pad", shape=_padded)
 def _pad(to: Builder, at: Attributes, data: Tensor) -> Value:
     before, after = _padding(at, len(data.shape))
     mode = at.choice("mode", ("constant", "edge", "reflect"))
@@ -129,7 +129,7 @@ def _diagonal(at: Attributes, data: Shape) -> Shape:
     return (*(length for axis, length in enumerate(data) if axis not in (first, second)), size)
 
 
-@operator("diag", shapes=forward(_diagonal), dtypes=one_dtype)
+@operator("diag", shape=_diagonal)
 def _diag(to: Builder, at: Attributes, data: Tensor) -> Value:
     k = at.integer("k", 0)
     rank = len(data.shape)
@@ -165,7 +165,7 @@ def _crop_inputs(at: Attributes) -> list[str]:
     return ["data", "crop_like"] if at.integer("num_args", 1) == 2 else ["data"]
 
 
-@operator("Crop", inputs=_crop_inputs, shapes=forward(_cropped), dtypes=one_dtype, variadic="num_args")
+@operator("Crop", inputs=_crop_inputs, shape=_cropped, variadic="num_args")
 def _crop(to: Builder, at: Attributes, data: Tensor, _like: Tensor | None = None) -> Value:
     height, width = to.outputs[0].shape[2:]
     top, left = _corner(at, data.shape, height, width)

@@ -1,4 +1,4 @@
-"""Normalisation by stored statistics, or by those of the data."""
+"""Normalisation by stored statistics, by those of the data, or to the range of images."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Dtypes, MaybeShape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, one_dtype, same, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import (
+    Dtypes,
+    MaybeShape,
+    Shape,
+    ShapeRule,
+    Shapes,
+    axis_of,
+    of_dtype,
+    rank_at_least,
+    unify,
+)
 
 _STATISTICS = ("moving_mean", "moving_var")
 _BATCH = ("data", "gamma", "beta", *_STATISTICS)
@@ -37,7 +47,7 @@ def _moments(*names: str) -> Callable[[Attributes], Sequence[str]]:
 def _batch_norm(
     to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor
 ) -> list[Value]:
-    """With ``fix_gamma``, the default, gamma counts as 1 whatever it holds."""
+    """Normalise by the moving statistics. With ``fix_gamma``, the default, gamma counts as 1 whatever it holds."""
     axis = axis_of(at.integer("axis", 1), len(data.shape))
     fixed = at.flag("fix_gamma", default=True)
     scale = to.constant(np.ones(gamma.shape), gamma.dtype) if fixed else gamma
@@ -51,10 +61,9 @@ def _batch_norm(
     return [output, mean, to.Reciprocal(to.Sqrt(to.Add(var, eps)))]
 
 
-operator(
-    "BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_SyncBatchNorm", inputs=_BATCH,
-    outputs=_moments("mean", "var"), shapes=_batch_shapes, dtypes=_batch_dtypes, auxiliary=_STATISTICS,
-)(_batch_norm)  # fmt: skip
+operator("BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_SyncBatchNorm", inputs=_BATCH,
+         outputs=_moments("mean", "var"), shapes=_batch_shapes, dtypes=_batch_dtypes,
+         auxiliary=_STATISTICS)(_batch_norm)  # fmt: skip
 
 
 @operator("_contrib_BatchNormWithReLU", inputs=_BATCH, outputs=_moments("mean", "var"), shapes=_batch_shapes,
@@ -64,37 +73,47 @@ def _batch_norm_relu(to: Builder, at: Attributes, *tensors: Tensor) -> list[Valu
     return [to.Relu(output), *others]
 
 
-def _instance_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = unify(ins[0], outs[0])
-    if data is None:
-        return ins, outs
-    if len(data) < 2:
-        raise ValueError("data must have at least 2 axes")
-    return [data, *(unify(shape, (data[1],), "channels") for shape in ins[1:])], [data]
+def _normalised(
+    width: Callable[[Attributes, Shape], int], moments: Callable[[Attributes, Shape], Shape] | None = None
+) -> ShapeRule:
+    """Make a rule: the output has the shape of the data, gamma and beta have ``width`` elements, and the mean and the
+    deviation, which may be further outputs, have the shape ``moments``."""
+
+    def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        data = unify(ins[0], outs[0])
+        if data is None:
+            return ins, outs
+        wide = (width(at, data),)
+        further = [unify(shape, moments(at, data)) for shape in outs[1:]] if moments else []
+        return [data, *(unify(shape, wide, "gamma and beta") for shape in ins[1:])], [data, *further]
+
+    return rule
 
 
-@operator("InstanceNorm", inputs=_AFFINE, shapes=_instance_shapes, dtypes=one_dtype)
+def _channels(_at: Attributes, data: Shape) -> int:
+    rank_at_least(2, data)
+    return data[1]
+
+
+@operator("InstanceNorm", inputs=_AFFINE, shapes=_normalised(_channels))
 def _instance_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> Value:
     rank = len(data.shape)
     output, _mean, _var = _standard(to, data, list(range(2, rank)), at.number("eps", 1e-3))
     return _affine(to, output, gamma, beta, [-1] + [1] * (rank - 2))
 
 
-def _layer_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = unify(ins[0], outs[0])
-    if data is None:
-        return ins, outs
-    axis = axis_of(at.integer("axis", -1), len(data))
-    wide = [unify(shape, (data[axis],), "gamma and beta") for shape in ins[1:]]
-    reduced = tuple(1 if place == axis else size for place, size in enumerate(data))
-    return [data, *wide], [data, *(unify(shape, reduced) for shape in outs[1:])]
+def _layer_axis(at: Attributes, data: Shape) -> int:
+    return axis_of(at.integer("axis", -1), len(data))
 
 
-@operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_layer_shapes, dtypes=one_dtype)
+def _layer_moments(at: Attributes, data: Shape) -> Shape:
+    return tuple(1 if place == _layer_axis(at, data) else size for place, size in enumerate(data))
+
+
+@operator("LayerNorm", inputs=_AFFINE, outputs=_moments("mean", "std"),
+          shapes=_normalised(lambda at, data: data[_layer_axis(at, data)], _layer_moments))  # fmt: skip
 def _layer_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
-    rank = len(data.shape)
-    axis = axis_of(at.integer("axis", -1), rank)
-    eps = at.number("eps", 1e-5)
+    rank, axis, eps = len(data.shape), _layer_axis(at, data.shape), at.number("eps", 1e-5)
     if len(to.outputs) == 1 and axis == rank - 1:
         return [to.LayerNormalization(data, gamma, beta, axis=-1, epsilon=eps)]
     output, mean, std = _standard(to, data, [axis], eps)
@@ -102,18 +121,15 @@ def _layer_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: 
     return [output, mean, std][: len(to.outputs)]
 
 
-def _group_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = unify(ins[0], outs[0])
-    if data is None:
-        return ins, outs
+def _groups(at: Attributes, data: Shape) -> int:
     groups = at.integer("num_groups", 1)
     if len(data) < 3 or data[1] % groups:
         raise ValueError(f"attribute num_groups ({groups}) must divide the channels of data of at least 3 axes")
-    wide = [unify(shape, (groups,), "gamma and beta") for shape in ins[1:]]
-    return [data, *wide], [data, *(unify(shape, (data[0], groups)) for shape in outs[1:])]
+    return groups
 
 
-@operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"), shapes=_group_shapes, dtypes=one_dtype)
+@operator("GroupNorm", inputs=_AFFINE, outputs=_moments("mean", "std"),
+          shapes=_normalised(_groups, lambda at, data: (data[0], _groups(at, data))))  # fmt: skip
 def _group_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> list[Value]:
     groups = at.integer("num_groups", 1)
     grouped = to.reshape(data, [data.shape[0], groups, -1])
@@ -123,7 +139,7 @@ def _group_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: 
 
 
 def _standard(to: Builder, x: Value, axes: list[int], eps: float) -> tuple[Value, Value, Value]:
-    """``x`` of mean 0 and variance 1 over ``axes``, its mean, and its standard deviation."""
+    """Normalise ``x`` over ``axes`` to mean 0 and variance 1; also return its mean and its standard deviation."""
     mean = to.reduce("ReduceMean", x, axes)
     middle = to.Sub(x, mean)
     std = to.Sqrt(to.Add(to.reduce("ReduceMean", to.Mul(middle, middle), axes), eps))
@@ -134,7 +150,7 @@ def _affine(to: Builder, x: Value, gamma: Value, beta: Value, shape: list[int]) 
     return to.Add(to.Mul(x, to.reshape(gamma, shape)), to.reshape(beta, shape))
 
 
-@operator("L2Normalization", shapes=same, dtypes=one_dtype)
+@operator("L2Normalization")
 def _l2_normalization(to: Builder, at: Attributes, data: Tensor) -> Value:
     rank = len(data.shape)
     mode = at.choice("mode", ("instance", "channel", "spatial"), "instance")
@@ -143,7 +159,7 @@ def _l2_normalization(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Div(data, to.Sqrt(to.Add(total, at.number("eps", 1e-10))))
 
 
-@operator("LRN", shapes=same, dtypes=one_dtype)
+@operator("LRN")
 def _lrn(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.LRN(
         data,
@@ -155,7 +171,7 @@ def _lrn(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _moments_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    """Those of a reduction over ``axes``."""
+    """Reduce over ``axes``."""
     data = ins[0]
     if data is None:
         return ins, outs
@@ -167,11 +183,33 @@ def _moments_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     return ins, [unify(shape, reduced) for shape in outs]
 
 
-@operator("moments", outputs=("output0", "output1"), shapes=_moments_shapes,
-          dtypes=one_dtype)  # fmt: skip
+@operator("moments", outputs=("output0", "output1"), shapes=_moments_shapes)
 def _moments_over(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
     axes = [axis_of(axis, len(data.shape)) for axis in at.integers("axes", range(len(data.shape)))]
     mean = to.reduce("ReduceMean", data, axes)
     middle = to.Sub(data, mean)
     var = to.reduce("ReduceMean", to.Mul(middle, middle), axes)
     return [to.reshape(value, to.outputs[0].shape) for value in (mean, var)]
+
+
+def _tensor_shape(_at: Attributes, data: Shape) -> Shape:
+    if len(data) not in (3, 4):
+        raise ValueError(f"data must be an image (height, width, channels) or a batch of them, got {data}")
+    return (*data[:-3], data[-1], *data[-3:-1])
+
+
+@operator("_image_to_tensor", shape=_tensor_shape, dtypes=of_dtype("float32"))
+def _to_tensor(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    """Move the channels to the front, and scale 0 to 255 to 0 to 1."""
+    rank = len(data.shape)
+    moved = to.transpose(data, [*range(rank - 3), rank - 1, rank - 3, rank - 2])
+    return to.Mul(to.cast(moved, "float32"), 1.0 / 255.0)
+
+
+@operator("_image_normalize", shape=lambda _at, data: data)
+def _normalize(to: Builder, at: Attributes, data: Tensor) -> Value:
+    mean, deviation = (
+        to.constant(np.array(at.numbers(name, (default,))).reshape(-1, 1, 1), data.dtype)
+        for name, default in (("mean", 0.0), ("std", 1.0))
+    )
+    return to.Div(to.Sub(data, mean), deviation)

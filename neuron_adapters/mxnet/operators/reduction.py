@@ -1,17 +1,20 @@
-"""Sums and the like over axes."""
+"""Reductions over axes, sorting, and the largest or smallest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
+
+import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import axis_of, forward, numbered, of_dtype, one_dtype, to_dtype
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, axis_of, numbered, of_dtype, to_dtype
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
-    """The axes that are reduced: those named, or with ``exclude`` the others; all where none is named."""
+    """Return the axes to reduce: those named, or with ``exclude`` the others; all where none is named."""
     named = {axis_of(axis, rank) for axis in at.integers("axis", ())}
     if not named:
         return list(range(rank))
@@ -38,19 +41,19 @@ def _without_nan(fill: float) -> Callable[[Builder, Value], Value]:
     return lambda to, x: to.Where(to.Equal(x, x), x, to.constant(fill, x.dtype))
 
 
-for _names, _translate in (
-    (("sum", "sum_axis", "_sparse_sum"), _reduction("ReduceSum")),
-    (("mean", "_sparse_mean"), _reduction("ReduceMean")),
-    (("prod",), _reduction("ReduceProd")),
-    (("max", "max_axis"), _reduction("ReduceMax")),
-    (("min", "min_axis"), _reduction("ReduceMin")),
-    (("nansum",), _reduction("ReduceSum", _without_nan(0.0))),
-    (("nanprod",), _reduction("ReduceProd", _without_nan(1.0))),
-):
-    operator(*_names, shapes=forward(_reduced), dtypes=one_dtype)(_translate)
+for _name, _translate in {
+    "sum": _reduction("ReduceSum"),
+    "mean": _reduction("ReduceMean"),
+    "prod": _reduction("ReduceProd"),
+    "max": _reduction("ReduceMax"),
+    "min": _reduction("ReduceMin"),
+    "nansum": _reduction("ReduceSum", _without_nan(0.0)),
+    "nanprod": _reduction("ReduceProd", _without_nan(1.0)),
+}.items():
+    operator(_name, shape=_reduced)(_translate)
 
 
-@operator("norm", "_sparse_norm", shapes=forward(_reduced), dtypes=to_dtype("out_dtype", None))
+@operator("norm", shape=_reduced, dtypes=to_dtype("out_dtype", None))
 def _norm(to: Builder, at: Attributes, data: Tensor) -> Value:
     order = at.integer("ord", 2)
     if order not in (1, 2):
@@ -70,18 +73,94 @@ def _arg(onnx: str) -> Callable[..., Value]:
 
 
 # Indices are float32, as they have been since before MXNet had other dtypes.
-operator("argmax", shapes=forward(_reduced), dtypes=of_dtype("float32"))(_arg("ArgMax"))
-operator("argmin", shapes=forward(_reduced), dtypes=of_dtype("float32"))(_arg("ArgMin"))
+operator("argmax", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMax"))
+operator("argmin", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMin"))
 
 
-@operator("argmax_channel", shapes=forward(lambda _at, data: data[:-1]), dtypes=of_dtype("float32"))
+@operator("argmax_channel", shape=lambda _at, data: data[:-1], dtypes=of_dtype("float32"))
 def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
     return to.cast(to.ArgMax(data, axis=-1, keepdims=0), "float32")
 
 
 @operator("multi_sum_sq", inputs=lambda at: numbered("array_", at.count("num_arrays")),
-          shapes=forward(lambda _at, *shapes: (len(shapes),)), dtypes=of_dtype("float32"),
-          variadic="num_arrays")  # fmt: skip
+          shape=lambda _at, *shapes: (len(shapes),), dtypes=of_dtype("float32"), variadic="num_arrays")  # fmt: skip
 def _multi_sum_sq(to: Builder, _at: Attributes, *tensors: Tensor) -> Value:
     flat = [to.reduce("ReduceSumSquare", to.reshape(tensor, [-1]), [0]) for tensor in tensors]
     return to.cast(to.Concat(*flat, axis=0), "float32")
+
+
+_RETURNS = ("indices", "value", "both", "mask")
+
+
+def _order(to: Builder, at: Attributes, data: Tensor, k: int, *, ascending: bool) -> tuple[Value, Value, int]:
+    """Return the first ``k`` values, their indices, and the axis. Without an axis ``data`` is flattened. Equal values
+    come in any order, as they do in MXNet."""
+    axis = _axis(at, len(data.shape))
+    value: Value = to.reshape(data, [-1]) if axis is None else data
+    size = prod(data.shape) if axis is None else data.shape[axis]
+    return *to.top(value, k or size, axis or 0, largest=not ascending), axis or 0
+
+
+def _axis(at: Attributes, rank: int) -> int | None:
+    """Return the axis: the last where it is not given, None where it is given as None."""
+    return None if at.is_none("axis") else axis_of(at.integer("axis", -1), rank)
+
+
+def _top_shapes(at: Attributes, data: Shape) -> list[Shape]:
+    axis = _axis(at, len(data))
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    size = prod(data) if axis is None else data[axis]
+    k = at.integer("k", 1)
+    if k > size:
+        raise ValueError(f"attribute k must be at most {size}, got {k}")
+    if kind == "mask":
+        return [data]
+    k = k if k > 0 else size
+    shape = (k,) if axis is None else (*data[:axis], k, *data[axis + 1 :])
+    return [shape] * (2 if kind == "both" else 1)
+
+
+def _top_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    indices = at.dtype("dtype", "float32")
+    if kind == "indices":
+        return ins, [indices]
+    return ins, [ins[0], indices][:count]
+
+
+def _top_outputs(at: Attributes) -> list[str]:
+    """Name the visible outputs. Where only the values are asked for, the indices are a hidden output."""
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    return {"both": ["output0", "output1"], "value": ["output0"]}.get(kind, ["output"])
+
+
+@operator("topk", outputs=_top_outputs, shape=_top_shapes, dtypes=_top_dtypes)
+def _topk(to: Builder, at: Attributes, data: Tensor) -> list[Value]:
+    kind = at.choice("ret_typ", _RETURNS, "indices")
+    ascending = at.flag("is_ascend", default=False)
+    values, indices, axis = _order(to, at, data, max(at.integer("k", 1), 0), ascending=ascending)
+    if kind == "value":
+        return [values]
+    if kind == "mask":
+        flat = _axis(at, len(data.shape)) is None
+        shape = [prod(data.shape)] if flat else list(data.shape)
+        zeros = to.constant(np.zeros(shape), data.dtype)
+        ones = to.Add(to.Mul(to.cast(indices, data.dtype), 0.0), 1.0)
+        return [to.reshape(to.ScatterElements(zeros, indices, ones, axis=axis), data.shape)]
+    indices = to.cast(indices, at.dtype("dtype", "float32"))
+    return [values, indices] if kind == "both" else [indices]
+
+
+def _sorted_shape(at: Attributes, data: Shape) -> Shape:
+    return (prod(data),) if _axis(at, len(data)) is None else data
+
+
+@operator("sort", outputs=("output0",), shape=_sorted_shape)
+def _sort(to: Builder, at: Attributes, data: Tensor) -> Value:
+    return _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[0]
+
+
+@operator("argsort", shape=_sorted_shape, dtypes=to_dtype())
+def _argsort(to: Builder, at: Attributes, data: Tensor) -> Value:
+    indices = _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[1]
+    return to.cast(indices, to.outputs[0].dtype)

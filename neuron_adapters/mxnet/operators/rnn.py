@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shapes, operator
-from neuron_adapters.mxnet.operators._rules import one_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shapes, unify
 
 _GATES = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}
 #: ONNX's order of the gates, by their places in MXNet's (i f c o to i o f c; r z n to z r n).
@@ -29,11 +29,11 @@ class _Form:
             at.only(name, "None", "projections and clipped states are not supported")
 
     def width(self, layer: int, data: int) -> int:
-        """What a layer takes."""
+        """Return the input width of a layer."""
         return data if layer == 0 else self.hidden * self.ways
 
     def parameters(self, data: int) -> int:
-        """How many there are."""
+        """Count the parameters."""
         wide = sum(self.width(layer, data) + self.hidden + 2 for layer in range(self.layers))
         return wide * self.ways * self.gates * self.hidden
 
@@ -66,7 +66,7 @@ def _shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     return ins, [unify(out, shape, "output") for out, shape in zip(outs, outputs)]
 
 
-@operator("RNN", inputs=_inputs, outputs=_outputs, shapes=_shapes, dtypes=one_dtype)
+@operator("RNN", inputs=_inputs, outputs=_outputs, shapes=_shapes)
 def _rnn(to: Builder, at: Attributes, data: Tensor, parameters: Tensor, *states: Tensor) -> list[Value]:
     form = _Form(at)
     length, batch, width = data.shape
@@ -95,8 +95,8 @@ def _layer(to: Builder, form: _Form, taken: list[Value | None]) -> list[Value]:
 
 
 def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterator[list[Value]]:
-    """For each layer the weights of its input and of its state, and the biases. In the vector all weights come first,
-    layer by layer and in each direction by direction; then all biases."""
+    """Yield for each layer the weights of its input and of its state, and the biases. In the vector all weights come
+    first, layer by layer and in each direction by direction; then all biases."""
     rows = form.gates * form.hidden
     sizes = []
     for layer in range(form.layers):
@@ -106,15 +106,15 @@ def _weights(to: Builder, form: _Form, parameters: Tensor, width: int) -> Iterat
     biases = parts[2 * form.layers * form.ways :]
     for layer in range(form.layers):
         at = 2 * layer * form.ways
-        mine, offsets = parts[at : at + 2 * form.ways], biases[at : at + 2 * form.ways]
-        ins = [_ordered(to, form, gate, [-1, form.width(layer, width)]) for gate in mine[::2]]
-        outs = [_ordered(to, form, gate, [-1, form.hidden]) for gate in mine[1::2]]
+        weights, offsets = parts[at : at + 2 * form.ways], biases[at : at + 2 * form.ways]
+        ins = [_ordered(to, form, gate, [-1, form.width(layer, width)]) for gate in weights[::2]]
+        outs = [_ordered(to, form, gate, [-1, form.hidden]) for gate in weights[1::2]]
         both = [to.Concat(*(_ordered(to, form, offset, [-1]) for offset in offsets[at : at + 2]), axis=0)
                 for at in range(0, 2 * form.ways, 2)]  # fmt: skip
         yield [to.Concat(*(to.unsqueeze(weight, 0) for weight in each), axis=0) for each in (ins, outs, both)]
 
 
 def _ordered(to: Builder, form: _Form, value: Value, shape: list[int]) -> Value:
-    """The gates in ONNX's order."""
+    """Reorder the gates as ONNX has them."""
     gates = to.reshape(value, [form.gates, form.hidden, *shape[1:]])
     return to.reshape(to.Gather(gates, to.constant(_ORDER[form.mode]), axis=0), shape)

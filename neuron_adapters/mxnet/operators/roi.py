@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import Shape, operator
-from neuron_adapters.mxnet.operators._rules import forward, one_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least
 
 
 def _weighted(to: Builder, data: Tensor, rows: Array, columns: Array) -> Value:
@@ -22,7 +22,7 @@ def _adaptive_shape(at: Attributes, data: Shape) -> Shape:
     return (*data[:2], *(size * 2 if len(size) == 1 else size))
 
 
-@operator("_contrib_AdaptiveAvgPooling2D", shapes=forward(_adaptive_shape), dtypes=one_dtype)
+@operator("_contrib_AdaptiveAvgPooling2D", shape=_adaptive_shape)
 def _adaptive_average(to: Builder, _at: Attributes, data: Tensor) -> Value:
     new = to.outputs[0].shape[2:]
     if new == (1, 1):
@@ -60,8 +60,9 @@ def _resized(at: Attributes, *shapes: Shape) -> Shape:
 _MODES = ("size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up")
 
 
-@operator("_contrib_BilinearResize2D", inputs=lambda at: ["data", "like"] if at.has("mode") and
-          at.choice("mode", _MODES) == "like" else ["data"], shapes=forward(_resized), dtypes=one_dtype)  # fmt: skip
+@operator("_contrib_BilinearResize2D",
+          inputs=lambda at: ["data", "like"] if at.has("mode") and at.choice("mode", _MODES) == "like" else ["data"],
+          shape=_resized)  # fmt: skip
 def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | None = None) -> Value:
     corners = at.flag("align_corners", default=True)
     new = to.outputs[0].shape[2:]
@@ -69,7 +70,7 @@ def _bilinear_resize(to: Builder, at: Attributes, data: Tensor, _like: Tensor | 
 
 
 def _between(old: int, new: int, corners: bool) -> Array:
-    """Weights of linear interpolation: a new element lies between two neighbours, the nearer one counts more."""
+    """Compute the weights of linear interpolation between the two neighbours of each new element."""
     if corners:
         at = np.arange(new) * ((old - 1) / (new - 1) if new > 1 else 0.0)
     else:
@@ -88,7 +89,7 @@ def _pooled(at: Attributes, data: Shape, rois: Shape) -> Shape:
     return (rois[0], data[1], *(size * 2 if len(size) == 1 else size))
 
 
-@operator("_contrib_ROIAlign", inputs=("data", "rois"), shapes=forward(_pooled), dtypes=one_dtype)
+@operator("_contrib_ROIAlign", inputs=("data", "rois"), shape=_pooled)
 def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
     at.only("position_sensitive", "False", "position-sensitive regions are not supported")
     height, width = to.outputs[0].shape[2:]
@@ -106,7 +107,7 @@ def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value
     )
 
 
-@operator("ROIPooling", inputs=("data", "rois"), shapes=forward(_pooled), dtypes=one_dtype)
+@operator("ROIPooling", inputs=("data", "rois"), shape=_pooled)
 def _roi_pooling(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
     return to.MaxRoiPool(
         data, rois, pooled_shape=list(to.outputs[0].shape[2:]), spatial_scale=at.number("spatial_scale")
@@ -119,13 +120,13 @@ def _sampled(_at: Attributes, data: Shape, grid: Shape) -> Shape:
     return (*data[:2], *grid[2:])
 
 
-@operator("BilinearSampler", inputs=("data", "grid"), shapes=forward(_sampled), dtypes=one_dtype)
+@operator("BilinearSampler", inputs=("data", "grid"), shape=_sampled)
 def _bilinear_sampler(to: Builder, _at: Attributes, data: Tensor, grid: Tensor) -> Value:
     return _sample(to, data, grid)
 
 
 def _sample(to: Builder, data: Value, grid: Value) -> Value:
-    """The data at the points of a grid (batch, x and y from -1 to 1, height, width); 0 outside."""
+    """Sample the data at the points of a grid (batch, x and y from -1 to 1, height, width); 0 outside."""
     points = to.transpose(grid, [0, 2, 3, 1])
     return to.GridSample(data, points, mode="bilinear", padding_mode="zeros", align_corners=1)
 
@@ -143,7 +144,7 @@ def _target(at: Attributes) -> Shape:
     return size
 
 
-@operator("GridGenerator", shapes=forward(_grid_shape), dtypes=one_dtype)
+@operator("GridGenerator", shape=_grid_shape)
 def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
     if at.choice("transform_type", ("affine", "warp")) == "affine":
         return _affine(to, data, _target(at))
@@ -154,7 +155,7 @@ def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
-    """The points of a grid of that size, transformed by the affine matrix, six numbers, of each row."""
+    """Transform a grid of the size ``target`` by the affine matrix, six numbers, in each row."""
     height, width = target
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     points = np.stack([across, down, np.ones(target)]).reshape(3, -1)
@@ -162,7 +163,6 @@ def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
     return to.reshape(sampled, [data.shape[0], 2, height, width])
 
 
-@operator("SpatialTransformer", inputs=("data", "loc"), dtypes=one_dtype,
-          shapes=forward(lambda at, data, _loc: (*data[:2], *_target(at))))  # fmt: skip
+@operator("SpatialTransformer", inputs=("data", "loc"), shape=lambda at, data, _loc: (*data[:2], *_target(at)))
 def _spatial_transformer(to: Builder, at: Attributes, data: Tensor, loc: Tensor) -> Value:
     return _sample(to, data, _affine(to, loc, _target(at)))

@@ -6,8 +6,8 @@ import numpy as np
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import first_dtype, unify
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shapes, first_dtype, unify
 
 
 def _inputs(at: Attributes) -> list[str]:
@@ -33,12 +33,12 @@ def _kept(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 
 def _places(at: Attributes, data: Tensor) -> Array:
-    """The place of each element of the first two axes."""
+    """Return the position of each element of the first two axes in its sequence."""
     return np.array(np.indices(data.shape[:2])[_axis(at)])
 
 
 def _by_row(to: Builder, at: Attributes, length: Tensor) -> Value:
-    """The lengths, shaped to be compared with places."""
+    """Reshape the lengths to be compared with positions."""
     return to.unsqueeze(to.cast(length, "int64"), _axis(at))
 
 

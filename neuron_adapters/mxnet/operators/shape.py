@@ -2,84 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 
+from neuron_adapters.mxnet._shapes import reshaped
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
-from neuron_adapters.mxnet.operators._registry import MaybeShape, Shape, Shapes, operator
-from neuron_adapters.mxnet.operators._rules import (
-    axis_of,
-    first_dtype,
-    forward,
-    one_dtype,
-    unify,
-)
-
-
-def reshaped(sizes: Sequence[int], codes: Sequence[int]) -> tuple[int, ...]:
-    """The shape that MXNet's codes make of ``sizes``: 0 keeps a size, -1 is computed, -2 keeps all that follow, -3
-    joins two, -4 splits one into the two numbers after it. Sizes that are not known are 0 and stay so."""
-    shape: list[int] = []
-    axis = 0
-    unknown = None
-    remaining = iter(codes)
-    for code in remaining:
-        if code == -1:
-            if unknown is not None:
-                raise ValueError(f"attribute shape must have at most one -1, got {tuple(codes)}")
-            unknown = len(shape)
-        if code == -4:
-            parts = [next(remaining, None), next(remaining, None)]
-            shape += _split(_take(sizes, axis, codes), parts, codes)
-            axis += 1
-        else:
-            taken, new = _decoded(code, sizes, axis, codes)
-            shape += new
-            axis += taken
-    if unknown is not None:
-        known = prod(shape)
-        total = prod(sizes)
-        if 0 in (known, total):
-            shape[unknown] = 0
-            return tuple(shape)
-        shape[unknown] = total // known
-    if 0 not in (*shape, *sizes) and prod(shape) != prod(sizes):
-        raise ValueError(f"attribute shape {tuple(codes)} cannot hold the {prod(sizes)} values of {tuple(sizes)}")
-    return tuple(shape)
-
-
-def _decoded(code: int, sizes: Sequence[int], axis: int, codes: Sequence[int]) -> tuple[int, Sequence[int]]:
-    """How many axes from ``axis`` a code stands for, and the sizes that it makes of them; -1 is 1 for now."""
-    if code > 0:
-        return 1, (code,)
-    if code == 0:
-        return 1, (_take(sizes, axis, codes),)
-    if code == -1:
-        return 1, (1,)
-    if code == -2:
-        return len(sizes) - axis, sizes[axis:]
-    if code == -3:
-        return 2, (_take(sizes, axis, codes) * _take(sizes, axis + 1, codes),)
-    raise ValueError(f"attribute shape must have sizes or codes from 0 to -4, got {tuple(codes)}")
-
-
-def _split(size: int, parts: Sequence[int | None], codes: Sequence[int]) -> tuple[int, int]:
-    """The two sizes that ``parts`` split ``size`` into; one of them may be -1."""
-    first, second = parts
-    if first is None or second is None:
-        raise ValueError(f"attribute shape must have two numbers after -4, got {tuple(codes)}")
-    first = size // second if first == -1 else first
-    second = size // first if second == -1 else second
-    if size and size != first * second:
-        raise ValueError(f"attribute shape splits a size of {size} into {first} and {second}")
-    return first, second
-
-
-def _take(sizes: Sequence[int], place: int, codes: Sequence[int]) -> int:
-    if place >= len(sizes):
-        raise ValueError(f"attribute shape {tuple(codes)} asks for more axes than {tuple(sizes)} has")
-    return sizes[place]
+from neuron_adapters.mxnet.operators._registry import operator
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, axis_of, first_dtype, unify
 
 
 def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -93,8 +22,7 @@ def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
             codes = (0, *codes[1:])
     if data is None:
         return _reshape_back(codes, ins, outs)
-    reverse = at.flag("reverse", default=False)
-    shape = reshaped(data[::-1], codes[::-1])[::-1] if reverse else reshaped(data, codes)
+    shape = reshaped(data, codes, at.flag("reverse", default=False))
     return ins, [unify(outs[0], shape, "output")]
 
 
@@ -102,11 +30,6 @@ def _reshape_back(codes: Shape, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shap
     if codes and min(codes) > 0:
         return ins, [unify(outs[0], codes, "output")]
     return ins, outs
-
-
-@operator("Reshape", "reshape", shapes=_reshape_shapes, dtypes=one_dtype)
-def _reshape(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.reshape(data, to.outputs[0].shape)
 
 
 def _span(at: Attributes, side: str, rank: int) -> tuple[int, int]:
@@ -122,15 +45,6 @@ def _reshape_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     return shape
 
 
-def _like_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    return forward(_reshape_like_shape)(at, ins, outs)
-
-
-@operator("reshape_like", inputs=("lhs", "rhs"), shapes=_like_shapes, dtypes=first_dtype)
-def _reshape_like(to: Builder, _at: Attributes, left: Tensor, _right: Tensor) -> Value:
-    return to.reshape(left, to.outputs[0].shape)
-
-
 def _flat(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     data = ins[0]
     output: MaybeShape = None if data is None else (data[0], prod(data[1:]))
@@ -138,11 +52,6 @@ def _flat(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     if data is not None and output is not None:
         ins[0] = (output[0], *data[1:])
     return ins, [output]
-
-
-@operator("Flatten", "flatten", shapes=_flat, dtypes=one_dtype)
-def _flatten(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.reshape(data, to.outputs[0].shape)
 
 
 def _order(at: Attributes, rank: int) -> list[int]:
@@ -162,7 +71,7 @@ def _transposed(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shap
     return [output and tuple(output[order.index(axis)] for axis in range(len(order)))], [output]
 
 
-@operator("transpose", shapes=_transposed, dtypes=one_dtype)
+@operator("transpose", shapes=_transposed)
 def _transpose(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.transpose(data, _order(at, len(data.shape)))
 
@@ -174,7 +83,7 @@ def _swapped(at: Attributes, data: Shape) -> Shape:
     return tuple(sizes)
 
 
-@operator("SwapAxis", "swapaxes", shapes=forward(_swapped), dtypes=one_dtype)
+@operator("SwapAxis", shape=_swapped)
 def _swap(to: Builder, at: Attributes, data: Tensor) -> Value:
     rank = len(data.shape)
     return to.swap(data, rank, axis_of(at.integer("dim1", 0), rank), axis_of(at.integer("dim2", 0), rank))
@@ -188,11 +97,6 @@ def _expanded(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes
     return ins, [unify(outs[0], (*data[:axis], 1, *data[axis:]), "output")]
 
 
-@operator("expand_dims", shapes=_expanded, dtypes=one_dtype)
-def _expand_dims(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.reshape(data, to.outputs[0].shape)
-
-
 def _squeezed(at: Attributes, data: Shape) -> Shape:
     axes = {axis_of(axis, len(data)) for axis in at.integers("axis", ())}
     axes = axes or {axis for axis, size in enumerate(data) if size == 1}
@@ -202,21 +106,11 @@ def _squeezed(at: Attributes, data: Shape) -> Shape:
     return tuple(size for axis, size in enumerate(data) if axis not in axes) or (1,)
 
 
-@operator("squeeze", shapes=forward(_squeezed), dtypes=one_dtype)
-def _squeeze(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.reshape(data, to.outputs[0].shape)
-
-
 def _broadcast_shape(at: Attributes, data: Shape) -> Shape:
     wanted = at.integers("shape", ())
     if len(wanted) != len(data) or any(new not in (0, old) and old != 1 for old, new in zip(data, wanted)):
         raise ValueError(f"attribute shape must have the sizes of {data} where they are not 1, got {wanted}")
     return tuple(new or old for old, new in zip(data, wanted))
-
-
-@operator("broadcast_to", shapes=forward(_broadcast_shape), dtypes=one_dtype)
-def _broadcast_to(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.expand(data, to.outputs[0].shape)
 
 
 def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
@@ -229,17 +123,12 @@ def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
     return tuple(sizes)
 
 
-@operator("broadcast_axis", "broadcast_axes", shapes=forward(_broadcast_axes), dtypes=one_dtype)
-def _broadcast_axis(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.expand(data, to.outputs[0].shape)
-
-
 def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     sizes = list(left)
-    ones, twos = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
-    if not ones and len(left) != len(right):
-        raise ValueError(f"both inputs must have as many axes, got {left} and {right}")
-    pairs = zip(ones, twos) if ones else zip(range(len(left)), range(len(right)))
+    left_axes, right_axes = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
+    if not left_axes and len(left) != len(right):
+        raise ValueError(f"both inputs must have the same number of axes, got {left} and {right}")
+    pairs = zip(left_axes, right_axes) if left_axes else zip(range(len(left)), range(len(right)))
     for left_axis, right_axis in pairs:
         place, size = axis_of(left_axis, len(left), "lhs_axes"), right[axis_of(right_axis, len(right), "rhs_axes")]
         if left[place] not in (1, size):
@@ -248,6 +137,20 @@ def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     return tuple(sizes)
 
 
-@operator("broadcast_like", inputs=("lhs", "rhs"), shapes=forward(_broadcast_like_shape), dtypes=first_dtype)
-def _broadcast_like(to: Builder, _at: Attributes, left: Tensor, _right: Tensor) -> Value:
-    return to.expand(left, to.outputs[0].shape)
+def _reshape(to: Builder, _at: Attributes, data: Tensor, *_like: Tensor) -> Value:
+    return to.reshape(data, to.outputs[0].shape)
+
+
+def _expand(to: Builder, _at: Attributes, data: Tensor, *_like: Tensor) -> Value:
+    return to.expand(data, to.outputs[0].shape)
+
+
+_TWO = ("lhs", "rhs")
+operator("Reshape", shapes=_reshape_shapes)(_reshape)
+operator("reshape_like", inputs=_TWO, shape=_reshape_like_shape, dtypes=first_dtype)(_reshape)
+operator("Flatten", shapes=_flat)(_reshape)
+operator("expand_dims", shapes=_expanded)(_reshape)
+operator("squeeze", shape=_squeezed)(_reshape)
+operator("broadcast_to", shape=_broadcast_shape)(_expand)
+operator("broadcast_axis", shape=_broadcast_axes)(_expand)
+operator("broadcast_like", inputs=_TWO, shape=_broadcast_like_shape, dtypes=first_dtype)(_expand)

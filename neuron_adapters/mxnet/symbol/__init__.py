@@ -10,39 +10,22 @@ import numpy as np
 
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet import name as names
-from neuron_adapters.mxnet._graph import Entry, Node, loads
-from neuron_adapters.mxnet._operator_lookup import names as operator_names
-from neuron_adapters.mxnet._upgrade_json import hidden
+from neuron_adapters.mxnet._graph import Entry, Node, hidden
+from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetValueError, reading
+from neuron_adapters.mxnet.operators import names as operator_names
 from neuron_adapters.mxnet.symbol._compose import create
 from neuron_adapters.mxnet.symbol._functions import Namespace, function_of
 from neuron_adapters.mxnet.symbol._symbol import Symbol, load_json
 
 __all__ = [
-    "Group",
-    "Symbol",
-    "Variable",
-    "arange",
-    "contrib",
-    "eye",
-    "fromjson",
-    "full",
-    "hypot",
-    "linalg",
-    "load",
-    "load_json",
-    "maximum",
-    "minimum",
-    "ones",
-    "pow",
-    "power",
-    "var",
-    "zeros",
-]
+    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "fromjson", "full", "hypot", "linalg", "load",
+    "load_json", "maximum", "minimum", "ones", "pow", "power", "var", "zeros",
+]  # fmt: skip
 
-contrib = Namespace("_contrib_")
-linalg = Namespace("_linalg_")
+contrib = Namespace(Symbol, "_contrib_")
+linalg = Namespace(Symbol, "_linalg_")
 
 fromjson = load_json
 
@@ -62,18 +45,18 @@ def var(
     stype: str | None = None,
     **kwargs: Any,
 ) -> Symbol:
-    """A variable: what a graph gets from outside. ``shape`` and ``dtype`` are what is inferred from; the others are
-    kept in its attributes, as are ``kwargs``, whose names begin and end with two underscores.
+    """Create a variable: an input of the graph. ``shape`` and ``dtype`` are what is inferred from; the others are kept
+    in its attributes, as are ``kwargs``, whose names begin and end with two underscores.
 
-    Raises TypeError for a name that is no text, MXNetValueError, a ValueError, for other attributes.
+    Raises TypeError for a name that is not a string, MXNetValueError, a ValueError, for other attributes.
     """
     if not isinstance(name, str):
-        raise TypeError(f"a variable's name is a text, got {name!r}")
+        raise TypeError(f"a variable's name is a string, got {name!r}")
     for key, value in (attr or {}).items():
         if not isinstance(value, str):
-            raise MXNetValueError(f"an attribute is a text, got {key}={value!r}.")
+            raise MXNetValueError(f"an attribute is a string, got {key}={value!r}.")
     attrs = scoped(attr)
-    said = {
+    reserved = {
         "__shape__": None if shape is None else str(shape),
         "__lr_mult__": None if lr_mult is None else str(lr_mult),
         "__wd_mult__": None if wd_mult is None else str(wd_mult),
@@ -81,7 +64,7 @@ def var(
         "__init__": init if init is None or isinstance(init, str) else init.dumps(),
         "__storage_type__": None if stype is None else str(_STORAGE[stype]),
     }
-    attrs.update({key: value for key, value in said.items() if value is not None})
+    attrs.update({key: value for key, value in reserved.items() if value is not None})
     for key, value in kwargs.items():
         if not (key.startswith("__") and key.endswith("__")):
             raise MXNetValueError(f"attributes of your own begin and end with two underscores, got {key}.")
@@ -94,35 +77,35 @@ Variable = var
 
 
 def Group(symbols: Sequence[Symbol]) -> Symbol:  # noqa: N802 - MXNet's name
-    """All outputs of several symbols as one."""
+    """Group the outputs of symbols into one Symbol."""
     if not symbols or not all(isinstance(symbol, Symbol) for symbol in symbols):
         raise TypeError("Group() takes a list of symbols")
     return Symbol([entry for symbol in symbols for entry in symbol._entries])
 
 
 def load(fname: str | os.PathLike[str]) -> Symbol:
-    """The Symbol in a file. Raises FormatError for a damaged one and UnreadableError, MXNetErrors both."""
+    """Load the Symbol in a file. Raises FormatError for a damaged one and UnreadableError, MXNetErrors both."""
     with reading(fname), open(fname, "rb") as file:
         return Symbol(loads(file.read()), os.fspath(fname))
 
 
 def zeros(shape: Any, dtype: Any = None, **kwargs: Any) -> Symbol:
-    """Zeros."""
+    """Create zeros."""
     return _filled("_zeros", kwargs, shape=shape, dtype=dtype or "float32")
 
 
 def ones(shape: Any, dtype: Any = None, **kwargs: Any) -> Symbol:
-    """Ones."""
+    """Create ones."""
     return _filled("_ones", kwargs, shape=shape, dtype=dtype or "float32")
 
 
 def full(shape: Any, val: float, dtype: Any = None, **kwargs: Any) -> Symbol:
-    """All ``val``."""
+    """Create an array filled with ``val``."""
     return _filled("_full", kwargs, shape=shape, dtype=dtype or "float32", value=float(val))
 
 
 def eye(N: int, M: int = 0, k: int = 0, dtype: Any = None, **kwargs: Any) -> Symbol:  # noqa: N803
-    """Ones on a diagonal."""
+    """Create a matrix with ones on a diagonal."""
     return _filled("_eye", kwargs, N=N, M=M, k=k, dtype=dtype or "float32")
 
 
@@ -135,38 +118,36 @@ def arange(
     name: str | None = None,
     dtype: Any = None,
 ) -> Symbol:
-    """From ``start``, or from 0 to it where it is alone."""
-    said = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
-    return _filled("_arange", {"name": name}, **said, dtype=dtype or "float32")
+    """Create a range from ``start``, or from 0 to ``start`` where ``stop`` is not given."""
+    attrs = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
+    return _filled("_arange", {"name": name}, **attrs, dtype=dtype or "float32")
 
 
 def power(base: Any, exp: Any) -> Symbol:
-    """One to the power of the other; either may be a number."""
-    return base._combined("pow", exp) if isinstance(base, Symbol) else exp._combined("rpow", base)
+    """Raise ``base`` to the power ``exp``; either may be a number."""
+    return _of_either("power", base, exp)
 
 
 pow = power  # noqa: A001 - MXNet's name
 
 
 def maximum(left: Any, right: Any) -> Symbol:
-    """The larger; either may be a number."""
-    return _either("maximum", left, right)
+    """Return the elementwise maximum; either operand may be a number."""
+    return _of_either("maximum", left, right)
 
 
 def minimum(left: Any, right: Any) -> Symbol:
-    """The smaller; either may be a number."""
-    return _either("minimum", left, right)
+    """Return the elementwise minimum; either operand may be a number."""
+    return _of_either("minimum", left, right)
 
 
 def hypot(left: Any, right: Any) -> Symbol:
-    """The root of the sum of squares; either may be a number."""
-    return _either("hypot", left, right)
+    """Return the root of the sum of squares; either operand may be a number."""
+    return _of_either("hypot", left, right)
 
 
-def _either(kind: str, left: Any, right: Any) -> Symbol:
-    first, second = (left, right) if isinstance(left, Symbol) else (right, left)
-    combined: Symbol = first._combined(kind, second)
-    return combined
+def _of_either(kind: str, left: Any, right: Any) -> Symbol:
+    return left._combined(kind, right) if isinstance(left, Symbol) else right._combined(kind, left, swapped=True)
 
 
 def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
@@ -177,7 +158,7 @@ def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return function_of(name)
+    return function_of(Symbol, name)
 
 
 def __dir__() -> list[str]:

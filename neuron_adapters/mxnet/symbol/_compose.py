@@ -9,24 +9,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuron_adapters.mxnet import name as names
-from neuron_adapters.mxnet._graph import Entry, Node
-from neuron_adapters.mxnet._operator_lookup import find
+from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, set_initial, variable_of
 from neuron_adapters.mxnet._signatures import Called, called, own_name
-from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, set_initial, variable_of
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.operators import find
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.operators._registry import Operator
-    from neuron_adapters.mxnet.symbol._symbol import Symbol
 
 _OWN = re.compile("__.+__")
 
 
+class Outputs:
+    """One or more outputs of a graph."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, heads: Sequence[Entry]) -> None:
+        self._entries = list(heads)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 def create(
     operator_name: str,
-    inputs: Sequence[Symbol],
-    named: Mapping[str, Symbol],
+    inputs: Sequence[Outputs],
+    named: Mapping[str, Outputs],
     attrs: Mapping[str, Any],
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
@@ -65,7 +75,7 @@ def create(
 
 
 def attr_text(value: Any, key: str = "") -> str:
-    """``value`` as symbol files have it: ``(3, 3)``, ``True``, ``float32``."""
+    """Format ``value`` as symbol files have it: ``(3, 3)``, ``True``, ``float32``."""
     if key == "dtype" and value is not None and not isinstance(value, str):
         return str(np.dtype(value).name)
     if isinstance(value, (tuple, list)):
@@ -102,20 +112,20 @@ def _check_hidden(operator_name: str, expected: Sequence[str], texts: Mapping[st
 
 
 def _by_name(
-    operator_name: str, expected: Sequence[str], inputs: Sequence[Symbol], named: Mapping[str, Symbol]
-) -> dict[str, Symbol]:
+    operator_name: str, expected: Sequence[str], inputs: Sequence[Outputs], named: Mapping[str, Outputs]
+) -> dict[str, Outputs]:
     if len(inputs) > len(expected):
         raise MXNetValueError(f"{operator_name} takes {len(expected)} inputs here, got {len(inputs)}.")
     symbols = dict(zip(expected, inputs))
     for key, symbol in named.items():
         if key not in expected or key in symbols:
-            why = "is given twice" if key in symbols else "is none of its inputs here"
+            why = "is given twice" if key in symbols else "is not one of its inputs here"
             raise MXNetValueError(f"{operator_name}: {key} {why}. They are: {', '.join(expected)}.")
         symbols[key] = symbol
     return symbols
 
 
-def _single(operator_name: str, name: str, symbol: Symbol) -> Entry:
+def _single(operator_name: str, name: str, symbol: Outputs) -> Entry:
     if len(symbol) != 1:
         raise MXNetValueError(
             f"{operator_name}: {name} takes one output, and {symbol!r} has {len(symbol)}: choose one, as in symbol[0]."

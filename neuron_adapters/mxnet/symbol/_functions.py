@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from neuron_adapters.mxnet._operator_lookup import find, names
+from neuron_adapters.mxnet._graph import Entry
 from neuron_adapters.mxnet._signatures import Called, called
-from neuron_adapters.mxnet.symbol._compose import create
-from neuron_adapters.mxnet.symbol._symbol import Symbol
+from neuron_adapters.mxnet.operators import find, names
+from neuron_adapters.mxnet.symbol._compose import Outputs, create
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.operators._registry import Operator
@@ -21,21 +21,23 @@ _TAKEN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 class Namespace:
     """The operators whose names begin in one way: ``mx.sym.contrib.box_nms`` is ``_contrib_box_nms``."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, symbol: Callable[[Sequence[Entry]], Outputs], prefix: str) -> None:
+        self._symbol = symbol
         self._prefix = prefix
 
-    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
-        return function_of(self._prefix + name, name)
+        return function_of(self._symbol, self._prefix + name, name)
 
     def __dir__(self) -> list[str]:
         return [name[len(self._prefix) :] for name in names() if name.startswith(self._prefix)]
 
 
 @functools.cache
-def function_of(name: str, short: str = "") -> Callable[..., Symbol]:
-    """The function for the operator ``name``, which it is called ``short`` for. Raises AttributeError."""
+def function_of(symbol: Callable[[Sequence[Entry]], Outputs], name: str, short: str = "") -> Callable[..., Any]:
+    """Return the function for the operator ``name``, which creates a ``symbol``. ``short``: its name in its namespace.
+    Raises AttributeError where there is no such operator."""
     operator = find(name)
     if operator is None:
         known = called(name) is not None
@@ -45,29 +47,29 @@ def function_of(name: str, short: str = "") -> Callable[..., Symbol]:
         )
     signature = called(name) or Called(name, tuple(_inputs(operator)), (), frozenset(), bool(operator.variadic))
 
-    def call(*args: Any, name: str | None = None, attr: dict[str, str] | None = None, **keywords: Any) -> Symbol:
+    def call(*args: Any, name: str | None = None, attr: dict[str, str] | None = None, **keywords: Any) -> Outputs:
         keywords.pop("out", None)
         inputs, named, attrs = _sort(call.__name__, signature, args, keywords)
-        return Symbol(create(operator_name, inputs, named, attrs, name, attr, hint))
+        return symbol(create(operator_name, inputs, named, attrs, name, attr, hint))
 
     operator_name, hint = name, (short or name).lower()
     call.__name__ = call.__qualname__ = short or name
     call.__doc__ = _describe(operator, signature)
-    call.__signature__ = _signature(signature)  # type: ignore[attr-defined]
+    call.__signature__ = _signature(signature, symbol)  # type: ignore[attr-defined]
     return call
 
 
 def _sort(
     name: str, signature: Called, args: tuple[Any, ...], keywords: dict[str, Any]
-) -> tuple[list[Symbol], dict[str, Symbol], dict[str, Any]]:
-    """Inputs in order, inputs by name, and attributes."""
+) -> tuple[list[Outputs], dict[str, Outputs], dict[str, Any]]:
+    """Sort the arguments of a call into inputs by position, inputs by name, and attributes."""
     attrs: dict[str, Any] = {}
-    inputs: list[Symbol] = []
-    named: dict[str, Symbol] = {}
+    inputs: list[Outputs] = []
+    named: dict[str, Outputs] = {}
     order = [*signature.inputs, *signature.attributes]
     for place, value in enumerate(args):
         if signature.variadic or place < len(signature.inputs):
-            if isinstance(value, Symbol):
+            if isinstance(value, Outputs):
                 inputs.append(value)
             elif value is not None or signature.variadic:
                 raise TypeError(f"{name}() takes symbols as its inputs, got {value!r}")
@@ -76,7 +78,7 @@ def _sort(
         else:
             raise TypeError(f"{name}() takes at most {len(order)} arguments, got {len(args)}")
     for key, value in keywords.items():
-        if isinstance(value, Symbol):
+        if isinstance(value, Outputs):
             named[key] = value
         elif key in signature.inputs and not signature.variadic:
             if value is not None:
@@ -95,7 +97,7 @@ def _inputs(operator: Operator) -> list[str]:
         return ["data"]
 
 
-def _signature(signature: Called) -> inspect.Signature:
+def _signature(signature: Called, symbol: Callable[[Sequence[Entry]], Outputs]) -> inspect.Signature:
     positional, keyword, variadic = _TAKEN
     if signature.variadic:
         parameters = [inspect.Parameter(signature.inputs[0], variadic)]
@@ -104,7 +106,7 @@ def _signature(signature: Called) -> inspect.Signature:
     kind = keyword if signature.variadic else positional
     parameters += [inspect.Parameter(name, kind, default=...) for name in signature.attributes if name.isidentifier()]
     parameters += [inspect.Parameter(name, keyword, default=None) for name in ("name", "attr")]
-    return inspect.Signature(parameters, return_annotation=Symbol)
+    return inspect.Signature(parameters, return_annotation=symbol)
 
 
 def _describe(operator: Operator, signature: Called) -> str:

@@ -11,32 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters.mxnet import _graph
 from neuron_adapters.mxnet._analysis import Graph
-from neuron_adapters.mxnet._graph import Entry, Node, walk
-from neuron_adapters.mxnet._operator_lookup import find
-from neuron_adapters.mxnet._upgrade_json import HIDDEN, hidden, input_names, output_names
+from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
+from neuron_adapters.mxnet._operators import Operators, elementwise_name, scalar_name
+from neuron_adapters.mxnet._symbol_json import dumps, loads
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
-from neuron_adapters.mxnet.context import Context
-from neuron_adapters.mxnet.symbol._compose import create
-from neuron_adapters.mxnet.symbol._operators import OPERATORS, SCALAR_OPERATORS, Operators
+from neuron_adapters.mxnet.context import Context, current_context
+from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.symbol._compose import Outputs, create
+from neuron_adapters.mxnet.symbol._functions import function_of
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._inference import Inferred
 
 Shapes = list[tuple[int, ...]]
 
+#: Operators with a number whose nodes get the operator's name; the others' lack an underscore.
+_PLAIN_HINTS = {
+    "_rpower_scalar", "_equal_scalar", "_not_equal_scalar", "_greater_scalar", "_greater_equal_scalar",
+    "_lesser_scalar", "_lesser_equal_scalar",
+}  # fmt: skip
 
-class Symbol(Operators):
+
+class Symbol(Operators, Outputs):
     """One or more outputs of a graph; ``_entries`` are which, ``_source`` is the file that it came from, if any."""
 
-    __slots__ = ("__weakref__", "_entries", "_graph", "_source")
+    __slots__ = ("__weakref__", "_graph", "_source")
 
     #: Leaves ``numpy_array + symbol`` to this class.
     __array_ufunc__ = None
 
     def __init__(self, heads: Sequence[Entry], source: str = "") -> None:
-        self._entries = list(heads)
+        super().__init__(heads)
         self._source = source
         self._graph: Graph | None = None
 
@@ -47,57 +53,57 @@ class Symbol(Operators):
         return None if node is None else node.name
 
     def attr(self, key: str) -> str | None:
-        """An attribute of its node, None where it has none such."""
+        """Return an attribute of the symbol's node, None where it is not set."""
         return self.list_attr().get(key)
 
     def list_attr(self, recursive: bool = False) -> dict[str, str]:
-        """All attributes of its node; those that MXNet hides, ``__lr_mult__``, also as ``lr_mult``."""
+        """Return all attributes of the symbol's node; those that MXNet hides, ``__lr_mult__``, also as ``lr_mult``."""
         if recursive:
-            raise DeprecationWarning("list_attr(recursive=True) is no more: use attr_dict()")
+            raise DeprecationWarning("list_attr(recursive=True) was removed: use attr_dict()")
         node = self._node()
         return {} if node is None else _shown(node.attrs)
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
-        """The attributes of all nodes that have any, by name."""
+        """Return the attributes of all nodes that have any, by name."""
         return {node.name: _shown(node.attrs) for node in self._analysis().nodes if node.attrs}
 
     def _set_attr(self, **attributes: str) -> None:
         node = self._node()
         for key, value in attributes.items():
             if not isinstance(value, str):
-                raise MXNetValueError(f"an attribute is a text, got {key}={value!r}.")
+                raise MXNetValueError(f"an attribute is a string, got {key}={value!r}.")
             if node is not None:
                 node.attrs[hidden(key)] = value
 
     def list_arguments(self) -> list[str]:
-        """The names of the variables, auxiliary states apart, in the order in which they are needed."""
+        """List the names of the variables without the auxiliary states, in the order in which they are needed."""
         return list(self._analysis().arguments)
 
     def list_auxiliary_states(self) -> list[str]:
-        """The names of the variables that training writes to: means and variances."""
+        """List the names of the variables that training writes to: means and variances."""
         return list(self._analysis().auxiliary_states)
 
     def list_inputs(self) -> list[str]:
-        """The names of all variables."""
+        """List the names of all variables."""
         return [name for name, _auxiliary in self._analysis().variables]
 
     def list_outputs(self) -> list[str]:
-        """A name an output: that of its node, and of the output there."""
+        """List the names of the outputs: each is the node's name and that of its output."""
         return [_output_name(entry) for entry in self._entries]
 
     def get_internals(self) -> Symbol:
-        """All outputs of all nodes: ``symbol.get_internals()["fc_output"]``."""
+        """Return all outputs of all nodes: ``symbol.get_internals()["fc_output"]``."""
         return Symbol([Entry(node, index) for node in walk(self._entries) for index in range(_count_shown(node))])
 
     def get_children(self) -> Symbol | None:
-        """What its nodes take; None for a variable."""
+        """Return the inputs of the symbol's nodes; None for a variable."""
         nodes = {id(entry.node): entry.node for entry in self._entries}
         taken = [entry for node in nodes.values() for entry in node.inputs]
         return Symbol(taken) if taken else None
 
     def tojson(self, remove_amp_cast: bool = True) -> str:  # noqa: ARG002 - there are no such casts
-        """The text of a symbol file, as MXNet 1.9.1 writes it."""
-        return _graph.dumps(self._entries)
+        """Return the text of a symbol file, as MXNet 1.9.1 writes it."""
+        return dumps(self._entries)
 
     def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
         """Write a symbol file."""
@@ -106,9 +112,10 @@ class Symbol(Operators):
             file.write(text)
 
     def infer_shape(self, *args: Any, **kwargs: Any) -> tuple[Shapes | None, Shapes | None, Shapes | None]:
-        """The shapes of arguments, outputs and auxiliary states, given some: by name, or in the order of arguments.
+        """Infer the shapes of arguments, outputs and auxiliary states from those of some arguments: by name, or in the
+        order of arguments.
 
-        Three times None, and a warning, where they do not follow. Raises MXNetError where they contradict.
+        Returns three times None, and warns, where they do not follow. Raises MXNetError where they contradict.
         """
         graph = self._analysis()
         inferred = graph.infer(self._given_shapes(args, kwargs), {})
@@ -118,12 +125,12 @@ class Symbol(Operators):
         return _shapes(graph, inferred)
 
     def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
-        """The same as far as it is known: ``()``, or zeros."""
+        """Infer shapes as far as they follow: unknown ones are ``()``, unknown sizes 0."""
         graph = self._analysis()
         return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}))
 
     def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        """The dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
+        """Infer the dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
         otherwise."""
         known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
         graph = self._analysis()
@@ -138,7 +145,7 @@ class Symbol(Operators):
     infer_type_partial = infer_type
 
     def debug_str(self) -> str:
-        """The nodes and what they take, to read."""
+        """Describe the nodes and their inputs, for people."""
         lines = []
         if len(self._entries) > 1:
             lines += ["Symbol Outputs:"]
@@ -160,44 +167,33 @@ class Symbol(Operators):
         args_grad: Any = None,
         grad_req: Any = "write",
         aux_states: Any = None,
-        group2ctx: Any = None,
-        shared_exec: Any = None,
+        group2ctx: Any = None,  # noqa: ARG002 - there is one context
+        shared_exec: Any = None,  # noqa: ARG002 - memory is shared where it can be
     ) -> Any:
-        """An executor over these arrays; placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
-        return _bind().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+        """Bind these arrays to an executor, which is placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
+        return _bind().bind(self, ctx, args, args_grad, grad_req, aux_states)
 
     def simple_bind(
         self,
         ctx: Context,
         grad_req: Any = "write",
         type_dict: Any = None,
-        stype_dict: Any = None,
-        group2ctx: Any = None,
-        shared_arg_names: Any = None,
-        shared_exec: Any = None,
-        shared_buffer: Any = None,
+        stype_dict: Any = None,  # noqa: ARG002 - and the other four: of sparse arrays, and of sharing
+        group2ctx: Any = None,  # noqa: ARG002
+        shared_arg_names: Any = None,  # noqa: ARG002
+        shared_exec: Any = None,  # noqa: ARG002
+        shared_buffer: Any = None,  # noqa: ARG002
         **shapes: Any,
     ) -> Any:
-        """An executor with arrays of its own, in the shapes that follow from ``shapes``."""
-        return _bind().simple_bind(
-            self,
-            ctx,
-            grad_req,
-            type_dict,
-            stype_dict,
-            group2ctx,
-            shared_arg_names,
-            shared_exec,
-            shared_buffer,
-            **shapes,
-        )
+        """Bind new arrays of zeros, in the shapes that follow from ``shapes``, to an executor."""
+        return _bind().simple_bind(self, ctx, grad_req, type_dict, shapes)
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
-        """The outputs for these arrays, by the names of the arguments."""
-        return _bind().evaluate(self, ctx, **kwargs)
+        """Compute the outputs for these arrays, by the names of the arguments."""
+        return self.bind(current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
 
     def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Symbol:
-        """A copy in which symbols take the place of variables: by name, or in the order of arguments."""
+        """Compose: copy the graph with symbols in place of variables, by name, or in the order of arguments."""
         if args and kwargs:
             raise TypeError("compose only accepts symbols either by position or by name, not both")
         if not all(isinstance(symbol, Symbol) for symbol in (*args, *kwargs.values())):
@@ -233,9 +229,6 @@ class Symbol(Operators):
             raise IndexError(f"there are {len(self._entries)} outputs, from 0, got {index}")
         return Symbol([self._entries[index]])
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def __iter__(self) -> Iterator[Symbol]:
         return (Symbol([entry]) for entry in self._entries)
 
@@ -263,24 +256,23 @@ class Symbol(Operators):
         # ``x.reshape(...)`` is ``mx.sym.reshape(x, ...)``.
         if name.startswith("_") or find(name) is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-        from neuron_adapters.mxnet.symbol._functions import function_of
-
-        return functools.partial(function_of(name), self)
+        return functools.partial(function_of(Symbol, name), self)
 
     def astype(self, dtype: Any) -> Symbol:
-        """Cast."""
+        """Cast to ``dtype``."""
         return Symbol(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
 
-    def _combined(self, kind: str, other: Any) -> Symbol:
+    def _combined(self, kind: str, other: Any, swapped: bool = False) -> Symbol:
+        scalar = scalar_name(kind, swapped)
         if isinstance(other, Symbol):
-            operator, hint = OPERATORS[kind]
-            return Symbol(create(operator, [self, other], {}, {}, hint=hint))
+            hint = scalar.removesuffix("_scalar")
+            return Symbol(create(elementwise_name(kind), [self, other], {}, {}, hint=hint))
         if isinstance(other, (int, float, np.number)) and not isinstance(other, bool):
-            operator, hint = SCALAR_OPERATORS[kind]
-            return Symbol(create(operator, [self], {}, {"scalar": other}, hint=hint))
-        raise TypeError(f"a Symbol goes together with a Symbol or a number, got {type(other).__name__}")
+            hint = scalar if scalar in _PLAIN_HINTS else scalar.replace("_scalar", "scalar")
+            return Symbol(create(scalar, [self], {}, {"scalar": other}, hint=hint))
+        raise TypeError(f"a Symbol can be combined with a Symbol or a number, got {type(other).__name__}")
 
-    def _absolute(self) -> Symbol:
+    def __abs__(self) -> Symbol:
         return Symbol(create("abs", [self], {}, {}))
 
     def _node(self) -> Node | None:
@@ -288,7 +280,7 @@ class Symbol(Operators):
         return self._entries[0].node if len(nodes) == 1 else None
 
     def _analysis(self) -> Graph:
-        """The analysis of its graph as it is now."""
+        """Return the analysis of the graph as it is now."""
         graph = self._graph
         if graph is None or not graph.describes(self._entries):
             graph = self._graph = Graph(self._entries)
@@ -314,7 +306,7 @@ class Symbol(Operators):
 
 
 def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
-    """Of arguments, outputs and auxiliary states; () where nothing is known."""
+    """Return the shapes of arguments, outputs and auxiliary states; () where nothing is known."""
     shapes = inferred.shapes
     return (
         [shapes[name] or () for name in graph.arguments],
@@ -324,10 +316,10 @@ def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
 
 
 def load_json(json_str: str) -> Symbol:
-    """The Symbol of a symbol file's text. Raises FormatError, an MXNetError."""
+    """Load the Symbol in the text of a symbol file. Raises FormatError, an MXNetError."""
     if not isinstance(json_str, (str, bytes)):
-        raise TypeError(f"load_json() takes a text, got {type(json_str).__name__}")
-    return Symbol(_graph.loads(json_str))
+        raise TypeError(f"load_json() takes a string, got {type(json_str).__name__}")
+    return Symbol(loads(json_str))
 
 
 def _bind() -> Any:
@@ -336,7 +328,7 @@ def _bind() -> Any:
 
 
 def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
-    """New nodes, but for ``replaced`` variables."""
+    """Copy all nodes but the ``replaced`` variables."""
     copies: dict[int, Node] = {}
 
     def of(entry: Entry) -> Entry:
@@ -345,9 +337,8 @@ def _copy(heads: Sequence[Entry], replaced: Mapping[str, Entry]) -> list[Entry]:
         return Entry(copies[id(entry.node)], entry.index)
 
     for node in walk(heads):
-        copies[id(node)] = Node(
-            node.op, node.name, dict(node.attrs), [of(source) for source in node.inputs], node.subgraphs
-        )
+        copy = copies[id(node)] = node.taking([of(source) for source in node.inputs])
+        copy.attrs = dict(node.attrs)
     return [of(entry) for entry in heads]
 
 

@@ -16,11 +16,7 @@ from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, shadows, ve
 from neuron_adapters.tools.doctor._variables import Variable, conflicts_of, variables_of
 from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory, read_environment
 from neuron_adapters.tools.shared.text import ranges, size
-from neuron_rt import Config, NeuronError, Owner, owners
-from neuron_rt.config import INSTANCE, STATE_DIR
-from neuron_rt.instance import cpus_of_ncs
-from neuron_rt.ownership import owned
-from neuron_rt.placement import listed
+from neuron_rt import INSTANCE, STATE_DIR, Config, NeuronError, Owner, cpus_of_ncs, listed, owned, owners
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,20 @@ from neuron_adapters.tools.plan._planner import make_plan
 from neuron_adapters.tools.plan._text import text_of
 from neuron_adapters.tools.shared.devices import allowed_cpus
 from neuron_adapters.tools.shared.terminal import ending, fail, is_utf8, parser_of, say, terminal_width, whole_number
-from neuron_rt import Config, NeuronConfigError
-from neuron_rt.config import AFFINITY, GROUP_SIZES, INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES
-from neuron_rt.instance import MOST_NCS, Cpu
-from neuron_rt.ownership import choice, foresee
+from neuron_rt import (
+    AFFINITY,
+    GROUP_SIZES,
+    INSTANCE,
+    MOST_NCS,
+    NUM_CORES,
+    STATE_DIR,
+    VISIBLE_CORES,
+    Config,
+    Cpu,
+    NeuronConfigError,
+    choose_ncs,
+    foresee,
+)
 
 PROGRAM = "neuron-adapters plan"
 EPILOG = """\

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
-import weakref
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from neuron_adapters.adapter.executable import Shared, identity
 from neuron_adapters.mxnet import _params
-from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet._alignment import ALIGNMENT, address
+from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.ndarray._memory import Counter
 from neuron_rt import guarded
 
@@ -25,10 +25,8 @@ Array = np.ndarray[Any, Any]
 
 #: Smallest file that is shared.
 SMALLEST_SHARED = 1 << 20
-_ALIGNMENT = 64
 
-_shared_files: weakref.WeakValueDictionary[tuple[int, ...], SharedFile] = weakref.WeakValueDictionary()
-_guard = threading.RLock()
+_shared_files: Shared[SharedFile] = Shared()
 
 
 class SharedFile:
@@ -40,7 +38,7 @@ class SharedFile:
         end = 0
         for array in arrays:
             self._places.append((end, array.shape, array.dtype))
-            end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+            end += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
         self._file = guarded(os.close, partial(os.memfd_create, "neuron_adapters.mx", os.MFD_CLOEXEC))
         os.ftruncate(self._file.args[0], max(end, 1))
         self._map = mmap.mmap(self._file.args[0], max(end, 1), mmap.MAP_SHARED)
@@ -48,7 +46,7 @@ class SharedFile:
             self._map[start : start + array.nbytes] = array.reshape(-1).view(np.uint8).data
 
     def arrays(self) -> list[NDArray]:
-        """New arrays over a private, writable mapping of the file."""
+        """Create arrays over a new private, writable mapping of the file."""
         own = mmap.mmap(self._file.args[0], len(self._map), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
         loaded = []
         for number, (start, shape, dtype) in enumerate(self._places):
@@ -81,21 +79,16 @@ class LoadedMemory(Counter):
 
 
 def load(path: str | os.PathLike[str]) -> tuple[list[NDArray], list[str]]:
-    """The arrays of a ``.params`` file and their names, as ``_params.load`` reads them."""
-    status = os.stat(path)
-    if status.st_size < SMALLEST_SHARED or not hasattr(os, "memfd_create"):
+    """Load a ``.params`` file: its arrays and their names, as ``_params.load`` reads them."""
+    if os.path.getsize(path) < SMALLEST_SHARED or not hasattr(os, "memfd_create"):
         arrays, names = _params.load(path)
         return [NDArray(array) for array in arrays], names
-    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    with _guard:
-        source = _shared_files.get(identity)
-        if source is None:
-            source = _shared_files[identity] = SharedFile(*_params.load(path))
+    source = _shared_files.of(identity(path), lambda: SharedFile(*_params.load(path)))
     return source.arrays(), list(source.names)
 
 
 def key_of(arrays: Sequence[NDArray]) -> Hashable | None:
-    """The identity of a set of loaded arrays; None where one of them was written to, or not loaded."""
+    """Return the identity of a set of loaded arrays; None where one of them was written to, or not loaded."""
     key = []
     for array in arrays:
         memory = array._memory
@@ -114,4 +107,4 @@ def content(array: NDArray) -> memoryview:
 
 
 def _extent(array: Array) -> tuple[int, int]:
-    return int(array.__array_interface__["data"][0]), array.nbytes
+    return address(array), array.nbytes
