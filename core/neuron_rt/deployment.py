@@ -34,13 +34,16 @@ def installed_engine(choice: str = "auto") -> Engine | None:
 
 class RequestPool:
     """The requests of a program on one set of CPUs. ``request()`` makes one; ``idle`` holds what the adapter keeps of
-    those that have finished, so that after warm-up a call neither allocates nor blocks."""
+    those that have finished, so that after warm-up a call neither allocates nor blocks. ``threads`` run a request.
+    ``guarded`` counts the calls that the framework answered, since only its answer is exact (SPEC K3)."""
 
-    __slots__ = ("idle", "request")
+    __slots__ = ("guarded", "idle", "request", "threads")
 
-    def __init__(self, request: Callable[[], Request]) -> None:
+    def __init__(self, request: Callable[[], Request], threads: int) -> None:
         self.request = request
+        self.threads = threads
         self.idle: deque[Any] = deque()
+        self.guarded = 0
 
     def move(self, request: Callable[[], Request]) -> None:
         """Make requests of another executable from now on. A call that is running leaves its request to the old one."""
@@ -87,7 +90,8 @@ class Deployment:
             self._share(new)
         else:
             executables = {key: self._load(cpus.threads, 1) for key, cpus in new.items()}
-            self._pools.update({key: RequestPool(partial(executables[key].request, new[key].cpus)) for key in new})
+            for key, (_key, cpus, threads) in new.items():
+                self._pools[key] = RequestPool(partial(executables[key].request, cpus), threads)
             self._cpu_sets.update(new)
         return [self._pools[cpu_set.key] for cpu_set in cpu_sets]
 
@@ -104,7 +108,7 @@ class Deployment:
             if key in self._pools:
                 self._pools[key].move(request)
             else:
-                self._pools[key] = RequestPool(request)
+                self._pools[key] = RequestPool(request, cpu_set.threads)
         self._cpu_sets = cpu_sets
 
     def _load(self, threads: int, lanes: int) -> Executable:

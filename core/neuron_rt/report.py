@@ -31,6 +31,9 @@ class ModelReport:
     """What computes it: a framework's name or an engine's."""
     why: str
     """Why that and no other."""
+    guarded: int = 0
+    """Calls that the engine left to the framework, since only that answers them exactly (SPEC K3). Loads of one
+    compiled file on the same NCs count together."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Layout:
                     calls_by_replica=tuple(slot.calls for slot in slots),
                     engine=model.engine,
                     why=model.why,
+                    guarded=sum({id(slot.pool): slot.pool.guarded for slot in slots if slot.pool}.values()),
                 )
             )
         return cls(
@@ -126,6 +130,8 @@ class Layout:
         reasons: dict[str, str] = {}
         for index, model in enumerate(self.models):
             reason = f"{model.engine}: {model.why}"
+            if model.guarded:
+                reason += f"; guarded calls: {model.guarded} (docs/numerics.md)"
             reasons[reason] = reasons.get(reason, "") + _MARKS[index % len(_MARKS)]
         if reasons:
             parts.append("\n".join(f"{_few(list(marks), 16)}  {reason}" for reason, marks in reasons.items()))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from neuron_rt import CompileError, Engine, EngineError
 
@@ -25,6 +28,47 @@ WORTH = 0.9
 def tolerance(dtype: str, *, bf16: bool) -> dict[str, float]:
     """How far results of ``dtype`` may differ: ``rtol`` and ``atol`` of ``allclose``. ``bf16``: with a cast flag."""
     return TOLERANCE[True] if bf16 else COARSE.get(dtype, TOLERANCE[False])
+
+
+class Trial(NamedTuple):
+    """Inputs on which the engine is compared with the framework. ``what`` they are. ``coarse``: they are large, so that
+    rounding errors are, too."""
+
+    what: str
+    inputs: list[Any]
+    coarse: bool = False
+
+    def close(self, dtype: str, largest: float, *, bf16: bool) -> dict[str, float]:
+        """``rtol`` and ``atol`` of ``allclose`` for results of ``dtype`` of a magnitude up to ``largest``."""
+        close = tolerance(dtype, bf16=bf16)
+        scale = max(1.0, largest) if self.coarse and np.isfinite(largest) else 1.0
+        return {"rtol": close["rtol"], "atol": close["atol"] * scale * (100 if self.coarse else 1)}
+
+
+def trials(example: Sequence[np.ndarray[Any, Any]]) -> Iterator[Trial]:
+    """The inputs to compare on: the example, and values of its kind that differ from it in every element."""
+    rng = np.random.default_rng(20240607)
+    yield Trial("the example", list(example))
+    yield Trial("the example in another order", [np.ascontiguousarray(np.flip(array)) for array in example])
+    yield Trial("other values", [_other(array, rng, 1) for array in example])
+    yield Trial("zeros", [np.zeros_like(array) for array in example])
+    yield Trial("large values", [_other(array, rng, 300) for array in example], coarse=True)
+
+
+def _other(array: np.ndarray[Any, Any], rng: np.random.Generator, factor: float) -> np.ndarray[Any, Any]:
+    """Values of the kind of ``array``. Floats: normal ones of ``factor`` times its magnitude. Integers and booleans:
+    others between its smallest and its largest."""
+    if array.dtype.kind == "b":
+        return ~array
+    if array.dtype.kind == "f":
+        largest = min(float(np.abs(array).max(initial=0)), 1e3)
+        return np.asarray(rng.standard_normal(array.shape) * factor * (largest or 1) / 2).astype(array.dtype)
+    least, most = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    span = most - least + 1
+    if span == 1:
+        return array + np.ones_like(array)
+    steps = rng.integers(1, span, array.shape)
+    return np.asarray(least + (array.astype(object) - least + steps) % span).astype(array.dtype)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,8 @@ from neuron_rt import CompileError, Constant, Program
 
 log = logging.getLogger("neuron_adapters")
 
-VERSION = 1
+#: 2: the last output is the alarm of the guards (``neuron_adapters.adapter.guards``).
+VERSION = 2
 _MOST_NEW = 64 << 20
 _MOST_TEXT = 256 << 20
 #: Deflate can unpack to a thousand times the packed size; the text of a deep network unpacks to thirty times.
@@ -65,8 +66,9 @@ class Lowered:
         (SPEC F2). Raises ValueError."""
         try:
             raw = bounded_json.loads(record) if isinstance(record, str) else None
-            if not isinstance(raw, dict) or raw.get("version") != VERSION:
-                raise ValueError(f"its version is not {VERSION}")
+            version = raw.get("version") if isinstance(raw, dict) else None
+            if not isinstance(raw, dict) or version != VERSION:
+                raise ValueError(f"it has version {version!r} and not {VERSION}; compile the model again")
             text = tuple(_unpack(raw["text"], _MOST_TEXT).decode().split("\0"))
             constants = tuple((int(number), int(start), int(size)) for number, start, size in raw["constants"])
             new = _unpack(raw["new"], _MOST_NEW)

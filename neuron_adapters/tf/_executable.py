@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from neuron_adapters.adapter.executable import open_form, prepare, slices
 from neuron_adapters.files.openvino_ir import Lowered
@@ -84,27 +85,37 @@ class Executable:
         if slot.pool is None:
             results = slot.run(self.inference.run(slot), arrays, {}, False)  # type: ignore[union-attr] # noqa: FBT003
         elif batch is None:
-            results = slot.run(self._on_engine, (slot.pool, arrays), {}, False)  # noqa: FBT003
+            results = slot.run(self._on_engine, (slot, arrays), {}, False)  # noqa: FBT003
         else:
-            results = slot.run(self._slices, (slot.pool, arrays, batch), {}, False)  # noqa: FBT003
+            results = slot.run(self._slices, (slot, arrays, batch), {}, False)  # noqa: FBT003
         return self._pack(results)
 
-    def _on_engine(self, pool: RequestPool, arrays: Sequence[Array]) -> list[Array]:
+    def _on_engine(self, slot: Slot, arrays: Sequence[Array]) -> list[Array]:
+        pool = slot.pool
         idle = pool.idle
         try:
             call = idle.pop()
         except IndexError:
             call = self._compiled.call(pool)  # type: ignore[union-attr]
-        results: list[Array] = call(arrays)
+        results: list[Array] | None = call(arrays)
         idle.append(call)  # not after an exception: where it reads and writes may be half set
-        return results
+        return results if results is not None else self._by_framework(slot, arrays)
 
-    def _slices(self, pool: RequestPool, arrays: Sequence[Array], batch: int) -> list[Array]:
+    def _by_framework(self, slot: Slot, arrays: Sequence[Array]) -> list[Array]:
+        """TensorFlow's own answer, or its own error, to a call whose guard spoke (SPEC K3)."""
+        slot.pool.guarded += 1
+        inference = self.inference
+        if isinstance(inference, str):
+            results = self.artifact.function(*map(tf.constant, arrays))
+            return [tensor.numpy() for tensor in tf.nest.flatten(results)]
+        return inference.run_with(slot.pool.threads, slot.cpus)(*arrays)
+
+    def _slices(self, slot: Slot, arrays: Sequence[Array], batch: int) -> list[Array]:
         """Run on ``batch`` rows in slices of the compiled batch."""
         step, parts = self.artifact.record.batch, []
         for first, rows in slices(batch, step):
             slice_ = [_rows(array, first, step) for array in arrays]
-            parts.append([array[:rows] for array in self._on_engine(pool, slice_)])
+            parts.append([array[:rows] for array in self._on_engine(slot, slice_)])
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
 
 

@@ -20,7 +20,7 @@ from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
 from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._inputs import Inputs
-from neuron_adapters.torch._lowering import Compiled, Shape, Tensor, open_program
+from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, open_program
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import Computation, Engine, RequestPool, Slot
 
@@ -79,7 +79,13 @@ class Executable:
             call = self._compiled.call(pool)  # type: ignore[union-attr]
         result = call(args)
         idle.append(call)  # not after an exception: where it reads and writes may be half set
-        return result
+        return result if result is not GUARDED else self._by_framework(pool, args)
+
+    def _by_framework(self, pool: engines.RequestPool, args: Sequence[Any]) -> Any:
+        """PyTorch's own answer, or its own error, to a call whose guard spoke (SPEC K3)."""
+        pool.guarded += 1
+        with torch.no_grad():
+            return (FRAMEWORK.limit_threads(pool.threads), self.c_module._get_method("forward")(*args))[1]
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
         """A copy with dynamic batching on or off; nothing is loaded again."""
