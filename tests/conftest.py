@@ -190,30 +190,42 @@ def forkserver() -> Iterator[Forkserver]:
     server.end()
 
 
+def script_code(script: str, room: Path) -> str:
+    """What ``python -c`` runs: a snippet, or a file of the room's ``scripts`` (``"two_models.py"``), whose neighbours it
+    may import."""
+    if not script.endswith(".py"):
+        return script
+    path = room / "scripts" / script
+    return f"import sys\nsys.path.append({str(path.parent)!r})\nexec(compile({path.read_text()!r}, {str(path)!r}, 'exec'))\n"
+
+
 @pytest.fixture
-def run_script(tmp_path: Path, forkserver: Forkserver) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors; returns what it printed.
+def run_script(tmp_path: Path, forkserver: Forkserver, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Run a script of the test's room, or a snippet, in a process of its own, warnings as errors but those that ``head``
+    filters; returns what it printed. ``arguments`` are its ``sys.argv[1:]``.
 
     ``imported``: TensorFlow has been imported there, and its import costs nothing. It is for scripts that only use it:
     not for those that are about imports and their order, hooks that are there first, or the memory of a process."""
 
     def run(
-        head: str, snippet: str, *, folder: Path | None = None, code: int = 0, imported: bool = False, **variables: str
-    ) -> str:
+        script: str, *arguments: object, head: str = "", folder: Path | None = None, code: int = 0,
+        imported: bool = False, **variables: str,
+    ) -> str:  # fmt: skip
         env = {name: value for name, value in os.environ.items() if not name.startswith("NEURON")}
         env |= {
             "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)]),
             "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state"),
             **variables,
         }
-        source = "import warnings; warnings.simplefilter('error')\n" + head + snippet
+        source = "import warnings; warnings.simplefilter('error')\n" + head + script_code(script, request.path.parent)
+        words = [source, *map(str, arguments)]
         legacy = env.get("TF_USE_LEGACY_KERAS") == "1"
         names = ("tensorflow", "tf_keras", "keras") if legacy else ("tensorflow", "keras")  # what the adapter imports
         if imported:
-            done = forkserver.run(names, source, env, folder or tmp_path, 280)
+            done = forkserver.run(names, words, env, folder or tmp_path, 280)
         else:
             done = subprocess.run(
-                [sys.executable, "-c", source], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
+                [sys.executable, "-c", *words], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
                 timeout=280,
             )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr

@@ -35,16 +35,16 @@ class Forkserver:
         self._servers: dict[tuple[str, ...], tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]] = {}
 
     def run(
-        self, imports: tuple[str, ...], source: str, env: dict[str, str], cwd: Path, timeout: float
+        self, imports: tuple[str, ...], words: list[str], env: dict[str, str], cwd: Path, timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """As ``python -c SOURCE``, with ``imports`` done. Where a variable that they may have read is not what it was when
+        """As ``python -c WORDS``, with ``imports`` done. Where a variable that they may have read is not what it was when
         they were, they are done anew: these variables are few, and change seldom."""
         if imports in self._servers and self._servers[imports][0] != _fixed(env):
             self._end(imports)
         if imports not in self._servers:
             self._servers[imports] = _start(imports, _fixed(env))
         _env, _process, connection = self._servers[imports]
-        request = json.dumps({"source": source, "env": env, "cwd": str(cwd)}).encode()
+        request = json.dumps({"words": words, "env": env, "cwd": str(cwd)}).encode()
         with open(os.devnull) as nothing, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             try:
                 connection.settimeout(timeout)
@@ -53,11 +53,11 @@ class Forkserver:
             except BaseException as error:  # pytest's own time-out too: the next script has a new process
                 self._end(imports)
                 if isinstance(error, TimeoutError):
-                    raise subprocess.TimeoutExpired(source, timeout) from None
+                    raise subprocess.TimeoutExpired(words, timeout) from None
                 raise
             out.seek(0)
             err.seek(0)
-            return subprocess.CompletedProcess(source, code, out.read(), err.read())
+            return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
     def end(self) -> None:
         for imports in list(self._servers):
@@ -129,8 +129,8 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    source = request["source"]
-    sys.argv[:], sys.orig_argv[:] = ["-c"], [sys.executable, "-c", source]
+    source, *arguments = request["words"]
+    sys.argv[:], sys.orig_argv[:] = ["-c", *arguments], [sys.executable, "-c", source, *arguments]
     sys.path[0] = ""
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # Python's own generator does so by itself

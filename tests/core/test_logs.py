@@ -12,17 +12,10 @@ import pytest
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
-RUN = """
-import logging, neuron_rt
-runtime = neuron_rt.init()
-model = neuron_rt.Model("a model.pt", 2, neuron_rt.PlainFramework(), kind="python")
-runtime.place(model)
-logging.getLogger("neuron_adapters").warning("careful")
-"""
 
 
-def run(start: Start, snippet: str = RUN, **variables: str) -> list[str]:
-    out, err = start(snippet, **variables).communicate(timeout=60)
+def run(start: Start, *arguments: str, script: str = "logs_run.py", **variables: str) -> list[str]:
+    out, err = start(script, *arguments, **variables).communicate(timeout=60)
     assert out == ""
     return err.splitlines()
 
@@ -48,10 +41,7 @@ def test_what_a_record_is_about_stands_behind_its_text(start: Start) -> None:
 
 
 def test_an_application_that_logs_gets_the_records_itself(start: Start) -> None:
-    snippet = "import logging; logging.basicConfig(format='%(levelname)s %(event)s %(ncs)s', level=0)" + RUN.replace(
-        'logging.getLogger("neuron_adapters").warning("careful")', ""
-    )
-    lines = [line for line in run(start, snippet, NEURON_RT_LOG_LEVEL="DEBUG") if "NC" in line]
+    lines = [line for line in run(start, "format", NEURON_RT_LOG_LEVEL="DEBUG") if "NC" in line]
     assert lines[-2:] == ["INFO started NC0-NC15", "DEBUG placed NC0-NC1"]
 
 
@@ -66,8 +56,7 @@ def test_the_systems_log(start: Start, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(path)
         listening.settimeout(60)
-        snippet = f"from neuron_rt import logs; logs.SYSLOG_SOCKET = {path!r}" + RUN
-        run(start, snippet, NEURON_RT_LOG_LEVEL="WARNING", NEURON_RT_LOG_LOCATION="SYSLOG")
+        run(start, path, NEURON_RT_LOG_LEVEL="WARNING", NEURON_RT_LOG_LOCATION="SYSLOG")
         assert re.match(rb"<\d+>neuron_adapters\[\d+\]: careful", listening.recv(1000))
 
 
@@ -81,6 +70,5 @@ def test_the_systems_log(start: Start, tmp_path: Path) -> None:
 )
 def test_malformed_values(start: Start, variable: str, value: str, said: str) -> None:
     """C5: and nothing was taken."""
-    snippet = "import neuron_rt\ntry:\n    neuron_rt.init()\nexcept neuron_rt.NeuronConfigError as error:\n    raise SystemExit(str(error))"
-    (line,) = run(start, snippet, **{variable: value})
+    (line,) = run(start, script="config_error.py", **{variable: value})
     assert line.startswith(f"{variable}={value!r}: {said}")

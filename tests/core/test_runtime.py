@@ -155,45 +155,14 @@ def test_close(make_runtime: MakeRuntime) -> None:
 def test_init_is_one_and_reads_late(start: Callable[..., object]) -> None:
     """SPEC C1, C6: the environment counts at the first use; a failed init takes nothing and may be tried again; a later
     change warns once and names both values."""
-    snippet = """
-import os, warnings, neuron_rt
-os.environ["NEURON_RT_NUM_CORES"] = "lots"
-try:
-    neuron_rt.init()
-except neuron_rt.NeuronConfigError as error:
-    assert "lots" in str(error)
-os.environ["NEURON_RT_NUM_CORES"] = "2"
-runtime = neuron_rt.init()
-assert runtime is neuron_rt.init() is neuron_rt.current()
-assert runtime.instance_ncs == (0, 1)
-os.environ["NEURON_RT_NUM_CORES"] = "3"
-with warnings.catch_warnings(record=True) as said:
-    warnings.simplefilter("always")
-    for _ in range(3):
-        runtime.place(neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain"))
-assert len(said) == 1 and "'2'" in str(said[0].message) and "'3'" in str(said[0].message), said
-assert runtime.instance_ncs == (0, 1)
-runtime.close()
-assert neuron_rt.current() is None
-assert neuron_rt.init().instance_ncs == (0, 1, 2)
-"""
-    process = start(snippet)
+    process = start("init_is_one_and_reads_late.py")
     out, err = process.communicate()  # type: ignore[attr-defined]
     assert (process.returncode, err) == (0, ""), out + err  # type: ignore[attr-defined]
 
 
 def test_a_narrow_process_keeps_to_its_mask(start: Callable[..., object]) -> None:
     """SPEC I1: NCs whose own CPUs the process may not use run on those it may."""
-    snippet = """
-import os, neuron_rt
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-runtime = neuron_rt.init()
-assert {cpu for nc in range(len(runtime.instance_ncs)) for cpu in runtime.cpus(nc)} == os.sched_getaffinity(0)
-model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
-runtime.place(model, neuron_rt.Place(1))
-assert model.run(os.sched_getaffinity, 0) == os.sched_getaffinity(0)
-"""
-    process = start(snippet)
+    process = start("a_narrow_process_keeps_to_its_mask.py")
     out, err = process.communicate()  # type: ignore[attr-defined]
     assert (process.returncode, err) == (0, ""), out + err  # type: ignore[attr-defined]
 
