@@ -196,7 +196,8 @@ def script_code(script: str, room: Path) -> str:
     if not script.endswith(".py"):
         return script
     path = room / "scripts" / script
-    return f"import sys\nsys.path.append({str(path.parent)!r})\nexec(compile({path.read_text()!r}, {str(path)!r}, 'exec'))\n"
+    code = f"exec(compile({path.read_text()!r}, __file__, 'exec'))"
+    return f"import sys; sys.path.append({str(path.parent)!r})\n__file__ = {str(path)!r}\n{code}\n"
 
 
 @pytest.fixture

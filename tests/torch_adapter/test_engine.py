@@ -208,26 +208,7 @@ def test_loads_share_weights(tmp_path: Path, script: Script) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(1024, 4096), nn.ReLU(), nn.Linear(4096, 1024))
     trace(net, torch.rand(64, 1024)).save(str(tmp_path / "m.pt"))
-    out = script(
-        """
-import gc, torch, neuron_adapters.torch
-def resident():
-    gc.collect()
-    with open('/proc/self/smaps_rollup') as file:
-        return next(int(line.split()[1]) for line in file if line.startswith('Rss')) / 1024
-x = torch.rand(64, 1024)
-models = [torch.jit.load('m.pt') for _ in range(2)]
-[m(x) for m in models]
-two = resident()
-models += [torch.jit.load('m.pt') for _ in range(14)]
-with torch.neuron.experimental.multicore_context():
-    models.append(torch.jit.load('m.pt'))
-[models[-1](x) for _ in range(16)]
-[m(x) for m in models]
-print(resident() - two)
-""",
-        NEURON_ADAPTERS_ENGINE="openvino",
-    )
+    out = script("loads_share_weights.py", NEURON_ADAPTERS_ENGINE="openvino")
     assert float(out) < 16
 
 
@@ -352,13 +333,6 @@ def test_the_framework_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tm
     assert found[1][1] == "compiled under NEURON_ADAPTERS_ENGINE=framework" and len(loaded) == 2
 
 
-NO_OPENVINO = """
-import sys
-sys.modules['openvino'] = None
-import torch, neuron_adapters, neuron_adapters.torch
-"""
-
-
 def test_without_the_engine(tmp_path: Path, script: Script) -> None:
     """The extra is optional: models compile and run without it, and describe() says what to install."""
     model, inputs = made("mobile")
@@ -366,15 +340,9 @@ def test_without_the_engine(tmp_path: Path, script: Script) -> None:
         patch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
         trace(model, inputs).save(str(tmp_path / "m.pt"))
     torch.save({"x": inputs[0], "y": model(*inputs)}, tmp_path / "io.pt")
-    out = script(
-        NO_OPENVINO + "io = torch.load('io.pt')\n"
-        "loaded = torch.jit.load('m.pt')\n"
-        "again = torch.neuron.trace(torch.nn.Flatten(), io['x'])\n"
-        "assert torch.allclose(loaded(io['x']), io['y'], rtol=1e-3, atol=1e-4)\n"
-        "again(io['x']); print(neuron_adapters.describe())"
-    )
+    out = script("without_the_engine.py", "again")
     assert out.count("pip install 'neuron-adapters[engine]'") == 2
-    out = script(NO_OPENVINO + "torch.jit.load('m.pt')", code=1, NEURON_ADAPTERS_ENGINE="openvino")
+    out = script("without_the_engine.py", code=1, NEURON_ADAPTERS_ENGINE="openvino")
     assert "NeuronConfigError" in out and "pip install 'neuron-adapters[engine]'" in out
 
 
@@ -388,12 +356,7 @@ def test_wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_core_and_plain_loads_know_no_engine(tmp_path: Path, script: Script) -> None:
     """neuron_rt imports without an engine, and what was never compiled never loads one."""
     torch.jit.trace(nn.Linear(2, 2), torch.rand(1, 2)).save(str(tmp_path / "plain.pt"))
-    script(
-        "import sys, torch, neuron_adapters.torch\n"
-        "torch.jit.load('plain.pt')(torch.rand(1, 2))\n"
-        "assert not any('openvino' in name for name in sys.modules if name != 'neuron_adapters.files.openvino_ir')\n"
-        "with open('/proc/self/maps') as file: assert 'libopenvino' not in file.read()"
-    )
+    script("plain_loads_know_no_engine.py")
 
 
 @pytest.mark.skipif(not BF16, reason="this CPU does not compute in bfloat16")
@@ -600,49 +563,14 @@ def test_after_fork(monkeypatch: pytest.MonkeyPatch, mobile: Path) -> None:
 
 def test_the_end(mobile: Path, script: Script) -> None:
     """SPEC X4: exit handlers may call a model, and nothing hangs or warns; with one lane and with several."""
-    for sharing in ("1 << 30", "0"):
-        out = script(
-            f"import atexit, torch, neuron_adapters.torch, neuron_rt.engine as e; e.MOST_COPIED = {sharing}\n"
-            f"ms = [torch.jit.load({str(mobile)!r}) for _ in range(2)]; x = torch.rand(2, 3, 32, 32)\n"
-            "[m(x) for m in ms]; atexit.register(lambda: print(ms[1](x).shape))",
-            NEURON_ADAPTERS_INSTANCE="2",
-        )
+    for sharing in (1 << 30, 0):
+        out = script("the_end.py", mobile, sharing, NEURON_ADAPTERS_INSTANCE="2")
         assert out == "torch.Size([2, 10])\n"
 
 
 def test_interrupt_in_a_lane(mobile: Path, script: Script) -> None:
     """SPEC X4: Ctrl-C while a lane computes: the call ends first, then the interrupt; everything works on."""
-    out = script(
-        f"""
-import signal, time, torch, neuron_adapters.torch, neuron_rt.engine as e
-e.MOST_COPIED = 0
-ms = [torch.jit.load({str(mobile)!r}) for _ in range(2)]
-x = torch.rand(2, 3, 32, 32)
-expected = ms[1](x)
-armed = False
-def handler(*_):
-    global armed
-    if armed:
-        armed = False
-        raise KeyboardInterrupt
-seen = 0
-signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
-end = time.monotonic() + 3
-while time.monotonic() < end:
-    try:
-        armed = True
-        while time.monotonic() < end:
-            ms[1](x)
-        armed = False
-    except KeyboardInterrupt:
-        seen += 1
-armed = False
-signal.setitimer(signal.ITIMER_REAL, 0)
-assert torch.equal(ms[1](x), expected) and seen > 10
-""",
-        NEURON_ADAPTERS_INSTANCE="2",
-    )
+    out = script("interrupt_in_a_lane.py", mobile, NEURON_ADAPTERS_INSTANCE="2")
     assert out == ""
 
 

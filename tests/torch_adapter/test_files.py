@@ -60,32 +60,10 @@ def debugged(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
     return folder
 
 
-RUN = """
-import resource, sys
-import torch, neuron_adapters.torch
-sys.path.insert(0, {genuine!r})
-from archives import new_style, write
-from pathlib import Path
-torch.jit.load(write(Path('first.pt'), new_style()))  # from now on files are looked through for operators of the plug-in
-image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-wanted = torch.jit.load({folder!r} + '/plain2.pt')(image)
-for number in range({count}):
-    for name in ('plain', 'k1'):
-        model = torch.jit.load(f'{folder}/{{name}}{{number}}.pt')
-        torch.testing.assert_close(model(image), wanted, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(torch.jit.load(f'{folder}/{{name}}{{number}}.pt', map_location='cpu')(image), wanted, rtol=1e-3, atol=1e-4)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-assert after - before < 400, (before, after)
-"""
-
-
 @pytest.mark.parametrize("engine", ["auto", "framework"])
 def test_damaged_debug_information_does_no_harm(script: Callable[..., str], debugged: Path, engine: str) -> None:
     """It runs, as in plain PyTorch, which never looks at it."""
-    genuine = str(Path(__file__).parents[1] / "genuine")
-    script(RUN.format(genuine=genuine, folder=str(debugged), count=len(DEBUG)), NEURON_ADAPTERS_ENGINE=engine, NEURON_RT_NUM_CORES="4")
+    script("damaged_debug_information.py", debugged, len(DEBUG), NEURON_ADAPTERS_ENGINE=engine, NEURON_RT_NUM_CORES="4")
 
 
 @pytest.mark.parametrize("number", range(len(DEBUG)), ids=list(DEBUG))
@@ -237,21 +215,8 @@ def test_what_plain_pytorch_runs(exported: Path, tmp_path: Path, script: Callabl
     """These are real: without the switch they run, with the hook and without it (SPEC F1, H2)."""
     for how in ("inputs", "weights", "constants", "older", "sizes"):
         of_strangers(exported, tmp_path / f"{how}.pt2", how, tmp_path / f"{how}.mark")
-    snippet = """
-import glob, logging, os
-logging.disable()
-import torch
-if {hooked}:
-    import neuron_adapters.torch
-for path in sorted(glob.glob('*.pt2')):
-    try:
-        torch.export.load(path)
-    except Exception:
-        pass
-    print(path.removesuffix('.pt2') if os.path.exists(path.replace('pt2', 'mark')) else '')
-"""
-    for hooked in (False, True):
-        assert script(snippet.format(hooked=hooked), folder=tmp_path).splitlines() == ["constants", "inputs", "older", "sizes", "weights"]
+    for hooked in ((), ("hooked",)):
+        assert script("what_plain_pytorch_runs.py", *hooked, folder=tmp_path).splitlines() == ["constants", "inputs", "older", "sizes", "weights"]
         for mark in tmp_path.glob("*.mark"):
             mark.unlink()
 
