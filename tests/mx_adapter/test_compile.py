@@ -251,40 +251,7 @@ def test_loads_share_their_weights(tmp_path: Path) -> None:
 
 def test_memory_of_loads(run_script: Callable[..., str], tmp_path: Path) -> None:
     """K5: eight loads of 20 MB of weights take little more memory than one."""
-    out = run_script(
-        "",
-        """
-import gc, numpy as np
-import neuron_adapters.mx as mx
-
-def rss():
-    gc.collect()
-    with open('/proc/self/smaps_rollup') as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith('Pss:')) / 1024
-
-out = mx.sym.var('data')
-for number in range(5):
-    out = mx.sym.FullyConnected(out, num_hidden=1024, name=f'fc{number}')
-args = {f'fc{n}_weight': mx.nd.random.normal(shape=(1024, 1024)) for n in range(5)}
-args |= {f'fc{n}_bias': mx.nd.zeros((1024,)) for n in range(5)}
-mx.model.save_checkpoint('m', 0, out, args, {})
-del args
-
-def load():
-    symbol, args, aux = mx.model.load_checkpoint('m', 0)
-    exe = symbol.bind(ctx=mx.neuron(0), args={**args, 'data': mx.nd.ones((1, 1024))}, aux_states=aux, grad_req='null')
-    exe.forward()
-    return exe
-
-load()  # what comes with the first
-before = rss()
-one = load()
-first = rss()
-more = [load() for _ in range(7)]
-print(round(first - before, 1), round(rss() - first, 1))
-""",
-        folder=tmp_path,
-    )
+    out = run_script("memory_of_loads.py", folder=tmp_path)
     one, seven = map(float, out.split())
     assert one > 15 and seven < 0.4 * one, out
 

@@ -262,45 +262,13 @@ def test_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fork(run_script: Callable[..., str]) -> None:
     """O4: a child loads its own; what it inherited says so."""
-    out = run_script(
-        "",
-        """
-import os
-os.environ['NEURON_RT_NUM_CORES'] = '1'
-import neuron_adapters.mx as mx, neuron_rt
-symbol = mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=1, no_bias=True, name='fc')
-args = {'data': mx.nd.ones((1, 2)), 'fc_weight': mx.nd.ones((1, 2))}
-exe = symbol.bind(ctx=mx.neuron(0), args=args, grad_req='null')
-exe.forward()
-child = os.fork()
-if child == 0:
-    try:
-        exe.forward()
-    except neuron_rt.ModelNotLoadedError as error:
-        assert 'load it again' in str(error)
-        own = symbol.bind(ctx=mx.neuron(0), args=args, grad_req='null')
-        print(own.forward()[0].asnumpy(), neuron_rt.init().instance_ncs, flush=True)
-        os._exit(0)
-    os._exit(1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-print(exe.forward()[0].asnumpy())
-""",
-    )
+    out = run_script("executor_fork.py")
     assert out == "[[2.]] (1,)\n[[2.]]\n"
 
 
 def test_import_is_light(run_script: Callable[..., str]) -> None:
     """H3: no framework, no engine and nothing heavy comes with the import."""
-    out = run_script(
-        "",
-        """
-import sys
-import neuron_adapters.mx as mx
-mx.nd.ones((2, 2)); mx.sym.var('x'); mx.neuron(1)
-heavy = ('torch', 'tensorflow', 'keras', 'mxnet', 'onnx', 'openvino', 'PIL')
-print([name for name in heavy if name in sys.modules])
-""",
-    )
+    out = run_script("executor_import_is_light.py")
     assert out == "[]\n"
 
 
@@ -336,22 +304,7 @@ def test_eval() -> None:
 
 def test_the_name_of_the_plugin(run_script: Callable[..., str]) -> None:
     """``import mx_neuron`` is there after the import, compiles, and goes with uninstall()."""
-    out = run_script(
-        "",
-        """
-import neuron_adapters.mx as mx
-import mx_neuron
-symbol = mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=1, no_bias=True, name='fc')
-sym, args, aux = mx_neuron.compile(symbol, {'fc_weight': mx.nd.ones((1, 2))}, {}, inputs={'data': mx.nd.ones((1, 2))})
-print(mx.sym.load_json(sym.tojson()).list_arguments(), mx_neuron.__version__)
-mx.uninstall()
-try:
-    del mx_neuron
-    import mx_neuron
-except ModuleNotFoundError as error:
-    print(error)
-""",
-    )
+    out = run_script("the_name_of_the_plugin.py")
     assert out == "['data', 'fc_weight', '_op0_neuronbin'] 1.8.0+neuron.adapters\nNo module named 'mx_neuron'\n"
 
 

@@ -1,0 +1,8 @@
+import sys
+import neuron_adapters.mx as mx
+
+mx.nd.ones((2, 2))
+mx.sym.var("x")
+mx.neuron(1)
+heavy = ("torch", "tensorflow", "keras", "mxnet", "onnx", "openvino", "PIL")
+print([name for name in heavy if name in sys.modules])
