@@ -1,9 +1,9 @@
 """Scripts in children of a process that has imported what costs seconds, and has done nothing else (``Forkserver``).
 
-A child is as a process of ``python -c``: environment, folder, ``sys.argv``, streams, signals, ``__main__``, threads, and
-an end as the interpreter's own, with its tracebacks, exit codes and handlers. What it does not have is the import, which
-it finds done. ``multiprocessing.forkserver`` gives none of this but the fork: its children have the server's environment
-and streams, a ``__main__`` of functions, and end without the interpreter's own end.
+A child is as a process of ``python -c``: environment, folder, ``sys.argv``, streams, signals, ``__main__``, threads,
+and an end as the interpreter's own, with its tracebacks, exit codes and handlers. What it does not have is the import,
+which it finds done. ``multiprocessing.forkserver`` gives none of this but the fork: its children have the server's
+environment and streams, a ``__main__`` of functions, and end without the interpreter's own end.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ class Forkserver:
         self._servers: dict[tuple[str, ...], tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]] = {}
 
     def run(
-        self, imports: tuple[str, ...], words: list[str], env: dict[str, str], cwd: Path, timeout: float
+        self, imports: tuple[str, ...], source: str, env: dict[str, str], cwd: Path, timeout: float, *arguments: str
     ) -> subprocess.CompletedProcess[str]:
-        """As ``python -c WORDS``, with ``imports`` done. Where a variable that they may have read is not what it was when
-        they were, they are done anew: these variables are few, and change seldom."""
+        """As ``python -c SOURCE ARGUMENTS``, with ``imports`` done. Where a variable that they may have read is not
+        what it was when they were, they are done anew: these variables are few, and change seldom."""
         if imports in self._servers and self._servers[imports][0] != _fixed(env):
             self._end(imports)
         if imports not in self._servers:
             self._servers[imports] = _start(imports, _fixed(env))
         _env, _process, connection = self._servers[imports]
-        request = json.dumps({"words": words, "env": env, "cwd": str(cwd)}).encode()
+        request = json.dumps({"words": [source, *arguments], "env": env, "cwd": str(cwd)}).encode()
         with open(os.devnull) as nothing, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             try:
                 connection.settimeout(timeout)
@@ -53,11 +53,11 @@ class Forkserver:
             except BaseException as error:  # pytest's own time-out too: the next script has a new process
                 self._end(imports)
                 if isinstance(error, TimeoutError):
-                    raise subprocess.TimeoutExpired(words, timeout) from None
+                    raise subprocess.TimeoutExpired(source, timeout) from None
                 raise
             out.seek(0)
             err.seek(0)
-            return subprocess.CompletedProcess(words, code, out.read(), err.read())
+            return subprocess.CompletedProcess(source, code, out.read(), err.read())
 
     def end(self) -> None:
         for imports in list(self._servers):
@@ -74,13 +74,20 @@ def _fixed(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith(("NEURON", "PYTEST"))}
 
 
-def _start(imports: tuple[str, ...], env: dict[str, str]) -> tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]:
+def _start(
+    imports: tuple[str, ...], env: dict[str, str]
+) -> tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno()), *imports],
-            env=env, cwd="/", pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
-        )  # fmt: skip
+            env=env,
+            cwd="/",
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+        )
         theirs.close()
         if ours.recv(64) != b"ready":
             ours.close()

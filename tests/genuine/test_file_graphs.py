@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.framework import attr_value_pb2, function_pb2, graph_pb2, op_def_pb2, types_pb2
+from tensorflow.core.framework import attr_value_pb2, graph_pb2, op_def_pb2, types_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 import neuron_adapters
-import neuron_rt
 import neuron_adapters.tf as tfn
+import neuron_rt
+from neuron_adapters.adapter.hooks import original
 from neuron_adapters.files.inspect import look as inspect
-from neuron_adapters.files.savedmodel import refused_operator
 from neuron_adapters.files.pure_operators import PURE_OPERATORS
+from neuron_adapters.files.savedmodel import refused_operator
 from neuron_adapters.tf import _neuron_op_graph
 from neuron_adapters.tf._file_graphs import Refused, restrict
-from neuron_adapters.adapter.hooks import original
 from neuron_rt import ArtifactError
 
 from saved_models import Spec, edited, neuron_op, save  # isort: skip
@@ -40,15 +40,66 @@ STATEFUL_IN_NAME = {
 }  # fmt: skip
 #: What a listed operator's name would say if it did more than compute.
 SUSPICIOUS = (
-    "File", "Read", "Write", "Save", "Restore", "Print", "Debug", "Dump", "Summary", "Dataset", "Iterator", "Queue", "Py",
-    "Send", "Recv", "Rpc", "Remote", "Collective", "Resource", "Variable", "Handle", "Table", "Assign", "Apply", "Inplace",
-    "Unicode", "Proto", "Example", "Decode", "Encode", "Parse", "Deserialize", "Session", "Host", "Barrier", "Stack", "Xla",
-    "TPU", "Cudnn", "Nccl", "Ref", "Immutable", "Custom", "Mlir", "Symbolic", "Abort", "Timestamp", "Sleep", "Vocab",
-)  # fmt: skip
+    "File",
+    "Read",
+    "Write",
+    "Save",
+    "Restore",
+    "Print",
+    "Debug",
+    "Dump",
+    "Summary",
+    "Dataset",
+    "Iterator",
+    "Queue",
+    "Py",
+    "Send",
+    "Recv",
+    "Rpc",
+    "Remote",
+    "Collective",
+    "Resource",
+    "Variable",
+    "Handle",
+    "Table",
+    "Assign",
+    "Apply",
+    "Inplace",
+    "Unicode",
+    "Proto",
+    "Example",
+    "Decode",
+    "Encode",
+    "Parse",
+    "Deserialize",
+    "Session",
+    "Host",
+    "Barrier",
+    "Stack",
+    "Xla",
+    "TPU",
+    "Cudnn",
+    "Nccl",
+    "Ref",
+    "Immutable",
+    "Custom",
+    "Mlir",
+    "Symbolic",
+    "Abort",
+    "Timestamp",
+    "Sleep",
+    "Vocab",
+)
 UNSUSPECTED = {
-    "CTCBeamSearchDecoder", "CTCGreedyDecoder", "DecodeBase64", "DecodePaddedRaw", "DecodeRaw", "EncodeBase64", "HostConst",
+    "CTCBeamSearchDecoder",
+    "CTCGreedyDecoder",
+    "DecodeBase64",
+    "DecodePaddedRaw",
+    "DecodeRaw",
+    "EncodeBase64",
+    "HostConst",
     "TensorListStack",
-}  # fmt: skip
+}
 
 
 def test_the_list() -> None:
@@ -59,7 +110,8 @@ def test_the_list() -> None:
     assert {name for name in PURE_OPERATORS if REGISTRY[name].is_stateful} == STATEFUL_IN_NAME
     for name in PURE_OPERATORS:
         for arg in (*REGISTRY[name].input_arg, *REGISTRY[name].output_arg):
-            assert not arg.is_ref and arg.type != types_pb2.DT_RESOURCE, name
+            assert not arg.is_ref, name
+            assert arg.type != types_pb2.DT_RESOURCE, name
 
 
 # -- function level ---------------------------------------------------------------------------------------------------
@@ -94,7 +146,8 @@ def said(graph: Any) -> str:
     with pytest.raises(Refused) as caught:
         restrict(graph)
     text = str(caught.value)
-    assert text.isprintable() and len(text) < 400
+    assert text.isprintable()
+    assert len(text) < 400
     return text
 
 
@@ -102,7 +155,8 @@ def said(graph: Any) -> str:
 def test_every_operator_that_is_not_on_the_list(depth: int) -> None:
     """Refused in a NeuronOp, by name and place, in one line, before TensorFlow sees the graph."""
     others = sorted(set(REGISTRY) - PURE_OPERATORS)
-    assert len(others) > 1000 and {"NeuronOp", "PrintV2", "ReadFile", "WriteFile", "PyFuncStateless", "VarHandleOp"} <= set(others)
+    assert len(others) > 1000
+    assert {"NeuronOp", "PrintV2", "ReadFile", "WriteFile", "PyFuncStateless", "VarHandleOp"} <= set(others)
     node = neuron_op("n", lambda x: x + 1.0, [Spec([1, 3])], ["x"])
     plain = graph_pb2.GraphDef.FromString(node.attr["graph_def"].s)
     for operator in [*others, "NoSuchOperator"]:
@@ -114,7 +168,9 @@ def test_every_operator_that_is_not_on_the_list(depth: int) -> None:
         text = str(caught.value)
         where = f"(node 'hidden' of function 'level{depth - 1}')" if depth else "(node 'hidden')"
         assert f"NeuronOp 'n': its graph may not run: it holds the operator '{operator}' {where}" in text
-        assert "Compile the original model again" in text and text.isprintable() and len(text) < 500
+        assert "Compile the original model again" in text
+        assert text.isprintable()
+        assert len(text) < 500
         assert refused_operator(memoryview(graph.SerializeToString())) == operator
 
 
@@ -236,9 +292,12 @@ def test_what_is_left_out() -> None:
         node.attr[name].s = b"anything"
     restrict(graph)
     assert [one.signature.name for one in graph.library.function] == ["level0"]
-    assert not graph.library.gradient and not graph.library.registered_gradients and not graph.library.function[0].attr
+    assert not graph.library.gradient
+    assert not graph.library.registered_gradients
+    assert not graph.library.function[0].attr
     node, relu = graph.node[0], graph.library.function[0].node_def[0]
-    assert node.device == relu.device == "" and not relu.attr
+    assert node.device == relu.device == ""
+    assert not relu.attr
     assert set(node.attr) == {"f", "config", "config_proto", "executor_type"}
     assert not any(node.attr[name].s for name in ("config", "config_proto", "executor_type"))
 
@@ -246,7 +305,8 @@ def test_what_is_left_out() -> None:
 def test_names_that_are_not_fit_to_be_shown() -> None:
     graph = graph_pb2.GraphDef()
     graph.node.add(name="a\n\x1b[31m\u202e" + "n" * 10_000, op="Write\r\nFile" + "o" * 10_000)
-    assert r"'Write\r\nFileooo" in said(graph) and r"'a\n\x1b[31m\u202ennn" in said(graph)
+    assert r"'Write\r\nFileooo" in said(graph)
+    assert r"'a\n\x1b[31m\u202ennn" in said(graph)
 
 
 # -- whole files ------------------------------------------------------------------------------------------------------
@@ -285,10 +345,18 @@ def debugging(graph: Any, folder: Path) -> Any:
 
 
 def caching(graph: Any, folder: Path) -> Any:
-    names = [constant(graph, "text", ["evil"]), "tensors", constant(graph, "where", f"{folder}/written"), "cached", "evil"]
+    names = [
+        constant(graph, "text", ["evil"]),
+        "tensors",
+        constant(graph, "where", f"{folder}/written"),
+        "cached",
+        "evil",
+    ]
     for name, op, inputs in (
-        ("tensors", "TensorDataset", names[:1]), ("cached", "CacheDataset", names[1:3]), ("evil", "DatasetToSingleElement", names[3:4]),
-    ):  # fmt: skip
+        ("tensors", "TensorDataset", names[:1]),
+        ("cached", "CacheDataset", names[1:3]),
+        ("evil", "DatasetToSingleElement", names[3:4]),
+    ):
         node = graph.node.add(name=name, op=op, input=inputs)
         node.attr["Toutput_types" if op == "TensorDataset" else "output_types"].list.type.append(types_pb2.DT_STRING)
         node.attr["output_shapes"].list.shape.add().dim.add().size = 1
@@ -303,7 +371,10 @@ def within_functions(graph: Any, first: int) -> None:
     inner = function_of(graph, "inner")
     inner.node_def.extend(graph.node[first:])
     for node in inner.node_def:
-        node.input[:] = [f"{name}:{'contents' if name == 'r' else 'handle' if name in ('tensors', 'cached') else 'output'}:0" for name in node.input]
+        node.input[:] = [
+            f"{name}:{'contents' if name == 'r' else 'handle' if name in ('tensors', 'cached') else 'output'}:0"
+            for name in node.input
+        ]
     del graph.node[first:]
     inner.control_ret["evil"] = inner.node_def[-1].name
     inner.signature.control_output.append("evil")
@@ -324,7 +395,8 @@ def nothing_opens(path: Path) -> Iterator[None]:
     """Fail where the process opens a file; the kernel tells."""
     library = ctypes.CDLL(None)
     watch = library.inotify_init1(os.O_NONBLOCK)
-    assert watch >= 0 and library.inotify_add_watch(watch, os.fsencode(path), 0x20) >= 0  # IN_OPEN
+    assert watch >= 0
+    assert library.inotify_add_watch(watch, os.fsencode(path), 0x20) >= 0
     try:
         yield
         with pytest.raises(BlockingIOError):
@@ -351,11 +423,14 @@ def test_no_file_is_touched(simple: Path, tmp_path: Path, attack: Callable[..., 
 
     file = edited(simple, tmp_path / "m", edit)
     seen = inspect(str(file))
-    assert not seen.runs_here and "which does more than compute" in seen.how
+    assert not seen.runs_here
+    assert "which does more than compute" in seen.how
     before = sorted(one.name for one in tmp_path.iterdir())
     with nothing_opens(tmp_path / "secret"):
         for open_it in (load_keras, lambda path: load(str(path))):
-            with pytest.raises(ArtifactError, match=r"/m: NeuronOp '\w+': its graph may not run: it holds the operator '\w+' \(node"):
+            with pytest.raises(
+                ArtifactError, match=r"/m: NeuronOp '\w+': its graph may not run: it holds the operator '\w+' \(node"
+            ):
                 open_it(file)
         assert neuron_adapters.describe().models == ()
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -383,7 +458,8 @@ def test_no_file_is_read_for_the_sake_of_shapes(tmp_path: Path) -> None:
 
 
 def test_graphs_that_compute(tmp_path: Path) -> None:
-    """What inference graphs hold runs as in plain TensorFlow: loops, branches, functions of functions, checks, lists."""
+    """What inference graphs hold runs as in plain TensorFlow: loops, branches, functions of functions, checks,
+    lists."""
     double = tf.function(lambda x: x * 2.0)
 
     def computing(x: Any) -> Any:
@@ -396,10 +472,20 @@ def test_graphs_that_compute(tmp_path: Path) -> None:
         x = x - 1.0 if tf.reduce_sum(x) > 0.0 else x + 1.0
         rows = tf.map_fn(lambda row: tf.cumsum(row), x)
         noise = tf.random.stateless_uniform(tf.shape(x), seed=[1, 2])
-        kept = tf.image.non_max_suppression(tf.concat([x[:, :1], x[:, :1], x[:, :1] + 1.0, x[:, :1] + 1.0], 1), x[:, 0], 2)
+        kept = tf.image.non_max_suppression(
+            tf.concat([x[:, :1], x[:, :1], x[:, :1] + 1.0, x[:, :1] + 1.0], 1), x[:, 0], 2
+        )
         image = tf.image.resize(tf.reshape(x, [1, 2, 3, 1]), [4, 4])
         switched = tf.switch_case(steps - 2, [lambda: x, lambda: double(double(x)), lambda: -x])
-        return rows, noise, kept, image, switched, tf.abs(tf.signal.rfft(x)), tf.quantization.fake_quant_with_min_max_args(x)
+        return (
+            rows,
+            noise,
+            kept,
+            image,
+            switched,
+            tf.abs(tf.signal.rfft(x)),
+            tf.quantization.fake_quant_with_min_max_args(x),
+        )
 
     node = neuron_op("n", computing, [Spec([2, 3])], ["x"])
     node.attr["output_names"].list.s[:] = [b"Identity:0", *(b"Identity_%d:0" % index for index in range(1, 7))]
@@ -413,11 +499,14 @@ def test_graphs_that_compute(tmp_path: Path) -> None:
 
 
 def test_layers_that_keep_a_state(tmp_path: Path) -> None:
-    """A recurrent layer, frozen as the compiler freezes it: functions, a loop, and what only its training would call."""
+    """A recurrent layer, frozen as the compiler freezes it: functions, a loop, and what only its training would
+    call."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     model = tf.keras.Sequential([tf.keras.Input((4, 3)), tf.keras.layers.LSTM(5), tf.keras.layers.BatchNormalization()])
-    frozen = convert_variables_to_constants_v2(tf.function(lambda x: model(x)).get_concrete_function(Spec([2, 4, 3])), lower_control_flow=False)
+    frozen = convert_variables_to_constants_v2(
+        tf.function(lambda x: model(x)).get_concrete_function(Spec([2, 4, 3])), lower_control_flow=False
+    )
     node = neuron_op("n", lambda x: tf.zeros([2, 5]) + x[:, 0, :1], [Spec([2, 4, 3])], ["x"])
     node.attr["graph_def"].s = frozen.graph.as_graph_def().SerializeToString()
     x = tf.random.stateless_uniform([2, 4, 3], seed=[3, 4])
@@ -478,12 +567,15 @@ def test_the_record_is_read_and_not_run(tmp_path: Path) -> None:
     assert not target.exists()
     path = compiled_with_record(tmp_path / "c", lambda texts: [tf.strings.join([text, ""]) for text in texts])
     for open_it in (load_keras, load):
-        with pytest.raises(ArtifactError, match=r"/c: the record of the compilation cannot be read \(it is not a constant string"):
+        with pytest.raises(
+            ArtifactError, match=r"/c: the record of the compilation cannot be read \(it is not a constant string"
+        ):
             open_it(str(path))
 
 
 def test_compiling_a_file_runs_what_computes_only(tmp_path: Path) -> None:
-    """Outputs are told apart, and engines compared, by running the graph. One that writes runs when its user calls it."""
+    """Outputs are told apart, and engines compared, by running the graph. One that writes runs when its user calls
+    it."""
     target, module = tmp_path / "written", tf.Module()
 
     @tf.function(autograph=False, input_signature=[Spec([1, 3], name="x")])

@@ -89,7 +89,9 @@ def test_all_is_well(run_doctor: Doctor, tmp_path: Path) -> None:
         ("torch", "tf", "mx", "engine"), "loads"
     )
     assert found["problems"] == []
-    assert found["versions"]["torch"] and found["versions"]["tensorflow"] and found["versions"]["neuron-adapters"]
+    assert found["versions"]["torch"]
+    assert found["versions"]["tensorflow"]
+    assert found["versions"]["neuron-adapters"]
     assert found["instance"]["nc_count"] == len(found["instance"]["cpus_of_ncs"]) == found["free"] == 16
     assert list((tmp_path / "state").iterdir()) == []
 
@@ -119,7 +121,9 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
     found = json.loads(run_doctor("--json", "--timeout", "3", code=1).stdout)
     by_name = found["adapters"]
     assert {one["state"] for one in by_name.values()} == {"broken"}
-    assert re.fullmatch(r"OSError: libtorch.so: cannot open \?\[2J \(torch is .*fakes/torch/__init__.py\)", by_name["torch"]["text"])
+    assert re.fullmatch(
+        r"OSError: libtorch.so: cannot open \?\[2J \(torch is .*fakes/torch/__init__.py\)", by_name["torch"]["text"]
+    )
     assert by_name["torch"]["mend"] == "pip install --force-reinstall torch"
     assert by_name["tf"]["text"] == "did not load within 3 s"
     assert by_name["tf"]["mend"].startswith("pip install --force-reinstall tensorflow")
@@ -130,10 +134,14 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
     assert "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]" in found["problems"]
 
 
-def test_something_that_says_goodbye(fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_something_that_says_goodbye(
+    fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A library that ends the process, prints to stdout, or closes what it finds open."""
     fakes(
-        leaving="import sys; print('{}'); sys.exit(3)", loud="print('{}' * 9999)", gone="import os; os._exit(7)",
+        leaving="import sys; print('{}'); sys.exit(3)",
+        loud="print('{}' * 9999)",
+        gone="import os; os._exit(7)",
         daemon="import subprocess, sys; p = subprocess.Popen(['sleep', '600']); open('pid', 'w').write(str(p.pid))",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
@@ -160,7 +168,9 @@ def test_missing() -> None:
     assert found.problems == []
     assert "torch: no_such_framework not installed: pip install 'neuron-adapters[torch]'" in lines_of(found, "note")
     assert [line.partition(":")[0] for line in _examination.examine([two, WELL[1]]).problems] == ["mx"]
-    assert _examination.examine([one]).problems == ["no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"]
+    assert _examination.examine([one]).problems == [
+        "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"
+    ]
 
 
 def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -168,7 +178,10 @@ def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.Monkey
     fakes(mx_neuron="")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
     (trial,) = _installed.try_all([part for part in _installed.PARTS if part.name == "mx"], PATIENCE)
-    assert (trial.state, trial.text) == ("aside", "mx_neuron is installed here: neuron_adapters.mx steps aside and hooks nothing")
+    assert (trial.state, trial.text) == (
+        "aside",
+        "mx_neuron is installed here: neuron_adapters.mx steps aside and hooks nothing",
+    )
     assert _examination.examine([trial]).problems == []
 
 
@@ -182,7 +195,8 @@ def test_interrupted(environment: dict[str, str], fakes: Callable[..., None], tm
     try:
         deadline = time.monotonic() + PATIENCE
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert time.monotonic() < deadline and process.poll() is None
+            assert time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         assert process.communicate(timeout=PATIENCE) == ("", "")
@@ -195,17 +209,8 @@ def test_interrupted(environment: dict[str, str], fakes: Callable[..., None], tm
 
 def test_the_doctor_imports_no_framework(environment: dict[str, str], fakes: Callable[..., None]) -> None:
     fakes(torch="raise ImportError", tensorflow="raise ImportError", openvino="raise ImportError")
-    code = """
-import sys
-before = set(sys.modules)
-from neuron_adapters.tools import doctor
-doctor.main([])
-heavy = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
-print(*sorted(heavy))
-import neuron_rt
-print(neuron_rt.current())
-"""
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    command = [sys.executable, Path(__file__).parent / "scripts" / "doctor_imports.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.splitlines()[-2:] == ["neuron_adapters neuron_rt", "None"], done.stderr
 
 
@@ -252,7 +257,8 @@ def test_every_map_is_short() -> None:
     for instance in (*INSTANCE_TYPES, "host", "4096"):
         for count in (1, 2, 7, 64, 192):
             lines = _host.map_of(Config.read({"NEURON_ADAPTERS_INSTANCE": instance}, machine(count)))
-            assert len(lines) <= 5 and max(map(len, lines)) <= 80
+            assert len(lines) <= 5
+            assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize(
@@ -264,7 +270,15 @@ def test_every_map_is_short() -> None:
         ({"a/b/cpu.max": "50000 100000", "a/cpu.max": "20000 100000", "a/memory.max": "4096"}, 0.2, 4096),
         ({"other/cpu.max": "1000 100000"}, None, None),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None, None),
-        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000", "memory/memory.limit_in_bytes": "9" * 18}, 3.0, None),
+        (
+            {
+                "cpu/cpu.cfs_quota_us": "300000",
+                "cpu/cpu.cfs_period_us": "100000",
+                "memory/memory.limit_in_bytes": "9" * 18,
+            },
+            3.0,
+            None,
+        ),
         ({"cpu/c/cpu.cfs_quota_us": "10000", "cpu/c/cpu.cfs_period_us": "100000"}, 0.1, None),
         ({"cpu.max": "no number", "memory.max": ""}, None, None),
         ({"cpu.max": "1 0"}, None, None),
@@ -291,7 +305,9 @@ def test_quota_and_mask() -> None:
     finally:
         os.sched_setaffinity(0, mask)
     if len(mask) > 1:
-        assert any(line.startswith(f"mask: this process may use CPUs {min(mask)} of ") for line in lines_of(found, "note"))
+        assert any(
+            line.startswith(f"mask: this process may use CPUs {min(mask)} of ") for line in lines_of(found, "note")
+        )
     assert found.problems == []
 
 
@@ -310,7 +326,8 @@ def serve() -> Iterator[Callable[..., int]]:
             [sys.executable, "-c", SERVE], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         running.append(process)
-        assert process.stdout is not None and process.stdout.readline()
+        assert process.stdout is not None
+        assert process.stdout.readline()
         return process.pid
 
     yield start
@@ -349,7 +366,12 @@ def test_processes_of_another_instance(serve: Callable[..., int]) -> None:
 
 def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def state() -> str:
-        return next(line for level in ("ok", "problem") for line in lines_of(_examination.examine(WELL), level) if line.startswith("state: "))
+        return next(
+            line
+            for level in ("ok", "problem")
+            for line in lines_of(_examination.examine(WELL), level)
+            if line.startswith("state: ")
+        )
 
     folder = tmp_path / "state"
     assert state() == f"state: {folder} (drwx------, user {os.geteuid()}); its file system takes locks"
@@ -431,19 +453,31 @@ def test_values_are_shown_as_they_are() -> None:
     def shown(value: str) -> str:
         return variables_of({"NEURON_PROCESS_TAG": value})[0].shown.partition("=")[2]
 
-    assert [shown(value) for value in ("blue", "", " blue", "\x1b[2J", "\udc80")] == ["blue", "''", "' blue'", r"'\x1b[2J'", r"'\udc80'"]
+    assert [shown(value) for value in ("blue", "", " blue", "\x1b[2J", "\udc80")] == [
+        "blue",
+        "''",
+        "' blue'",
+        r"'\x1b[2J'",
+        r"'\udc80'",
+    ]
     assert len(shown("x" * 5000)) == 60
     assert "\x1b" not in variables_of({"NEURON_\x1b[2J": "1"})[0].shown
 
 
 def test_a_wrong_instance_does_not_hide_the_rest() -> None:
-    num, instance = sorted(variables_of({"NEURON_ADAPTERS_INSTANCE": "x", "NEURON_RT_NUM_CORES": "17"}), key=lambda v: v.name)[::-1]
+    num, instance = sorted(
+        variables_of({"NEURON_ADAPTERS_INSTANCE": "x", "NEURON_RT_NUM_CORES": "17"}), key=lambda v: v.name
+    )[::-1]
     assert (num.level, instance.level) == ("problem", "problem")
     assert "(16)" in num.text
 
 
 def test_the_instance_that_is_set_counts() -> None:
-    (problem,) = (one for one in variables_of({"NEURON_ADAPTERS_INSTANCE": "4", "NEURON_RT_NUM_CORES": "5"}) if one.level == "problem")
+    (problem,) = (
+        one
+        for one in variables_of({"NEURON_ADAPTERS_INSTANCE": "4", "NEURON_RT_NUM_CORES": "5"})
+        if one.level == "problem"
+    )
     assert "than the instance has (4)" in problem.text
 
 
@@ -524,5 +558,6 @@ def test_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
         cli.main([command, "--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert "exit codes:" in said and "examples:" in said
+    assert "exit codes:" in said
+    assert "examples:" in said
     assert max(map(len, said.splitlines())) <= 80

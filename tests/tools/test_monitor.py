@@ -20,9 +20,9 @@ import psutil
 import pytest
 
 from neuron_adapters.tools.monitor import _groups, _system
-from neuron_adapters.tools.shared.devices import devices_of, machine_memory
-from neuron_adapters.tools.monitor._reports import Timetable
 from neuron_adapters.tools.monitor._config import RUNTIME_GROUPS, SYSTEM_GROUPS, MonitorConfig
+from neuron_adapters.tools.monitor._reports import Timetable
+from neuron_adapters.tools.shared.devices import devices_of, machine_memory
 from neuron_adapters.tools.shared.samples import ModelChange, ProcessChange, Replica
 from neuron_rt import NeuronConfigError, Owner
 from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance
@@ -79,8 +79,15 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                             ("generic", "numerical", "transient", "model", "runtime", "hardware"), int
                         ),
                         "execution_summary": dict.fromkeys(
-                            ("completed", "completed_with_err", "completed_with_num_err", "timed_out", "incorrect_input",
-                             "failed_to_queue"), int,
+                            (
+                                "completed",
+                                "completed_with_err",
+                                "completed_with_num_err",
+                                "timed_out",
+                                "incorrect_input",
+                                "failed_to_queue",
+                            ),
+                            int,
                         ),
                         "latency_stats": {"total_latency": LATENCY, "device_latency": LATENCY},
                     },
@@ -90,7 +97,8 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                             "host": int,
                             "neuron_device": int,
                             "usage_breakdown": {
-                                "host": HOST, "neuroncore_memory_usage": {str(nc): nc_memory for nc in ncs}
+                                "host": HOST,
+                                "neuroncore_memory_usage": {str(nc): nc_memory for nc in ncs},
                             },
                         },
                         "loaded_models": [
@@ -101,7 +109,9 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                                 "is_running": bool,
                                 "subgraphs": {
                                     f"sg_{place:02d}": {
-                                        "memory_used_bytes": used, "neuroncore_index": int, "neuron_device_index": int
+                                        "memory_used_bytes": used,
+                                        "neuroncore_index": int,
+                                        "neuron_device_index": int,
                                     }
                                     for place in range(len(replica))
                                 },
@@ -118,22 +128,45 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                 **group,
                 "neuron_devices": [
                     dict.fromkeys(
-                        ("neuron_device_index", "mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_uncorrected",
-                         "sram_ecc_corrected"), int,
+                        (
+                            "neuron_device_index",
+                            "mem_ecc_corrected",
+                            "mem_ecc_uncorrected",
+                            "sram_ecc_uncorrected",
+                            "sram_ecc_corrected",
+                        ),
+                        int,
                     )
-                ] * devices,
+                ]
+                * devices,
             },
             "vcpu_usage": {
-                **group, "average_usage": CPU, "usage_data": dict.fromkeys(cpus, CPU), "context_switch_count": int
+                **group,
+                "average_usage": CPU,
+                "usage_data": dict.fromkeys(cpus, CPU),
+                "context_switch_count": int,
             },
             "memory_info": {
-                **group, "memory_total_bytes": int, "memory_used_bytes": int, "swap_total_bytes": int,
+                **group,
+                "memory_total_bytes": int,
+                "memory_used_bytes": int,
+                "swap_total_bytes": int,
                 "swap_used_bytes": int,
             },
         },
         "instance_info": dict.fromkeys(
-            ("instance_name", "instance_id", "instance_type", "instance_availability_zone",
-             "instance_availability_zone_id", "instance_region", "ami_id", "subnet_id", "error"), str,
+            (
+                "instance_name",
+                "instance_id",
+                "instance_type",
+                "instance_availability_zone",
+                "instance_availability_zone_id",
+                "instance_region",
+                "ami_id",
+                "subnet_id",
+                "error",
+            ),
+            str,
         ),
         "neuron_hardware_info": {
             "neuron_device_type": str,
@@ -145,7 +178,7 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
             "logical_neuroncore_config": int,
             "error": str,
         },
-    }  # fmt: skip
+    }
 
 
 def shape(value: object) -> object:
@@ -384,7 +417,11 @@ def test_memory(load: Load, monitor: Monitor) -> None:
     models = report["memory_used"]["loaded_models"]
     placed = [[one["neuroncore_index"] for one in model["subgraphs"].values()] for model in models]
     assert placed == [[0, 1], [2, 3], [4, 5]]
-    assert [[one["neuron_device_index"] for one in model["subgraphs"].values()] for model in models] == [[0, 0], [0, 0], [1, 1]]
+    assert [[one["neuron_device_index"] for one in model["subgraphs"].values()] for model in models] == [
+        [0, 0],
+        [0, 0],
+        [1, 1],
+    ]
     assert [model["name"] for model in models] == ["m0", "m1", "m1"]
     assert len({model["model_id"] for model in models}) == 3
     assert models[0]["uuid"] != models[1]["uuid"] == models[2]["uuid"]
@@ -405,32 +442,14 @@ def test_is_running(load: Load, monitor: Monitor) -> None:
     assert [model["is_running"] for model in report["memory_used"]["loaded_models"]] == [False, True]
     assert report["execution_stats"]["execution_summary"]["completed"] == 0
     report = running.until(lambda found: len(found) == 2, process.pid)[-1]
-    assert report["neuroncore_counters"]["neuroncores_in_use"]["1"]["neuroncore_utilization"] == pytest.approx(100, abs=3)
-
-
-TORCH = """
-import json, sys, warnings
-warnings.simplefilter("error")
-warnings.filterwarnings("ignore", message="`torch.jit")
-import torch, neuron_adapters.torch, neuron_rt
-torch.manual_seed(0)
-net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU()).eval()
-example = torch.rand(4, 64)
-neuron_adapters.torch.trace(net, example, compiler_args=["--neuroncore-pipeline-cores", "2"]).save("net.pt")
-models = [torch.jit.load("net.pt") for _ in range(2)]
-print(*neuron_rt.init().instance_ncs, flush=True)
-for line in sys.stdin:
-    calls = [0, 0]
-    for turn in range(int(line)):
-        models[turn % 3 % 2](example)
-        calls[turn % 3 % 2] += 1
-    print(json.dumps(calls), flush=True)
-"""
+    assert report["neuroncore_counters"]["neuroncores_in_use"]["1"]["neuroncore_utilization"] == pytest.approx(
+        100, abs=3
+    )
 
 
 def test_torch(load: Load, monitor: Monitor) -> None:
     """A process of the PyTorch adapter: models where they are, and each call of theirs."""
-    process = load(script=TORCH, NEURON_RT_NUM_CORES="4", NEURON_PROCESS_TAG="torch")
+    process = load(script="load_torch.py", NEURON_RT_NUM_CORES="4", NEURON_PROCESS_TAG="torch")
     running = monitor("50ms")
     assert process.do("31") == [21, 10]
     reports = running.until(lambda found: summed(found) >= 31, process.pid)
@@ -573,7 +592,10 @@ def test_counters_of_another_version(load: Load, monitor: Monitor, tmp_path: Pat
         os.pwrite(file.fileno(), version.to_bytes(8, sys.byteorder, signed=True), H_VERSION * WORD)
     (report,) = monitor().until(len, process.pid)
     for group in ("neuroncore_counters", "execution_stats", "memory_used"):
-        assert report[group]["error"] == "its counters cannot be read: they are damaged, or of another version of neuron_rt"
+        assert (
+            report[group]["error"]
+            == "its counters cannot be read: they are damaged, or of another version of neuron_rt"
+        )
     assert report["neuron_runtime_vcpu_usage"]["error"] == ""
     assert report["execution_stats"]["execution_summary"]["completed"] == 0
     assert report["memory_used"]["neuron_runtime_used_bytes"]["host"] > 1 << 20
@@ -598,12 +620,25 @@ def test_hostile_record(load: Load, monitor: Monitor, tmp_path: Path) -> None:
         record = json.loads(file.read_text())
         if record["pid"] == process.pid:
             lie = {
-                **record, "tag": "\x1b[2J\nred\u202e", "instance": ["inf1.xlarge"], "ncs": [-1, 0, 0, 10**30],
+                **record,
+                "tag": "\x1b[2J\nred\u202e",
+                "instance": ["inf1.xlarge"],
+                "ncs": [-1, 0, 0, 10**30],
                 "models": [
-                    {"number": 1, "name": "\n\x1b]0;x\x07", "weights": -5, "file": 3, "framework": None, "nc_count": "2"},
-                    {"number": 2**70, "weights": 10**40}, {"number": True}, "x", None,
+                    {
+                        "number": 1,
+                        "name": "\n\x1b]0;x\x07",
+                        "weights": -5,
+                        "file": 3,
+                        "framework": None,
+                        "nc_count": "2",
+                    },
+                    {"number": 2**70, "weights": 10**40},
+                    {"number": True},
+                    "x",
+                    None,
                 ],
-            }  # fmt: skip
+            }
             (tmp_path / "state" / f".{file.name}").write_text(json.dumps(lie))
             os.replace(tmp_path / "state" / f".{file.name}", file)
     running = monitor("20ms")
@@ -822,7 +857,8 @@ def test_documented_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1s", 1), ("500ms", 0.5), ("2m", 120), ("1m30s", 90), ("1.5s", 1.5), ("1h", 3600), ("10ms", 0.01)]
+    ("text", "seconds"),
+    [("1s", 1), ("500ms", 0.5), ("2m", 120), ("1m30s", 90), ("1.5s", 1.5), ("1h", 3600), ("10ms", 0.01)],
 )
 def test_periods(tmp_path: Path, text: str, seconds: float) -> None:
     file = tmp_path / "monitor.conf"
@@ -877,7 +913,11 @@ def test_wrong_configuration(tmp_path: Path, config: object, said: str) -> None:
 def test_wrong_configuration_ends_the_command(run_monitor: Any, tmp_path: Path) -> None:
     file = tmp_path / "monitor.conf"
     file.write_text('{"period": "often", "system_metrics": [{"type": "memory_info"}]}')
-    for path, said in ((file, "period='often': is no period. "), (tmp_path, "cannot be read: "), ("none", "cannot be read: ")):
+    for path, said in (
+        (file, "period='often': is no period. "),
+        (tmp_path, "cannot be read: "),
+        ("none", "cannot be read: "),
+    ):
         done = run_monitor("--config-file", str(path), code=2)
         (line,) = done.stderr.splitlines()
         assert line.startswith(f"neuron-monitor: {path}: {said}")
@@ -904,7 +944,9 @@ def test_wrong_environment(run_monitor: Any) -> None:
 
 
 def test_without_psutil(tool_environment: Callable[..., dict[str, str]]) -> None:
-    code = "import sys; sys.modules['psutil'] = None; from neuron_adapters.tools.monitor import main; sys.exit(main([]))"
+    code = (
+        "import sys; sys.modules['psutil'] = None; from neuron_adapters.tools.monitor import main; sys.exit(main([]))"
+    )
     done = subprocess.run([sys.executable, "-c", code], env=tool_environment(), capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

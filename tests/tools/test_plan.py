@@ -8,9 +8,9 @@ import re
 import subprocess
 import sys
 import warnings
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -185,14 +185,17 @@ def test_golden(
         ({}, "9", "needs 9 consecutive"),
     ],
 )
-def test_what_does_not_fit(monkeypatch: pytest.MonkeyPatch, run: Run, environ: dict[str, str], words: str, says: str) -> None:
+def test_what_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, run: Run, environ: dict[str, str], words: str, says: str
+) -> None:
     """P4: in the words of the load, exit code 1; what comes after is planned."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     said = json.loads(run(*words.split(), "-j", code=1))
     (error,) = (one for one in said["findings"] if one["level"] == "error")
     assert re.search(says, error["text"])
-    assert said["models"][0]["error"] in error["text"] and error["models"] == ["A"]
+    assert said["models"][0]["error"] in error["text"]
+    assert error["models"] == ["A"]
     assert not said["fits"]
     assert "does not fit" in run(*words.split(), code=1)
 
@@ -249,7 +252,8 @@ def test_now_says_who_is_there(serve: Callable[..., list[int]], capsys: pytest.C
     said = capsys.readouterr()
     assert said.out == ""
     assert re.fullmatch(
-        r"neuron-adapters plan: NeuronCore\(s\) not available - Requested:nc1-nc1 Available:0\. pid \d+ \[blue\] owns .*\n", said.err
+        r"neuron-adapters plan: NeuronCore\(s\) not available - Requested:nc1-nc1 Available:0\. pid \d+ \[blue\] owns .*\n",
+        said.err,
     )
 
 
@@ -287,7 +291,8 @@ def test_cpus_in_turn(run: Run) -> None:
     said = json.loads(run("4,1,1", "--cpus", "4", "--cores", "6", "-j"))
     (found,) = (one for one in said["findings"] if one["kind"] == "same_cpus")
     assert found["models"] == ["A", "B", "C"]
-    assert "(0-1)" in found["text"] and "6 NeuronCores stand on 4 CPUs" in found["text"]
+    assert "(0-1)" in found["text"]
+    assert "6 NeuronCores stand on 4 CPUs" in found["text"]
     assert [one["cpus"] for one in said["models"]] == [[0, 1, 2, 3], [0], [1]]
     assert "same_cpus" not in findings(run("4,1,1", "--cpus", "8", "--cores", "6", "-j"))
     assert "same_cpus" not in findings(run("2,2", "--cpus", "4", "--cores", "2", "-j"))
@@ -401,7 +406,8 @@ def test_json_has_the_documented_fields(run: Run) -> None:
     assert list(said) == FIELDS[""]
     assert list(said["instance"]) == FIELDS["instance"]
     for name in ("ncs", "models", "groups", "findings"):
-        assert said[name] and all(list(one) == FIELDS[name] for one in said[name])
+        assert said[name]
+        assert all(list(one) == FIELDS[name] for one in said[name])
     assert all(list(one) == FIELDS["placement"] for model in said["models"] for one in model["placement"])
     assert said["ncs"][0] == {"nc": 0, "instance_nc": 0, "device": 0, "cpus": [0], "models": ["A"]}
     text = (ROOT / "docs" / "tools.md").read_text()
@@ -422,8 +428,9 @@ def test_svg(run: Run, tmp_path: Path, words: str) -> None:
     """Valid XML that depends on nothing: a bar for each replica, inside the page."""
     file = tmp_path / "plan.svg"
     said = json.loads(run(*words.split(), "-j", "--svg", str(file), code=1 if words in ("9", "1 --visible=") else 0))
-    root = ElementTree.fromstring(file.read_text())
-    assert root.tag == f"{SVG}svg" and "prefers-color-scheme: dark" in file.read_text()
+    root = ET.fromstring(file.read_text())
+    assert root.tag == f"{SVG}svg"
+    assert "prefers-color-scheme: dark" in file.read_text()
     bars = root.findall(f".//{SVG}g/{SVG}title")
     assert sorted(bar.text.partition(":")[0] for bar in bars) == sorted(
         model["mark"] for model in said["models"] for _one in model["placement"]
@@ -431,16 +438,18 @@ def test_svg(run: Run, tmp_path: Path, words: str) -> None:
     width, height = float(root.get("width")), float(root.get("height"))
     for box in root.iter(f"{SVG}rect"):
         if box.get("x"):
-            assert 0 <= float(box.get("x")) and float(box.get("x")) + float(box.get("width")) <= width
-            assert 0 <= float(box.get("y")) and float(box.get("y")) + float(box.get("height")) <= height
+            assert float(box.get("x")) >= 0
+            assert float(box.get("x")) + float(box.get("width")) <= width
+            assert float(box.get("y")) >= 0
+            assert float(box.get("y")) + float(box.get("height")) <= height
     assert not {"href", "src"} & {name.rpartition("}")[2] for one in root.iter() for name in one.attrib}
 
 
 def test_svg_of_any_name(run: Run, tmp_path: Path) -> None:
     """A name can say what it likes."""
     file = tmp_path / "plan.svg"
-    run('<script>&"\':2', "1", "--svg", str(file))
-    root = ElementTree.fromstring(file.read_text())
+    run("<script>&\"':2", "1", "--svg", str(file))
+    root = ET.fromstring(file.read_text())
     assert [one.text for one in root.iter(f"{SVG}script")] == []
     assert any(one.text == "A <script>&\"'" for one in root.iter(f"{SVG}text"))
 
@@ -471,7 +480,8 @@ def test_wrong_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "many")
     assert plan.main(["1"]) == 1
     said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("neuron-adapters plan: NEURON_RT_NUM_CORES='many': is not a number")
+    assert said.out == ""
+    assert said.err.startswith("neuron-adapters plan: NEURON_RT_NUM_CORES='many': is not a number")
     assert plan.main(["1", "--cores", "2", "-j"]) == 0, "an option is stronger"
 
 

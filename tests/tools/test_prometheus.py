@@ -79,7 +79,9 @@ def of(series: Series, name: str, label: str, **wanted: str) -> dict[str, float]
 class Exporter:
     def __init__(self, words: tuple[str, ...], env: dict[str, str], **more: Any) -> None:
         more.setdefault("stdin", subprocess.DEVNULL)
-        self.process = subprocess.Popen([*COMMAND, "--port", "0", *words], env=env, stderr=subprocess.PIPE, text=True, **more)
+        self.process = subprocess.Popen(
+            [*COMMAND, "--port", "0", *words], env=env, stderr=subprocess.PIPE, text=True, **more
+        )
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
         match = re.fullmatch(r"neuron-monitor-prometheus: serving (http://\S+/metrics)\n", line)
@@ -261,7 +263,7 @@ def test_processes_that_share_a_tag() -> None:
 
 
 def test_machine() -> None:
-    """vCPU time in two shares, as on hardware: nice is user's, waiting and interrupts are the system's."""
+    """VCPU time in two shares, as on hardware: nice is user's, waiting and interrupts are the system's."""
     usage = {"user": 10, "nice": 5, "system": 20, "idle": 50, "io_wait": 6, "irq": 4, "soft_irq": 5}
     series = Exposed().after(
         report_of(
@@ -272,7 +274,9 @@ def test_machine() -> None:
     )
     assert of(series, "system_vcpu_usage_ratio", "usage_type") == {"user": 0.15, "system": pytest.approx(0.35)}
     assert [value for _, value in series["system_vcpu_count"]] == [2]
-    sizes = [series[f"system_{name}_bytes"][0][1] for name in ("memory_total", "memory_used", "swap_total", "swap_used")]
+    sizes = [
+        series[f"system_{name}_bytes"][0][1] for name in ("memory_total", "memory_used", "swap_total", "swap_used")
+    ]
     assert sizes == [8, 4, 2, 1]
     assert of(series, "hardware_ecc_events_total", "event_type", neuron_device_index="3") == {
         "mem_ecc_corrected": 2, "mem_ecc_uncorrected": 0, "sram_ecc_corrected": 0, "sram_ecc_uncorrected": 0
@@ -294,7 +298,9 @@ def test_errors_in_a_report() -> None:
 
 def test_untrusted_text_stays_in_its_label() -> None:
     tag = 'a"} 1\nforged_total{x="\\'
-    group = {"neuroncores_in_use": {'0"} 1\nforged{x="': {"neuroncore_utilization": 1}, "1": {"neuroncore_utilization": 1}}}
+    group = {
+        "neuroncores_in_use": {'0"} 1\nforged{x="': {"neuroncore_utilization": 1}, "1": {"neuroncore_utilization": 1}}
+    }
     exposed = Exposed()
     series = exposed.after(report_of(runtime_of(1, tag, neuroncore_counters=group)))
     assert of(series, "neuroncore_utilization_ratio", "neuroncore") == {"1": 0.01}
@@ -349,7 +355,9 @@ def test_wrong_types_are_left_out(place: int, wrong: object) -> None:
     assert series["instance_info"][0][0]["instance_type"] == "inf1.xlarge"
 
 
-@pytest.mark.parametrize("report", [None, [], "x", 5, {}, {"instance_info": 5, "system_data": [], "neuron_runtime_data": {}}])
+@pytest.mark.parametrize(
+    "report", [None, [], "x", 5, {}, {"instance_info": 5, "system_data": [], "neuron_runtime_data": {}}]
+)
 def test_no_report(report: object) -> None:
     assert set(Exposed().after(report)) == {"instance_info"}
 
@@ -377,7 +385,10 @@ def test_input_without_a_report(export: Any) -> None:
     """A monitor that could not begin is not silently taken for one that has nothing to tell."""
     code, said = export().end()
     assert (code, len(said.splitlines())) == (1, 1)
-    assert "there was no report on standard input. Try neuron-monitor | neuron-monitor-prometheus, or --run-monitor." in said
+    assert (
+        "there was no report on standard input. Try neuron-monitor | neuron-monitor-prometheus, or --run-monitor."
+        in said
+    )
 
 
 def test_terminal(export: Any) -> None:
@@ -421,7 +432,9 @@ def test_it_serves_this_machine_alone(export: Any) -> None:
 
 
 def run(env: dict[str, str], *words: str) -> tuple[int, list[str]]:
-    done = subprocess.run([*COMMAND, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [*COMMAND, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()
 
@@ -432,8 +445,10 @@ def test_port_that_is_taken(export: Any, tool_environment: Callable[..., dict[st
     code, lines = run(tool_environment(), "--port", port)
     assert (code, lines) == (
         1,
-        [f"neuron-monitor-prometheus: cannot serve on 127.0.0.1:{port}: Address already in use. Choose another --port or --address."],
-    )  # fmt: skip
+        [
+            f"neuron-monitor-prometheus: cannot serve on 127.0.0.1:{port}: Address already in use. Choose another --port or --address."
+        ],
+    )
     for address in ("192.0.2.1", "no.such.machine.invalid", "a" * 80):
         code, lines = run(tool_environment(), "--port", "0", "--address", address)
         assert (code, len(lines)) == (1, 1)
@@ -475,8 +490,12 @@ def test_without_its_packages(tool_environment: Callable[..., dict[str, str]], m
 def test_documented_pipe(tool_environment: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     """``neuron-monitor | neuron-monitor-prometheus.py --port N``, word for word, by the names that are installed."""
     text = (ROOT / "pyproject.toml").read_text()
-    places = re.findall(r'^"?(neuron-monitor[a-z.-]*)"? = "([a-z_.]+):main"', text, re.M)
-    assert [name for name, _module in places] == ["neuron-monitor", "neuron-monitor-prometheus", "neuron-monitor-prometheus.py"]
+    places = re.findall(r'^"?(neuron-monitor[a-z.-]*)"? = "([a-z_.]+):main"', text, re.MULTILINE)
+    assert [name for name, _module in places] == [
+        "neuron-monitor",
+        "neuron-monitor-prometheus",
+        "neuron-monitor-prometheus.py",
+    ]
     for name, module in places:
         (tmp_path / name).write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import main\nsys.exit(main())\n")
         (tmp_path / name).chmod(0o755)
@@ -554,14 +573,21 @@ def test_dashboard_names_what_is_exposed(board: dict[str, Any], load: Load, expo
         assert all(grouped <= exposed[metric] | ADDED for metric in metrics), expression
         used |= metrics
     expected = {name for name in DOCUMENTED if not name.endswith("_created")} - {
-        "instance_info", "hardware_ecc_events_total", "system_swap_total_bytes", "system_vcpu_count",
-        *(f"neuroncore_memory_usage_{kind}" for kind in ("model_code", "model_shared_scratchpad", "runtime_memory", "tensors")),
-    }  # fmt: skip
+        "instance_info",
+        "hardware_ecc_events_total",
+        "system_swap_total_bytes",
+        "system_vcpu_count",
+        *(
+            f"neuroncore_memory_usage_{kind}"
+            for kind in ("model_code", "model_shared_scratchpad", "runtime_memory", "tensors")
+        ),
+    }
     assert used >= expected
 
 
 def test_dashboard_can_be_imported(board: dict[str, Any]) -> None:
-    """Nothing in it belongs to one Grafana: the data source is a variable, and panels have numbers and places of their own."""
+    """Nothing in it belongs to one Grafana: the data source is a variable, and panels have numbers and places of their
+    own."""
     assert board["schemaVersion"] >= 39
     assert board.get("id") is None
     assert board["title"]
@@ -596,7 +622,12 @@ def test_documented() -> None:
     for name in DOCUMENTED:
         if not name.endswith("_created"):
             assert f"`{name}`" in section, name
-    for word in ("-p N`, `--port N", "-a ADDRESS`, `--address ADDRESS", "-m`, `--run-monitor", "-c FILE`, `--config-file FILE"):
+    for word in (
+        "-p N`, `--port N",
+        "-a ADDRESS`, `--address ADDRESS",
+        "-m`, `--run-monitor",
+        "-c FILE`, `--config-file FILE",
+    ):
         assert f"`{word}`" in section, word
     assert "neuron-monitor | neuron-monitor-prometheus --port 8000" in section
     assert "grafana/neuron.json" in section

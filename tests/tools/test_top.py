@@ -99,19 +99,42 @@ def sights(count: int = 5) -> list[Sight]:
     """Three processes on 16 NCs, once a second: replicas, a pipeline, two models that take turns on an NC."""
     found = []
     for turn in range(1, count + 1):
-        blue = owner("0" * 15, 4101, range(7), [
-            *(row(1, nc, replica=nc, calls=50 * turn + nc, took=0.010) for nc in range(4)),
-            row(2, 4, 2, calls=12 * turn, took=0.040),
-            row(3, 6, calls=6 * turn + turn % 2, took=0.008),
-        ], {1: ("resnet50.pt", 98 * MIB), 2: ("bert-base.pt", 438 * MIB), 3: ("ssd300.pt", 95 * MIB)}, turn, tag="blue")
-        green = owner("1" * 15, 4102, range(7, 11), [
-            row(1, 0, calls=60 * turn, took=0.005, waited=0.009, switches=59 * turn),
-            row(2, 0, calls=60 * turn, took=0.010, waited=0.005, switches=60 * turn),
-            row(3, 2, 2, calls=10 * turn, took=0.030, errors=turn // 3, timeouts=turn // 5),
-        ], {1: ("mobilenet.keras", 14 * MIB), 2: ("densenet121.keras", 32 * MIB), 3: ("efficientnet.keras", 49 * MIB)},
-            turn, tag="green", command="python -m worker --queue photos")
-        other = owner("2" * 15, 4103, range(11, 14), [row(1, 0, 3, calls=4 * turn, took=0.2)],
-                      {1: ("yolo3_darknet53", 247 * MIB)}, turn, command="/usr/bin/python3 -W error jobs/mx_batch.py 24")  # fmt: skip
+        blue = owner(
+            "0" * 15,
+            4101,
+            range(7),
+            [
+                *(row(1, nc, replica=nc, calls=50 * turn + nc, took=0.010) for nc in range(4)),
+                row(2, 4, 2, calls=12 * turn, took=0.040),
+                row(3, 6, calls=6 * turn + turn % 2, took=0.008),
+            ],
+            {1: ("resnet50.pt", 98 * MIB), 2: ("bert-base.pt", 438 * MIB), 3: ("ssd300.pt", 95 * MIB)},
+            turn,
+            tag="blue",
+        )
+        green = owner(
+            "1" * 15,
+            4102,
+            range(7, 11),
+            [
+                row(1, 0, calls=60 * turn, took=0.005, waited=0.009, switches=59 * turn),
+                row(2, 0, calls=60 * turn, took=0.010, waited=0.005, switches=60 * turn),
+                row(3, 2, 2, calls=10 * turn, took=0.030, errors=turn // 3, timeouts=turn // 5),
+            ],
+            {1: ("mobilenet.keras", 14 * MIB), 2: ("densenet121.keras", 32 * MIB), 3: ("efficientnet.keras", 49 * MIB)},
+            turn,
+            tag="green",
+            command="python -m worker --queue photos",
+        )
+        other = owner(
+            "2" * 15,
+            4103,
+            range(11, 14),
+            [row(1, 0, 3, calls=4 * turn, took=0.2)],
+            {1: ("yolo3_darknet53", 247 * MIB)},
+            turn,
+            command="/usr/bin/python3 -W error jobs/mx_batch.py 24",
+        )
         usage = {
             "0" * 15: Usage(2.6 * turn, 0.1 * turn, 810 * MIB), "1" * 15: Usage(1.3 * turn, 0.2 * turn, 640 * MIB),
             "2" * 15: Usage(2.4 * turn, 0.0, 500 * MIB),
@@ -336,7 +359,8 @@ def test_help_hold_and_levels() -> None:
         await pilot.press("question_mark")
         assert "models took turns on it" in text(app)
         await pilot.press("2")  # leaves, and does nothing else
-        assert "models took turns on it" not in text(app) and ">1:all<" in text(app)
+        assert "models took turns on it" not in text(app)
+        assert ">1:all<" in text(app)
         await pilot.press("space")
         before = text(app)
         assert "HELD" in before
@@ -344,7 +368,8 @@ def test_help_hold_and_levels() -> None:
         await pilot.pause()
         assert text(app) == before
         await pilot.press("space")
-        assert "HELD" not in text(app) and text(app) != before
+        assert "HELD" not in text(app)
+        assert text(app) != before
         heights = []
         for _ in _cores.LEVELS:
             await pilot.press("c")
@@ -370,7 +395,8 @@ def test_mouse() -> None:
         assert "replica 0" in text(app)
         head = next(line for line in lines(app) if "PROCESS / MODEL" in line)
         await pilot.click("#head", offset=(head.index("P99"), 0))
-        assert "sort: p99" in lines(app)[-1] and "P99▾" in text(app)
+        assert "sort: p99" in lines(app)[-1]
+        assert "P99▾" in text(app)
         await pilot.click("#head", offset=(head.index("P99"), 0))
         assert "P99▴" in text(app)
 
@@ -386,17 +412,21 @@ def test_processes_come_and_go() -> None:
         blue, _green, other = sights(6)[-1].look.owners
         app.take(machine(6, (blue, other), {}))
         await pilot.pause()
-        assert ">1:all<" in text(app) and "that process has ended" in lines(app)[-1]
-        assert "green" not in text(app) and "  7 " in text(app)
+        assert ">1:all<" in text(app)
+        assert "that process has ended" in lines(app)[-1]
+        assert "green" not in text(app)
+        assert "  7 " in text(app)
         app.take(machine(7, (), {}))
         await pilot.pause()
-        assert "No process has loaded a model" in text(app) and "0 processes" in text(app)
+        assert "No process has loaded a model" in text(app)
+        assert "0 processes" in text(app)
         app.take(machine(8, (), {}, error="The state directory /run/neuron belongs to user 1."))
         await pilot.pause()
         assert "belongs to user 1" in text(app)
         app.take(sights(9)[-1])
         await pilot.pause()
-        assert "resnet50.pt" in text(app) and "belongs to" not in text(app)
+        assert "resnet50.pt" in text(app)
+        assert "belongs to" not in text(app)
 
     drive(steps)
 
@@ -433,7 +463,9 @@ def hostile() -> Sight:
         ]},
         snapshot=Snapshot(1, -5, 10**30, (huge, huge), rows),
     )  # fmt: skip
-    two = replace(one, key="e" * 15, ncs=(), snapshot=None, record={"instance": 5, "models": {"a": 1}}, command="", tag="")
+    two = replace(
+        one, key="e" * 15, ncs=(), snapshot=None, record={"instance": 5, "models": {"a": 1}}, command="", tag=""
+    )
     return machine(9, (one, two), {"f" * 15: Usage(1e300, -1e300, 1 << 200)})
 
 
@@ -467,7 +499,8 @@ def test_text_fits_its_cells() -> None:
     assert _text.fit("resnet", 4, UNICODE) == "res…"
     assert _text.fit("résnet", 8, ASCII) == "r?snet  "
     wide = _text.fit("中文模型", 6, UNICODE)
-    assert wide == "中文… " and _text.cells(wide) == 6
+    assert wide == "中文… "
+    assert _text.cells(wide) == 6
     assert _text.cells("e\u0301") == 1
     for share in (0.0, 0.001, 0.5, 1.0, 7.0):
         assert _text.cells(_text.plain(_text.bar(share, 10, "", UNICODE))) <= 10
@@ -497,16 +530,19 @@ def test_numbers_of_a_frame() -> None:
     resnet = blue.node.children[0]
     assert (resnet.ncs, resnet.total_calls, len(resnet.children)) == ((0, 1, 2, 3), 4 * 250 + 6, 4)
     assert shown.cores[0].share == pytest.approx(0.55)
-    assert shown.cores[7].models == ["densenet121.keras", "mobilenet.keras"] and shown.cores[7].switching
+    assert shown.cores[7].models == ["densenet121.keras", "mobilenet.keras"]
+    assert shown.cores[7].switching
     assert shown.cores[7].share == pytest.approx(66 * 0.015)
     assert (shown.cores[8].process, shown.cores[8].models) == (green, [])
     assert shown.cores[15].process is None
-    assert green.node.switches == pytest.approx(119) and green.node.total_switches == 595
+    assert green.node.switches == pytest.approx(119)
+    assert green.node.total_switches == 595
     assert (green.node.errors, green.node.fresh_errors) == (2, 1)  # an error and a time-out, the last of them new
     assert green.node.waiting == pytest.approx(60 * 0.009 + 60 * 0.005)
     p50, p99 = shown.latency(Key("0" * 15, 1)) or (0, 0)
     assert 0.006 < p50 < 0.013 < p99 < 0.026
-    assert shown.latency(Key("0" * 15, 1, 2)) is not None and shown.latency(Key("0" * 15, 77)) is None
+    assert shown.latency(Key("0" * 15, 1, 2)) is not None
+    assert shown.latency(Key("0" * 15, 77)) is None
     p50, _p99 = shown.latency(Key("1" * 15, 1)) or (0, 0)
     assert p50 > 0.009  # the wait is in it
     assert (shown.user, shown.system) == (pytest.approx(0.4), pytest.approx(0.05))
@@ -524,7 +560,8 @@ def test_latency_looks_ten_seconds_back() -> None:
         shown = history.add(machine(turn, (owner("0" * 15, 1, range(1), rows, models, turn + 1),), {}))
         seen.append(shown.latency(Key("0" * 15, 1)) is not None)
     assert seen.index(True) == 2
-    assert 10 <= seen.count(True) <= 12 and not seen[-1]
+    assert 10 <= seen.count(True) <= 12
+    assert not seen[-1]
 
 
 def test_rows_of_a_view() -> None:

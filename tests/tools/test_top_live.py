@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -24,65 +25,18 @@ import aiohttp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
 PATIENCE = 60
 TOP = [sys.executable, "-W", "error", "-m", "neuron_adapters.tools.top"]
-
-#: Runs models as it is told, a line each, and says what it has counted itself.
-SERVE = """
-import json, sys, threading, time, neuron_rt
-runtime = neuron_rt.init()
-def load(name, size, start, count=None):
-    model = neuron_rt.Model(name, size, neuron_rt.PlainFramework(), kind="python", file=f"/models/{name}",
-                            weights=1 << 20)
-    runtime.place(model, neuron_rt.Place(start=start, count=count))
-    return model
-one, two, many = load("one", 1, 0), load("two", 1, 0), load("many", 1, 1, 2)
-spent = [0]
-def work():
-    began = time.perf_counter_ns()
-    while time.perf_counter_ns() < began + 300_000: pass
-    spent[0] += time.perf_counter_ns() - began
-def fail():
-    raise ValueError
-stop = threading.Event()
-def load_on():
-    while not stop.is_set(): many.run(work)
-def counts():
-    return {m.name: [sum(getattr(s, what) for s in m.slots) for what in ("calls", "errors", "timeouts", "switches")]
-            for m in (one, two, many)} | {"spent": spent[0]}
-print(json.dumps(counts()), flush=True)
-threads = []
-for line in sys.stdin:
-    word, times = line.split()
-    if word == "turns":  # each call is a switch, the first one apart
-        for _ in range(int(times)): one.run(work); two.run(work)
-    elif word == "many":
-        for _ in range(int(times)): many.run(work)
-    elif word == "fail":
-        for _ in range(int(times)):
-            try: many.run(fail)
-            except ValueError: pass
-    elif word == "load":
-        threads = [threading.Thread(target=load_on) for _ in range(int(times))]
-        [one_thread.start() for one_thread in threads]
-    elif word == "rest":
-        stop.set(); [one_thread.join() for one_thread in threads]
-    elif word == "newer":  # as a later version of this package would
-        runtime._board._words[1] = int(times)
-    elif word == "record":
-        runtime._ownership.publish({"version": int(times), "pid": 1, "command": "later"})
-    print(json.dumps(counts()), flush=True)
-stop.set()
-"""
 
 
 class Process:
     """One that serves."""
 
-    def __init__(self, folder: Path, env: dict[str, str], script: str = SERVE) -> None:
+    def __init__(self, folder: Path, env: dict[str, str], script: str = "top_serve.py") -> None:
         path = folder / "serve.py"
-        if not path.exists() or path.read_text() != script:
-            path.write_text(script)
+        if not path.exists():  # another process may be reading it
+            shutil.copy(SCRIPTS / script, path)
         self.process = subprocess.Popen(
             [sys.executable, str(path)], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -114,7 +68,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 def serve(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[..., Process]]:
     running: list[Process] = []
 
-    def start(script: str = SERVE, **variables: str) -> Process:
+    def start(script: str = "top_serve.py", **variables: str) -> Process:
         running.append(Process(tmp_path, {**env, "NEURON_RT_NUM_CORES": "3", **variables}, script))
         return running[-1]
 
@@ -162,16 +116,26 @@ def test_counts_are_the_process_s_own(serve: Serve, top: Top) -> None:
         said = [found[name][what] for what in ("calls", "errors", "timeouts", "switches")]
         assert said == own[name]
         assert [sum(each[what] for each in found[name]["replicas"]) for what in ("calls", "errors")] == said[:2]
-    assert own["one"] == [25, 0, 0, 24] and own["two"] == [25, 0, 0, 25] and own["many"] == [38, 7, 0, 0]
+    assert own["one"] == [25, 0, 0, 24]
+    assert own["two"] == [25, 0, 0, 25]
+    assert own["many"] == [38, 7, 0, 0]
     assert [each["neuroncores"] for each in found["many"]["replicas"]] == [[1], [2]]
-    assert found["many"]["weights_bytes"] == 1 << 20 and found["many"]["file"] == "/models/many"
+    assert found["many"]["weights_bytes"] == 1 << 20
+    assert found["many"]["file"] == "/models/many"
     assert found["many"]["latency_seconds"] is None  # none in this tenth of a second
     assert record["neuroncores"][1] == {
         "neuroncore": 1, "neuron_device": 0, "utilization": 0.0, "pid": one.pid, "models": ["many"], "switching": False,
     }  # fmt: skip
-    assert record["instance"] == {"name": "inf1.6xlarge", "device_count": 4, "nc_count": 16, "cpu_count": record["instance"]["cpu_count"]}
+    assert record["instance"] == {
+        "name": "inf1.6xlarge",
+        "device_count": 4,
+        "nc_count": 16,
+        "cpu_count": record["instance"]["cpu_count"],
+    }
     text = top("--once", "--interval", "0.1").stdout
-    assert re.search(r"two +0 ", text) and "blue" in text and max(map(len, text.splitlines())) <= 80
+    assert re.search(r"two +0 ", text)
+    assert "blue" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_rates_under_load(serve: Serve, top: Top) -> None:
@@ -187,33 +151,24 @@ def test_rates_under_load(serve: Serve, top: Top) -> None:
     calls = many["calls_per_second"] * record["seconds"]
     assert 0 < calls <= after["many"][0] - before["many"][0]
     busy = sum(core["utilization"] for core in record["neuroncores"]) * record["seconds"]
-    assert 0 < busy <= (after["spent"] - before["spent"]) * 1e-9 * 1.05 + 0.2  # binding, counting and what the scheduler gives to others are in it
+    assert (
+        0 < busy <= (after["spent"] - before["spent"]) * 1e-9 * 1.05 + 0.2
+    )  # binding, counting and what the scheduler gives to others are in it
     assert all(core["utilization"] <= 1 for core in record["neuroncores"])
     assert many["latency_seconds"]["p99"] >= many["latency_seconds"]["p50"] >= 0.0003 / 1.5  # half a bucket's width
-    assert process["vcpu"]["user"] > 0 and process["memory_bytes"] > 1 << 20
-
-
-TORCH = """
-import json, sys, torch, neuron_adapters, neuron_adapters.torch
-torch.jit.trace(torch.nn.Linear(8, 8), torch.ones(1, 8)).save(sys.argv[0] + ".pt")
-with torch.neuron.experimental.neuron_cores_context(0, 2):
-    model = torch.jit.load(sys.argv[0] + ".pt")
-print("{}", flush=True)
-for line in sys.stdin:
-    for _ in range(int(line.split()[1])):
-        model(torch.ones(1, 8))
-    (report,) = neuron_adapters.describe().models
-    print(json.dumps({"name": report.name, "calls": list(report.calls_by_replica)}), flush=True)
-"""
+    assert process["vcpu"]["user"] > 0
+    assert process["memory_bytes"] > 1 << 20
 
 
 def test_torch(serve: Serve, top: Top) -> None:
-    one = serve(TORCH)
+    one = serve("top_torch.py")
     own = one.do("call", 12)
     (process,) = json.loads(top("-j", "-i", "0.1").stdout)["processes"]
     (model,) = process["models"]
-    assert model["name"] == own["name"] and model["framework"] == "torch"
-    assert [each["calls"] for each in model["replicas"]] == own["calls"] and sum(own["calls"]) == 12
+    assert model["name"] == own["name"]
+    assert model["framework"] == "torch"
+    assert [each["calls"] for each in model["replicas"]] == own["calls"]
+    assert sum(own["calls"]) == 12
 
 
 def test_killed_process_disappears(serve: Serve, top: Top) -> None:
@@ -245,11 +200,14 @@ def test_newer_version(serve: Serve, top: Top) -> None:
 def test_nobody_ever_ran(top: Top, tmp_path: Path) -> None:
     """No directory afterwards, either. Without a terminal it is one frame."""
     text = top("--interval", "0.1").stdout
-    assert "No process has loaded a model." in text and "0 processes" in text
+    assert "No process has loaded a model." in text
+    assert "0 processes" in text
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("words", [["-i", "0"], ["-i", "nan"], ["-i", "1e9"], ["-p", "70000"], ["-o", "-j"], ["--on"], ["x"]])
+@pytest.mark.parametrize(
+    "words", [["-i", "0"], ["-i", "nan"], ["-i", "1e9"], ["-p", "70000"], ["-o", "-j"], ["--on"], ["x"]]
+)
 def test_wrong_arguments(top: Top, words: list[str]) -> None:
     assert "neuron-top: error: " in top(*words, code=2).stderr
 
@@ -258,14 +216,17 @@ def test_unusable_state_directory(top: Top, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for words in (["-o"], ["-j"], []):
         said = top(*words, "-i", "0.1", code=1, NEURON_ADAPTERS_STATE_DIR=str(tmp_path / "file")).stderr
-        assert said.count("\n") == 1 and "NEURON_ADAPTERS_STATE_DIR" in said and "no directory" in said
+        assert said.count("\n") == 1
+        assert "NEURON_ADAPTERS_STATE_DIR" in said
+        assert "no directory" in said
     assert "NEURON_ADAPTERS_INSTANCE" in top("-o", code=1, NEURON_ADAPTERS_INSTANCE="none").stderr
 
 
 def test_output_that_is_closed_or_full(env: dict[str, str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run([*TOP, "-o", "-i", "0.1"], env=env, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1 and done.stderr == "neuron-top: [Errno 28] No space left on device\n"
+    assert done.returncode == 1
+    assert done.stderr == "neuron-top: [Errno 28] No space left on device\n"
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run([*TOP, "-o", "-i", "0.1"], env=env, stdout=writing, stderr=subprocess.PIPE, text=True)
@@ -279,16 +240,20 @@ def test_locale_without_unicode(top: Top) -> None:
     assert not top("-o", "-i", "0.1").stdout.isascii()
 
 
-WITHOUT = "import sys; sys.modules[{missing!r}] = None; from neuron_adapters.tools.top import main; sys.exit(main({words!r}))"
+WITHOUT = (
+    "import sys; sys.modules[{missing!r}] = None; from neuron_adapters.tools.top import main; sys.exit(main({words!r}))"
+)
 
 
 @pytest.mark.parametrize(
-    ("missing", "words"), [("psutil", ["--once"]), ("psutil", ["--json"]), ("textual_serve", ["--web"]), ("aiohttp", ["-w"])]
+    ("missing", "words"),
+    [("psutil", ["--once"]), ("psutil", ["--json"]), ("textual_serve", ["--web"]), ("aiohttp", ["-w"])],
 )
 def test_missing_extra(env: dict[str, str], missing: str, words: list[str]) -> None:
     script = WITHOUT.format(missing=missing, words=words)
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 1 and done.stdout == ""
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert done.stderr == (
         f"neuron-top: it needs the package {missing}, which is not installed: pip install 'neuron-adapters[tools]'\n"
     )
@@ -299,7 +264,8 @@ def test_what_needs_no_extra(env: dict[str, str]) -> None:
     for missing, words in (("psutil", ["--help"]), ("textual", ["--once", "-i", "0.1"])):
         script = WITHOUT.format(missing=missing, words=words)
         done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=PATIENCE)
-        assert (done.returncode, done.stderr) == (0, "") and "neuron-top" in done.stdout
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "neuron-top" in done.stdout
 
 
 # -- a real terminal ---------------------------------------------------------------------------------------------
@@ -389,7 +355,8 @@ def test_ending_restores_the_terminal(terminal: Callable[..., Terminal], how: st
     else:
         screen.type({"q": b"q", "ctrl-c": b"\x03"}[how])
     assert screen.end() == code
-    assert b"\x1b[?1049l" in screen.seen and b"\x1b[?25h" in screen.seen  # the other screen, and a cursor
+    assert b"\x1b[?1049l" in screen.seen
+    assert b"\x1b[?25h" in screen.seen
     assert b"\x1b[?1000l" in screen.seen  # the mouse
     assert screen.attributes() == screen.before
 
@@ -496,13 +463,15 @@ def test_web_page(env: dict[str, str], serve: Serve, number: signal.Signals) -> 
     async def visit() -> list[int]:
         async with aiohttp.ClientSession() as session:
             page = await (await session.get(url)).text()
-            assert "https://" not in page and "http://" not in page
+            assert "https://" not in page
+            assert "http://" not in page
             assets = re.findall(r"static/[\w./-]+", page)
             assert {one.rpartition(".")[2] for one in assets} == {"css", "js", "ttf"}
             for asset in assets:
                 async with session.get(url + asset) as answer:
                     body = await answer.read()
-                    assert answer.status == 200 and len(body) > 1000
+                    assert answer.status == 200
+                    assert len(body) > 1000
                     assert not re.search(rb"@import|url\(.?http", body) or not asset.endswith("css")
             for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
                 for path in ("", "ws"):
@@ -539,10 +508,10 @@ def test_closed_page_ends_its_screen(env: dict[str, str]) -> None:
     server, url = listening(env)
 
     async def visit() -> None:
-        async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(f"{url}ws?width=80&height=24") as socket:
-                await asyncio.wait_for(socket.receive(), PATIENCE)
-                assert len(children(server.pid)) == 1
+        page = f"{url}ws?width=80&height=24"
+        async with aiohttp.ClientSession() as session, session.ws_connect(page) as socket:
+            await asyncio.wait_for(socket.receive(), PATIENCE)
+            assert len(children(server.pid)) == 1
 
     try:
         asyncio.run(visit())
@@ -562,7 +531,10 @@ def test_port_that_is_taken(env: dict[str, str], top: Top) -> None:
     try:
         port = url.rpartition(":")[2].rstrip("/")
         said = top("--web", "--port", port, code=1).stderr
-        assert said == f"neuron-top: port {port} of 127.0.0.1 cannot be had (Address already in use); choose another one with --port\n"
+        assert (
+            said
+            == f"neuron-top: port {port} of 127.0.0.1 cannot be had (Address already in use); choose another one with --port\n"
+        )
     finally:
         server.kill()
         server.communicate()
