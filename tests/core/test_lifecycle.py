@@ -16,7 +16,7 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Step, Callable[[]
     """None but the test's own."""
     mine: dict[Step, Callable[[], object]] = {}
     monkeypatch.setattr(lifecycle, "_in_child", mine)
-    yield mine
+    return mine
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -13,7 +13,6 @@ import pytest
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-
 def run(start: Start, *arguments: str, script: str = "logs_run.py", **variables: str) -> list[str]:
     out, err = start(script, *arguments, **variables).communicate(timeout=60)
     assert out == ""
@@ -32,7 +31,9 @@ def test_levels(start: Start, level: str, count: int) -> None:
     lines = [line for line in run(start, NEURON_RT_LOG_LEVEL=level) if "share" not in line]
     assert len(lines) in {count, count - 1 if count > 2 else count}
     for line in lines:
-        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (WARNING|INFO|DEBUG) neuron_(rt|adapters)\[\d+\]: ", line)
+        assert re.match(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (WARNING|INFO|DEBUG) neuron_(rt|adapters)\[\d+\]: ", line
+        )
 
 
 def test_what_a_record_is_about_stands_behind_its_text(start: Start) -> None:
@@ -64,7 +65,11 @@ def test_the_systems_log(start: Start, tmp_path: Path) -> None:
     ("variable", "value", "said"),
     [
         ("NEURON_RT_LOG_LEVEL", "loud", "is not a level. Accepted: ERROR, WARNING, WARN, INFO, DEBUG, TRACE."),
-        ("NEURON_RT_LOG_LOCATION", "here", "is not a place for the log. Accepted: console, syslog or the absolute path of a file."),
+        (
+            "NEURON_RT_LOG_LOCATION",
+            "here",
+            "is not a place for the log. Accepted: console, syslog or the absolute path of a file.",
+        ),
         ("NEURON_RT_LOG_LOCATION", "/no/such/file", "cannot be written to (No such file or directory)."),
     ],
 )

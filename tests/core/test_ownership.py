@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 import neuron_rt
-from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError
-from neuron_rt import owners, ownership
+from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError, owners, ownership
 from neuron_rt.locks import LOCK_NAME, share
 from neuron_rt.ownership import acquire
 
@@ -49,7 +48,11 @@ def test_first_fit(start: Start) -> None:
 def test_visible_cores_side_by_side(start: Start) -> None:
     """SPEC P8: five processes on 0-2, 3-5, 6-8, 9-11 and 12-14 all run."""
     for first in range(0, 15, 3):
-        assert taken_by(start("holder.py", NEURON_RT_VISIBLE_CORES=f"{first}-{first + 2}")) == [first, first + 1, first + 2]
+        assert taken_by(start("holder.py", NEURON_RT_VISIBLE_CORES=f"{first}-{first + 2}")) == [
+            first,
+            first + 1,
+            first + 2,
+        ]
 
 
 def test_the_documented_error(start: Start, state_dir: Path) -> None:
@@ -234,7 +237,8 @@ def test_a_start_inside_a_start(start: Start, tmp_path: Path, where: str) -> Non
 def test_an_owner_on_its_way_out_is_named(start: Start, state_dir: Path) -> None:
     """SPEC O3: its NCs are owned until it is gone, and so is its record."""
     owner = start("exiting.py")
-    assert owner.stdout is not None and owner.stdout.readline() == "exiting\n"
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "exiting\n"
     with pytest.raises(NeuronCoresNotAvailableError, match=f"pid {owner.pid} owns NC0-NC15"):
         acquire(config(state_dir))
     owner.communicate("", timeout=PATIENCE)
@@ -244,7 +248,9 @@ def test_an_owner_on_its_way_out_is_named(start: Start, state_dir: Path) -> None
 def test_an_owner_that_leaves_meanwhile(start: Start, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SPEC O3: the error says so, and no sentence about owners that are not there."""
     holder = acquire(config(state_dir))
-    monkeypatch.setattr(ownership, "_not_available", lambda *args, real=ownership._not_available: (holder.release(), real(*args))[1])
+    monkeypatch.setattr(
+        ownership, "_not_available", lambda *args, real=ownership._not_available: (holder.release(), real(*args))[1]
+    )
     with pytest.raises(NeuronCoresNotAvailableError) as caught:
         acquire(config(state_dir, NEURON_RT_NUM_CORES="12"))
     assert str(caught.value) == (
@@ -379,11 +385,21 @@ def test_a_lock_file_that_is_none(state_dir: Path, what: str) -> None:
 
 
 JUNK = [
-    b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"[" * 100_000, b"{}" + b" " * (1 << 20),
-    json.dumps({"version": 1, "pid": "7", "ncs": [0]}).encode(), json.dumps({"version": 1, "pid": 7}).encode(),
-    json.dumps({"version": 1, "pid": 7, "ncs": ["0"]}).encode(), json.dumps({"version": 2, "pid": 7, "ncs": []}).encode(),
-    json.dumps({"version": 1, "pid": 7, "ncs": {"a": 1}}).encode(), b'{"version": 1, "pid": 7, "ncs": [1e999]}',
-]  # fmt: skip
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b"{}" + b" " * (1 << 20),
+    json.dumps({"version": 1, "pid": "7", "ncs": [0]}).encode(),
+    json.dumps({"version": 1, "pid": 7}).encode(),
+    json.dumps({"version": 1, "pid": 7, "ncs": ["0"]}).encode(),
+    json.dumps({"version": 2, "pid": 7, "ncs": []}).encode(),
+    json.dumps({"version": 1, "pid": 7, "ncs": {"a": 1}}).encode(),
+    b'{"version": 1, "pid": 7, "ncs": [1e999]}',
+]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -17,7 +18,6 @@ import neuron_rt
 from neuron_rt import Model, PlainFramework, Runtime
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
 
 
 def events(path: Path, phase: str = "X") -> list[dict[str, Any]]:
@@ -37,7 +37,9 @@ def make(name: str, runtime: Runtime, nc_count: int = 1) -> Model:
 def test_every_nc_has_a_track_with_what_ran_there(start: Start, tmp_path: Path) -> None:
     """Times are those of the calls, and models on one NC do not overlap."""
     path = tmp_path / "run.json"
-    process = start("recording_serve.py", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path), NEURON_PROCESS_TAG="blue")
+    process = start(
+        "recording_serve.py", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path), NEURON_PROCESS_TAG="blue"
+    )
     assert process.communicate(timeout=60)[1] == ""
     assert names(path) == {1: "NC0", 2: "NC1"}
     (title,) = (event["args"]["name"] for event in events(path, "M") if event["name"] == "process_name")
@@ -46,9 +48,11 @@ def test_every_nc_has_a_track_with_what_ran_there(start: Start, tmp_path: Path) 
         ran = sorted((e for e in events(path) if e["tid"] == track), key=lambda event: event["ts"])
         assert [event["name"] for event in ran] == ["one.pt", "two.pt"] * 3
         assert all(event["dur"] >= 10_000 for event in ran)  # microseconds
-        assert all(first["ts"] + first["dur"] <= second["ts"] for first, second in zip(ran, ran[1:]))
+        assert all(first["ts"] + first["dur"] <= second["ts"] for first, second in itertools.pairwise(ran))
         switched = [event for event in events(path, "i") if event["tid"] == track]
-        assert [event["name"] for event in switched] == ["switch to two.pt", "switch to one.pt"] * 2 + ["switch to two.pt"]
+        assert [event["name"] for event in switched] == ["switch to two.pt", "switch to one.pt"] * 2 + [
+            "switch to two.pt"
+        ]
     assert {event["pid"] for event in json.loads(path.read_text())} == {process.pid}
 
 
@@ -92,7 +96,9 @@ def test_nothing_is_recorded_outside_the_block(make_runtime: Callable[..., Runti
 def test_several_processes_write_one_picture(start: Start, tmp_path: Path) -> None:
     """Together into one file; after them it is begun anew."""
     path = tmp_path / "run.json"
-    together = [start("recording_serve.py", "wait", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path)) for _ in range(3)]
+    together = [
+        start("recording_serve.py", "wait", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path)) for _ in range(3)
+    ]
     for process in together:
         assert process.stdout is not None
         assert process.stdout.readline() == "done\n"
@@ -125,7 +131,9 @@ def test_an_exit_handler_is_recorded_too(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "why"), [("no/such/run.json", "No such file or directory"), (".", "Is a directory")])
-def test_a_file_that_cannot_be_written_is_an_error_at_the_start(start: Start, tmp_path: Path, where: str, why: str) -> None:
+def test_a_file_that_cannot_be_written_is_an_error_at_the_start(
+    start: Start, tmp_path: Path, where: str, why: str
+) -> None:
     process = start("recording_refused.py", str(tmp_path / where), NEURON_ADAPTERS_TRACE=str(tmp_path / where))
     out, err = process.communicate(timeout=60)
     assert err == ""
@@ -136,7 +144,9 @@ def test_a_file_that_cannot_be_written_is_an_error_at_the_start(start: Start, tm
 
 
 def test_a_full_disk_ends_the_recording_and_nothing_else(start: Start, tmp_path: Path) -> None:
-    process = start("a_full_disk_ends_the_recording_and_nothing_else.py", NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json"))
+    process = start(
+        "a_full_disk_ends_the_recording_and_nothing_else.py", NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json")
+    )
     out, err = process.communicate(timeout=60)
     assert out == "42\n"
     assert err == f"{tmp_path / 'run.json'}: recording ends, it cannot be written: No space left on device\n"

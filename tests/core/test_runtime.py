@@ -11,7 +11,14 @@ import pytest
 
 import neuron_rt
 from neuron_rt import (
-    Computation, Layout, Model, ModelNotLoadedError, NotEnoughNeuronCoresError, Place, PlainFramework, Runtime,
+    Computation,
+    Layout,
+    Model,
+    ModelNotLoadedError,
+    NotEnoughNeuronCoresError,
+    Place,
+    PlainFramework,
+    Runtime,
 )
 
 MakeRuntime = Callable[..., Runtime]
@@ -182,8 +189,15 @@ def test_layout(make_runtime: MakeRuntime) -> None:
 
 def test_public_names() -> None:
     """__all__ is what is public, and nothing else is."""
-    assert {type(getattr(neuron_rt, name)).__name__ for name in neuron_rt.__all__} <= {"type", "function", "ABCMeta", "_ProtocolMeta"}
-    public = {name for name in vars(neuron_rt) if not name.startswith("_")}  # with what is imported when it is asked for
+    assert {type(getattr(neuron_rt, name)).__name__ for name in neuron_rt.__all__} <= {
+        "type",
+        "function",
+        "ABCMeta",
+        "_ProtocolMeta",
+    }
+    public = {
+        name for name in vars(neuron_rt) if not name.startswith("_")
+    }  # with what is imported when it is asked for
     modules = {name for name in public if type(getattr(neuron_rt, name)).__name__ == "module"}
     assert public - modules == set(neuron_rt.__all__)
 
@@ -200,7 +214,8 @@ def test_a_model_of_a_closed_runtime_is_numbered_anew(make_runtime: Callable[...
     second.place(old)
     for model in (old, new, old):
         model.run(lambda: None)
-    assert old.number != new.number and [one.switches for one in (*old.slots, *new.slots)] == [1, 1]
+    assert old.number != new.number
+    assert [one.switches for one in (*old.slots, *new.slots)] == [1, 1]
 
 
 def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Runtime]) -> None:
@@ -216,7 +231,8 @@ def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Ru
     model = Model("model", 1, PlainFramework(), kind="plain", prepare=prepare)
     with pytest.raises(MemoryError):
         runtime.place(model)
-    assert runtime.use() == (0, 0) and model.placement == ()
+    assert runtime.use() == (0, 0)
+    assert model.placement == ()
     assert (model.engine, model.why, model.weights) == ("plain", "not compiled", 0)
     fails = False
     runtime.place(model)
@@ -224,7 +240,8 @@ def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Ru
     fails = True
     with pytest.raises(MemoryError):
         runtime.place(model, Place(1))
-    assert runtime.use() == (1, 0) and model.placement[0].start_nc == 0
+    assert runtime.use() == (1, 0)
+    assert model.placement[0].start_nc == 0
 
 
 def test_threads_place_and_release_at_once(make_runtime: Callable[..., Runtime]) -> None:
@@ -251,5 +268,7 @@ def test_threads_place_and_release_at_once(make_runtime: Callable[..., Runtime])
             runtime._write_record()
     finally:
         sys.setswitchinterval(before)
-    assert errors == [] and runtime.use() == (0, 0, 0, 0) and runtime.models() == ()
+    assert errors == []
+    assert runtime.use() == (0, 0, 0, 0)
+    assert runtime.models() == ()
     assert runtime._board._used <= 8

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from neuron_rt import Model, Observer, Owner, PlainFramework, Runtime, telemetry
-from neuron_rt import Place
+from neuron_rt import Model, Observer, Owner, Place, PlainFramework, Runtime, telemetry
 from neuron_rt.snapshot import Counters, Snapshot, bucket_limit, percentile
-from neuron_rt.undo import Undo
 from neuron_rt.telemetry import BUCKET_COUNT, ROWS, Board, bucket
+from neuron_rt.undo import Undo
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -116,7 +115,9 @@ def test_time_outs_are_counted(make_runtime: Callable[..., Runtime], state_dir: 
     go_on.set()
 
 
-def test_a_call_within_a_call_leaves_the_outer_one_running(make_runtime: Callable[..., Runtime], state_dir: Path) -> None:
+def test_a_call_within_a_call_leaves_the_outer_one_running(
+    make_runtime: Callable[..., Runtime], state_dir: Path
+) -> None:
     """X4: as a signal handler may do."""
     runtime, model = make_runtime(), make()
     runtime.place(model)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, cores in enumerate([2, 4, 3, 4]):
         data = mx.sym.var("data")
         conv = mx.sym.Convolution(data, kernel=(3, 3), num_filter=4 + number, name="conv")
-        pool = mx.sym.Pooling(mx.sym.Activation(conv, act_type="relu"), global_pool=True, pool_type="avg", kernel=(1, 1))
+        pool = mx.sym.Pooling(
+            mx.sym.Activation(conv, act_type="relu"), global_pool=True, pool_type="avg", kernel=(1, 1)
+        )
         net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(pool, num_hidden=10, name="fc"), name="softmax")
         shapes = zip(net.list_arguments(), net.infer_shape(data=pixels.shape)[0])
         args = {
-            name: mx.nd.array(generator.normal(size=shape)) for name, shape in shapes if name not in ("data", "softmax_label")
+            name: mx.nd.array(generator.normal(size=shape))
+            for name, shape in shapes
+            if name not in ("data", "softmax_label")
         }
         prefix = str(made / f"model{number}")
         mx.model.save_checkpoint(f"{prefix}-plain", 0, net, args, {})
@@ -75,7 +79,9 @@ def test_a_group_that_is_too_small(run_script: Run, folder: Path) -> None:
 
 def test_the_tutorial_of_checkpoints(run_script: Run, folder: Path, tmp_path: Path) -> None:
     """Compile by the old flag with an example that has a name; then run it where group 1 is."""
-    out = run_script("tutorial_of_checkpoints.py", tmp_path / "compiled", folder=folder, NEURONCORE_GROUP_SIZES="[1,2,1]")
+    out = run_script(
+        "tutorial_of_checkpoints.py", tmp_path / "compiled", folder=folder, NEURONCORE_GROUP_SIZES="[1,2,1]"
+    )
     assert out.splitlines() == ["NC1-NC2 True", "5"]
 
 
@@ -83,7 +89,10 @@ def test_the_tutorial_of_gluon(run_script: Run, folder: Path, tmp_path: Path) ->
     from PIL import Image
 
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 20, 3), np.uint8)).save(tmp_path / "kitten.png")
-    assert run_script("tutorial_of_gluon.py", tmp_path, folder, folder=folder).splitlines() == ["(1, 10) True NC0", "True"]
+    assert run_script("tutorial_of_gluon.py", tmp_path, folder, folder=folder).splitlines() == [
+        "(1, 10) True NC0",
+        "True",
+    ]
 
 
 def test_data_parallel_processes(run_script: Run, folder: Path) -> None:

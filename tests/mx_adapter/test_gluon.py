@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from neuron_adapters.mx.base import MXNetError
 
 import neuron_adapters
-import neuron_adapters.mx as mx
-from neuron_adapters.mx.base import MXNetError
+from neuron_adapters import mx
 from neuron_rt import CompileError, ModelNotLoadedError, init
 
 pytestmark = pytest.mark.usefixtures("own_runtime")
@@ -110,7 +110,7 @@ def test_a_call_that_fails_keeps_the_place(files: str) -> None:
 
 def test_one_place_within_groups(files: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURONCORE_GROUP_SIZES", "3,4")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="NEURONCORE_GROUP_SIZES"):
         init()
     block, placed = compiled(block_of(files, mx.cpu())), block_of(files, mx.neuron(1))
     for rows in (ROWS, ROWS[:2]):
@@ -184,7 +184,9 @@ def test_blocks_of_a_file_share_its_weights(tmp_path: Path) -> None:
     blocks[1].reset_ctx(mx.neuron(0))
     first, second = (block(mx.nd.ones((1, 1000))).asnumpy() for block in blocks)
     assert np.array_equal(first, second)
-    shared = {id(one._executable) for block in blocks for bound in block._caches.values() for one in bound._executors.values()}
+    shared = {
+        id(one._executable) for block in blocks for bound in block._caches.values() for one in bound._executors.values()
+    }
     assert len(shared) == 1
     blocks[0].collect_params()["fc_bias"].set_data(mx.nd.ones(600))
     assert np.array_equal(blocks[1](mx.nd.ones((1, 1000))).asnumpy(), second)

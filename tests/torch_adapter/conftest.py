@@ -64,6 +64,7 @@ def _own_runtime(own_runtime: None) -> None:
 
 @pytest.fixture
 def script(run_script: Callable[..., str]) -> Callable[..., str]:
-    """Run a script, or a snippet, in a process of its own, warnings as errors but TorchScript's; returns what it printed."""
+    """Run a script, or a snippet, in a process of its own, warnings as errors but TorchScript's; returns what it
+    printed."""
     head = "warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', DeprecationWarning)\n"
     return lambda script, *arguments, **given: run_script(script, *arguments, head=head, **given)

@@ -22,8 +22,8 @@ import torch
 
 import neuron_adapters
 import neuron_rt
-from neuron_adapters.torch import _artifact, experimental, trace
 from neuron_adapters.adapter.hooks import original
+from neuron_adapters.torch import _artifact, experimental, trace
 from neuron_rt import ArtifactError, CompileError, NeuronConfigError
 from neuron_rt import engine as engines
 
@@ -160,7 +160,8 @@ def test_a_model_without_weights() -> None:
     """Nothing to share, and nothing to hand over."""
     compiled = trace(lambda x: torch.relu(x) * 2, torch.rand(3, 4))
     x = torch.randn(3, 4)
-    assert torch.equal(compiled(x), torch.relu(x) * 2) and engine_of(compiled)[0] == "openvino"
+    assert torch.equal(compiled(x), torch.relu(x) * 2)
+    assert engine_of(compiled)[0] == "openvino"
 
 
 @pytest.mark.usefixtures("openvino")
@@ -177,9 +178,7 @@ def test_plain_pytorch_opens_it(tmp_path: Path, script: Script) -> None:
 
 @pytest.mark.usefixtures("openvino")
 @pytest.mark.parametrize("copied", [0, 1 << 30])
-def test_same_bits_everywhere(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, copied: int
-) -> None:
+def test_same_bits_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, copied: int) -> None:
     """SPEC K3, K5: on each NC, replica and run, whether NCs share an executable's weights or have one each."""
     monkeypatch.setattr(engines, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "6")
@@ -198,7 +197,8 @@ def test_same_bits_everywhere(
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 160 and all(same(one, expected) for one in found)
+    assert len(found) == 160
+    assert all(same(one, expected) for one in found)
     assert {one.engine for one in neuron_adapters.describe().models} == {"openvino"}
 
 
@@ -259,10 +259,12 @@ def test_the_caller_keeps_his_mask_and_threads(monkeypatch: pytest.MonkeyPatch, 
     found: list[Any] = []
     for _ in range(50):
         module(*inputs)
-        assert os.sched_getaffinity(0) == full and torch.get_num_threads() == threads
+        assert os.sched_getaffinity(0) == full
+        assert torch.get_num_threads() == threads
     libc = ctypes.CDLL(None)
     libc.getenv.restype = ctypes.c_char_p
-    assert libc.getenv(b"HWLOC_THISSYSTEM") is None and "HWLOC_THISSYSTEM" not in os.environ
+    assert libc.getenv(b"HWLOC_THISSYSTEM") is None
+    assert "HWLOC_THISSYSTEM" not in os.environ
     thread = threading.Thread(target=lambda: found.append((os.sched_getaffinity(0), torch.get_num_threads())))
     thread.start()
     thread.join()
@@ -303,7 +305,8 @@ def test_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Calla
     trace(model, x, **options).save(str(tmp_path / "m.pt"))
     loaded = torch.jit.load(tmp_path / "m.pt")
     engine, why = engine_of(loaded)
-    assert engine == "torch" and says in why
+    assert engine == "torch"
+    assert says in why
     if not isinstance(model, Noise):
         for value in (x, -x, torch.rand(4, 4)):
             assert torch.allclose(loaded(value), model(value))
@@ -330,7 +333,8 @@ def test_the_framework_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tm
     loaded = [torch.jit.load(tmp_path / f"{name}.pt") for name in ("with", "without")]
     found = [(one.engine, one.why) for one in neuron_adapters.describe().models]
     assert [engine for engine, _why in found] == ["openvino", "torch"]
-    assert found[1][1] == "compiled under NEURON_ADAPTERS_ENGINE=framework" and len(loaded) == 2
+    assert found[1][1] == "compiled under NEURON_ADAPTERS_ENGINE=framework"
+    assert len(loaded) == 2
 
 
 def test_without_the_engine(tmp_path: Path, script: Script) -> None:
@@ -343,7 +347,8 @@ def test_without_the_engine(tmp_path: Path, script: Script) -> None:
     out = script("without_the_engine.py", "again")
     assert out.count("pip install 'neuron-adapters[engine]'") == 2
     out = script("without_the_engine.py", code=1, NEURON_ADAPTERS_ENGINE="openvino")
-    assert "NeuronConfigError" in out and "pip install 'neuron-adapters[engine]'" in out
+    assert "NeuronConfigError" in out
+    assert "pip install 'neuron-adapters[engine]'" in out
 
 
 def test_wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +377,8 @@ def test_bfloat16(tmp_path: Path, flags: Any) -> None:
     with torch.no_grad():
         expected = model(x)
     assert same(exact(x), expected, rtol=1e-3, atol=1e-4)
-    assert same(cast(x), expected, rtol=2e-2, atol=2e-2) and not same(cast(x), expected, rtol=1e-4, atol=1e-5)
+    assert same(cast(x), expected, rtol=2e-2, atol=2e-2)
+    assert not same(cast(x), expected, rtol=1e-4, atol=1e-5)
     assert cast(x).dtype is torch.float32
     assert [one.why.startswith("bfloat16") for one in neuron_adapters.describe().models] == [False, True]
 
@@ -416,14 +422,16 @@ def test_inputs_of_every_kind(tmp_path: Path) -> None:
             assert not answer.requires_grad
         with torch.inference_mode():
             assert loaded(x.clone()).is_inference()
-        assert not loaded(x).is_inference() and not loaded(x.t().contiguous().t()).requires_grad
+        assert not loaded(x).is_inference()
+        assert not loaded(x.t().contiguous().t()).requires_grad
         (name,) = [argument.name for argument in loaded._c._get_method("forward").schema.arguments[1:]]
         assert same(loaded(**{name: x}), expected, rtol=1e-3, atol=1e-4)
         before = x.clone()
         kept = loaded(x)
         first = kept.clone()
         loaded(x + 1)
-        assert torch.equal(kept, first) and torch.equal(x, before), "an answer stays what it was"
+        assert torch.equal(kept, first), "an answer stays what it was"
+        assert torch.equal(x, before), "an answer stays what it was"
 
 
 @pytest.mark.usefixtures("openvino")
@@ -538,7 +546,7 @@ def test_checksum_of_a_whole_file(monkeypatch: pytest.MonkeyPatch, mobile: Path)
 
 
 def _in_child(path: str, answers: Any) -> None:
-    model, inputs = made("mobile")
+    _model, inputs = made("mobile")
     loaded = torch.jit.load(path)
     answers.put((neuron_adapters.describe().models[0].engine, loaded(*inputs).tolist()))
 
@@ -558,7 +566,9 @@ def test_after_fork(monkeypatch: pytest.MonkeyPatch, mobile: Path) -> None:
     child.start()
     engine, found = answers.get(timeout=60)
     child.join(60)
-    assert engine == "openvino" and torch.equal(torch.tensor(found), expected) and child.exitcode == 0
+    assert engine == "openvino"
+    assert torch.equal(torch.tensor(found), expected)
+    assert child.exitcode == 0
 
 
 def test_the_end(mobile: Path, script: Script) -> None:

@@ -11,6 +11,7 @@ import torch
 import neuron_adapters
 from neuron_adapters.torch import experimental
 
+
 def spans(*loaded: object) -> str:
     found = [one.instance_ncs for model in loaded for one in neuron_adapters.placement(model)]
     return " ".join(str(ncs[0]) if len(ncs) == 1 else f"{ncs[0]}-{ncs[-1]}" for ncs in found)

@@ -9,7 +9,7 @@ runtime = neuron_rt.init()
 model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="python")
 runtime.place(model)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-for turn in range(500):
+for _ in range(500):
     model.run(int)
 runtime.timeline.flush()
 print(model.run(lambda: 42))

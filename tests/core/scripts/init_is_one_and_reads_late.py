@@ -17,7 +17,9 @@ with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     for _ in range(3):
         runtime.place(neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain"))
-assert len(said) == 1 and "'2'" in str(said[0].message) and "'3'" in str(said[0].message), said
+assert len(said) == 1, said
+assert "'2'" in str(said[0].message), said
+assert "'3'" in str(said[0].message), said
 assert runtime.instance_ncs == (0, 1)
 runtime.close()
 assert neuron_rt.current() is None

@@ -1,4 +1,5 @@
-"""Places a model and warns. "format": the application formats records itself; a path: where the system's log listens."""
+"""Places a model and warns. "format": the application formats records itself; a path: where the system's log
+listens."""
 
 import logging
 import sys

@@ -9,7 +9,7 @@ runtime = neuron_rt.init()
 one, two = (neuron_rt.Model(name, 2, neuron_rt.PlainFramework(), kind="python") for name in ("one.pt", "two.pt"))
 for model in (one, two):
     runtime.place(model)
-for turn in range(3):
+for _ in range(3):
     one.run(time.sleep, 0.01)
     two.run(time.sleep, 0.01)
 print("done", flush=True)

@@ -22,7 +22,9 @@ def interrupted(*args, **kwargs):  # as a signal handler here would
 
 setattr(owner, name, interrupted)
 outer = neuron_rt.init()
-assert inner == [outer] and outer is neuron_rt.current() and outer.instance_ncs == (0, 1, 2)
+assert inner == [outer]
+assert outer is neuron_rt.current()
+assert outer.instance_ncs == (0, 1, 2)
 assert len(ownership.owned(outer.config.state_dir, 16)) == 3
 outer.close()
 assert not ownership.owned(outer.config.state_dir, 16)

@@ -1,5 +1,5 @@
 from documented_scripts_head import pixels
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 import json
 

@@ -6,8 +6,9 @@ import re
 import resource
 import sys
 import time
+from pathlib import Path
 import numpy as np
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import NeuronError
 
@@ -27,7 +28,7 @@ for number, model in enumerate(
     ((symbol, args, aux), compile_symbol(symbol, args, aux, {"data": np.ones((1, 3, 8, 8), "f4")}))
 ):
     mx.model.save_checkpoint(f"m{number}", 0, *model)
-    whole.append([open(f"m{number}{end}", "rb").read() for end in ("-symbol.json", "-0000.params")])
+    whole.append([Path(f"m{number}{end}").read_bytes() for end in ("-symbol.json", "-0000.params")])
 
 
 def damaged(data):
@@ -56,7 +57,7 @@ for _ in range(500):
     for part in rng.choice(((0,), (1,), (0, 1))):
         files[part] = damaged(files[part])
     for end, data in zip(("-symbol.json", "-0000.params"), files):
-        open("x" + end, "wb").write(data)
+        Path("x" + end).write_bytes(data)
     began = time.monotonic()
     try:
         loaded, loaded_args, loaded_aux = mx.model.load_checkpoint("x", 0)
@@ -66,10 +67,13 @@ for _ in range(500):
         del exe
         found["ran"] += 1
     except NeuronError as error:
-        assert str(error) and len(str(error)) < 5000 and str(error).isprintable(), error
+        assert str(error), error
+        assert len(str(error)) < 5000, error
+        assert str(error).isprintable(), error
         found["refused"] += 1
     assert time.monotonic() - began < 20
-assert found["refused"] > 200 and found["ran"] > 10, found
+assert found["refused"] > 200, found
+assert found["ran"] > 10, found
 with open("/proc/self/status") as status:
     most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 assert most < 600 << 10, most

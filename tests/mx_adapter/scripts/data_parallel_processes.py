@@ -1,6 +1,6 @@
 from documented_scripts_head import pixels, right
 import os
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 import neuron_adapters
 
 import multiprocessing

@@ -1,7 +1,7 @@
 import os
 
 os.environ["NEURON_RT_NUM_CORES"] = "1"
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 import neuron_rt
 
 symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=1, no_bias=True, name="fc")

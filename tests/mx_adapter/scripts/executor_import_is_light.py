@@ -1,5 +1,5 @@
 import sys
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 mx.nd.ones((2, 2))
 mx.sym.var("x")

@@ -4,7 +4,7 @@ import os
 import sys
 
 import neuron_adapters
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 from neuron_rt import ModelNotLoadedError
 
 (prefix,) = sys.argv[1:]

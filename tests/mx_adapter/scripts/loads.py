@@ -1,9 +1,10 @@
-"""Loads checkpoints and binds each at an NC, as the guide writes it, and calls them: NAME=VALUE ... PREFIX:CONTEXT ..."""
+"""Loads checkpoints and binds each at an NC, as the guide writes it, and calls them: NAME=VALUE ... PREFIX:CONTEXT
+..."""
 
 import os
 import sys
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 from documented_scripts_head import pixels, right, where
 
 prefixes, models = [], []

@@ -1,6 +1,6 @@
 import gc
 import numpy as np
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 
 def rss():

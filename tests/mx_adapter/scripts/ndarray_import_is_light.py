@@ -1,6 +1,6 @@
 import sys
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 mx.nd.zeros(2) + 1
 heavy = {"onnx", "openvino", "torch", "tensorflow", "PIL", "neuron_adapters.mxnet.operators"}

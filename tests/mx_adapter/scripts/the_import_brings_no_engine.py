@@ -1,5 +1,5 @@
 import sys
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 print([name for name in ("openvino", "onnx", "PIL", "neuron_adapters.mxnet.executor", "mxnet") if name in sys.modules])
 from neuron_adapters.mx import mod

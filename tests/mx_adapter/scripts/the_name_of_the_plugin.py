@@ -1,4 +1,4 @@
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 import mx_neuron
 
 symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=1, no_bias=True, name="fc")

@@ -1,6 +1,6 @@
 from documented_scripts_head import pixels, right, where
 import numpy as np
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 import sys
 import warnings

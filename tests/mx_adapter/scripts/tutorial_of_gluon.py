@@ -1,7 +1,7 @@
 from documented_scripts_head import pixels, right, where
 import os
 import numpy as np
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 import sys
 from neuron_adapters.mx.contrib import neuron

@@ -4,4 +4,4 @@ import spawned
 
 if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
-        print(sorted(pool.map(spawned.child, range(2), chunksize=1))[0])
+        print(min(pool.map(spawned.child, range(2), chunksize=1)))

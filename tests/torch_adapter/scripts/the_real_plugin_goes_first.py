@@ -14,4 +14,6 @@ if imported == "True":
 import neuron_adapters.torch
 
 plugin = importlib.import_module(name)
-assert torch.jit.load is before and plugin.real and not hasattr(torch, "neuron")
+assert torch.jit.load is before
+assert plugin.real
+assert not hasattr(torch, "neuron")

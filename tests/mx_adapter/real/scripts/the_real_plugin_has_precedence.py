@@ -7,7 +7,8 @@ import mxnet
 bind = mxnet.sym.Symbol.bind
 from neuron_adapters.mx import _hooks
 
-assert not _hooks.install() and mxnet.sym.Symbol.bind is bind
+assert not _hooks.install()
+assert mxnet.sym.Symbol.bind is bind
 import mx_neuron
 
 print(mx_neuron.compile)

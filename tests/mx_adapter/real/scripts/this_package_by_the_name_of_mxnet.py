@@ -4,7 +4,7 @@ _hooks.install()
 _hooks.uninstall()
 import sys
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 sys.modules["mxnet"] = mx
 assert _hooks.install()
