@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -119,36 +120,13 @@ def test_who_comes_later_does_not_overtake(start: Start, state_dir: Path) -> Non
     assert len(taken_by(large)) == 16
 
 
-FIGHTER = """
-import fcntl, os, random, sys, time, neuron_rt
-folder = sys.argv[1]
-random.seed(os.getpid())
-try:
-    ncs = neuron_rt.init().instance_ncs
-except neuron_rt.NeuronCoresNotAvailableError:
-    sys.exit(3)
-for nc in ncs:
-    witness = os.open(os.path.join(folder, str(nc)), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(witness, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os._exit(66)
-assert list(ncs) == list(range(ncs[0], ncs[0] + len(ncs)))
-time.sleep(random.random() * 0.05)
-os._exit(0) if random.random() < 0.5 else sys.exit(0)
-"""
-
-
 def test_two_hundred_processes_fight(
     environment: Callable[..., dict[str, str]], tmp_path: Path, state_dir: Path
 ) -> None:
     """SPEC O1-O3: 200 processes for 16 NCs, some killed at any point. A witness, a flock an NC, would see a second
     owner; afterwards one process can take all, so none was lost."""
-    import sys
-
     chance = random.Random(7)
-    script = tmp_path / "fighter.py"
-    script.write_text(FIGHTER)
+    script = Path(__file__).parent / "scripts" / "fighter.py"
     witnesses = tmp_path / "witnesses"
     witnesses.mkdir()
     codes: list[int] = []

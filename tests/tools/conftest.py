@@ -13,6 +13,13 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # what the tests of a command share
+
+from exporter_processes import export  # noqa: F401  # fixtures  # isort: skip
+from monitor_processes import monitor  # noqa: F401  # isort: skip
+from plan_command import run_plan  # noqa: F401  # isort: skip
+from top_processes import serve_models, top, top_environment  # noqa: F401  # isort: skip
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
 

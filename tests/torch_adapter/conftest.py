@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 import torch
 
 import neuron_adapters.torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from engine_models import mobile, openvino  # noqa: F401  # fixtures  # isort: skip
 
 
 class Net(torch.nn.Module):

@@ -2,136 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ctypes
-import gc
-import json
-import logging
-import multiprocessing
 import os
 import threading
-import weakref
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from engine_models import MODELS, engine_of, made, same
 
 import neuron_adapters
 import neuron_rt
-from neuron_adapters.adapter.hooks import original
-from neuron_adapters.torch import _artifact, experimental, trace
-from neuron_rt import ArtifactError, CompileError, NeuronConfigError
+from neuron_adapters.torch import experimental, trace
+from neuron_rt import CompileError, NeuronConfigError
 from neuron_rt import engine as engines
 
 nn = torch.nn
 Script = Callable[..., str]
 BF16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text() or "amx_bf16" in Path("/proc/cpuinfo").read_text()
-
-
-class Mobile(nn.Module):
-    """Depthwise convolutions and a residual, as in MobileNet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6())
-        self.block = nn.Sequential(
-            nn.Conv2d(16, 48, 1), nn.BatchNorm2d(48), nn.ReLU6(),
-            nn.Conv2d(48, 48, 3, 1, 1, groups=48), nn.BatchNorm2d(48), nn.ReLU6(), nn.Conv2d(48, 16, 1),
-        )  # fmt: skip
-        self.head = nn.Linear(16, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.stem(x)
-        return self.head((x + self.block(x)).mean((2, 3)))
-
-
-class Recurrent(nn.Module):
-    """An LSTM with a dictionary, a tuple and a list in its answer, keys out of order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rnn = nn.LSTM(12, 16, 2, batch_first=True, bidirectional=True)
-        self.out = nn.Linear(32, 5)
-
-    def forward(self, x: torch.Tensor) -> dict[str, Any]:
-        y, (h, c) = self.rnn(x)
-        return {"z": self.out(y[:, -1]), "a": h.transpose(0, 1), "c": c.transpose(0, 1)}
-
-
-class Encoder(nn.Module):
-    """A transformer layer with two inputs, one of them of integers; a scalar and a large output."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.table = nn.Embedding(100, 32)
-        self.qkv, self.out, self.norm = nn.Linear(32, 96), nn.Linear(32, 32), nn.LayerNorm(32)
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        x = self.table(ids)
-        b, t, d = x.shape
-        q, k, v = self.qkv(x).view(b, t, 3, 4, d // 4).permute(2, 0, 3, 1, 4).unbind(0)
-        bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
-        a = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        x = self.norm(x + self.out(a.transpose(1, 2).reshape(b, t, d)))
-        return x, x.square().mean(), (ids > 5), ids.argmax(-1)
-
-
-class Transformer(nn.Module):
-    """PyTorch's own layers, which trace as fused operators where they may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.table = nn.Embedding(100, 32)
-        self.layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), 2)
-
-    def forward(self, ids: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
-        return self.layers(self.table(ids), src_key_padding_mask=padding)
-
-
-def _mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 256), nn.Tanh(), nn.Linear(256, 16384))
-
-
-MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[torch.Tensor, ...]]]] = {
-    "mobile": (Mobile, lambda: (torch.rand(2, 3, 32, 32),)),
-    "recurrent": (Recurrent, lambda: (torch.rand(3, 7, 12),)),
-    "encoder": (Encoder, lambda: (torch.randint(0, 100, (2, 300)), torch.randint(0, 2, (2, 300)))),
-    "transformer": (Transformer, lambda: (torch.randint(0, 100, (2, 12)), torch.zeros(2, 12, dtype=torch.bool))),
-    "mlp": (_mlp, lambda: (torch.rand(1, 64),)),
-}
-
-
-@pytest.fixture
-def openvino(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No race at compile time: what agrees runs on the engine."""
-    monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
-
-
-def made(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    torch.manual_seed(7)
-    model, inputs = MODELS[name]
-    return model().eval(), inputs()
-
-
-def engine_of(module: object) -> tuple[str, str]:
-    """Engine and reason of the only model of this process that ``module`` is."""
-    (one,) = neuron_adapters.describe().models
-    assert neuron_adapters.placement(module) == one.placement
-    return one.engine, one.why
-
-
-def same(one: Any, two: Any, **tolerance: float) -> bool:
-    """Whether two answers have one structure, and agree; bit for bit without a tolerance."""
-    if isinstance(one, torch.Tensor):
-        exact = torch.equal(one, two) if not tolerance else torch.allclose(one, two, **tolerance)
-        return type(one) is type(two) and one.dtype is two.dtype and one.shape == two.shape and exact
-    if isinstance(one, dict):
-        return list(one) == list(two) and all(same(one[key], two[key], **tolerance) for key in one)
-    return type(one) is type(two) and len(one) == len(two) and all(same(a, b, **tolerance) for a, b in zip(one, two))
 
 
 @pytest.mark.usefixtures("openvino")
@@ -467,154 +358,3 @@ def test_pipeline_cores_use_all_their_cpus(monkeypatch: pytest.MonkeyPatch, tmp_
     loaded = torch.jit.load(tmp_path / "m.pt")
     assert same(loaded(*inputs), model(*inputs), rtol=1e-3, atol=1e-4)
     assert engine_of(loaded)[0] == "openvino"
-
-
-# -- files --------------------------------------------------------------------------------------------------------
-
-
-def rewritten(source: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """``source`` with another form for the engine."""
-    module = original(torch.jit.load)(str(source))
-    record = json.loads(module._c.getattr(_artifact.PROGRAM))
-    change(record)
-    module._c.setattr(_artifact.PROGRAM, json.dumps(record))
-    torch.jit.save(module, str(target))
-
-
-def packed(text: str) -> str:
-    return base64.b64encode(zlib.compress(text.encode())).decode()
-
-
-def unpacked(record: dict[str, Any]) -> str:
-    return zlib.decompress(base64.b64decode(record["text"])).decode()
-
-
-DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
-    "version": lambda r: r.update(version=99),
-    "no text": lambda r: r.pop("text"),
-    "not zlib": lambda r: r.update(text=base64.b64encode(b"nonsense").decode()),
-    "cut": lambda r: r.update(text=r["text"][: len(r["text"]) // 8 * 4]),
-    "bomb": lambda r: r.update(new=base64.b64encode(zlib.compress(bytes(80 << 20))).decode()),
-    "other constant": lambda r: r.update(constants=[[n + 1 if n >= 0 else n, s, z] for n, s, z in r["constants"]]),
-    "far constant": lambda r: r.update(constants=[[10**6, s, z] for _n, s, z in r["constants"]]),
-    "long constant": lambda r: r.update(constants=[[n, s, z * 1000] for n, s, z in r["constants"]]),
-    "before constant": lambda r: r.update(constants=[[n, -64, z] for n, s, z in r["constants"]]),
-    "fingerprint": lambda r: r.update(prints={number: mark ^ 1 for number, mark in r["prints"].items()}),
-    "own offset": lambda r: r.update(text=packed(unpacked(r).replace("<data", '<data offset="0"', 1))),
-    "fewer pieces": lambda r: r.update(text=packed(unpacked(r).replace("\0", "", 1))),
-    "no xml": lambda r: r.update(text=packed("\0".join("x" for _ in unpacked(r).split("\0")))),
-    "other shape": lambda r: r.update(text=packed(unpacked(r).replace('"2,3,32,32"', '"1,3,32,32"'))),
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mobile") / "m.pt"
-    model, inputs = made("mobile")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
-        trace(model, inputs).save(str(path))
-    return path
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_form_is_said_and_left(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mobile: Path, damage: str
-) -> None:
-    """A file is another program's word. PyTorch's own graph is still whole, and runs; K4 refuses the file."""
-    path = tmp_path / "damaged.pt"
-    rewritten(mobile, path, DAMAGES[damage])
-    model, inputs = made("mobile")
-    loaded = torch.jit.load(path)
-    assert same(loaded(*inputs), model(*inputs), rtol=1e-3, atol=1e-4)
-    assert engine_of(loaded)[0] == "torch"
-    (record,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    assert "PyTorch runs it" in record.getMessage()
-    neuron_rt.init().close()
-    monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
-    with pytest.raises(ArtifactError, match="checksum"):
-        torch.jit.load(path)
-
-
-def test_checksum_of_a_whole_file(monkeypatch: pytest.MonkeyPatch, mobile: Path) -> None:
-    """SPEC K4: what was compiled passes."""
-    monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
-    assert engine_of(torch.jit.load(mobile))[0] == "openvino"
-
-
-# -- the process --------------------------------------------------------------------------------------------------
-
-
-def _in_child(path: str, answers: Any) -> None:
-    _model, inputs = made("mobile")
-    loaded = torch.jit.load(path)
-    answers.put((neuron_adapters.describe().models[0].engine, loaded(*inputs).tolist()))
-
-
-def test_after_fork(monkeypatch: pytest.MonkeyPatch, mobile: Path) -> None:
-    """SPEC O4: a child loads for itself, also when the parent has the engine's threads."""
-    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
-    monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
-    loaded = torch.jit.load(mobile)
-    _model, inputs = made("mobile")
-    expected = loaded(*inputs)
-    context = multiprocessing.get_context("fork")
-    answers = context.Queue()
-    child = context.Process(target=_in_child, args=(str(mobile), answers))
-    if len(os.sched_getaffinity(0)) < 2:
-        neuron_rt.init().close()
-    child.start()
-    engine, found = answers.get(timeout=60)
-    child.join(60)
-    assert engine == "openvino"
-    assert torch.equal(torch.tensor(found), expected)
-    assert child.exitcode == 0
-
-
-def test_the_end(mobile: Path, script: Script) -> None:
-    """SPEC X4: exit handlers may call a model, and nothing hangs or warns; with one lane and with several."""
-    for sharing in (1 << 30, 0):
-        out = script("the_end.py", mobile, sharing, NEURON_ADAPTERS_INSTANCE="2")
-        assert out == "torch.Size([2, 10])\n"
-
-
-def test_interrupt_in_a_lane(mobile: Path, script: Script) -> None:
-    """SPEC X4: Ctrl-C while a lane computes: the call ends first, then the interrupt; everything works on."""
-    out = script("interrupt_in_a_lane.py", mobile, NEURON_ADAPTERS_INSTANCE="2")
-    assert out == ""
-
-
-@pytest.mark.usefixtures("openvino")
-def test_the_place_goes_with_the_module(mobile: Path) -> None:
-    """SPEC P6: the engine keeps nothing alive: the place is free as soon as the module is gone."""
-    loaded = torch.jit.load(mobile)
-    _model, inputs = made("mobile")
-    loaded(*inputs)
-    del loaded
-    assert sum(neuron_rt.init().use()) == 0
-    compiled = trace(*made("mobile"))
-    compiled(*inputs)
-    assert sum(neuron_rt.init().use()) == 1
-    del compiled
-    assert sum(neuron_rt.init().use()) == 0
-
-
-@pytest.mark.parametrize("copied", [0, 1 << 30])
-def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobile: Path, copied: int) -> None:
-    """What OpenVINO holds goes with the last model of a file, and does not wait for the garbage collector."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
-    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "2")
-    loads = [torch.jit.load(mobile) for _ in range(2)]
-    _model, inputs = made("mobile")
-    gc.collect()
-    gc.disable()
-    try:
-        for loaded in loads:
-            loaded(*inputs)
-        deployment = vars(loads[0])["forward"]._target._compiled.deployment
-        held = [weakref.ref(pool.idle[0]._request._compiled) for pool in deployment._pools.values()]
-        assert all(one() is not None for one in held)
-        del loaded, loads, deployment
-        assert [one() for one in held] == [None] * len(held)
-    finally:
-        gc.enable()
