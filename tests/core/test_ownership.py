@@ -327,8 +327,12 @@ def test_a_lock_file_that_is_removed_is_noticed(
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
     (state_dir / LOCK_NAME).unlink()
     (state_dir / LOCK_NAME).touch()
-    for _ in range(2):
-        runtime._write_record()
+    (record,) = state_dir.glob("*.json")
+    models = [neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain") for _ in range(2)]
+    for count, model in enumerate(models, 1):
+        runtime.place(model)
+        while len(json.loads(record.read_text())["models"]) < count:
+            time.sleep(0.01)
     assert [record.getMessage()[:60] for record in caplog.records] == [f"{state_dir / LOCK_NAME} was removed"[:60]]
 
 
@@ -406,7 +410,8 @@ def test_what_is_published(make_runtime: MakeRuntime, state_dir: Path) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="2", NEURON_PROCESS_TAG="tag")
     model = neuron_rt.Model("some model", 1, neuron_rt.PlainFramework(), kind="plain")
     runtime.place(model)
-    runtime._write_record()
+    while not owners(state_dir)[0].record["models"]:
+        time.sleep(0.01)
     (owner,) = owners(state_dir)
     assert (owner.pid, owner.tag, owner.ncs) == (os.getpid(), "tag", (0, 1))
     assert owner.record["models"][0]["name"] == "some model"

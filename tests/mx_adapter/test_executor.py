@@ -238,7 +238,7 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
     # Between two calls a thread has its own mask again, and may be anywhere for a moment.
     assert seen[True] > 10, seen
     assert seen[False] < 0.2 * seen[True], seen
-    assert all(len(one._model.slot.cpus) == 1 for one in executors)
+    assert all(len(report.cpus) == 1 for report in neuron_adapters.describe().models)
 
 
 def test_taking_turns(monkeypatch: pytest.MonkeyPatch) -> None:
