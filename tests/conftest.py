@@ -119,7 +119,7 @@ def project_locks() -> dict[str, Any]:
     found = {}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("neuron_rt", "neuron_adapters"):
-            owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+            owners: list[Any] = [module, *(value for value in vars(module).values() if isinstance(value, type))]
             for owner in owners:
                 for key, value in list(vars(owner).items()):
                     lock = getattr(value, "_lock", value)
@@ -145,10 +145,10 @@ class Everywhere:
     def __call__(self, action: Callable[[], object], *paths: str, step: int = 1) -> Iterator[bool]:
         """Run ``action`` again and again, with an exception before its 1st, 2nd ... bytecode in the files ``paths``;
         whether it was interrupted. ``step``: one of so many bytecodes, others each time."""
-        count = -random.randrange(step)
+        count, seen = -random.randrange(step), 0
         locks = project_locks()  # to look for them takes longer than most actions
 
-        def tracer(frame: Any, event: str, _arg: object) -> object:
+        def tracer(frame: Any, event: str, _arg: object) -> Any:
             nonlocal seen
             if frame.f_code.co_filename not in paths:
                 return None

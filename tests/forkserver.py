@@ -118,7 +118,8 @@ def _serve(connection: socket.socket, imports: list[str]) -> tuple[dict[str, Any
         for file in files:
             os.close(file)
         ended = os.pidfd_open(pid)
-        if ended not in select.select([ended, connection], [], [])[0]:  # nobody waits any more
+        waiting: list[Any] = [ended, connection]
+        if ended not in select.select(waiting, [], [])[0]:  # nobody waits any more
             os.kill(pid, signal.SIGKILL)
         os.close(ended)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -150,7 +151,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        error.__traceback__ = error.__traceback__.tb_next  # without the frame of this function
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without the frame of this function
         sys.excepthook(type(error), error, error.__traceback__)
         sys.excepthook = lambda *_error: None
         raise  # the interpreter ends as after any such error

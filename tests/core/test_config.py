@@ -175,7 +175,7 @@ def test_it_is_immutable_and_knows_its_sources() -> None:
     """SPEC C1: one object, read once."""
     config = Config.read({"NEURON_RT_NUM_CORES": "2"})
     with pytest.raises(dataclasses.FrozenInstanceError):
-        config.count = 3  # type: ignore[misc]
+        config.count = 3
     with pytest.raises(TypeError):
         config.environ["NEURON_RT_NUM_CORES"] = "3"  # type: ignore[index]
     assert config.sources["NEURON_RT_NUM_CORES"] == "environment"

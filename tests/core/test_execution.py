@@ -132,7 +132,7 @@ def test_waiting_costs_no_cpu(make_runtime: MakeRuntime) -> None:
         model.run(lambda: None)
         used.append(time.thread_time() - before)
 
-    in_threads(lambda: holder.run(hold), *(lambda m=model: wait(m) for model in waiters))  # type: ignore[misc]
+    in_threads(lambda: holder.run(hold), *(lambda m=model: wait(m) for model in waiters))
     assert len(used) == 3
     assert max(used) < 0.1
 
@@ -290,7 +290,8 @@ def test_time_out(make_runtime: MakeRuntime) -> None:
     """SPEC X3: the caller is free at once, the NC is taken until the model ends, and what gave up never runs."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="2", NEURON_RT_EXEC_TIMEOUT="0.5")
     slow, same, other = load(runtime, 1, 0), load(runtime, 1, 0), load(runtime, 1, 1)
-    finish, ran = threading.Event(), []
+    finish = threading.Event()
+    ran: list[str] = []
     with pytest.raises(ExecutionTimeoutError, match=r"NEURON_RT_EXEC_TIMEOUT=0.5") as caught:
         slow.run(finish.wait, PATIENCE)
     assert (caught.value.status, isinstance(caught.value, TimeoutError)) == (5, True)

@@ -42,7 +42,7 @@ def elsewhere(call: Callable[[], object]) -> object:
 
 def assert_as_before(runtime: Runtime, *models: Model) -> None:
     """Nothing is taken, waited for, shown as running or tied down; other threads can run every model."""
-    lanes = runtime._lanes
+    lanes: Any = runtime._lanes
     assert not lanes.waiters
     assert not any(core.queue for core in lanes.cores)
     assert not any(lock._is_owned() for lock in lanes.locks)
@@ -104,7 +104,8 @@ def test_a_wait(everywhere: Everywhere, make_runtime: MakeRuntime, ncs: int) -> 
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
     model = Model("m", ncs, PlainFramework(), kind="plain")
     runtime.place(model)
-    lanes, answers = runtime._lanes, []
+    lanes = runtime._lanes
+    answers: list[str] = []
     me = threading.get_ident()
 
     def hold() -> None:
@@ -159,7 +160,7 @@ def test_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="1", NEURON_RT_EXEC_TIMEOUT=str(PATIENCE))
     path, count, seen, ended = os.path.join(CORE, "worker.py"), 0, 0, False
 
-    def tracer(frame: FrameType, event: str, _arg: object) -> object:
+    def tracer(frame: FrameType, event: str, _arg: object) -> Any:
         nonlocal seen
         if frame.f_code.co_filename != path:
             return None
@@ -220,7 +221,7 @@ def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="4")
     kept = Model("kept", 1, PlainFramework(), kind="plain")
     runtime.place(kept)
-    where: list[object] = []
+    where: list[Any] = []
 
     def load() -> None:
         model = Model("m", 2, PlainFramework(), kind="plain")
