@@ -1,13 +1,14 @@
-import warnings
-
 import collections
 import random
 import re
 import resource
 import sys
 import time
+import warnings
 from pathlib import Path
+
 import numpy as np
+
 from neuron_adapters import mx
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import NeuronError

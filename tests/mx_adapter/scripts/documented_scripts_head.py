@@ -1,7 +1,9 @@
 import os
+
 import numpy as np
-from neuron_adapters import mx
+
 import neuron_adapters
+from neuron_adapters import mx
 
 
 def where(*models):

@@ -1,8 +1,8 @@
 import os
 
 os.environ["NEURON_RT_NUM_CORES"] = "1"
-from neuron_adapters import mx
 import neuron_rt
+from neuron_adapters import mx
 
 symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=1, no_bias=True, name="fc")
 args = {"data": mx.nd.ones((1, 2)), "fc_weight": mx.nd.ones((1, 2))}

@@ -1,4 +1,5 @@
 import sys
+
 from neuron_adapters import mx
 
 mx.nd.ones((2, 2))

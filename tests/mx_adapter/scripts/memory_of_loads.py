@@ -1,5 +1,7 @@
 import gc
+
 import numpy as np
+
 from neuron_adapters import mx
 
 

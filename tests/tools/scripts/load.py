@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+
 import neuron_rt
 import neuron_rt.runtime
 

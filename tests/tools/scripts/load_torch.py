@@ -7,6 +7,7 @@ import warnings
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", message="`torch.jit")
 import torch
+
 import neuron_adapters.torch
 import neuron_rt
 

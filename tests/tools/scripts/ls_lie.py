@@ -2,6 +2,7 @@
 
 import os
 import sys
+
 import neuron_rt
 
 runtime = neuron_rt.init()

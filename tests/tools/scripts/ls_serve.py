@@ -1,6 +1,7 @@
 """Places a model on each run of NCs it is told, says which NCs it owns, and stays until its input ends."""
 
 import sys
+
 import neuron_rt
 
 runtime = neuron_rt.init()

@@ -1,11 +1,12 @@
 """Runs models as it is told, a line each, and says what it has counted itself."""
 
+import contextlib
 import json
 import sys
 import threading
 import time
+
 import neuron_rt
-import contextlib
 
 runtime = neuron_rt.init()
 

@@ -2,7 +2,9 @@
 
 import json
 import sys
+
 import torch
+
 import neuron_adapters
 import neuron_adapters.torch
 
