@@ -39,7 +39,7 @@ def test_an_index_is_an_nc_or_a_group(tmp_path: Path) -> None:
         with pytest.raises(NotEnoughNeuronCoresError, match=says) as found:
             at_context_index(groups, index, need, 5, "at(i)")
         assert (found.value.need, found.value.start, found.value.visible) == (need, index, 5)
-    with pytest.raises(NeuronConfigError, match=r"at\(i\) cannot mean a group and an NC"):
+    with pytest.raises(NeuronConfigError, match=r"at\(i\) could mean a group or an NC"):
         at_context_index(
             config_of(tmp_path, NEURONCORE_GROUP_SIZES="2", NEURON_RT_VISIBLE_CORES="0-1"), 0, 1, 2, "at(i)"
         )

@@ -1,4 +1,4 @@
-"""The core knows no framework, at run time as well."""
+"""What the core imports, and who imports what of it."""
 
 from __future__ import annotations
 

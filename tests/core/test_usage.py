@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neuron_rt import Config, NeuronCoresNotAvailableError, NotEnoughNeuronCoresError, Place
 from neuron_rt.locks import LockFile
-from neuron_rt.ownership import acquire, choice, foresee, owned
+from neuron_rt.ownership import acquire, choose_ncs, foresee, owned
 from neuron_rt.placement import first_fit
 from neuron_rt.usage import ANYWHERE, Usage
 
@@ -42,11 +42,11 @@ def test_foreseen_is_what_is_taken(state_dir: Path, taken: set[int], wanted: dic
             with pytest.raises(NeuronCoresNotAvailableError) as refused:
                 acquire(config)
             assert str(refused.value) == str(error)  # noqa: PT017  # or there is room
-            assert choice(config, frozenset(taken)) is None
+            assert choose_ncs(config, frozenset(taken)) is None
             return
         assert owned(state_dir, 8) == taken
         ownership = acquire(config)
-        assert ownership.ncs == foreseen == choice(config, frozenset(taken))
+        assert ownership.ncs == foreseen == choose_ncs(config, frozenset(taken))
         ownership.release()
     finally:
         others.close()

@@ -248,5 +248,5 @@ def test_words_of_a_symbol_file(tmp_path: Path, change: dict[str, Any], monkeypa
 def test_a_pipe_is_not_waited_for(tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "c-symbol.json").write_bytes(checkpoint.with_name(f"{checkpoint.name}-symbol.json").read_bytes())
     os.mkfifo(tmp_path / "c-0000.params")
-    with pytest.raises(ArtifactError, match="is no file"):
+    with pytest.raises(ArtifactError, match="is not a regular file"):
         look(str(tmp_path / "c"))

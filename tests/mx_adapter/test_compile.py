@@ -196,7 +196,7 @@ def reshaped_fc(text: str) -> str:
     ("damage", "says"),
     [
         (lambda args: flip(args["_op0_neuronbin"], 1100), "does not match its content"),
-        (lambda args: flip(args["_op0_neuronbin"], 8), "no NEFF"),
+        (lambda args: flip(args["_op0_neuronbin"], 8), "not a NEFF"),
         (lambda args: args["fc_weight"].__setitem__((0, 0), 9), "the weights fc_weight are not"),
         (lambda args: None, ""),
     ],
@@ -224,7 +224,7 @@ def test_foreign_core_counts(value: str) -> None:
     """A file's own number is another program's word."""
     made, args, aux = compile_symbol(*network(), INPUTS)
     text = made.tojson().replace('"__model_opt_neuroncore__": "1"', f'"__model_opt_neuroncore__": "{value}"')
-    with pytest.raises(mx.MXNetError, match="no number of NeuronCores"):
+    with pytest.raises(mx.MXNetError, match="not a number of NeuronCores"):
         run(mx.sym.load_json(text), args, aux)
 
 

@@ -349,7 +349,7 @@ def test_what_does_not_fit_takes_nothing() -> None:
 
 
 def test_names_and_shapes_that_are_wrong() -> None:
-    with pytest.raises(ValueError, match="'other', which is no argument"):
+    with pytest.raises(ValueError, match="'other', which is not an argument"):
         mx.mod.Module(network(), data_names=["other"])
     with pytest.raises(ValueError, match="data_names are"):
         mx.mod.Module(network()).bind([("other", (2, 4))], for_training=False)

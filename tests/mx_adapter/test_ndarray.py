@@ -157,7 +157,7 @@ def test_printing() -> None:
 
 
 def test_what_is_not_there_is_said() -> None:
-    with pytest.raises(AttributeError, match=r"mx\.sym\.Convolution is"):
+    with pytest.raises(AttributeError, match=r"bind mx\.sym\.Convolution"):
         _ = mx.nd.Convolution
     with pytest.raises(AttributeError, match="relu"):
         _ = mx.nd.nope
@@ -273,9 +273,9 @@ def test_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.asnumpy(), colours)
     np.testing.assert_array_equal(mx.image.imread(tmp_path / "p.png", to_rgb=False).asnumpy(), colours[..., ::-1])
     assert mx.image.imdecode((tmp_path / "p.png").read_bytes(), flag=0).shape == (5, 7, 1)
-    with pytest.raises(MXNetError, match="no picture"):
+    with pytest.raises(MXNetError, match="cannot be read as an image"):
         mx.image.imdecode(b"nonsense")
-    with pytest.raises(MXNetError, match="no picture"):
+    with pytest.raises(MXNetError, match="cannot be read as an image"):
         mx.image.imdecode((tmp_path / "p.png").read_bytes()[:60])
 
 

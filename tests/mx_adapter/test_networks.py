@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from neuron_adapters.mxnet._graph import loads
+from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet._inference import infer
 from neuron_adapters.mxnet._onnx import translate
 

@@ -49,9 +49,9 @@ def test_trace_is_a_path_from_here(python) -> None:
     [
         ([], "there is nothing to run"),
         (["--cores", "2"], "there is nothing to run"),
-        (["nothing.py"], "there is no script 'nothing.py', and no command of that name on PATH"),
-        (["./nothing"], "there is no script './nothing'"),
-        (["folder"], "there is no script 'folder'"),
+        (["nothing.py"], "'nothing.py' is neither a script nor a command on PATH"),
+        (["./nothing"], "'./nothing' is neither a script"),
+        (["folder"], "'folder' is neither a script"),
         ([""], "the name of the script is empty"),
         (["-m"], "-m needs a MODULE"),
         (["-c"], "-c needs CODE"),
@@ -62,7 +62,7 @@ def test_trace_is_a_path_from_here(python) -> None:
         (["--instance", "inf9", "x.py"], "NEURON_ADAPTERS_INSTANCE='inf9'"),
         (["--cores", "2", "--visible", "0-1", "x.py"], "not allowed with argument --cores"),
         (["--core", "2", "x.py"], "unrecognized arguments: --core"),
-        (["--trace", "no/where.json", "x.py"], "--trace 'no/where.json': is no file in a directory that is there"),
+        (["--trace", "no/where.json", "x.py"], "--trace 'no/where.json': is not a file in an existing directory"),
         (["--trace", "", "x.py"], "--trace ''"),
     ],
 )  # fmt: skip
@@ -80,7 +80,7 @@ def test_isolated_python_is_refused(python) -> None:
     """-E and -I would keep the script from being served, silently."""
     path = python.env["PYTHONPATH"].split(os.pathsep)
     done = python.start(sys.executable, "-E", SCRIPTS / "isolated.py", *path, code=2)
-    assert "python -E, -I and -S keep it from working" in done.stderr
+    assert "python -E, -I and -S cannot be used" in done.stderr
 
 
 def test_commands(python) -> None:

@@ -215,9 +215,9 @@ def test_shadows(tmp_path: Path) -> None:
     [
         ("inf1.6xlarge", machine(2), ["16 NeuronCores on 2 CPUs (0-1) in turn: NC0, NC2, NC4, ... share CPU 0"]),
         ("3", machine(2), ["3 NeuronCores on 2 CPUs (0-1) in turn: NC0 and NC2 share CPU 0"]),
-        ("4", machine(1), ["all 4 NeuronCores stand on CPU 0, and share it"]),
+        ("4", machine(1), ["all 4 NeuronCores share CPU 0"]),
         ("2", machine(4, 2), ["CPU NC0: 0,2  NC1: 1,3"]),
-        ("3", machine(8), ["CPU NC0: 0-1  NC1: 2-3  NC2: 4-5", "CPU 6-7: behind no NeuronCore, they do not divide evenly"]),
+        ("3", machine(8), ["CPU NC0: 0-1  NC1: 2-3  NC2: 4-5", "CPU 6-7: not used, since the CPUs do not divide evenly"]),
         (
             "inf1.24xlarge", machine(128),
             [
@@ -226,7 +226,7 @@ def test_shadows(tmp_path: Path) -> None:
                 "CPU NC60: 120-121  NC61: 122-123  NC62: 124-125  NC63: 126-127",
             ],
         ),
-        ("2", (), ["nobody knows which CPUs there are: nothing is tied to any"]),
+        ("2", (), ["the CPUs of this machine are not known, so models are not bound to any"]),
     ],
 )  # fmt: skip
 def test_map(instance: str, cpus: tuple[Cpu, ...], expected: list[str]) -> None:
@@ -287,6 +287,6 @@ def test_quota_and_mask() -> None:
         os.sched_setaffinity(0, mask)
     if len(mask) > 1:
         assert any(
-            line.startswith(f"mask: this process may use CPUs {min(mask)} of ") for line in lines_of(found, "note")
+            line.startswith(f"mask: this process may use only CPUs {min(mask)} of ") for line in lines_of(found, "note")
         )
     assert found.problems == []

@@ -66,7 +66,7 @@ def test_owners(serve: Callable[..., int], tmp_path: Path) -> None:
     (owner,) = found.data["owners"]
     assert (owner["pid"], owner["tag"], owner["ncs"]) == (pid, "blue", [0, 1, 2])
     assert any(line.startswith(f"process: pid {pid} [blue] owns NC0-NC2: ") for line in lines_of(found, "ok"))
-    assert "process: NC9: the owner has not published itself" in lines_of(found, "note")
+    assert "process: NC9: the owner has not published its record" in lines_of(found, "note")
     assert "free: 12 of 16 NeuronCores are free" in lines_of(found, "ok")
     assert found.problems == []
     assert sorted(os.listdir(tmp_path / "state")) == before, "nothing is left behind"
@@ -76,11 +76,11 @@ def test_processes_of_another_instance(serve: Callable[..., int]) -> None:
     serve(NEURON_ADAPTERS_INSTANCE="inf2.xlarge")
     (problem,) = _examination.examine(WELL).problems
     assert problem == (
-        "instance: processes run on inf2.xlarge, and this environment says inf1.6xlarge: "
-        "all should have the same NEURON_ADAPTERS_INSTANCE"
+        "instance: processes run on inf2.xlarge, but NEURON_ADAPTERS_INSTANCE here is inf1.6xlarge: "
+        "set it to the same value everywhere"
     )
     for lie in ("\x1b[2J", "x" * 1000, ["inf1.xlarge"], None):
-        assert _examination._plain(lie) == "what is no instance"
+        assert _examination._plain(lie) == "an invalid instance"
 
 
 def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,19 +93,19 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         )
 
     folder = tmp_path / "state"
-    assert state() == f"state: {folder} (drwx------, user {os.geteuid()}); its file system takes locks"
+    assert state() == f"state: {folder} (drwx------, user {os.geteuid()}); its file system supports locks"
     folder.rmdir()
-    assert state() == f"state: {folder} is made at the first load; its file system takes locks"
+    assert state() == f"state: {folder} will be made at the first load; its file system supports locks"
     assert not folder.exists()
     folder.mkdir()
     folder.chmod(0o777)
     assert "can be written to by other users" in state()
     folder.rmdir()
     folder.symlink_to(tmp_path)
-    assert "is a link or no directory" in state()
+    assert "is a link or not a directory" in state()
     assert _host._takes_locks(folder) is None, "a link is not followed"
     monkeypatch.setenv("NEURON_ADAPTERS_STATE_DIR", str(tmp_path / "no" / "state"))
-    assert state() == f"state: {tmp_path / 'no' / 'state'} cannot be made: {tmp_path / 'no'} is not there"
+    assert state() == f"state: {tmp_path / 'no' / 'state'} cannot be made: {tmp_path / 'no'} does not exist"
     assert _host._takes_locks(Path("/proc")) is None
     assert sorted(os.listdir(tmp_path)) == ["state"]
 
@@ -132,7 +132,7 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("NEURON_PROCESS_TAG", "blue", "ok", "a name for this process"),
         ("NEURON_ADAPTERS_INSTANCE", "inf2.24xlarge", "ok", "emulates 12 NeuronCores on 6 devices"),
         ("NEURON_ADAPTERS_INSTANCE", "inf9", "problem", "is not an instance"),
-        ("NEURON_ADAPTERS_AFFINITY", "off", "ok", "models are not tied to CPUs"),
+        ("NEURON_ADAPTERS_AFFINITY", "off", "ok", "models are not bound to CPUs"),
         ("NEURON_ADAPTERS_WAIT", "60", "ok", "waits up to 60 s"),
         ("NEURON_ADAPTERS_STATE_DIR", "relative", "problem", "is not an absolute path"),
         ("NEURON_ADAPTERS_ENGINE", "openvino", "ok", "what computes compiled models: openvino"),
@@ -140,18 +140,18 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("NEURON_CC_FLAGS", "--extract-weights inf1.xlarge --dynamic-batch-size", "ok", "models of 1 NeuronCore"),
         ("NEURON_CC_FLAGS", "--neuroncore-pipeline-core=4", "problem", "Unknown compiler flag '--neuroncore-pipeline-core=4'."),
         ("NEURON_CC_FLAGS", "--x 'open", "problem", "cannot be read"),
-        ("NEURON_RT_LOG_LEVEL", "info", "ok", "the log tells INFO and what is graver"),
+        ("NEURON_RT_LOG_LEVEL", "info", "ok", "the log shows INFO and above"),
         ("NEURON_RT_LOG_LEVEL", "loud", "problem", "is not a level"),
         ("NEURON_RT_LOG_LOCATION", "syslog", "ok", "the log goes to syslog"),
         ("NEURON_RT_LOG_LEVEL_NRT", "INFO", "note", "has no effect on emulated cores: NEURON_RT_LOG_LEVEL"),
         ("NEURON_ADAPTERS_TRACE", "/tmp/run.json", "ok", "records who runs when in /tmp/run.json"),
-        ("NEURON_RTD_ADDRESS", "unix:/run/x", "note", "there is no neuron-rtd any more"),
-        ("NEURON_RT_VISIBLE_CORE", "0", "problem", "nobody reads it. Did you mean NEURON_RT_VISIBLE_CORES?"),
+        ("NEURON_RTD_ADDRESS", "unix:/run/x", "note", "neuron-rtd no longer exists"),
+        ("NEURON_RT_VISIBLE_CORE", "0", "problem", "unknown variable. Did you mean NEURON_RT_VISIBLE_CORES?"),
         ("NEURONCORE_GROUP_SIZE", "1", "problem", "Did you mean NEURONCORE_GROUP_SIZES?"),
         ("NEURON_ADAPTER_INSTANCE", "host", "problem", "Did you mean NEURON_ADAPTERS_INSTANCE?"),
         ("NUERON_RT_NUM_CORES", "2", "problem", "Did you mean NEURON_RT_NUM_CORES?"),
         ("neuron_rt_num_cores", "2", "problem", "Did you mean NEURON_RT_NUM_CORES?"),
-        ("NEURON_OF_MY_OWN", "1", "note", "nobody reads it, and nothing that is read has a name like it"),
+        ("NEURON_OF_MY_OWN", "1", "note", "unknown variable, without effect; no known name is like it"),
     ],
 )  # fmt: skip
 def test_variables(name: str, value: str, level: str, says: str) -> None:
@@ -165,7 +165,7 @@ def test_every_variable_has_a_meaning() -> None:
     named = set(re.findall(r"^\| \[?`([A-Z_]+)`", (ROOT / "docs" / "environment.md").read_text(), flags=re.MULTILINE))
     for name in {*VARIABLES, *named}:
         (found,) = variables_of({name: "1"})
-        assert "nobody reads it" not in found.text, name
+        assert "unknown variable" not in found.text, name
 
 
 def test_values_are_shown_as_they_are() -> None:
@@ -205,8 +205,8 @@ def test_the_instance_that_is_set_counts() -> None:
     [
         ({"NEURON_RT_NUM_CORES": "2,4", "NEURONCORE_GROUP_SIZES": "4,2"}, "forms other groups than"),
         ({"NEURON_RT_NUM_CORES": "4", "NEURONCORE_GROUP_SIZES": "3,2"}, "forms groups of 5 NeuronCores in all"),
-        ({"NEURON_RT_NUM_CORES": "4", "NEURON_RT_VISIBLE_CORES": "0-1"}, "wins over NEURON_RT_NUM_CORES=4"),
-        ({"NEURON_RT_NUM_CORES": "1,1", "NEURON_RT_VISIBLE_CORES": "0-1"}, "forms no groups of it"),
+        ({"NEURON_RT_NUM_CORES": "4", "NEURON_RT_VISIBLE_CORES": "0-1"}, "overrides NEURON_RT_NUM_CORES=4"),
+        ({"NEURON_RT_NUM_CORES": "1,1", "NEURON_RT_VISIBLE_CORES": "0-1"}, "without groups"),
         ({"NEURONCORE_GROUP_SIZES": "1,1", "NEURON_RT_VISIBLE_CORES": "0-1"}, "is an error for MXNet"),
         ({"NEURON_RT_NUM_CORES": "2", "NEURON_RT_VISIBLE_CORES": "0-1"}, None),
         ({"NEURON_RT_NUM_CORES": "6", "NEURONCORE_GROUP_SIZES": "4,2"}, None),
@@ -228,7 +228,7 @@ def test_wrong_variables_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [problem.partition(":")[0] for problem in found.problems] == ["NEURON_ADAPTERS_INSTANCE=inf9", "together"]
     text = doctor._text(found)
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80, "but paths stay whole"
-    assert text.splitlines()[-1] == "2 things are wrong: see [!!]."
+    assert text.splitlines()[-1] == "2 problems: see [!!]."
     assert sum(line.startswith("  [!!] ") for line in text.splitlines()) == 2
 
 
@@ -259,8 +259,8 @@ def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["docter"], "there is no command 'docter'. Did you mean doctor?"), (["x"], "There are doctor, plan, inspect, share."),
-        (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "no number of seconds"),
+        (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share."),
+        (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "not a number of seconds"),
         (["doctor", "--time", "1"], "unrecognized"),
     ],
 )  # fmt: skip

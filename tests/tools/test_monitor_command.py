@@ -152,29 +152,29 @@ ONE = {"system_metrics": [{"type": "memory_info"}]}
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("{", "is no JSON: "),
-        ("[]", "the file=[]: is no object. Accepted: an object with the keys period, neuron_runtimes, system_metrics."),
+        ("{", "is not JSON: "),
+        ("[]", "the file=[]: is not an object. Accepted: an object with the keys period, neuron_runtimes, system_metrics."),
         ("{}", "the file={}: names no metric group. Accepted: at least one in "),
-        ("\udcff", "is no JSON: "),
-        ("[" * 100_000, "is no JSON: "),
-        (" " * 1_100_000, "is larger than 1 MiB. Accepted: a JSON file."),
-        ({**ONE, "perod": "1s"}, "perod='1s': is no key that is known. Accepted: period, neuron_runtimes, system_metrics."),
-        ({**ONE, "k8s_info": {}}, "k8s_info={}: is no key that is known. "),
+        ("\udcff", "is not JSON: "),
+        ("[" * 100_000, "is not JSON: "),
+        (" " * 1_100_000, "is larger than 1 MB. Accepted: a JSON file."),
+        ({**ONE, "perod": "1s"}, "perod='1s': is not a known key. Accepted: period, neuron_runtimes, system_metrics."),
+        ({**ONE, "k8s_info": {}}, "k8s_info={}: is not a known key. "),
         *(
-            ({**ONE, "period": wrong}, f"period={wrong!r}: is no period. Accepted: a text such as '500ms', '1s', '2m'")
+            ({**ONE, "period": wrong}, f"period={wrong!r}: is not a period. Accepted: a text such as '500ms', '1s', '2m'")
             for wrong in ("5", "0s", "9ms", "-1s", "1 s", "1sec", "25h", "", 5, None, "s", "1s2", "9" * 40 + "s", "\u0661s")
         ),
-        ({"system_metrics": [{"type": "memory_used"}]}, "system_metrics[0].type='memory_used': is no metric group that is told here. Accepted: neuron_hw_counters, vcpu_usage, memory_info."),
-        ({"system_metrics": [{}]}, "system_metrics[0].type=None: is no metric group"),
-        ({"system_metrics": {"type": "memory_info"}}, "system_metrics={'type': 'memory_info'}: is no array. Accepted: an array of objects."),
-        ({"system_metrics": ["memory_info"]}, "system_metrics[0]='memory_info': is no object. Accepted: an object with the keys type, period."),
-        ({"system_metrics": [{"type": "memory_info"}, {"type": "memory_info"}]}, "system_metrics[1].type='memory_info': is there twice. Accepted: each metric group once."),
-        ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "period": "x"}]}]}, "neuron_runtimes[0].metrics[0].period='x': is no period."),
-        ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "unit": 1}]}]}, "neuron_runtimes[0].metrics[0].unit=1: is no key that is known."),
+        ({"system_metrics": [{"type": "memory_used"}]}, "system_metrics[0].type='memory_used': is not a metric group of this list. Accepted: neuron_hw_counters, vcpu_usage, memory_info."),
+        ({"system_metrics": [{}]}, "system_metrics[0].type=None: is not a metric group"),
+        ({"system_metrics": {"type": "memory_info"}}, "system_metrics={'type': 'memory_info'}: is not an array. Accepted: an array of objects."),
+        ({"system_metrics": ["memory_info"]}, "system_metrics[0]='memory_info': is not an object. Accepted: an object with the keys type, period."),
+        ({"system_metrics": [{"type": "memory_info"}, {"type": "memory_info"}]}, "system_metrics[1].type='memory_info': is listed twice. Accepted: each metric group once."),
+        ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "period": "x"}]}]}, "neuron_runtimes[0].metrics[0].period='x': is not a period."),
+        ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "unit": 1}]}]}, "neuron_runtimes[0].metrics[0].unit=1: is not a known key."),
         ({"neuron_runtimes": [{"metrics": []}]}, "names no metric group"),
-        ({"neuron_runtimes": [{"tag_filter": "(", "metrics": []}]}, "neuron_runtimes[0].tag_filter='(': is no regular expression (missing ), unterminated subpattern at position 0). Accepted: a regular expression, '.*' for all."),
-        ({"neuron_runtimes": [{"tag_filter": 1, "metrics": []}]}, "neuron_runtimes[0].tag_filter=1: is no regular expression ("),
-        ({"neuron_runtimes": "all"}, "neuron_runtimes='all': is no array."),
+        ({"neuron_runtimes": [{"tag_filter": "(", "metrics": []}]}, "neuron_runtimes[0].tag_filter='(': is not a regular expression (missing ), unterminated subpattern at position 0). Accepted: a regular expression, '.*' for all."),
+        ({"neuron_runtimes": [{"tag_filter": 1, "metrics": []}]}, "neuron_runtimes[0].tag_filter=1: is not a regular expression ("),
+        ({"neuron_runtimes": "all"}, "neuron_runtimes='all': is not an array."),
     ],
     ids=lambda value: str(value)[:40] if not isinstance(value, str) else "",
 )  # fmt: skip
@@ -194,7 +194,7 @@ def test_wrong_configuration_ends_the_command(run_monitor: Any, tmp_path: Path) 
     file = tmp_path / "monitor.conf"
     file.write_text('{"period": "often", "system_metrics": [{"type": "memory_info"}]}')
     for path, said in (
-        (file, "period='often': is no period. "),
+        (file, "period='often': is not a period. "),
         (tmp_path, "cannot be read: "),
         ("none", "cannot be read: "),
     ):
@@ -215,7 +215,7 @@ def test_wrong_environment(run_monitor: Any) -> None:
     for name, value, said in (
         ("NEURON_ADAPTERS_INSTANCE", "inf9.huge", "is not an instance"),
         ("NEURON_ADAPTERS_STATE_DIR", "relative", "is not an absolute path"),
-        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or no directory"),
+        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or not at a directory"),
     ):
         done = run_monitor(code=1, **{name: value})
         (line,) = done.stderr.splitlines()
@@ -230,7 +230,7 @@ def test_without_psutil(tool_environment: Callable[..., dict[str, str]]) -> None
     done = subprocess.run([sys.executable, "-c", code], env=tool_environment(), capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("neuron-monitor: needs psutil: pip install 'neuron-adapters[tools]' (")
+    assert line == "neuron-monitor: needs the package psutil, which is not installed: pip install 'neuron-adapters[tools]'"
 
 
 def test_verbose(load: Load, monitor: Monitor) -> None:

@@ -160,7 +160,7 @@ def test_golden(
         ({"NEURON_ADAPTERS_INSTANCE": "4"}, "2 -f mx --start 3", "(NRT status 9).* Valid starts for it: 0 to 2"),
         ({"NEURONCORE_GROUP_SIZES": "[1,1,1]"}, "2 -f mx --start 1", "(NRT status 9).* group 1 has 1"),
         ({"NEURON_RT_VISIBLE_CORES": ""}, "1", "this process sees 0"),
-        ({"NEURONCORE_GROUP_SIZES": "2,2", "NEURON_RT_VISIBLE_CORES": "0-3"}, "1 -f mx --start 0", "a group and an NC"),
+        ({"NEURONCORE_GROUP_SIZES": "2,2", "NEURON_RT_VISIBLE_CORES": "0-3"}, "1 -f mx --start 0", "a group or an NC"),
         ({}, "2 --start 8", "start_nc=8 is not a visible NeuronCore: 0 to 7"),
         ({}, "2 --replicas 5", "nc_count=10 is not a number of visible NeuronCores: 1 to 8"),
         ({}, "9", "needs 9 consecutive"),
@@ -268,7 +268,7 @@ def test_cpus_in_turn(run_plan: Run) -> None:
     (found,) = (one for one in said["findings"] if one["kind"] == "same_cpus")
     assert found["models"] == ["A", "B", "C"]
     assert "(0-1)" in found["text"]
-    assert "6 NeuronCores stand on 4 CPUs" in found["text"]
+    assert "6 NeuronCores share 4 CPUs" in found["text"]
     assert [one["cpus"] for one in said["models"]] == [[0, 1, 2, 3], [0], [1]]
     assert "same_cpus" not in findings(run_plan("4,1,1", "--cpus", "8", "--cores", "6", "-j"))
     assert "same_cpus" not in findings(run_plan("2,2", "--cpus", "4", "--cores", "2", "-j"))

@@ -169,15 +169,15 @@ def test_svg_of_any_name(run_plan: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("0", "'0' is no model"), ("4097", "is no model"), ("two", "'two' is no model"), ("2,,3", "'' is no model"),
-        ("0x2", "is no model"), ("-1", "'-1' is no model"), ("5000x1", "more than 4096 models"), ("\x1b[2J:1", "is no name"),
+        ("0", "'0' is not a model"), ("4097", "is not a model"), ("two", "'two' is not a model"), ("2,,3", "'' is not a model"),
+        ("0x2", "is not a model"), ("-1", "'-1' is not a model"), ("5000x1", "more than 4096 models"), ("\x1b[2J:1", "is not a name"),
         ("2 --start 1,2", "2 for 1 model"), ("2 --start one", "'one' is neither a NeuronCore index nor '.'"),
-        ("2 --start 1 -f tf", "TensorFlow has no call"), ("1 --replicas 2 -f mx", "MXNet has no call"),
+        ("2 --start 1 -f tf", "TensorFlow cannot choose"), ("1 --replicas 2 -f mx", "MXNet cannot replicate"),
         ("2 --replicas 2 -f tf", "models of one NeuronCore"), ("1 --replicas 0", "'0' is neither a number from 1 nor 'all'"),
-        ("1,1,1 --replicas 1,2", "2 for 3 models"), ("1 --start 0 --replicas all", "says another start"),
+        ("1,1,1 --replicas 1,2", "2 for 3 models"), ("1 --start 0 --replicas all", "so --start cannot be given with it"),
         ("1 --cores 9", "--cores='9': asks for more NeuronCores"), ("1 --visible 0,0", "--visible='0,0': names a"),
         ("1 --groups 9x1", "--groups='9x1': asks for 9 groups"), ("1 --instance inf9", "--instance='inf9': is not"),
-        ("1 --cpus 0", "no number of CPUs"), ("1 -f jax", "invalid choice"), ("1 --nope", "unrecognized"), ("", "required"),
+        ("1 --cpus 0", "not a number of CPUs"), ("1 -f jax", "invalid choice"), ("1 --nope", "unrecognized"), ("", "required"),
     ],
 )  # fmt: skip
 def test_wrong_arguments(run_plan: Run, words: str, says: str) -> None:

@@ -43,7 +43,7 @@ def test_input_that_is_no_report(export: Any) -> None:
     code, said = exporter.end()
     assert code == 0
     assert len(said.splitlines()) == 4
-    assert all(line.startswith("neuron-monitor-prometheus: a line of the input is no ") for line in said.splitlines())
+    assert all(line.startswith("neuron-monitor-prometheus: a line of the input is not ") for line in said.splitlines())
 
 
 def test_input_without_a_report(export: Any) -> None:
@@ -51,7 +51,7 @@ def test_input_without_a_report(export: Any) -> None:
     code, said = export().end()
     assert (code, len(said.splitlines())) == (1, 1)
     assert (
-        "there was no report on standard input. Try neuron-monitor | neuron-monitor-prometheus, or --run-monitor."
+        "standard input held no report. Try neuron-monitor | neuron-monitor-prometheus, or --run-monitor."
         in said
     )
 
@@ -123,10 +123,10 @@ def test_port_that_is_taken(export: Any, tool_environment: Callable[..., dict[st
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--port", "65536"], "argument -p/--port: '65536' is no port; accepted: 0 to 65535"),
-        (["-p", "http"], "'http' is no port"),
+        (["--port", "65536"], "argument -p/--port: '65536' is not a port from 0 to 65535"),
+        (["-p", "http"], "'http' is not a port"),
         (["--nope"], "unrecognized arguments: --nope"),
-        (["--enable-k8s-info"], "--enable-k8s-info: no Kubernetes device plug-in gives out emulated NeuronCores"),
+        (["--enable-k8s-info"], "--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores"),
         (["-c", "/no/such/file"], "/no/such/file: cannot be read: No such file or directory. Accepted: a JSON file."),
     ],
 )
@@ -140,7 +140,7 @@ def test_wrong_arguments(tool_environment: Callable[..., dict[str, str]], words:
 def test_state_directory_that_cannot_be_used(export: Any) -> None:
     code, said = export("-m", NEURON_ADAPTERS_STATE_DIR="/etc/hostname").end()
     assert code == 1
-    assert "is a link or no directory" in said
+    assert "is a link or not a directory" in said
 
 
 @pytest.mark.parametrize("missing", ["prometheus_client", "psutil"])
@@ -149,7 +149,7 @@ def test_without_its_packages(tool_environment: Callable[..., dict[str, str]], m
     done = subprocess.run([sys.executable, "-c", code], env=tool_environment(), capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "needs prometheus-client and psutil: pip install 'neuron-adapters[tools]'" in line
+    assert f"needs the package {missing}, which is not installed: pip install 'neuron-adapters[tools]'" in line
 
 
 def test_documented_pipe(tool_environment: Callable[..., dict[str, str]], tmp_path: Path) -> None:

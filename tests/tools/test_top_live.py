@@ -182,7 +182,7 @@ def test_missing_extra(top_environment: dict[str, str], missing: str, words: lis
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        f"neuron-top: it needs the package {missing}, which is not installed: pip install 'neuron-adapters[tools]'\n"
+        f"neuron-top: needs the package {missing}, which is not installed: pip install 'neuron-adapters[tools]'\n"
     )
 
 

@@ -297,7 +297,7 @@ def test_port_that_is_taken(top_environment: dict[str, str], top: Top) -> None:
         said = top("--web", "--port", port, code=1).stderr
         assert (
             said
-            == f"neuron-top: port {port} of 127.0.0.1 cannot be had (Address already in use); choose another one with --port\n"
+            == f"neuron-top: port {port} of 127.0.0.1 cannot be used (Address already in use); choose another with --port\n"
         )
     finally:
         server.kill()

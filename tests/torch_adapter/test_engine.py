@@ -18,7 +18,7 @@ import neuron_adapters
 import neuron_rt
 from neuron_adapters.torch import experimental, trace
 from neuron_rt import CompileError, NeuronConfigError
-from neuron_rt import engine as engines
+from neuron_rt import deployment as deployments
 
 nn = torch.nn
 Script = Callable[..., str]
@@ -71,7 +71,7 @@ def test_plain_pytorch_opens_it(tmp_path: Path, script: Script) -> None:
 @pytest.mark.parametrize("copied", [0, 1 << 30])
 def test_same_bits_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, copied: int) -> None:
     """SPEC K3, K5: on each NC, replica and run, whether NCs share an executable's weights or have one each."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "6")
     model, inputs = made("mobile")
     trace(model, inputs).save(str(tmp_path / "m.pt"))
@@ -109,7 +109,7 @@ def test_work_stays_on_the_ncs_cpus(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_ticks: Callable[[], dict[int, int]], copied: int
 ) -> None:
     """SPEC X1: two replicas on two CPUs; each CPU's share is worked by threads that are tied to it."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
     torch.manual_seed(0)
     trace(nn.Sequential(*(nn.Linear(512, 512) for _ in range(8))), torch.rand(512, 512)).save(str(tmp_path / "m.pt"))

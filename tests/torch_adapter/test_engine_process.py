@@ -23,7 +23,7 @@ import neuron_rt
 from neuron_adapters.adapter.hooks import original
 from neuron_adapters.torch import _artifact, trace
 from neuron_rt import ArtifactError
-from neuron_rt import engine as engines
+from neuron_rt import deployment as deployments
 
 nn = torch.nn
 Script = Callable[..., str]
@@ -152,7 +152,7 @@ def test_the_place_goes_with_the_module(mobile: Path) -> None:
 @pytest.mark.parametrize("copied", [0, 1 << 30])
 def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobile: Path, copied: int) -> None:
     """What OpenVINO holds goes with the last model of a file, and does not wait for the garbage collector."""
-    monkeypatch.setattr(engines, "MOST_COPIED", copied)
+    monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "2")
     loads = [torch.jit.load(mobile) for _ in range(2)]
     _model, inputs = made("mobile")

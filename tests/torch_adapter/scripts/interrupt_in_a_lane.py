@@ -3,7 +3,7 @@ import signal
 import time
 import torch
 import neuron_adapters.torch
-import neuron_rt.engine as e
+import neuron_rt.deployment as e
 
 e.MOST_COPIED = 0
 ms = [torch.jit.load(sys.argv[1]) for _ in range(2)]
