@@ -93,7 +93,9 @@ def _make_keras(network: str, kind: str, path: str) -> None:
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
         function = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec(inputs.shape, inputs.dtype))
-        Path(unfinished).write_bytes(convert_variables_to_constants_v2(function).graph.as_graph_def().SerializeToString())
+        Path(unfinished).write_bytes(
+            convert_variables_to_constants_v2(function).graph.as_graph_def().SerializeToString()
+        )
     else:
         import neuron_adapters.tf as tfn
 
@@ -109,7 +111,9 @@ def _make_mx(network: str, path: str) -> None:
     mx.random.seed(0)
     if network == "tiny":
         net, shape = mx.gluon.nn.HybridSequential(), (1, 64)
-        net.add(mx.gluon.nn.Dense(64, activation="relu"), mx.gluon.nn.Dense(64, activation="relu"), mx.gluon.nn.Dense(10))
+        net.add(
+            mx.gluon.nn.Dense(64, activation="relu"), mx.gluon.nn.Dense(64, activation="relu"), mx.gluon.nn.Dense(10)
+        )
     else:
         net, shape = mx.gluon.model_zoo.vision.get_model(network), (1, 3, 224, 224)
     net.initialize(mx.init.Xavier())

@@ -252,8 +252,16 @@ def with_mxnet(description: dict[str, Any]) -> Any:
 WAYS = {
     **dict.fromkeys(("mxnet", "mxnet_naive", "mx_adapter"), with_mxnet),
     **dict.fromkeys(
-        ("keras", "keras_predict", "keras_function", "keras_session", "keras_session_as_is", "keras_adapter",
-         "keras_compiled", "keras_bf16"),
+        (
+            "keras",
+            "keras_predict",
+            "keras_function",
+            "keras_session",
+            "keras_session_as_is",
+            "keras_adapter",
+            "keras_compiled",
+            "keras_bf16",
+        ),
         with_keras,
     ),
     "torch": with_torch,

@@ -27,7 +27,6 @@ def side(name: str, way: str, **how: object) -> Side:
 def publishing(rounds: int, calls: int) -> list[float]:
     """Microseconds a call for telling the tools, beyond an empty call: what Slot.run does for it, on a mapped file."""
     from neuron_rt.telemetry import SINCE, STARTED, Board
-
     from neuron_rt.undo import Undo
 
     file, path = tempfile.mkstemp()
@@ -45,7 +44,8 @@ def publishing(rounds: int, calls: int) -> list[float]:
         pass
 
     return [
-        (timeit.timeit(publish, number=calls) - timeit.timeit(nothing, number=calls)) / calls * 1e6 for _ in range(rounds)
+        (timeit.timeit(publish, number=calls) - timeit.timeit(nothing, number=calls)) / calls * 1e6
+        for _ in range(rounds)
     ]
 
 

@@ -15,12 +15,13 @@ import sys
 import threading
 import time
 
-import neuron_rt
 from _children import environment, scratch
 from _files import BenchmarkError
 from _measure import Spread, progress
 from _report import Report, parser, settings, table
 from _scripts import run
+
+import neuron_rt
 
 CORE = os.path.dirname(os.path.dirname(os.path.abspath(neuron_rt.__file__)))
 FRESH = """

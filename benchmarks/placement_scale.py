@@ -11,9 +11,10 @@ import os
 import statistics
 import time
 
-import neuron_rt
 from _children import scratch
 from _report import Report, parser, settings, table
+
+import neuron_rt
 
 NCS = (4, 16, 64, 256, 1024)
 MODELS = (1, 10, 100, 1_000, 10_000, 100_000)

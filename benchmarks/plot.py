@@ -11,8 +11,8 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from two_models import LIMIT  # noqa: E402
+import matplotlib.pyplot as plt
+from two_models import LIMIT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS, THEIRS, CROWDED, DARK = "#1f6feb", "#b8c0cc", "#e07b39", "#24292f"
@@ -188,7 +188,13 @@ def save(figure: Any, folder: str, name: str) -> None:
     print(path)
 
 
-PICTURES = {"two_models": two_models, "keras_models": keras_models, "call_cost": call_cost, "tail": tail, "placement_scale": placement_scale}
+PICTURES = {
+    "two_models": two_models,
+    "keras_models": keras_models,
+    "call_cost": call_cost,
+    "tail": tail,
+    "placement_scale": placement_scale,
+}
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 """A fourth adapter, for a framework of a few lines: what CONTRIBUTING.md, "Adding an adapter", comes to.
 
-The framework is ``numnet``: a network is a file of weight matrices, and ``numnet.load`` makes a callable of it. With the
-adapter's hook in, every network that is loaded takes its NeuronCores, and its calls run there.
+The framework is ``numnet``: a network is a file of weight matrices, and ``numnet.load`` makes a callable of it. With
+the adapter's hook in, every network that is loaded takes its NeuronCores, and its calls run there.
 
     python examples/adding_an_adapter.py
 """
@@ -12,7 +12,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 os.environ.setdefault("NEURON_RT_NUM_CORES", "4")
 

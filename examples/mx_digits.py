@@ -1,7 +1,7 @@
 """A classifier of handwritten digits as an MXNet graph: the accuracy is that of the library that trained it.
 
-scikit-learn trains a network. Its weights go into a graph, which is saved as MXNet saves it, compiled, and used in three
-ways: an executor, a ``Module`` over two NeuronCores at once, and a Gluon block (SPEC K1, K3, P7).
+scikit-learn trains a network. Its weights go into a graph, which is saved as MXNet saves it, compiled, and used in
+three ways: an executor, a ``Module`` over two NeuronCores at once, and a Gluon block (SPEC K1, K3, P7).
 """
 
 import os

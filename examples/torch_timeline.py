@@ -1,9 +1,10 @@
 """Who ran when on which NeuronCore: a timeline of three models, recorded and drawn.
 
-A and B share NC0-NC1 and take turns; C has NC2-NC3 for itself. Three threads call them at the same time. The recording is a
-file that Perfetto opens; here the same events are drawn as text, a column for each slice of time.
+A and B share NC0-NC1 and take turns; C has NC2-NC3 for itself. Three threads call them at the same time. The recording
+is a file that Perfetto opens; here the same events are drawn as text, a column for each slice of time.
 """
 
+import itertools
 import json
 import os
 import tempfile
@@ -60,7 +61,7 @@ def main() -> None:
 
     for track in {event["tid"] for event in ran}:
         mine = sorted((event for event in ran if event["tid"] == track), key=lambda event: event["ts"])
-        apart = all(one["ts"] + one["dur"] <= two["ts"] for one, two in zip(mine, mine[1:]))
+        apart = all(one["ts"] + one["dur"] <= two["ts"] for one, two in itertools.pairwise(mine))
         require(apart, f"two models ran on {tracks[track]} at the same time")
     calls = {name: sum(event["name"] == name for event in ran) // 2 for name in STARTS}
     require(calls == dict.fromkeys(STARTS, CALLS), f"not every call was recorded: {calls}")

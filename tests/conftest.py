@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import re
@@ -46,128 +45,6 @@ def cpu_ticks() -> Callable[[], dict[int, int]]:
     return _cpu_ticks
 
 
-#: Places models of the numbers of NCs it is told, then does what its input says, and tells what it counted itself.
-LOAD = """
-import json, os, sys, time
-import neuron_rt
-import neuron_rt.runtime
-
-class Fault(Exception):
-    pass
-
-def burn(seconds):
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
-
-def clocks():
-    with open("/proc/thread-self/schedstat") as file:
-        return time.thread_time(), int(file.read().split()[1]) * 1e-9, time.perf_counter()
-
-def fault(_seconds):
-    raise Fault
-
-def sleep(seconds):
-    time.sleep(seconds)
-
-runtime, models = neuron_rt.init(), []
-for number, word in enumerate(sys.argv[1:]):
-    nc_count, _, over = word.partition("x")  # "2x4": two NCs a replica, replicas on four
-    model = neuron_rt.Model(f"m{number}", int(nc_count), neuron_rt.PlainFramework(), kind="python", file=f"/m/{number}",
-                            weights=1_000_003 * (number + 1))
-    runtime.place(model, neuron_rt.Place(count=int(over)) if over else neuron_rt.runtime.ANYWHERE)
-    models.append(model)
-print(*runtime.instance_ncs, flush=True)
-for line in sys.stdin:
-    what, *words = line.split()
-    if what == "quit":
-        break
-    spent = []
-    if what in ("burn", "fault", "sleep"):
-        number, calls, seconds, pause = int(words[0]), int(words[1]), float(words[2]), float(words[3])
-        ended = [0, 0, 0]
-        for _ in range(calls):
-            before = clocks()
-            try:
-                models[number].run({"burn": burn, "fault": fault, "sleep": sleep}[what], seconds)
-                ended[0] += 1
-            except Fault:
-                ended[1] += 1
-            except neuron_rt.ExecutionTimeoutError:
-                ended[2] += 1
-            spent.append([after - one for after, one in zip(clocks(), before)])
-            time.sleep(pause)
-    elif what == "python":
-        exec(line[len(what) :].strip())
-        ended = []
-    cpu, waited, wall = zip(*spent) if spent else ((), (), ())
-    print(json.dumps({"ended": ended, "cpu": cpu, "waited": waited, "wall": wall}), flush=True)
-"""
-
-
-class Loaded:
-    """A process that runs models when it is told to."""
-
-    def __init__(self, folder: Path, words: tuple[str, ...], env: dict[str, str], script: str) -> None:
-        file = folder / "load.py"
-        file.write_text(script)
-        self.process = subprocess.Popen(
-            [sys.executable, "load.py", *words], env=env, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.pid = self.process.pid
-        assert self.process.stdout is not None
-        self.ncs = [int(word) for word in self.process.stdout.readline().split()]
-
-    def tell(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def do(self, line: str) -> dict[str, Any]:
-        """``burn``, ``fault`` or ``sleep``; model, calls, seconds a call, seconds between them. Or ``python`` code.
-
-        The answer has how the calls ended (well, by an error, by a time-out), and of each call the seconds of CPU of
-        its thread, those that its thread waited for a CPU, and those on the wall."""
-        self.tell(line)
-        return self.answer()
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture
-def tool_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """None of the variables of whoever runs the tests, and a state directory of the test's own."""
-
-    def make(**variables: str) -> dict[str, str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("NEURON", "COLUMNS"))}
-        path = os.pathsep.join([str(ROOT / "core"), str(ROOT)])
-        return {**env, "PYTHONPATH": path, "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state"), **variables}
-
-    return make
-
-
-@pytest.fixture
-def load(tmp_path: Path, tool_environment: Callable[..., dict[str, str]]) -> Iterator[Callable[..., Loaded]]:
-    """Start processes of LOAD; each has its NCs when it is returned. Whatever is left is ended with the test."""
-    running: list[Loaded] = []
-
-    def start(*words: str, script: str = LOAD, **variables: str) -> Loaded:
-        folder = tmp_path / f"load{len(running)}"
-        folder.mkdir()
-        running.append(Loaded(folder, words, tool_environment(**variables), script))
-        return running[-1]
-
-    yield start
-    for process in running:
-        process.end()
-
-
 @pytest.fixture
 def own_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """NCs of the test's own, and none of the variables of whoever runs it."""
@@ -190,30 +67,43 @@ def forkserver() -> Iterator[Forkserver]:
     server.end()
 
 
+def script_code(script: str, room: Path) -> str:
+    """What ``python -c`` runs: a snippet, or a file of the room's ``scripts`` (``"two_models.py"``), whose neighbours
+    it may import."""
+    if not script.endswith(".py"):
+        return script
+    path = room / "scripts" / script
+    code = f"exec(compile({path.read_text()!r}, __file__, 'exec'))"
+    return f"import sys; sys.path.append({str(path.parent)!r})\n__file__ = {str(path)!r}\n{code}\n"
+
+
 @pytest.fixture
-def run_script(tmp_path: Path, forkserver: Forkserver) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors; returns what it printed.
+def run_script(tmp_path: Path, forkserver: Forkserver, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Run a script of the test's room, or a snippet, in a process of its own, warnings as errors but those that
+    ``head`` filters; returns what it printed. ``arguments`` are its ``sys.argv[1:]``.
 
     ``imported``: TensorFlow has been imported there, and its import costs nothing. It is for scripts that only use it:
     not for those that are about imports and their order, hooks that are there first, or the memory of a process."""
 
     def run(
-        head: str, snippet: str, *, folder: Path | None = None, code: int = 0, imported: bool = False, **variables: str
-    ) -> str:
+        script: str, *arguments: object, head: str = "", folder: Path | None = None, code: int = 0,
+        imported: bool = False, **variables: str,
+    ) -> str:  # fmt: skip
         env = {name: value for name, value in os.environ.items() if not name.startswith("NEURON")}
         env |= {
             "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)]),
             "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state"),
             **variables,
         }
-        source = "import warnings; warnings.simplefilter('error')\n" + head + snippet
+        source = "import warnings; warnings.simplefilter('error')\n" + head + script_code(script, request.path.parent)
+        words = [str(argument) for argument in arguments]
         legacy = env.get("TF_USE_LEGACY_KERAS") == "1"
         names = ("tensorflow", "tf_keras", "keras") if legacy else ("tensorflow", "keras")  # what the adapter imports
         if imported:
-            done = forkserver.run(names, source, env, folder or tmp_path, 280)
+            done = forkserver.run(names, source, env, folder or tmp_path, 280, *words)
         else:
             done = subprocess.run(
-                [sys.executable, "-c", source], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
+                [sys.executable, "-c", source, *words], env=env, cwd=folder or tmp_path, capture_output=True, text=True,
                 timeout=280,
             )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
@@ -229,7 +119,7 @@ def project_locks() -> dict[str, Any]:
     found = {}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("neuron_rt", "neuron_adapters"):
-            owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+            owners: list[Any] = [module, *(value for value in vars(module).values() if isinstance(value, type))]
             for owner in owners:
                 for key, value in list(vars(owner).items()):
                     lock = getattr(value, "_lock", value)
@@ -255,10 +145,10 @@ class Everywhere:
     def __call__(self, action: Callable[[], object], *paths: str, step: int = 1) -> Iterator[bool]:
         """Run ``action`` again and again, with an exception before its 1st, 2nd ... bytecode in the files ``paths``;
         whether it was interrupted. ``step``: one of so many bytecodes, others each time."""
-        count = -random.randrange(step)
+        count, seen = -random.randrange(step), 0
         locks = project_locks()  # to look for them takes longer than most actions
 
-        def tracer(frame: Any, event: str, _arg: object) -> object:
+        def tracer(frame: Any, event: str, _arg: object) -> Any:
             nonlocal seen
             if frame.f_code.co_filename not in paths:
                 return None

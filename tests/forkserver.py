@@ -1,9 +1,9 @@
 """Scripts in children of a process that has imported what costs seconds, and has done nothing else (``Forkserver``).
 
-A child is as a process of ``python -c``: environment, folder, ``sys.argv``, streams, signals, ``__main__``, threads, and
-an end as the interpreter's own, with its tracebacks, exit codes and handlers. What it does not have is the import, which
-it finds done. ``multiprocessing.forkserver`` gives none of this but the fork: its children have the server's environment
-and streams, a ``__main__`` of functions, and end without the interpreter's own end.
+A child is as a process of ``python -c``: environment, folder, ``sys.argv``, streams, signals, ``__main__``, threads,
+and an end as the interpreter's own, with its tracebacks, exit codes and handlers. What it does not have is the import,
+which it finds done. ``multiprocessing.forkserver`` gives none of this but the fork: its children have the server's
+environment and streams, a ``__main__`` of functions, and end without the interpreter's own end.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ class Forkserver:
         self._servers: dict[tuple[str, ...], tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]] = {}
 
     def run(
-        self, imports: tuple[str, ...], source: str, env: dict[str, str], cwd: Path, timeout: float
+        self, imports: tuple[str, ...], source: str, env: dict[str, str], cwd: Path, timeout: float, *arguments: str
     ) -> subprocess.CompletedProcess[str]:
-        """As ``python -c SOURCE``, with ``imports`` done. Where a variable that they may have read is not what it was when
-        they were, they are done anew: these variables are few, and change seldom."""
+        """As ``python -c SOURCE ARGUMENTS``, with ``imports`` done. Where a variable that they may have read is not
+        what it was when they were, they are done anew: these variables are few, and change seldom."""
         if imports in self._servers and self._servers[imports][0] != _fixed(env):
             self._end(imports)
         if imports not in self._servers:
             self._servers[imports] = _start(imports, _fixed(env))
         _env, _process, connection = self._servers[imports]
-        request = json.dumps({"source": source, "env": env, "cwd": str(cwd)}).encode()
+        request = json.dumps({"words": [source, *arguments], "env": env, "cwd": str(cwd)}).encode()
         with open(os.devnull) as nothing, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             try:
                 connection.settimeout(timeout)
@@ -74,13 +74,20 @@ def _fixed(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith(("NEURON", "PYTEST"))}
 
 
-def _start(imports: tuple[str, ...], env: dict[str, str]) -> tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]:
+def _start(
+    imports: tuple[str, ...], env: dict[str, str]
+) -> tuple[dict[str, str], subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno()), *imports],
-            env=env, cwd="/", pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
-        )  # fmt: skip
+            env=env,
+            cwd="/",
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+        )
         theirs.close()
         if ours.recv(64) != b"ready":
             ours.close()
@@ -111,7 +118,8 @@ def _serve(connection: socket.socket, imports: list[str]) -> tuple[dict[str, Any
         for file in files:
             os.close(file)
         ended = os.pidfd_open(pid)
-        if ended not in select.select([ended, connection], [], [])[0]:  # nobody waits any more
+        waiting: list[Any] = [ended, connection]
+        if ended not in select.select(waiting, [], [])[0]:  # nobody waits any more
             os.kill(pid, signal.SIGKILL)
         os.close(ended)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -129,8 +137,8 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    source = request["source"]
-    sys.argv[:], sys.orig_argv[:] = ["-c"], [sys.executable, "-c", source]
+    source, *arguments = request["words"]
+    sys.argv[:], sys.orig_argv[:] = ["-c", *arguments], [sys.executable, "-c", source, *arguments]
     sys.path[0] = ""
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # Python's own generator does so by itself
@@ -143,7 +151,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        error.__traceback__ = error.__traceback__.tb_next  # without the frame of this function
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without the frame of this function
         sys.excepthook(type(error), error, error.__traceback__)
         sys.excepthook = lambda *_error: None
         raise  # the interpreter ends as after any such error

@@ -84,34 +84,29 @@ def test_keras_2(forkserver: Forkserver, tmp_path: Path, env: dict[str, str]) ->
 
 def test_the_cases_differ_from_each_other(run_script: Callable[..., str]) -> None:
     """What the test above compares is what it says, and the fixture sees it."""
-    for case, code, said in [("fails", 1, "AssertionError: said"), ("exits", 3, ""), ("is killed", -9, ""), ("warns", 1, "old")]:
-        assert said in run_script("", CASES[case], code=code, imported=True, TF_CPP_MIN_LOG_LEVEL="3")
+    for case, code, said in [
+        ("fails", 1, "AssertionError: said"),
+        ("exits", 3, ""),
+        ("is killed", -9, ""),
+        ("warns", 1, "old"),
+    ]:
+        assert said in run_script(CASES[case], code=code, imported=True, TF_CPP_MIN_LOG_LEVEL="3")
         with pytest.raises(AssertionError):
-            run_script("", CASES[case], imported=True, TF_CPP_MIN_LOG_LEVEL="3")
+            run_script(CASES[case], imported=True, TF_CPP_MIN_LOG_LEVEL="3")
     with pytest.raises(AssertionError):
-        run_script("", CASES["prints"], imported=True, TF_CPP_MIN_LOG_LEVEL="3")  # something on stderr
-
-
-ALONE = """
-import os, sys
-threads = lambda: len(os.listdir('/proc/self/task'))
-assert 'tensorflow' in sys.modules and 'neuron_rt' not in sys.modules and threads() == 1
-from tensorflow.python.eager import context
-assert context._context is None or not context.context()._initialized
-os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:COUNT]))
-import numpy as np, tensorflow as tf
-tf.ones(2) + 1
-print(threads(), np.random.random())
-"""
+        run_script(CASES["prints"], imported=True, TF_CPP_MIN_LOG_LEVEL="3")  # something on stderr
 
 
 def test_pools_are_of_the_child(run_script: Callable[..., str]) -> None:
-    """TensorFlow starts none before the script, and those that it starts are of the script's CPUs; random numbers differ."""
+    """TensorFlow starts none before the script, and those that it starts are of the script's CPUs; random numbers
+    differ."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one CPU holds everything anyway")
-    run = lambda count: run_script("", ALONE.replace("COUNT", str(count)), imported=True, TF_CPP_MIN_LOG_LEVEL="3").split()
+    run = lambda count: run_script("alone.py", count, imported=True, TF_CPP_MIN_LOG_LEVEL="3").split()
     (one, first), (two, second), (again, third) = run(1), run(2), run(1)
-    assert one == again and int(one) < int(two) and len({first, second, third}) == 3
+    assert one == again
+    assert int(one) < int(two)
+    assert len({first, second, third}) == 3
 
 
 def test_what_is_read_at_import_is_the_scripts(forkserver: Forkserver, env: dict[str, str], tmp_path: Path) -> None:
@@ -122,10 +117,13 @@ def test_what_is_read_at_import_is_the_scripts(forkserver: Forkserver, env: dict
         return forkserver.run(("numpy",), source, {**env, "TZ": "UTC0", **variables}, tmp_path, 60).stdout.split()
 
     first, zone = run()
-    assert zone == "UTC" and run(NEURON_X="another") == [first, zone]
+    assert zone == "UTC"
+    assert run(NEURON_X="another") == [first, zone]
     second, zone = run(TZ="XYZ1")
-    assert zone == "XYZ" and second != first
-    assert run(TZ="XYZ1", NEURON_X="another") == [second, zone] and run()[1] == "UTC"
+    assert zone == "XYZ"
+    assert second != first
+    assert run(TZ="XYZ1", NEURON_X="another") == [second, zone]
+    assert run()[1] == "UTC"
 
 
 def test_an_import_that_fails(env: dict[str, str], tmp_path: Path) -> None:
@@ -154,26 +152,17 @@ def test_a_script_that_hangs(env: dict[str, str], tmp_path: Path) -> None:
     before = set(children(os.getpid()))
     with pytest.raises(subprocess.TimeoutExpired):
         forkserver.run(("numpy",), "import time\nopen('started', 'w').close()\ntime.sleep(100)", env, tmp_path, 1)
-    assert (tmp_path / "started").exists() and set(children(os.getpid())) <= before
+    assert (tmp_path / "started").exists()
+    assert set(children(os.getpid())) <= before
     assert forkserver.run(("numpy",), "print(1)", env, tmp_path, 60).stdout == "1\n"
     forkserver.end()
     assert set(children(os.getpid())) <= before
 
 
-OWNER = """
-import os, sys
-from pathlib import Path
-sys.path.insert(0, {here!r})
-from forkserver import Forkserver
-Forkserver().run(("numpy",), "import os, time; print(os.getpid(), os.getppid(), file=open('pids', 'w'), flush=True); time.sleep(100)",
-                 dict(os.environ), Path.cwd(), 100)
-"""
-
-
 def test_nothing_is_left_when_the_tests_are_killed(env: dict[str, str], tmp_path: Path) -> None:
     """Neither the process that forks nor the script."""
-    source = OWNER.format(here=str(Path(__file__).parent))
-    with subprocess.Popen([sys.executable, "-c", source], env=env, cwd=tmp_path) as owner:
+    script = Path(__file__).parent / "scripts" / "owner.py"
+    with subprocess.Popen([sys.executable, script], env=env, cwd=tmp_path) as owner:
         while len((tmp_path / "pids").read_text().split() if (tmp_path / "pids").exists() else ()) < 2:
             assert owner.poll() is None
             time.sleep(0.02)

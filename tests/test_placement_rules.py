@@ -40,11 +40,14 @@ def test_an_index_is_an_nc_or_a_group(tmp_path: Path) -> None:
             at_context_index(groups, index, need, 5, "at(i)")
         assert (found.value.need, found.value.start, found.value.visible) == (need, index, 5)
     with pytest.raises(NeuronConfigError, match=r"at\(i\) could mean a group or an NC"):
-        at_context_index(config_of(tmp_path, NEURONCORE_GROUP_SIZES="2", NEURON_RT_VISIBLE_CORES="0-1"), 0, 1, 2, "at(i)")
+        at_context_index(
+            config_of(tmp_path, NEURONCORE_GROUP_SIZES="2", NEURON_RT_VISIBLE_CORES="0-1"), 0, 1, 2, "at(i)"
+        )
 
 
 @pytest.mark.parametrize(
-    ("start", "count", "expected"), [(-1, -1, ANYWHERE), (3, 4, Place(3, 4)), (0, -1, Place(0)), (-1, 1, Place(None, 1))]
+    ("start", "count", "expected"),
+    [(-1, -1, ANYWHERE), (3, 4, Place(3, 4)), (0, -1, Place(0)), (-1, 1, Place(None, 1))],
 )
 def test_within(start: int, count: int, expected: Place) -> None:
     """R1."""

@@ -14,7 +14,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
 TEXTS = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")})
-EXECUTED = [ROOT / "README.md", ROOT / "docs" / "quickstart.md", ROOT / "docs" / "tf.md", ROOT / "docs" / "mx.md", ROOT / "docs" / "compiled-files.md"]
+EXECUTED = [
+    ROOT / "README.md",
+    ROOT / "docs" / "quickstart.md",
+    ROOT / "docs" / "tf.md",
+    ROOT / "docs" / "mx.md",
+    ROOT / "docs" / "compiled-files.md",
+]
 
 
 def _clean_environment(state_dir: Path) -> dict[str, str]:

@@ -30,4 +30,5 @@ def test_an_object_that_ends_runs_no_python() -> None:
     del thing
     sys.setprofile(None)
     assert (ran, table.use) == ([], [0, 0])
-    assert model_of(other).name == "n" and model_of(object()) is None
+    assert model_of(other).name == "n"
+    assert model_of(object()) is None

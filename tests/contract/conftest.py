@@ -82,11 +82,11 @@ class TensorFlow:
 
     def __init__(self, folder: Path) -> None:
         import keras
-        import tensorflow
+        import tensorflow as tf
 
         import neuron_adapters.tf as module
 
-        self.keras, self.tf, self.module, self._folder = keras, tensorflow, module, folder
+        self.keras, self.tf, self.module, self._folder = keras, tf, module, folder
 
     def _file(self, needs: int) -> str:
         path = self._folder / (f"k{needs}" if needs else "plain.keras")
@@ -121,7 +121,9 @@ class MXNet:
             args: Any = {"fc_weight": mx.nd.ones((1, 4))}
             if needs:
                 flags = {"--neuroncore-pipeline-cores": needs}
-                symbol, args, _aux = mx.contrib.neuron.compile(symbol, args, {}, inputs={"data": mx.nd.array(ROWS)}, **flags)
+                symbol, args, _aux = mx.contrib.neuron.compile(
+                    symbol, args, {}, inputs={"data": mx.nd.array(ROWS)}, **flags
+                )
             mx.model.save_checkpoint(prefix, 0, symbol, args, {})
         return prefix
 

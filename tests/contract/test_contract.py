@@ -66,7 +66,9 @@ def test_golden(adapter: Adapter, variables: Any, environ: dict[str, str], needs
 
 
 @pytest.mark.parametrize(("environ", "needs", "expected"), GOLDEN_ONCE)
-def test_golden_once(adapter: Adapter, variables: Any, environ: dict[str, str], needs: list[int], expected: str) -> None:
+def test_golden_once(
+    adapter: Adapter, variables: Any, environ: dict[str, str], needs: list[int], expected: str
+) -> None:
     """SPEC P2; R3 for a framework that replicates by itself."""
     variables(**environ)
     models = [adapter.load(need) for need in needs]
@@ -158,22 +160,12 @@ def test_uncompiled(adapter: Adapter, variables: Any) -> None:
 
 def test_hooks(adapter: Adapter, run_script: Callable[..., str]) -> None:
     """SPEC H1: put in twice counts once, taken out twice is harmless, and the names come and go with the hooks."""
-    script = f"""
-import sys
-warnings.simplefilter("default")
-import {adapter.module.__name__} as adapter
-plugin = {adapter.plugin!r}
-assert adapter.install() and adapter.install() and plugin in sys.modules
-adapter.uninstall()
-adapter.uninstall()
-assert plugin not in sys.modules
-assert adapter.install() and plugin in sys.modules
-"""
-    run_script("", script, TF_CPP_MIN_LOG_LEVEL="3")
+    run_script("hooks.py", adapter.module.__name__, adapter.plugin, TF_CPP_MIN_LOG_LEVEL="3")
 
 
 def test_a_hook_of_a_hook() -> None:
     """SPEC H1: what is hooked is hooked once, whoever asks when."""
+
     def load() -> str:
         return "loaded"
 

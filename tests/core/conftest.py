@@ -14,6 +14,7 @@ from neuron_rt import Config, Runtime
 from neuron_rt.ownership import acquire
 
 CORE = Path(__file__).resolve().parents[2] / "core"
+SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @pytest.fixture
@@ -36,12 +37,13 @@ def environment(state_dir: Path) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def start(environment: Callable[..., dict[str, str]]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a snippet in a process of its own; whatever is left is ended with the test."""
+    """Start a script of this room, or a snippet, in a process of its own; whatever is left is ended with the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def run(snippet: str, **variables: str) -> subprocess.Popen[str]:
+    def run(script: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        source = [str(SCRIPTS / script)] if script.endswith(".py") else ["-c", script]
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", snippet],
+            [sys.executable, "-W", "error", *source, *arguments],
             env=environment(**variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

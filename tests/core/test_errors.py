@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,12 @@ def test_every_leaf_is_listed() -> None:
 @pytest.mark.parametrize("name", BUILTIN)
 def test_errors_pickle_with_their_fields(name: str) -> None:
     """Class, text, status and fields survive pickling and copying."""
-    kind = getattr(errors, name)
+    kind: Any = getattr(errors, name)
     builtin, status = BUILTIN[name]
     error = kind("what happened", need=3, owners=(1, 2))
     assert isinstance(error, builtin)
     assert isinstance(error, NeuronError)
+    twin: Any
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(twin) is kind
         assert (str(twin), twin.status, twin.need, twin.owners) == ("what happened", status, 3, (1, 2))

@@ -16,7 +16,9 @@ def machine(nodes: int, cores: int, threads: int) -> list[Cpu]:
     """A machine as Linux numbers it: first one thread of every core, then the siblings."""
     total = nodes * cores
     return [
-        Cpu(sibling * total + core, node=core // cores, core=core) for sibling in range(threads) for core in range(total)
+        Cpu(sibling * total + core, node=core // cores, core=core)
+        for sibling in range(threads)
+        for core in range(total)
     ]
 
 

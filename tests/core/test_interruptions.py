@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import neuron_rt
-from neuron_rt import Model, Place, PlainFramework, Runtime, runtime as runtimes
+from neuron_rt import Model, Place, PlainFramework, Runtime
+from neuron_rt import runtime as runtimes
 from neuron_rt.ownership import owned
 from neuron_rt.telemetry import SINCE
 
@@ -41,8 +42,9 @@ def elsewhere(call: Callable[[], object]) -> object:
 
 def assert_as_before(runtime: Runtime, *models: Model) -> None:
     """Nothing is taken, waited for, shown as running or tied down; other threads can run every model."""
-    lanes = runtime._lanes
-    assert not lanes.waiters and not any(core.queue for core in lanes.cores)
+    lanes: Any = runtime._lanes
+    assert not lanes.waiters
+    assert not any(core.queue for core in lanes.cores)
     assert not any(lock._is_owned() for lock in lanes.locks)
     assert os.sched_getaffinity(0) == FULL
     for model in models:
@@ -73,6 +75,7 @@ def test_a_call(everywhere: Everywhere, make_runtime: MakeRuntime, ncs: int) -> 
     model = Model("m", ncs, framework, kind="plain")
     runtime.place(model, Place(0))
     for brief in (False, True):
+
         def call() -> object:
             model.slots[0].last = 0 if brief else 1 << 62
             return model.run(lambda: 5)
@@ -101,7 +104,8 @@ def test_a_wait(everywhere: Everywhere, make_runtime: MakeRuntime, ncs: int) -> 
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
     model = Model("m", ncs, PlainFramework(), kind="plain")
     runtime.place(model)
-    lanes, answers = runtime._lanes, []
+    lanes = runtime._lanes
+    answers: list[str] = []
     me = threading.get_ident()
 
     def hold() -> None:
@@ -156,7 +160,7 @@ def test_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="1", NEURON_RT_EXEC_TIMEOUT=str(PATIENCE))
     path, count, seen, ended = os.path.join(CORE, "worker.py"), 0, 0, False
 
-    def tracer(frame: FrameType, event: str, _arg: object) -> object:
+    def tracer(frame: FrameType, event: str, _arg: object) -> Any:
         nonlocal seen
         if frame.f_code.co_filename != path:
             return None
@@ -200,7 +204,16 @@ def test_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     assert count > (50 if everywhere.event == "opcode" else 10)
 
 
-LOAD = ("runtime.py", "usage.py", "placement.py", "execution.py", "core_locks.py", "telemetry.py", "worker.py", "undo.py")
+LOAD = (
+    "runtime.py",
+    "table.py",
+    "placement.py",
+    "execution.py",
+    "core_locks.py",
+    "telemetry.py",
+    "worker.py",
+    "undo.py",
+)
 
 
 def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
@@ -208,7 +221,7 @@ def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="4")
     kept = Model("kept", 1, PlainFramework(), kind="plain")
     runtime.place(kept)
-    where: list[object] = []
+    where: list[Any] = []
 
     def load() -> None:
         model = Model("m", 2, PlainFramework(), kind="plain")
@@ -218,7 +231,8 @@ def test_a_load(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
         assert runtime.use() == (1, 0, 0, 0)
         assert [model.name for model in runtime.models()] == ["kept"]
         runtime._board.collect()
-        assert sum(row() is not None for row in runtime._board._rows.values()) == 1 and runtime._board._used <= 2
+        assert sum(row() is not None for row in runtime._board._rows.values()) == 1
+        assert runtime._board._used <= 2
         assert elsewhere(lambda: len(runtime.models())) == 1
         assert_as_before(runtime, kept)
     assert [ranges[0].start_nc for ranges in where] == [1]
@@ -278,7 +292,16 @@ def open_files(folder: Path) -> list[str]:
     return found
 
 
-START = ("runtime.py", "ownership.py", "locks.py", "observer.py", "undo.py", "telemetry.py", "core_locks.py", "usage.py")
+START = (
+    "runtime.py",
+    "ownership.py",
+    "locks.py",
+    "observer.py",
+    "undo.py",
+    "telemetry.py",
+    "core_locks.py",
+    "table.py",
+)
 
 
 def test_a_start(everywhere: Everywhere, started: Path) -> None:
@@ -292,7 +315,8 @@ def test_a_start(everywhere: Everywhere, started: Path) -> None:
         assert elsewhere(lambda: neuron_rt.init().instance_ncs) == (0, 1, 2)
         assert neuron_rt.init() is neuron_rt.current()
         neuron_rt.init().close()
-        assert not owned(started, 16) and not open_files(started)
+        assert not owned(started, 16)
+        assert not open_files(started)
         assert interrupted or len(list(started.iterdir())) == 1
 
 

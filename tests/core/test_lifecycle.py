@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -12,11 +12,11 @@ from neuron_rt.lifecycle import Step
 
 
 @pytest.fixture
-def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Step, Callable[[], object]]]:
+def handlers(monkeypatch: pytest.MonkeyPatch) -> dict[Step, Callable[[], object]]:
     """None but the test's own."""
     mine: dict[Step, Callable[[], object]] = {}
     monkeypatch.setattr(lifecycle, "_in_child", mine)
-    yield mine
+    return mine
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

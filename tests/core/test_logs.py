@@ -12,17 +12,9 @@ import pytest
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
-RUN = """
-import logging, neuron_rt
-runtime = neuron_rt.init()
-model = neuron_rt.Model("a model.pt", 2, neuron_rt.PlainFramework(), kind="python")
-runtime.place(model)
-logging.getLogger("neuron_adapters").warning("careful")
-"""
 
-
-def run(start: Start, snippet: str = RUN, **variables: str) -> list[str]:
-    out, err = start(snippet, **variables).communicate(timeout=60)
+def run(start: Start, *arguments: str, script: str = "logs_run.py", **variables: str) -> list[str]:
+    out, err = start(script, *arguments, **variables).communicate(timeout=60)
     assert out == ""
     return err.splitlines()
 
@@ -39,7 +31,9 @@ def test_levels(start: Start, level: str, count: int) -> None:
     lines = [line for line in run(start, NEURON_RT_LOG_LEVEL=level) if "share" not in line]
     assert len(lines) in {count, count - 1 if count > 2 else count}
     for line in lines:
-        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (WARNING|INFO|DEBUG) neuron_(rt|adapters)\[\d+\]: ", line)
+        assert re.match(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (WARNING|INFO|DEBUG) neuron_(rt|adapters)\[\d+\]: ", line
+        )
 
 
 def test_what_a_record_is_about_stands_behind_its_text(start: Start) -> None:
@@ -48,10 +42,7 @@ def test_what_a_record_is_about_stands_behind_its_text(start: Start) -> None:
 
 
 def test_an_application_that_logs_gets_the_records_itself(start: Start) -> None:
-    snippet = "import logging; logging.basicConfig(format='%(levelname)s %(event)s %(ncs)s', level=0)" + RUN.replace(
-        'logging.getLogger("neuron_adapters").warning("careful")', ""
-    )
-    lines = [line for line in run(start, snippet, NEURON_RT_LOG_LEVEL="DEBUG") if "NC" in line]
+    lines = [line for line in run(start, "format", NEURON_RT_LOG_LEVEL="DEBUG") if "NC" in line]
     assert lines[-2:] == ["INFO started NC0-NC15", "DEBUG placed NC0-NC1"]
 
 
@@ -66,8 +57,7 @@ def test_the_systems_log(start: Start, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(path)
         listening.settimeout(60)
-        snippet = f"from neuron_rt import logs; logs.SYSLOG_SOCKET = {path!r}" + RUN
-        run(start, snippet, NEURON_RT_LOG_LEVEL="WARNING", NEURON_RT_LOG_LOCATION="SYSLOG")
+        run(start, path, NEURON_RT_LOG_LEVEL="WARNING", NEURON_RT_LOG_LOCATION="SYSLOG")
         assert re.match(rb"<\d+>neuron_adapters\[\d+\]: careful", listening.recv(1000))
 
 
@@ -75,12 +65,15 @@ def test_the_systems_log(start: Start, tmp_path: Path) -> None:
     ("variable", "value", "said"),
     [
         ("NEURON_RT_LOG_LEVEL", "loud", "is not a level. Accepted: ERROR, WARNING, WARN, INFO, DEBUG, TRACE."),
-        ("NEURON_RT_LOG_LOCATION", "here", "is not a place for the log. Accepted: console, syslog or the absolute path of a file."),
+        (
+            "NEURON_RT_LOG_LOCATION",
+            "here",
+            "is not a place for the log. Accepted: console, syslog or the absolute path of a file.",
+        ),
         ("NEURON_RT_LOG_LOCATION", "/no/such/file", "cannot be written to (No such file or directory)."),
     ],
 )
 def test_malformed_values(start: Start, variable: str, value: str, said: str) -> None:
     """C5: and nothing was taken."""
-    snippet = "import neuron_rt\ntry:\n    neuron_rt.init()\nexcept neuron_rt.NeuronConfigError as error:\n    raise SystemExit(str(error))"
-    (line,) = run(start, snippet, **{variable: value})
+    (line,) = run(start, script="config_error.py", **{variable: value})
     assert line.startswith(f"{variable}={value!r}: {said}")

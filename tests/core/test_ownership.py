@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,24 +16,13 @@ from pathlib import Path
 import pytest
 
 import neuron_rt
-from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError
-from neuron_rt import owners, ownership
+from neuron_rt import Config, NeuronCoresNotAvailableError, Runtime, StateDirectoryError, owners, ownership
 from neuron_rt.locks import LOCK_NAME, share
 from neuron_rt.ownership import acquire
 
 Start = Callable[..., subprocess.Popen[str]]
 MakeRuntime = Callable[..., Runtime]
 PATIENCE = 60
-
-#: Takes NCs, says which, and keeps them until its input ends.
-HOLDER = """
-import sys, neuron_rt
-try:
-    print(*neuron_rt.init().instance_ncs, flush=True)
-except neuron_rt.NeuronCoresNotAvailableError as error:
-    sys.exit(str(error))
-sys.stdin.read()
-"""
 
 
 def taken_by(process: subprocess.Popen[str]) -> list[int]:
@@ -46,10 +36,10 @@ def config(state_dir: Path, **variables: str) -> Config:
 
 def test_first_fit(start: Start) -> None:
     """SPEC O2, P8: each process gets the next free run; the sixth of five times three is told who has what."""
-    processes = [start(HOLDER, NEURON_RT_NUM_CORES="3") for _ in range(5)]
+    processes = [start("holder.py", NEURON_RT_NUM_CORES="3") for _ in range(5)]
     runs = sorted(taken_by(process) for process in processes)
     assert runs == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11], [12, 13, 14]]
-    sixth = start(HOLDER, NEURON_RT_NUM_CORES="3", NEURON_PROCESS_TAG="sixth")
+    sixth = start("holder.py", NEURON_RT_NUM_CORES="3", NEURON_PROCESS_TAG="sixth")
     _out, err = sixth.communicate(timeout=PATIENCE)
     assert err.startswith("NeuronCore(s) not available - Requested:3 Available:1")
     for process in processes:
@@ -59,12 +49,16 @@ def test_first_fit(start: Start) -> None:
 def test_visible_cores_side_by_side(start: Start) -> None:
     """SPEC P8: five processes on 0-2, 3-5, 6-8, 9-11 and 12-14 all run."""
     for first in range(0, 15, 3):
-        assert taken_by(start(HOLDER, NEURON_RT_VISIBLE_CORES=f"{first}-{first + 2}")) == [first, first + 1, first + 2]
+        assert taken_by(start("holder.py", NEURON_RT_VISIBLE_CORES=f"{first}-{first + 2}")) == [
+            first,
+            first + 1,
+            first + 2,
+        ]
 
 
 def test_the_documented_error(start: Start, state_dir: Path) -> None:
     """SPEC O3: the documented words, then the owner by pid, tag, NCs and command."""
-    holder = start(HOLDER, NEURON_RT_VISIBLE_CORES="0-3", NEURON_PROCESS_TAG="my server")
+    holder = start("holder.py", NEURON_RT_VISIBLE_CORES="0-3", NEURON_PROCESS_TAG="my server")
     taken_by(holder)
     with pytest.raises(NeuronCoresNotAvailableError) as caught:
         acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="1"))
@@ -80,7 +74,7 @@ def test_the_documented_error(start: Start, state_dir: Path) -> None:
 
 def test_a_killed_owner_is_gone_at_once(start: Start, state_dir: Path) -> None:
     """SPEC O1: SIGKILL leaves neither locks nor a record that anybody believes."""
-    holder = start(HOLDER)
+    holder = start("holder.py")
     assert len(taken_by(holder)) == 16
     assert [owner.pid for owner in owners(state_dir)] == [holder.pid]
     holder.kill()
@@ -99,7 +93,7 @@ def test_waiting(start: Start, state_dir: Path) -> None:
         acquire(config(state_dir, NEURON_ADAPTERS_WAIT="0.05"))
     waiters = []
     for ticket in range(3):
-        waiters.append(start(HOLDER, NEURON_ADAPTERS_WAIT=str(PATIENCE)))
+        waiters.append(start("holder.py", NEURON_ADAPTERS_WAIT=str(PATIENCE)))
         while len(list(holder._lock.held_by_others(1 << 41, (1 << 41) - 1))) <= ticket:
             time.sleep(0.01)
     holder.release()
@@ -115,7 +109,7 @@ def test_who_comes_later_does_not_overtake(start: Start, state_dir: Path) -> Non
     """SPEC O3: fairly. A waiter for all is not starved by waiters for few; who does not wait takes what is free."""
     low = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="0-7"))
     high = acquire(config(state_dir, NEURON_RT_VISIBLE_CORES="8-15"))
-    large = start(HOLDER, NEURON_ADAPTERS_WAIT=str(PATIENCE))
+    large = start("holder.py", NEURON_ADAPTERS_WAIT=str(PATIENCE))
     while not list(low._lock.held_by_others(1 << 41, (1 << 41) - 1)):
         time.sleep(0.01)
     low.release()
@@ -126,36 +120,13 @@ def test_who_comes_later_does_not_overtake(start: Start, state_dir: Path) -> Non
     assert len(taken_by(large)) == 16
 
 
-FIGHTER = """
-import fcntl, os, random, sys, time, neuron_rt
-folder = sys.argv[1]
-random.seed(os.getpid())
-try:
-    ncs = neuron_rt.init().instance_ncs
-except neuron_rt.NeuronCoresNotAvailableError:
-    sys.exit(3)
-for nc in ncs:
-    witness = os.open(os.path.join(folder, str(nc)), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(witness, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os._exit(66)
-assert list(ncs) == list(range(ncs[0], ncs[0] + len(ncs)))
-time.sleep(random.random() * 0.05)
-os._exit(0) if random.random() < 0.5 else sys.exit(0)
-"""
-
-
 def test_two_hundred_processes_fight(
     environment: Callable[..., dict[str, str]], tmp_path: Path, state_dir: Path
 ) -> None:
     """SPEC O1-O3: 200 processes for 16 NCs, some killed at any point. A witness, a flock an NC, would see a second
     owner; afterwards one process can take all, so none was lost."""
-    import sys
-
     chance = random.Random(7)
-    script = tmp_path / "fighter.py"
-    script.write_text(FIGHTER)
+    script = Path(__file__).parent / "scripts" / "fighter.py"
     witnesses = tmp_path / "witnesses"
     witnesses.mkdir()
     codes: list[int] = []
@@ -182,16 +153,9 @@ def test_two_hundred_processes_fight(
 
 def test_killed_while_choosing(start: Start, state_dir: Path) -> None:
     """SPEC O1: SIGKILL in any line. The deaths are spread over the few milliseconds that taking NCs needs."""
-    snippet = """
-import os, neuron_rt
-from neuron_rt.ownership import acquire
-print("go", flush=True)
-while True:
-    acquire(neuron_rt.Config.read()).release()
-"""
     chance = random.Random(1)
     for _ in range(12):
-        process = start(snippet)
+        process = start("killed_while_choosing.py")
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(chance.random() * 0.01)
@@ -202,39 +166,9 @@ while True:
         mine.release()
 
 
-FORKED = """
-import os, signal, sys, neuron_rt
-model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
-runtime = neuron_rt.init()
-runtime.place(model)
-ready, tell = os.pipe()
-child = os.fork()
-if child == 0:
-    assert neuron_rt.current() is None
-    try:
-        model.run(lambda: 1)
-    except neuron_rt.ModelNotLoadedError as error:
-        assert "load it again in this one, after the fork" in str(error)
-    else:
-        os._exit(1)
-    os.environ["NEURON_RT_NUM_CORES"] = "2"
-    assert neuron_rt.init().instance_ncs == (4, 5), neuron_rt.init().instance_ncs
-    os._exit(0)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert model.run(lambda: 2) == 2
-child = os.fork()
-if child == 0:
-    os.write(tell, b"running")  # from its first line on; until then the kernel has but copied the parent
-    signal.pause()
-os.read(ready, 7)
-print(child, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_fork(start: Start, state_dir: Path) -> None:
     """SPEC O4: the child owns nothing, takes its own, and keeps nothing of a parent that dies."""
-    parent = start(FORKED, NEURON_RT_NUM_CORES="4")
+    parent = start("forked.py", NEURON_RT_NUM_CORES="4")
     assert parent.stdout is not None
     orphan = int(parent.stdout.readline())
     try:
@@ -246,34 +180,9 @@ def test_fork(start: Start, state_dir: Path) -> None:
         os.kill(orphan, 9)
 
 
-FORKED_IN_BETWEEN = """
-import os, signal, threading, neuron_rt
-from neuron_rt import ownership
-come_alive, inside, go_on = ownership._come_alive, threading.Event(), threading.Event()
-
-def slowly(lock):
-    inside.set()
-    go_on.wait()
-    return come_alive(lock)
-
-ownership._come_alive = slowly
-ready, tell = os.pipe()
-thread = threading.Thread(target=neuron_rt.init)
-thread.start()
-inside.wait()
-child = os.fork()
-if child == 0:
-    os.write(tell, b"running")  # from its first line on; until then the kernel has but copied the parent
-    signal.pause()
-os.read(ready, 7)
-print(child, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_fork_while_another_thread_takes_ncs(start: Start, state_dir: Path) -> None:
     """SPEC O4: what the parent was just opening is not kept alive either."""
-    parent = start(FORKED_IN_BETWEEN.replace("import os", "import warnings; warnings.simplefilter('ignore')\nimport os", 1))
+    parent = start("forked_in_between.py")
     assert parent.stdout is not None
     orphan = int(parent.stdout.readline())
     try:
@@ -283,92 +192,31 @@ def test_fork_while_another_thread_takes_ncs(start: Start, state_dir: Path) -> N
         os.kill(orphan, 9)
 
 
-CLOSED_TWICE = """
-import contextlib, os, subprocess, sys, neuron_rt
-from neuron_rt import ownership
-first = neuron_rt.init()
-first.close()
-second = neuron_rt.init()
-first.close()
-files = [open(os.devnull) for _ in range(8)]
-folder = neuron_rt.Config.read().state_dir
-assert not second.closed and len(ownership.owned(folder, 16)) == 4
-second.close()
-files += [open(os.devnull) for _ in range(8)]
-second.close()
-assert [file.read() for file in files] == [""] * 16, "a descriptor was not its own"
-with contextlib.closing(neuron_rt.init()) as parents:
-    child = os.fork()
-    if child == 0:
-        mine = neuron_rt.init()
-        assert mine.instance_ncs == (4, 5, 6, 7)
-    else:
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-if child == 0:
-    parents.close()
-    assert not mine.closed and [file.read() for file in files] == [""] * 16
-    other = subprocess.run([sys.executable, "-c", "import neuron_rt; print(neuron_rt.init().instance_ncs)"],
-                           capture_output=True, text=True)
-    os._exit(other.stdout != "(8, 9, 10, 11)\\n")  # the parent's are taken, and so are the child's
-for file in files:
-    file.close()
-print("done")
-"""
-
-
 def test_closing_happens_once(start: Start) -> None:
     """SPEC O6: again, and in a forked child, it touches no descriptor that is not its own."""
-    process = start(CLOSED_TWICE, NEURON_RT_NUM_CORES="4")
+    process = start("closed_twice.py", NEURON_RT_NUM_CORES="4")
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "done\n", "")
 
 
-START_IN_A_START = """
-import neuron_rt
-from neuron_rt import ownership, runtime
-inner, original, depth = [], getattr(*NAMES), []
-
-def interrupted(*args, **kwargs):  # as a signal handler here would
-    if not depth:
-        depth.append(1)
-        inner.append(neuron_rt.init())
-    return original(*args, **kwargs)
-
-setattr(NAMES[0], NAMES[1], interrupted)
-outer = neuron_rt.init()
-assert inner == [outer] and outer is neuron_rt.current() and outer.instance_ncs == (0, 1, 2)
-assert len(ownership.owned(outer.config.state_dir, 16)) == 3
-outer.close()
-assert not ownership.owned(outer.config.state_dir, 16)
-print("done")
-"""
-
-
 @pytest.mark.parametrize(
-    "where", ["ownership, '_take'", "ownership, '_come_alive'", "runtime, 'acquire'", "runtime.Config, 'read'",
-              "ownership.LockFile, 'is_current'", "runtime.recording, 'start'", "runtime, 'Board'"],
+    "where", ["ownership._take", "ownership._come_alive", "runtime.acquire", "runtime.Config.read",
+              "ownership.LockFile.is_current", "runtime.recording.start", "runtime.Board"],
 )  # fmt: skip
 def test_a_start_inside_a_start(start: Start, tmp_path: Path, where: str) -> None:
     """SPEC C6, X4: a signal handler that needs the runtime while it starts gets one; the start that it interrupted
     returns the same, and nothing is taken twice."""
-    process = start(START_IN_A_START.replace("NAMES", f"({where})"), NEURON_RT_NUM_CORES="3",
-                    NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json"))
+    trace = str(tmp_path / "run.json")
+    process = start("start_in_a_start.py", where, NEURON_RT_NUM_CORES="3", NEURON_ADAPTERS_TRACE=trace)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "done\n", "")
 
 
-EXITING = """
-import atexit, sys
-atexit.register(lambda: (print("exiting", flush=True), sys.stdin.read()))
-import neuron_rt
-neuron_rt.init()
-"""
-
-
 def test_an_owner_on_its_way_out_is_named(start: Start, state_dir: Path) -> None:
     """SPEC O3: its NCs are owned until it is gone, and so is its record."""
-    owner = start(EXITING)
-    assert owner.stdout is not None and owner.stdout.readline() == "exiting\n"
+    owner = start("exiting.py")
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "exiting\n"
     with pytest.raises(NeuronCoresNotAvailableError, match=f"pid {owner.pid} owns NC0-NC15"):
         acquire(config(state_dir))
     owner.communicate("", timeout=PATIENCE)
@@ -378,7 +226,9 @@ def test_an_owner_on_its_way_out_is_named(start: Start, state_dir: Path) -> None
 def test_an_owner_that_leaves_meanwhile(start: Start, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SPEC O3: the error says so, and no sentence about owners that are not there."""
     holder = acquire(config(state_dir))
-    monkeypatch.setattr(ownership, "_not_available", lambda *args, real=ownership._not_available: (holder.release(), real(*args))[1])
+    monkeypatch.setattr(
+        ownership, "_not_available", lambda *args, real=ownership._not_available: (holder.release(), real(*args))[1]
+    )
     with pytest.raises(NeuronCoresNotAvailableError) as caught:
         acquire(config(state_dir, NEURON_RT_NUM_CORES="12"))
     assert str(caught.value) == (
@@ -416,12 +266,6 @@ def test_a_sticky_directory_may_be_shared(tmp_path: Path) -> None:
 
 
 USER = 65533  # an ordinary user, and the one after it
-AS = """
-import os, sys, neuron_rt  # now: the interpreter may be out of the user's reach
-os.setgroups([])
-os.setgid(USER)
-os.setuid(USER)
-"""
 
 
 @pytest.fixture
@@ -436,31 +280,20 @@ def shared_dir() -> Iterator[Path]:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
 
-def as_user(start: Start, folder: Path, user: int, snippet: str, **variables: str) -> subprocess.Popen[str]:
-    return start(
-        AS.replace("USER", str(user)) + snippet, NEURON_ADAPTERS_STATE_DIR=str(folder), **variables
-    )  # fmt: skip
+def as_user(start: Start, folder: Path, user: int, script: str, **variables: str) -> subprocess.Popen[str]:
+    return start("as_user.py", str(user), script, NEURON_ADAPTERS_STATE_DIR=str(folder), **variables)
 
 
 @needs_root
 def test_users_share_a_directory_and_cannot_spoil_it(start: Start, shared_dir: Path) -> None:
     """SPEC O5: one user tidies up after itself, and the other one's NCs stay its own."""
     share(shared_dir)
-    first = as_user(start, shared_dir, USER, HOLDER, NEURON_RT_NUM_CORES="2")
-    second = as_user(start, shared_dir, USER + 1, HOLDER, NEURON_RT_NUM_CORES="6")
+    first = as_user(start, shared_dir, USER, "holder.py", NEURON_RT_NUM_CORES="2")
+    second = as_user(start, shared_dir, USER + 1, "holder.py", NEURON_RT_NUM_CORES="6")
     assert sorted(taken_by(first) + taken_by(second)) == list(range(8))
-    tidy = as_user(start, shared_dir, USER, """
-import os
-folder = os.environ["NEURON_ADAPTERS_STATE_DIR"]
-for name in os.listdir(folder):
-    for spoil in (os.unlink, lambda path: os.chmod(path, 0), lambda path: os.rename(path, path + "x")):
-        try:
-            spoil(os.path.join(folder, name))
-        except OSError:
-            pass
-""")  # fmt: skip
+    tidy = as_user(start, shared_dir, USER, "spoil.py")
     assert tidy.wait(PATIENCE) == 0
-    third = as_user(start, shared_dir, USER, HOLDER, NEURON_RT_NUM_CORES="16")
+    third = as_user(start, shared_dir, USER, "holder.py", NEURON_RT_NUM_CORES="16")
     _out, err = third.communicate(timeout=PATIENCE)
     assert err.startswith("NeuronCore(s) not available - Requested:16 Available:8")
     assert f"pid {second.pid} owns" in err
@@ -469,21 +302,21 @@ for name in os.listdir(folder):
 @needs_root
 def test_the_first_user_does_not_make_the_lock_file(start: Start, shared_dir: Path) -> None:
     """SPEC O5: whoever owns it could remove it. One that an ordinary user left there is refused, and mended."""
-    said = as_user(start, shared_dir, USER, HOLDER).communicate(timeout=PATIENCE)[1]
+    said = as_user(start, shared_dir, USER, "holder.py").communicate(timeout=PATIENCE)[1]
     assert f"Let its administrator run 'neuron-adapters share {shared_dir}'" in said
     assert not (shared_dir / LOCK_NAME).exists()
     (shared_dir / LOCK_NAME).touch()
     os.chown(shared_dir / LOCK_NAME, USER, USER)
-    said = as_user(start, shared_dir, USER + 1, HOLDER).communicate(timeout=PATIENCE)[1]
+    said = as_user(start, shared_dir, USER + 1, "holder.py").communicate(timeout=PATIENCE)[1]
     assert "cannot be opened (Permission denied). Let its administrator run" in said.splitlines()[-1]
     (shared_dir / LOCK_NAME).chmod(0o666)
     for user in (USER, USER + 1):
-        said = as_user(start, shared_dir, user, HOLDER).communicate(timeout=PATIENCE)[1]
+        said = as_user(start, shared_dir, user, "holder.py").communicate(timeout=PATIENCE)[1]
         assert f"of user {USER}, who could remove it" in said.splitlines()[-1]
     share(shared_dir)
-    assert len(taken_by(as_user(start, shared_dir, USER, HOLDER))) == 16
+    assert len(taken_by(as_user(start, shared_dir, USER, "holder.py"))) == 16
     os.chown(shared_dir, USER, USER)
-    said = as_user(start, shared_dir, USER + 1, HOLDER).communicate(timeout=PATIENCE)[1]
+    said = as_user(start, shared_dir, USER + 1, "holder.py").communicate(timeout=PATIENCE)[1]
     assert f"belongs to user {USER}, who could remove what is in it" in said
 
 
@@ -494,8 +327,12 @@ def test_a_lock_file_that_is_removed_is_noticed(
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
     (state_dir / LOCK_NAME).unlink()
     (state_dir / LOCK_NAME).touch()
-    for _ in range(2):
-        runtime._write_record()
+    (record,) = state_dir.glob("*.json")
+    models = [neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain") for _ in range(2)]
+    for count, model in enumerate(models, 1):
+        runtime.place(model)
+        while len(json.loads(record.read_text())["models"]) < count:
+            time.sleep(0.01)
     assert [record.getMessage()[:60] for record in caplog.records] == [f"{state_dir / LOCK_NAME} was removed"[:60]]
 
 
@@ -530,11 +367,21 @@ def test_a_lock_file_that_is_none(state_dir: Path, what: str) -> None:
 
 
 JUNK = [
-    b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"[" * 100_000, b"{}" + b" " * (1 << 20),
-    json.dumps({"version": 1, "pid": "7", "ncs": [0]}).encode(), json.dumps({"version": 1, "pid": 7}).encode(),
-    json.dumps({"version": 1, "pid": 7, "ncs": ["0"]}).encode(), json.dumps({"version": 2, "pid": 7, "ncs": []}).encode(),
-    json.dumps({"version": 1, "pid": 7, "ncs": {"a": 1}}).encode(), b'{"version": 1, "pid": 7, "ncs": [1e999]}',
-]  # fmt: skip
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b"{}" + b" " * (1 << 20),
+    json.dumps({"version": 1, "pid": "7", "ncs": [0]}).encode(),
+    json.dumps({"version": 1, "pid": 7}).encode(),
+    json.dumps({"version": 1, "pid": 7, "ncs": ["0"]}).encode(),
+    json.dumps({"version": 2, "pid": 7, "ncs": []}).encode(),
+    json.dumps({"version": 1, "pid": 7, "ncs": {"a": 1}}).encode(),
+    b'{"version": 1, "pid": 7, "ncs": [1e999]}',
+]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
@@ -563,7 +410,8 @@ def test_what_is_published(make_runtime: MakeRuntime, state_dir: Path) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="2", NEURON_PROCESS_TAG="tag")
     model = neuron_rt.Model("some model", 1, neuron_rt.PlainFramework(), kind="plain")
     runtime.place(model)
-    runtime._write_record()
+    while not owners(state_dir)[0].record["models"]:
+        time.sleep(0.01)
     (owner,) = owners(state_dir)
     assert (owner.pid, owner.tag, owner.ncs) == (os.getpid(), "tag", (0, 1))
     assert owner.record["models"][0]["name"] == "some model"

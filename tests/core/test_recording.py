@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -17,18 +18,6 @@ import neuron_rt
 from neuron_rt import Model, PlainFramework, Runtime
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-SERVE = """
-import sys, time, neuron_rt
-runtime = neuron_rt.init()
-one, two = (neuron_rt.Model(name, 2, neuron_rt.PlainFramework(), kind="python") for name in ("one.pt", "two.pt"))
-for model in (one, two):
-    runtime.place(model)
-for turn in range(3):
-    one.run(time.sleep, 0.01)
-    two.run(time.sleep, 0.01)
-print("done", flush=True)
-"""
 
 
 def events(path: Path, phase: str = "X") -> list[dict[str, Any]]:
@@ -48,7 +37,9 @@ def make(name: str, runtime: Runtime, nc_count: int = 1) -> Model:
 def test_every_nc_has_a_track_with_what_ran_there(start: Start, tmp_path: Path) -> None:
     """Times are those of the calls, and models on one NC do not overlap."""
     path = tmp_path / "run.json"
-    process = start(SERVE, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path), NEURON_PROCESS_TAG="blue")
+    process = start(
+        "recording_serve.py", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path), NEURON_PROCESS_TAG="blue"
+    )
     assert process.communicate(timeout=60)[1] == ""
     assert names(path) == {1: "NC0", 2: "NC1"}
     (title,) = (event["args"]["name"] for event in events(path, "M") if event["name"] == "process_name")
@@ -57,9 +48,11 @@ def test_every_nc_has_a_track_with_what_ran_there(start: Start, tmp_path: Path) 
         ran = sorted((e for e in events(path) if e["tid"] == track), key=lambda event: event["ts"])
         assert [event["name"] for event in ran] == ["one.pt", "two.pt"] * 3
         assert all(event["dur"] >= 10_000 for event in ran)  # microseconds
-        assert all(first["ts"] + first["dur"] <= second["ts"] for first, second in zip(ran, ran[1:]))
+        assert all(first["ts"] + first["dur"] <= second["ts"] for first, second in itertools.pairwise(ran))
         switched = [event for event in events(path, "i") if event["tid"] == track]
-        assert [event["name"] for event in switched] == ["switch to two.pt", "switch to one.pt"] * 2 + ["switch to two.pt"]
+        assert [event["name"] for event in switched] == ["switch to two.pt", "switch to one.pt"] * 2 + [
+            "switch to two.pt"
+        ]
     assert {event["pid"] for event in json.loads(path.read_text())} == {process.pid}
 
 
@@ -103,8 +96,9 @@ def test_nothing_is_recorded_outside_the_block(make_runtime: Callable[..., Runti
 def test_several_processes_write_one_picture(start: Start, tmp_path: Path) -> None:
     """Together into one file; after them it is begun anew."""
     path = tmp_path / "run.json"
-    wait = SERVE + "sys.stdin.read()\n"
-    together = [start(wait, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path)) for _ in range(3)]
+    together = [
+        start("recording_serve.py", "wait", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path)) for _ in range(3)
+    ]
     for process in together:
         assert process.stdout is not None
         assert process.stdout.readline() == "done\n"
@@ -112,14 +106,14 @@ def test_several_processes_write_one_picture(start: Start, tmp_path: Path) -> No
         assert process.communicate("", timeout=60)[1] == ""
     ran = [(event["pid"], event["name"]) for event in events(path) if event["tid"] % 2]
     assert sorted(ran) == sorted((process.pid, name) for process in together for name in ["one.pt", "two.pt"] * 3)
-    alone = start(SERVE, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path))
+    alone = start("recording_serve.py", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path))
     alone.communicate(timeout=60)
     assert {event["pid"] for event in events(path)} == {alone.pid}
 
 
 def test_a_killed_process_leaves_a_whole_file(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    process = start(SERVE + "time.sleep(60)\n", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path))
+    process = start("recording_serve.py", "wait", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_TRACE=str(path))
     end = time.monotonic() + 60
     while not (path.exists() and '"X"' in path.read_text()) and time.monotonic() < end:
         time.sleep(0.01)
@@ -131,37 +125,16 @@ def test_a_killed_process_leaves_a_whole_file(start: Start, tmp_path: Path) -> N
 
 def test_an_exit_handler_is_recorded_too(start: Start, tmp_path: Path) -> None:
     """X4. A forked child, which owns nothing, writes nothing."""
-    process = start("""
-import atexit, os, neuron_rt
-runtime = neuron_rt.init()
-model = neuron_rt.Model("late", 1, neuron_rt.PlainFramework(), kind="python")
-atexit.register(lambda: model.run(int))
-runtime.place(model)
-model.run(int)
-if not os.fork():
-    os._exit(0)
-os.wait()
-""", NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json"))
+    process = start("an_exit_handler_is_recorded_too.py", NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json"))
     assert process.communicate(timeout=60)[1] == ""
     assert [event["name"] for event in events(tmp_path / "run.json")] == ["late", "late"]
 
 
 @pytest.mark.parametrize(("where", "why"), [("no/such/run.json", "No such file or directory"), (".", "Is a directory")])
-def test_a_file_that_cannot_be_written_is_an_error_at_the_start(start: Start, tmp_path: Path, where: str, why: str) -> None:
-    process = start(f"""
-import os, neuron_rt
-try:
-    neuron_rt.init()
-except neuron_rt.NeuronConfigError as error:
-    print(error)
-del os.environ["NEURON_ADAPTERS_TRACE"]
-print(len(neuron_rt.init().instance_ncs))
-try:
-    with neuron_rt.timeline({str(tmp_path / where)!r}):
-        pass
-except OSError:
-    print("refused")
-""", NEURON_ADAPTERS_TRACE=str(tmp_path / where))
+def test_a_file_that_cannot_be_written_is_an_error_at_the_start(
+    start: Start, tmp_path: Path, where: str, why: str
+) -> None:
+    process = start("recording_refused.py", str(tmp_path / where), NEURON_ADAPTERS_TRACE=str(tmp_path / where))
     out, err = process.communicate(timeout=60)
     assert err == ""
     said, *rest = out.splitlines()
@@ -171,18 +144,9 @@ except OSError:
 
 
 def test_a_full_disk_ends_the_recording_and_nothing_else(start: Start, tmp_path: Path) -> None:
-    process = start("""
-import logging, resource, signal, neuron_rt
-logging.basicConfig(format="%(message)s")
-runtime = neuron_rt.init()
-model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="python")
-runtime.place(model)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-for turn in range(500):
-    model.run(int)
-runtime.timeline.flush()
-print(model.run(lambda: 42))
-""", NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json"))
+    process = start(
+        "a_full_disk_ends_the_recording_and_nothing_else.py", NEURON_ADAPTERS_TRACE=str(tmp_path / "run.json")
+    )
     out, err = process.communicate(timeout=60)
     assert out == "42\n"
     assert err == f"{tmp_path / 'run.json'}: recording ends, it cannot be written: No space left on device\n"

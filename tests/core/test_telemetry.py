@@ -15,33 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from neuron_rt import Model, Observer, Owner, PlainFramework, Runtime, telemetry
-from neuron_rt import Place
+from neuron_rt import Model, Observer, Owner, Place, PlainFramework, Runtime, telemetry
 from neuron_rt.snapshot import Counters, Snapshot, bucket_limit, percentile
-from neuron_rt.undo import Undo
 from neuron_rt.telemetry import BUCKET_COUNT, ROWS, Board, bucket
+from neuron_rt.undo import Undo
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-SERVE = """
-import sys, time, neuron_rt
-runtime = neuron_rt.init()
-models = [neuron_rt.Model(f"m{n}", n, neuron_rt.PlainFramework(), kind="python") for n in (2, 1)]
-for model in models:
-    runtime.place(model)
-def fail():
-    raise KeyError("no")
-for turn in range(300):
-    models[turn % 2].run(time.sleep, 0.0002)
-for _ in range(7):
-    try:
-        models[1].run(fail)
-    except KeyError:
-        pass
-for model in models:
-    print(sum(slot.calls for slot in model.slots), sum(slot.errors for slot in model.slots), flush=True)
-sys.stdin.read()
-"""
 
 
 def look(state_dir: Path) -> tuple[Owner, ...]:
@@ -70,7 +49,7 @@ def boards(state_dir: Path) -> list[Path]:
 
 
 def test_a_reader_sees_what_the_process_counted(start: Start, state_dir: Path) -> None:
-    process = start(SERVE)
+    process = start("telemetry_serve.py")
     assert process.stdout is not None
     said = [tuple(map(int, process.stdout.readline().split())) for _model in range(2)]
     snapshot = only(state_dir)
@@ -136,7 +115,9 @@ def test_time_outs_are_counted(make_runtime: Callable[..., Runtime], state_dir: 
     go_on.set()
 
 
-def test_a_call_within_a_call_leaves_the_outer_one_running(make_runtime: Callable[..., Runtime], state_dir: Path) -> None:
+def test_a_call_within_a_call_leaves_the_outer_one_running(
+    make_runtime: Callable[..., Runtime], state_dir: Path
+) -> None:
     """X4: as a signal handler may do."""
     runtime, model = make_runtime(), make()
     runtime.place(model)
@@ -201,15 +182,7 @@ def test_more_replicas_than_rows_run_all_the_same(make_runtime: Callable[..., Ru
 
 def test_a_reader_never_sees_half_a_call(start: Start, state_dir: Path) -> None:
     """The process counts as fast as it can while it is read."""
-    process = start("""
-import neuron_rt
-runtime = neuron_rt.init()
-model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="python")
-runtime.place(model)
-print("ready", flush=True)
-while True:
-    model.run(int)
-""")
+    process = start("a_reader_never_sees_half_a_call.py")
     assert process.stdout is not None
     assert process.stdout.readline()
     observer, calls, busy = Observer(state_dir), 0, 0
@@ -234,7 +207,7 @@ while True:
 
 
 def test_a_killed_process_is_not_read_and_cleared_away(start: Start, state_dir: Path) -> None:
-    process = start(SERVE)
+    process = start("telemetry_serve.py")
     assert process.stdout is not None
     process.stdout.readline()
     assert len(look(state_dir)) == len(boards(state_dir)) == 1
@@ -254,45 +227,14 @@ def test_a_killed_process_is_not_read_and_cleared_away(start: Start, state_dir: 
 
 def test_a_forked_child_counts_for_itself(start: Start, state_dir: Path) -> None:
     """O4: not even what was running when it was made, nor what ends in it."""
-    process = start("""
-import os, sys, neuron_rt
-runtime = neuron_rt.init()
-models = [neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="python") for _ in range(2)]
-for model in models:
-    runtime.place(model)
-def fork():
-    return os.fork()
-child = models[0].run(fork)
-if not child:
-    models.clear()
-    del runtime, model
-    other = neuron_rt.Model("other", 1, neuron_rt.PlainFramework(), kind="python")
-    os.environ["NEURON_RT_VISIBLE_CORES"] = "3"
-    try:
-        neuron_rt.init()
-    except neuron_rt.NeuronCoresNotAvailableError:
-        os._exit(0)
-    os._exit(1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-print("ready", flush=True)
-sys.stdin.read()
-""")
+    process = start("a_forked_child_counts_for_itself.py")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     assert [(row.calls, row.running) for row in only(state_dir).rows] == [(1, False), (0, False)]
 
 
 def test_without_room_on_the_disk_models_run_uncounted(start: Start, state_dir: Path) -> None:
-    process = start("""
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-import neuron_rt
-runtime = neuron_rt.init()
-model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="python")
-runtime.place(model)
-print(model.run(lambda: 42), model.slot.calls, flush=True)
-sys.stdin.read()
-""")
+    process = start("without_room_on_the_disk_models_run_uncounted.py")
     assert process.stdout is not None
     assert process.stdout.readline() == "42 1\n"
     (owner,) = look(state_dir)
@@ -355,7 +297,7 @@ def test_a_board_of_another_layout_is_ignored(board: Path, word: int) -> None:
 
 
 def test_links_and_pipes_are_not_opened(start: Start, state_dir: Path, tmp_path: Path) -> None:
-    process = start(SERVE)
+    process = start("telemetry_serve.py")
     assert process.stdout is not None
     process.stdout.readline()
     (path,) = boards(state_dir)
@@ -370,7 +312,7 @@ def test_links_and_pipes_are_not_opened(start: Start, state_dir: Path, tmp_path:
 
 
 def test_a_record_of_a_newer_version_is_ignored(start: Start, state_dir: Path) -> None:
-    process = start(SERVE)
+    process = start("telemetry_serve.py")
     assert process.stdout is not None
     process.stdout.readline()
     observer = Observer(state_dir)
@@ -389,7 +331,7 @@ def test_an_observer_follows_its_directory(start: Start, state_dir: Path) -> Non
     observer = Observer(state_dir / "later")
     assert observer.read() == ()
     for _turn in range(2):
-        process = start(SERVE, NEURON_ADAPTERS_STATE_DIR=str(state_dir / "later"))
+        process = start("telemetry_serve.py", NEURON_ADAPTERS_STATE_DIR=str(state_dir / "later"))
         assert process.stdout is not None
         process.stdout.readline()
         assert [owner.pid for owner in observer.read()] == [process.pid]

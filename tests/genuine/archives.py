@@ -6,7 +6,6 @@ from __future__ import annotations
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from neuron_adapters.files.neff import neff
 
@@ -32,7 +31,9 @@ def metaneff(outputs: int = 1, cores: int = 1) -> bytes:
     """Two inputs, float32 and int64, and ``outputs`` float16 outputs of shape [1, 5]."""
     text = b""
     for (name, shape), dtype in zip(SHAPES.items(), (1, 10)):
-        text += field(1, field(1, name.encode()) + field(2, b"".join(map(varint, shape))) + field(3, dtype) + field(5, 1))
+        text += field(
+            1, field(1, name.encode()) + field(2, b"".join(map(varint, shape))) + field(3, dtype) + field(5, 1)
+        )
     for index in range(outputs):
         text += field(2, field(1, f"output{index}".encode()) + field(2, b"\x01\x05") + field(3, 12))
     return text + field(3, field(1, 4) + field(2, 10) + field(3, cores))
@@ -66,7 +67,9 @@ def new_style(cores: int = 2, outputs: int = 2) -> dict[str, bytes]:
     returned = names if outputs == 1 else f"({names})"
     model = made(CLASS, text(binary) + text(metaneff(outputs, cores)) + text("2.0") + b"\x87")
     return {
-        "data.pkl": b"\x80\x02" + made(outer, module_state(_NeuronGraph0=made(inner, module_state(model=model)))) + b".",
+        "data.pkl": b"\x80\x02"
+        + made(outer, module_state(_NeuronGraph0=made(inner, module_state(model=model))))
+        + b".",
         "constants.pkl": b"\x80\x02).",
         "version": b"3\n",
         "code/__torch__/torch_neuron/decorators.py": (
@@ -81,7 +84,7 @@ def new_style(cores: int = 2, outputs: int = 2) -> dict[str, bytes]:
             f"    _NeuronGraph0 = self._NeuronGraph0\n"
             f"    return (_NeuronGraph0).forward(x, y, )\n"
         ).encode(),
-    }  # fmt: skip
+    }
 
 
 def old_style(cores: int = 1) -> dict[str, bytes]:
@@ -92,7 +95,9 @@ def old_style(cores: int = 1) -> dict[str, bytes]:
 
     def tensor(index: int, size: int) -> bytes:
         kind = b"ctorch\nByteStorage\n"
-        storage = b"(" + text("storage") + kind + text(str(index)) + text("cpu") + b"J" + struct.pack("<i", size) + b"tQ"
+        storage = (
+            b"(" + text("storage") + kind + text(str(index)) + text("cpu") + b"J" + struct.pack("<i", size) + b"tQ"
+        )
         sizes = b"K\0" + b"(J" + struct.pack("<i", size) + b"t" + b"(K\x01t" + b"\x89"
         return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + sizes + b"ccollections\nOrderedDict\n)RtR"
 
@@ -117,5 +122,3 @@ def write(path: Path, members: dict[str, bytes], how: int = zipfile.ZIP_STORED) 
         for name, body in members.items():
             packed.writestr(f"archive/{name}", body)
     return path
-
-

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from archives import CLASS, HEAD, field, made, metaneff, module_state, new_style, text, varint, write
+from archives import CLASS, HEAD, field, made, module_state, text, write
 
 from neuron_adapters.files.neff import neff
 
@@ -58,7 +58,12 @@ def one_class(pickle: bytes, code: bytes = b"") -> dict[str, bytes]:
         f"class M(Module):\n{HEAD}  model : {CLASS}\n  def forward(self: __torch__.M,\n    x: Tensor) -> Tensor:\n"
         "    return torch.add(ops.neuron.forward_v2_1([x], self.model), x)\n"
     )
-    return {"data.pkl": pickle, "constants.pkl": b"\x80\x02).", "version": b"3\n", "code/__torch__.py": said.encode() + code}
+    return {
+        "data.pkl": pickle,
+        "constants.pkl": b"\x80\x02).",
+        "version": b"3\n",
+        "code/__torch__.py": said.encode() + code,
+    }
 
 
 def type_bomb() -> bytes:
@@ -69,13 +74,22 @@ def type_bomb() -> bytes:
 
 def shared_parts(shared: bytes, count: int, wrapped: bool = False) -> bytes:
     """Many objects of the plug-in's class whose states are one."""
-    part = f"c{CLASS.rpartition('.')[0]}\n{CLASS.rpartition('.')[2]}\n".encode() + b")\x81" + (b"h\x00\x85" if wrapped else b"h\x00") + b"b"
+    part = (
+        f"c{CLASS.rpartition('.')[0]}\n{CLASS.rpartition('.')[2]}\n".encode()
+        + b")\x81"
+        + (b"h\x00\x85" if wrapped else b"h\x00")
+        + b"b"
+    )
     return b"\x80\x02" + shared + b"q\x00(" + part * count + b"t."
 
 
 def directory(count: int, extra: bytes = b"", offset: int = 0) -> bytes:
     """A zip archive of nothing but a directory."""
-    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, len(extra), 0, 0, 0, 0, offset) + b"x" + extra
+    entry = (
+        struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, len(extra), 0, 0, 0, 0, offset)
+        + b"x"
+        + extra
+    )
     body = entry * count
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), len(body), 0, 0)
     return body + end
@@ -115,28 +129,55 @@ def colliding(count: int) -> bytes:
 INSPECTED: dict[str, Callable[[Path], Path]] = {
     "beginnings of a record": lambda at: saved_model(at / "m", field(3, MARKER * 90_000)),
     "beginnings of a list": lambda at: saved_model(at / "m", field(3, b'{"version": [' * 90_000)),
-    "nested records without a number": lambda at: saved_model(at / "m", field(3, (MARKER * 900 + b"NaN " + b"}" * 900) * 80)),
+    "nested records without a number": lambda at: saved_model(
+        at / "m", field(3, (MARKER * 900 + b"NaN " + b"}" * 900) * 80)
+    ),
     "records that are none": lambda at: saved_model(at / "m", field(3, b'{"version": 1}' * 80_000)),
-    "empty graphs after many nodes": lambda at: saved_model(at / "m", neuron_graph(*[neuron_node()] * 5000) + field(2, b"") * 500_000),
+    "empty graphs after many nodes": lambda at: saved_model(
+        at / "m", neuron_graph(*[neuron_node()] * 5000) + field(2, b"") * 500_000
+    ),
     "nodes": lambda at: saved_model(at / "m", neuron_graph(*[field(2, b"NeuronOp")] * 400_000)),
-    "dtypes of a node": lambda at: saved_model(at / "m", neuron_graph(neuron_node(b"", attribute("input_dtypes", field(6, b"\x01" * 20_000_000))))),
+    "dtypes of a node": lambda at: saved_model(
+        at / "m", neuron_graph(neuron_node(b"", attribute("input_dtypes", field(6, b"\x01" * 20_000_000))))
+    ),
     "inputs of a signature": lambda at: saved_model(at / "m", field(2, field(5, field(2, field(1, b"") * 4_000_000)))),
-    "outputs of one node": lambda at: checkpoint(at / "c", {"nodes": [{"op": "x", "name": "n" * 100_000, "attrs": {"__ext_shape__": json.dumps([[1] * 50_000] * 4)}}], "heads": [[0, 0]] * 60_000}),
+    "outputs of one node": lambda at: checkpoint(
+        at / "c",
+        {
+            "nodes": [{"op": "x", "name": "n" * 100_000, "attrs": {"__ext_shape__": json.dumps([[1] * 50_000] * 4)}}],
+            "heads": [[0, 0]] * 60_000,
+        },
+    ),
     "lists": lambda at: checkpoint(at / "c", b'{"nodes": [' + b"[]," * 10_000_000 + b"[]]}"),
-    "arrays of nothing": lambda at: checkpoint(at / "c", {"nodes": [], "heads": []}, struct.pack("<3Q", 0x112, 0, 6_000_000) + bytes(24_000_008)),
-    "parts that share a state": lambda at: write(at / "m.pt", one_class(shared_parts(b"](" + b"N" * 100_000 + b"e", 4000))),
-    "parts that share a list": lambda at: write(at / "m.pt", one_class(shared_parts(b"](" + b"N" * 100_000 + b"e", 4000, wrapped=True))),
+    "arrays of nothing": lambda at: checkpoint(
+        at / "c", {"nodes": [], "heads": []}, struct.pack("<3Q", 0x112, 0, 6_000_000) + bytes(24_000_008)
+    ),
+    "parts that share a state": lambda at: write(
+        at / "m.pt", one_class(shared_parts(b"](" + b"N" * 100_000 + b"e", 4000))
+    ),
+    "parts that share a list": lambda at: write(
+        at / "m.pt", one_class(shared_parts(b"](" + b"N" * 100_000 + b"e", 4000, wrapped=True))
+    ),
     "dicts": lambda at: write(at / "m.pt", one_class(b"\x80\x02" + b"}" * 30_000_000 + b".")),
     "numbers that collide": lambda at: write(at / "m.pt", one_class(colliding(200_000))),
-    "shapes": lambda at: write(at / "m.pt", one_class(shared_parts(text(BINARY) + text(field(1, field(2, b"\x01" * 30_000_000)) + field(2, b"")) + b"\x86", 1))),
-    "tensors": lambda at: write(at / "m.pt", one_class(shared_parts(text(BINARY) + text(field(1, b"") * 4_000_000) + b"\x86", 1))),
+    "shapes": lambda at: write(
+        at / "m.pt",
+        one_class(
+            shared_parts(text(BINARY) + text(field(1, field(2, b"\x01" * 30_000_000)) + field(2, b"")) + b"\x86", 1)
+        ),
+    ),
+    "tensors": lambda at: write(
+        at / "m.pt", one_class(shared_parts(text(BINARY) + text(field(1, b"") * 4_000_000) + b"\x86", 1))
+    ),
     "members": lambda at: filed(at / "m.pt", directory(1_200_000)),
     "extra fields": lambda at: filed(at / "m.pt", directory(250, struct.pack("<2H", 0x4242, 0) * 16_000)),
     "members that are one": lambda at: overlapping(at / "m.pt"),
     "a packed pickle": lambda at: packed(at / "m.pt", "data.pkl", zipfile.ZIP_DEFLATED, 256 << 20),
     "code that is packed by bzip2": lambda at: packed(at / "m.pt", "code/m.py", zipfile.ZIP_BZIP2),
-    "a packed record": lambda at: packed(at / "m.pt2", "extra/neuron_artifact.json", zipfile.ZIP_DEFLATED, 256 << 20, "archive_format"),
-}  # fmt: skip
+    "a packed record": lambda at: packed(
+        at / "m.pt2", "extra/neuron_artifact.json", zipfile.ZIP_DEFLATED, 256 << 20, "archive_format"
+    ),
+}
 
 
 def filed(path: Path, body: bytes) -> Path:

@@ -11,8 +11,8 @@ import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from neuron_adapters.files.neff import neff
 from neuron_adapters.adapter.hooks import original
+from neuron_adapters.files.neff import neff
 
 Spec = tf.TensorSpec
 
@@ -100,7 +100,9 @@ def save(path: Path, placeholders: dict[str, Spec], nodes: Sequence[Any], output
 
     @tf.function(autograph=False)
     def serving(**tensors: Any) -> Any:
-        return {f"output_{index}": one for index, one in enumerate(finish(inner(*(tensors[name] for name in placeholders))))}
+        return {
+            f"output_{index}": one for index, one in enumerate(finish(inner(*(tensors[name] for name in placeholders))))
+        }
 
     module.__call__ = call
     specs = {name: Spec(spec.shape, spec.dtype, name) for name, spec in placeholders.items()}

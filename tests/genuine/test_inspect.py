@@ -17,9 +17,8 @@ import pytest
 import tensorflow as tf
 import torch
 
-import neuron_adapters.mx as mx
 import neuron_adapters.tf as tfn
-import neuron_adapters.torch
+from neuron_adapters import mx
 from neuron_adapters.files.inspect import look
 from neuron_adapters.files.neff import neff
 from neuron_adapters.mx._compile import compile_symbol
@@ -44,21 +43,31 @@ def shown(path: Path | str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_savedmodel_of_the_compiler(simple: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = look(str(simple))
     assert (found.nc_count, found.runs_here, found.replicas) == (1, True, None)
-    assert found.inputs == (("input_1", (-1, 3), "float32"),) and found.outputs == (("output_1", (-1, 3), "float32"),)
+    assert found.inputs == (("input_1", (-1, 3), "float32"),)
+    assert found.outputs == (("output_1", (-1, 3), "float32"),)
     (part,) = found.parts
-    assert part.neff is not None and part.neff.uuid == "8dd519da-17f3-11ec-9f18-02a83423a121" and part.neff.problem == ""
-    assert part.operators == {"MatMul": 1} and part.batch == "any"
+    assert part.neff is not None
+    assert part.neff.uuid == "8dd519da-17f3-11ec-9f18-02a83423a121"
+    assert part.neff.problem == ""
+    assert part.operators == {"MatMul": 1}
+    assert part.batch == "any"
     text = shown(simple, capsys)
-    assert "compiled by  neuron-cc 1.6.13.0+9f61b2f75, for the hardware" in text and "[?, 3]" in text and "yes: the graph" in text
+    assert "compiled by  neuron-cc 1.6.13.0+9f61b2f75, for the hardware" in text
+    assert "[?, 3]" in text
+    assert "yes: the graph" in text
 
 
 def test_a_checkpoint_of_the_compiler(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its prefix, or either of its files."""
     for name in ("", "-symbol.json", "-0000.params"):
         found = look(f"{checkpoint}{name}")
-        assert found.kind == "MXNet checkpoint (MXNet 1.8.0)" and found.compiled_by.startswith("neuron-cc 1.3.7.0")
-        assert found.inputs == (("data", (1, 28, 28), "float32"),) and found.outputs == (("softmax_output", (1, 10), ""),)
-        assert found.parts[0].neff is not None and found.parts[0].neff.problem == "" and found.parts[0].bytes == 202499
+        assert found.kind == "MXNet checkpoint (MXNet 1.8.0)"
+        assert found.compiled_by.startswith("neuron-cc 1.3.7.0")
+        assert found.inputs == (("data", (1, 28, 28), "float32"),)
+        assert found.outputs == (("softmax_output", (1, 10), ""),)
+        assert found.parts[0].neff is not None
+        assert found.parts[0].neff.problem == ""
+        assert found.parts[0].bytes == 202499
     assert "FullyConnected 3" in shown(checkpoint, capsys)
 
 
@@ -71,17 +80,22 @@ def test_an_archive_of_the_plugin(
     assert (found.nc_count, found.runs_here, len(found.outputs)) == (cores, False, outputs)
     assert found.inputs == (("input0", (1, 3, 8, 8), "float32"), ("input1", (1, 4), "int64"))
     text = shown(path, capsys)
-    assert "runs here    no: its weights exist only" in text and "what to do   compile the original" in text
+    assert "runs here    no: its weights exist only" in text
+    assert "what to do   compile the original" in text
 
 
 def test_own_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """What the compile calls here write: who wrote it, for how many NCs, with which inputs."""
     torch.jit.save(
-        torch.neuron.trace(torch.nn.Linear(3, 2).eval(), torch.ones(1, 3), compiler_args=["--neuroncore-pipeline-cores", "2"]),
+        torch.neuron.trace(
+            torch.nn.Linear(3, 2).eval(), torch.ones(1, 3), compiler_args=["--neuroncore-pipeline-cores", "2"]
+        ),
         str(tmp_path / "m.pt"),
     )
     torch.jit.save(torch.jit.script(torch.nn.Linear(3, 2)), str(tmp_path / "plain.pt"))
-    exported = torch.neuron.trace(torch.nn.Linear(3, 2).eval(), torch.ones(1, 3), format="pt2", compiler_args=["--neuroncore-pipeline-cores", "6"])
+    exported = torch.neuron.trace(
+        torch.nn.Linear(3, 2).eval(), torch.ones(1, 3), format="pt2", compiler_args=["--neuroncore-pipeline-cores", "6"]
+    )
     torch.export.save(exported, str(tmp_path / "m.pt2"))
     monkeypatch.setenv("NEURON_CC_FLAGS", "--neuroncore-pipeline-cores=3")
     model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(2, name="y")])
@@ -95,14 +109,23 @@ def test_own_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     (tmp_path / "m.neff").write_bytes(neff("1.2.3.4+abc-/x", 5, {"a": b"1"}))
     ours = "neuron_adapters 0.1.0, for emulated NeuronCores"
     wanted = {
-        "m.pt": ("TorchScript archive", ours, 2, True), "plain.pt": ("TorchScript archive", "", 1, True),
-        "m.pt2": ("PyTorch exported program", "neuron_adapters, for emulated NeuronCores", 6, True), "saved": ("TensorFlow SavedModel", ours, 3, True),
-        "m.keras": ("Keras file", "", 1, True), "m.h5": ("Keras file (HDF5)", "", 1, True),
-        "c": ("MXNet checkpoint (MXNet 1.9.1)", ours, 4, True), "m.neff": ("NEFF", "neuron-cc 1.2.3.4+abc, for the hardware", 5, False),
-    }  # fmt: skip
+        "m.pt": ("TorchScript archive", ours, 2, True),
+        "plain.pt": ("TorchScript archive", "", 1, True),
+        "m.pt2": ("PyTorch exported program", "neuron_adapters, for emulated NeuronCores", 6, True),
+        "saved": ("TensorFlow SavedModel", ours, 3, True),
+        "m.keras": ("Keras file", "", 1, True),
+        "m.h5": ("Keras file (HDF5)", "", 1, True),
+        "c": ("MXNet checkpoint (MXNet 1.9.1)", ours, 4, True),
+        "m.neff": ("NEFF", "neuron-cc 1.2.3.4+abc, for the hardware", 5, False),
+    }
     for name, (kind, compiled_by, cores, runs) in wanted.items():
         found = look(str(tmp_path / name))
-        assert (found.kind.partition(" (TensorFlow")[0], found.compiled_by, found.nc_count, found.runs_here) == (kind, compiled_by, cores, runs)
+        assert (found.kind.partition(" (TensorFlow")[0], found.compiled_by, found.nc_count, found.runs_here) == (
+            kind,
+            compiled_by,
+            cores,
+            runs,
+        )
         shown(tmp_path / name, capsys)
     assert look(str(tmp_path / "m.pt")).inputs == (("0", (1, 3), "float32"),)
     assert look(str(tmp_path / "saved")).inputs[0][1:] == ((1, 3), "float32")
@@ -114,32 +137,47 @@ def test_erased_and_tensorflow_1(tmp_path: Path) -> None:
             if node.op == "Const" and node.ByteSize() > 1024:
                 node.attr["value"].tensor.tensor_content = b""
 
-    nodes = [neuron_op("n", lambda x: x @ tf.constant(np.ones((64, 64), "f4")), [Spec([1, 64])], ["x"], cores=2, replicas=6, change=erase)]
+    nodes = [
+        neuron_op(
+            "n",
+            lambda x: x @ tf.constant(np.ones((64, 64), "f4")),
+            [Spec([1, 64])],
+            ["x"],
+            cores=2,
+            replicas=6,
+            change=erase,
+        )
+    ]
     found = look(str(save_v1(tmp_path / "m", {"x": Spec([1, 64])}, nodes, {"y": "n:0"})))
-    assert (found.nc_count, found.replicas, found.runs_here) == (2, 6, False) and "took large constants" in found.how
+    assert (found.nc_count, found.replicas, found.runs_here) == (2, 6, False)
+    assert "took large constants" in found.how
 
 
 def test_no_framework(simple: Path, checkpoint: Path, tmp_path: Path) -> None:
     """A process that may not import one."""
     path = write(tmp_path / "m.pt", new_style())
-    snippet = (
-        "import sys\nfor name in ('torch', 'tensorflow', 'keras', 'tf_keras', 'mxnet', 'numpy', 'google'):\n    sys.modules[name] = None\n"
-        "from neuron_adapters.tools.inspect import main\nsys.exit(main(sys.argv[1:]))"
-    )
+    script = Path(__file__).parent / "scripts" / "inspect_without_frameworks.py"
     env = {"PYTHONPATH": f"{ROOT / 'core'}{os.pathsep}{ROOT}", "PATH": os.environ["PATH"]}
     files = [str(simple), str(checkpoint), str(path)]
-    done = subprocess.run([sys.executable, "-W", "error", "-c", snippet, "--json", *files], env=env, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stderr == ""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script, "--json", *files], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
     assert [json.loads(line)["nc_count"] for line in done.stdout.splitlines()] == [1, 1, 2]
     first = json.loads(done.stdout.splitlines()[0])
     assert first["inputs"] == [{"name": "input_1", "shape": [-1, 3], "dtype": "float32"}]
-    assert first["parts"][0]["neff"]["ncs_per_node"] == [1] and first["runs_here"] is True
-    command = [sys.executable, "-c", snippet, *files * 300]
+    assert first["parts"][0]["neff"]["ncs_per_node"] == [1]
+    assert first["runs_here"] is True
+    command = [sys.executable, script, *files * 300]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
         reader.stdout.readline()
         reader.stdout.close()  # as "| head -1" does
-        assert reader.stderr.read() == b"" and reader.wait() == 0
-    ascii_only = subprocess.run([sys.executable, "-c", snippet, str(simple)], env={**env, "PYTHONIOENCODING": "ascii"}, capture_output=True)
+        assert reader.stderr.read() == b""
+        assert reader.wait() == 0
+    ascii_only = subprocess.run(
+        [sys.executable, script, str(simple)], env={**env, "PYTHONIOENCODING": "ascii"}, capture_output=True
+    )
     assert ascii_only.returncode == 0
 
 
@@ -158,7 +196,9 @@ def test_what_it_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str], simp
             look(str(tmp_path / name))
     assert main([*(str(tmp_path / name) for name in names), str(simple)]) == 1
     out, err = capsys.readouterr()
-    assert len(err.splitlines()) == len(names) and "\x1b" not in err and "MatMul" in out
+    assert len(err.splitlines()) == len(names)
+    assert "\x1b" not in err
+    assert "MatMul" in out
     assert err.splitlines()[-1].endswith("missing: No such file or directory")
     for arguments in ([], ["--unknown", "x"]):
         with pytest.raises(SystemExit) as stopped:
@@ -166,7 +206,8 @@ def test_what_it_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str], simp
         assert stopped.value.code == 2
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
-    assert stopped.value.code == 0 and "exit codes" in capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert "exit codes" in capsys.readouterr().out
 
 
 def test_names_in_files_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,11 +215,18 @@ def test_names_in_files_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest
     nodes[0].attr["input_names"].list.s[0] = b"\x1b[31m" + b"x" * 5000
     path = save(tmp_path / "m", {"x": Spec([1, 3])}, nodes, ["n:0"])
     text = shown(path, capsys)
-    assert "\x1b" not in text and max(map(len, text.splitlines())) < 300
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) < 300
 
 
 def test_sizes() -> None:
-    assert [size(one) for one in (0, 1023, 1024, 1 << 20, 5 << 40)] == ["0 B", "1 KB", "1 KB", "1 MB", "5 TB"]
+    assert [size(one) for one in (0, 1023, 1024, 1 << 20, 5 << 40)] == [
+        "0 bytes",
+        "1023 bytes",
+        "1.0 KB",
+        "1.0 MB",
+        "5120.0 GB",
+    ]
 
 
 def test_unreadable(tmp_path: Path, simple: Path) -> None:
@@ -199,6 +247,7 @@ def test_a_record_across_two_pieces(tmp_path: Path) -> None:
     for start in (0, inspect._PIECE - 5, 2 * inspect._PIECE + 7):
         (tmp_path / "f").write_bytes(b"x" * start + b'{"version": 1}' * 2 + text + b"y" * 10)
         found = inspect._record(str(tmp_path / "f"))
-        assert found is not None and found.pipeline_cores == 3
+        assert found is not None
+        assert found.pipeline_cores == 3
     (tmp_path / "f").write_bytes(b'{"version": ' * 300)
     assert inspect._record(str(tmp_path / "f")) is None

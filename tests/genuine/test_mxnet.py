@@ -1,5 +1,5 @@
-"""SPEC K6: a checkpoint of mx_neuron runs by the graph that it holds, without MXNet and with it; public checking scripts
-read what the compilers and this package write."""
+"""SPEC K6: a checkpoint of mx_neuron runs by the graph that it holds, without MXNet and with it; public checking
+scripts read what the compilers and this package write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import neuron_adapters
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 from neuron_adapters.files.neff import neff, read_header
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import ArtifactError
@@ -76,25 +76,11 @@ def test_checksum(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_real_mxnet(checkpoint: Path, tmp_path: Path) -> None:
     """The same with MXNet 1.9.1 itself, by bind and by Module."""
-    snippet = f"""
-import warnings; warnings.simplefilter('ignore')
-import mxnet as mx, numpy as np, neuron_adapters.mx, neuron_adapters
-symbol, args, aux = mx.model.load_checkpoint({str(checkpoint)!r}, 0)
-args['data'] = mx.nd.array(np.load({str(checkpoint.parent / "input.npy")!r})[None])
-args['softmax_label'] = mx.nd.zeros((1,))
-assert '_neuron_subgraph_op' in symbol.tojson()
-executor = symbol.bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req='null')
-module = mx.mod.Module(symbol, ['data'], ['softmax_label'], context=mx.neuron(1))
-module.bind([('data', (1, 28, 28))], [('softmax_label', (1,))], for_training=False)
-module.set_params({{k: v for k, v in args.items() if k not in ('data', 'softmax_label')}}, aux)
-module.forward(mx.io.DataBatch([args['data']], [args['softmax_label']]), is_train=False)
-print(executor.forward()[0].asnumpy().tolist()); print(module.get_outputs()[0].asnumpy().tolist())
-print([neuron_adapters.placement(one)[0].start_nc for one in (executor, module)])
-"""
+    script = Path(__file__).parent / "scripts" / "real_mxnet.py"
+    command = [ROOT / ".venv-mxnet" / "bin" / "python", script, checkpoint, checkpoint.parent / "input.npy"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEURON")}
     env |= {"PYTHONPATH": f"{ROOT / 'core'}{os.pathsep}{ROOT}", "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state")}
-    python = ROOT / ".venv-mxnet" / "bin" / "python"
-    done = subprocess.run([python, "-c", snippet], env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     *found, places = map(json.loads, done.stdout.splitlines())
     for one in found:
@@ -124,18 +110,32 @@ def test_checking_scripts(checkpoint: Path) -> None:
     made = compile_symbol(out, weights, {}, {"data": np.ones((1, 6), "f4")}, **{"--neuroncore-pipeline-cores": 3})
     assert described(*made[:2]) == [("_op0", 3, 3, 1, Counter(FullyConnected=1, relu=1))]
     headers = [read_header(one["_op0_neuronbin"].asnumpy().tobytes()) for one in (args, made[1])]
-    assert [one.problem for one in headers] == ["", ""] and [one.version for one in headers] == [2, 2]
-    assert headers[0].uuid == "56bfbeca-f0b9-11eb-9f18-02a83423a121" and len(set(headers[1].uuid)) > 4
-    assert headers[0].name.startswith("1.3.7.0+fc8e67ab4-") and headers[1].name.startswith("neuron_adapters ")
+    assert [one.problem for one in headers] == ["", ""]
+    assert [one.version for one in headers] == [2, 2]
+    assert headers[0].uuid == "56bfbeca-f0b9-11eb-9f18-02a83423a121"
+    assert len(set(headers[1].uuid)) > 4
+    assert headers[0].name.startswith("1.3.7.0+fc8e67ab4-")
+    assert headers[1].name.startswith("neuron_adapters ")
 
 
 def test_header() -> None:
     """SPEC API 4: where the fields are; and what is said of a damaged one."""
     data = neff("name", 7, {"a": b"1"})
-    assert struct.unpack_from("<4Q", data)[:2] == (2, 1024) and struct.unpack_from("<I", data, 168) == (7,)
-    assert data[188:204] == b"0" * 16 and data[220:224] == b"name" and struct.unpack_from("<I", data, 476) == (7,)
-    assert read_header(data).problem == "" and read_header(data).ncs_per_node == (1,) * 7
-    assert "there are" in read_header(data[:-1]).problem and "checksum" in read_header(data[:-1] + b"!").problem
-    for bad in (b"", data[:1023], b"\0" * 2000, data[:168] + b"\0" * 4 + data[172:], data[:168] + b"\xff" * 4 + data[172:]):
-        with pytest.raises(ValueError, match="bytes|begin|NeuronCores"):
+    assert struct.unpack_from("<4Q", data)[:2] == (2, 1024)
+    assert struct.unpack_from("<I", data, 168) == (7,)
+    assert data[188:204] == b"0" * 16
+    assert data[220:224] == b"name"
+    assert struct.unpack_from("<I", data, 476) == (7,)
+    assert read_header(data).problem == ""
+    assert read_header(data).ncs_per_node == (1,) * 7
+    assert "there are" in read_header(data[:-1]).problem
+    assert "checksum" in read_header(data[:-1] + b"!").problem
+    for bad in (
+        b"",
+        data[:1023],
+        b"\0" * 2000,
+        data[:168] + b"\0" * 4 + data[172:],
+        data[:168] + b"\xff" * 4 + data[172:],
+    ):
+        with pytest.raises(ValueError, match=r"bytes|begin|NeuronCores"):
             read_header(bad)

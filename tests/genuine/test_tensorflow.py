@@ -18,8 +18,8 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 import neuron_adapters
-import neuron_rt
 import neuron_adapters.tf as tfn
+import neuron_rt
 from neuron_rt import ArtifactError, CompileError, NotEnoughNeuronCoresError
 
 from saved_models import Spec, edited, neuron_op, nodes_of, save, save_v1  # isort: skip
@@ -57,17 +57,25 @@ def test_both_loads(simple: Path, rows: int) -> None:
     model, restored = load_keras(simple), load(str(simple))
     assert isinstance(model, keras.Model)
     found = [
-        model(x), model(tf.constant(x)), model.predict(x, verbose=0), model.signatures["serving_default"](tf.constant(x)),
-        restored(tf.constant(x)), restored.signatures["serving_default"](tf.constant(x)),
-        restored.aws_neuron_function(tf.constant(x)), model.aws_neuron_function(tf.constant(x)),
-    ]  # fmt: skip
+        model(x),
+        model(tf.constant(x)),
+        model.predict(x, verbose=0),
+        model.signatures["serving_default"](tf.constant(x)),
+        restored(tf.constant(x)),
+        restored.signatures["serving_default"](tf.constant(x)),
+        restored.aws_neuron_function(tf.constant(x)),
+        model.aws_neuron_function(tf.constant(x)),
+    ]
     for one in found:
         np.testing.assert_allclose(one["output_1"] if isinstance(one, dict) else one, wanted, rtol=1e-5, atol=1e-6)
     assert [one.calls for one in neuron_adapters.describe().models] == [5, 3]  # all of them on the NCs
 
 
 def test_the_question_of_its_authors(simple: Path) -> None:
-    weights = np.frombuffer(bytes.fromhex("e0a910bf109403 3f68bba83e0098 1bbf00b1e8bdd0a6143f28e464bf00895f3c8881773f".replace(" ", "")), "<f4")
+    weights = np.frombuffer(
+        bytes.fromhex("e0a910bf109403 3f68bba83e0098 1bbf00b1e8bdd0a6143f28e464bf00895f3c8881773f".replace(" ", "")),
+        "<f4",
+    )
     assert weights.shape == (9,)
     found = np.asarray(load_keras(simple)(ASKED))
     assert found.shape == (1, 3)
@@ -79,7 +87,9 @@ def test_the_graph_shows_the_operator(simple: Path) -> None:
     """Scripts look for the NeuronOp and its attributes, in memory and after saving again."""
     for thing in (load_keras(simple), load(str(simple))):
         (node,) = [one for one in thing.aws_neuron_function.graph.as_graph_def().node if one.op == "NeuronOp"]
-        assert {"executable", "graph_def", "model_config", "input_names", "output_names", "input_dtypes"} <= set(node.attr)
+        assert {"executable", "graph_def", "model_config", "input_names", "output_names", "input_dtypes"} <= set(
+            node.attr
+        )
         assert list(node.attr["model_config"].list.i) == [1, 1, 4, 10]
         assert struct.unpack("168xI304xI64B", node.attr["executable"].s[:544])[:3] == (1, 1, 1)
 
@@ -93,8 +103,11 @@ def test_saved_again(simple: Path, tmp_path: Path) -> None:
     for name in "ab":
         after = nodes_of(saved_model_pb2.SavedModel.FromString((tmp_path / name / "saved_model.pb").read_bytes()))
         assert {one.attr["executable"].s for one in after} == {before[0].attr["executable"].s}
-        np.testing.assert_allclose(load(str(tmp_path / name)).signatures["serving_default"](tf.constant(ASKED))["output_1"],
-                                   plainly(simple, ASKED), rtol=1e-5)  # fmt: skip
+        np.testing.assert_allclose(
+            load(str(tmp_path / name)).signatures["serving_default"](tf.constant(ASKED))["output_1"],
+            plainly(simple, ASKED),
+            rtol=1e-5,
+        )
 
 
 @pytest.mark.parametrize(("cores", "places"), [(1, [(0, 1), (1, 1), (2, 1), (3, 1)]), (3, [(0, 3)])])
@@ -138,7 +151,8 @@ def test_compiled_again(simple: Path, tmp_path: Path) -> None:
             tfn.trace(thing, ASKED)
         many = tfn.auto_multicore(thing, ASKED, num_cores=5)
         np.testing.assert_allclose(many(ASKED), plainly(simple, ASKED), rtol=1e-5)
-        assert isinstance(many, keras.Model) and len(neuron_adapters.placement(many)) == 5
+        assert isinstance(many, keras.Model)
+        assert len(neuron_adapters.placement(many)) == 5
         neuron_adapters.unload(many)
     with pytest.raises(CompileError, match="2 pipeline cores"):
         tfn.auto_multicore(load(str(edited(simple, tmp_path / "two", for_cores(2)))), ASKED, num_cores=2)
@@ -159,16 +173,7 @@ def test_wherever_tensorflow_runs_it(simple: Path) -> None:
 
 def test_exit(script: Callable[..., str], simple: Path) -> None:
     """SPEC X4: a process ends cleanly while TensorFlow still holds operators and pipelines, and is in a call."""
-    snippet = f"""
-import tensorflow as tf, threading, neuron_adapters.tf
-model = tf.saved_model.load({str(simple)!r})
-larger = tf.function(lambda v: model(v) + 1)
-data = iter(tf.data.Dataset.range(10**6).map(lambda i: larger(tf.ones((2, 3))), num_parallel_calls=2).prefetch(8))
-next(data)
-threading.Thread(target=lambda: [larger(tf.ones((4, 3))) for _ in range(10**7)], daemon=True).start()
-print(larger(tf.ones((1, 3))).shape)
-"""
-    assert script(snippet) == "(1, 3)\n"
+    assert script("exit_in_a_call.py", simple) == "(1, 3)\n"
 
 
 def test_the_end_waits_for_calls() -> None:
@@ -181,9 +186,11 @@ def test_the_end_waits_for_calls() -> None:
         closing.start()
         while not ending._closed:
             pass
-        assert ending._inside == 1 and closing.is_alive()
+        assert ending._inside == 1
+        assert closing.is_alive()
     closing.join(60)
-    assert not closing.is_alive() and ending._inside == 0
+    assert not closing.is_alive()
+    assert ending._inside == 0
     done = threading.Event()
 
     def foreign() -> None:
@@ -195,7 +202,8 @@ def test_the_end_waits_for_calls() -> None:
         done.set()
 
     _thread.start_new_thread(foreign, ())  # as TensorFlow's threads are: not Python's own
-    assert done.wait(60) and said == ["the process ends, and no NeuronOp begins any more"]
+    assert done.wait(60)
+    assert said == ["the process ends, and no NeuronOp begins any more"]
 
 
 def test_threads(simple: Path) -> None:
@@ -212,7 +220,8 @@ def test_threads(simple: Path) -> None:
         one.start()
     for one in threads:
         one.join()
-    assert not wrong and neuron_adapters.describe().models[0].calls == 80
+    assert not wrong
+    assert neuron_adapters.describe().models[0].calls == 80
 
 
 def test_checksum(simple: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,9 +266,12 @@ def test_several_operators_and_a_variable(tmp_path: Path) -> None:
         restored.scale.assign(factor)
         value, index = restored(tf.constant(x))
         np.testing.assert_allclose(value, both(x) * factor, rtol=1e-3)
-        assert index.dtype == tf.int32 and np.array_equal(index, x.argmax(1))
+        assert index.dtype == tf.int32
+        assert np.array_equal(index, x.argmax(1))
         for key in ("serving_default", "again"):
-            np.testing.assert_allclose(restored.signatures[key](x=tf.constant(x))["output_0"], both(x) * factor, rtol=1e-3)
+            np.testing.assert_allclose(
+                restored.signatures[key](x=tf.constant(x))["output_0"], both(x) * factor, rtol=1e-3
+            )
     model = load_keras(path)
     np.testing.assert_allclose(model(x)[0], both(x) * 10, rtol=1e-3)
     assert len(model.weights) == 1
@@ -334,16 +346,21 @@ def test_weights_are_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for model in models:
         np.testing.assert_allclose(model(tf.constant(x)), x @ BIG, rtol=1e-4)
     held = [neuron_adapters.tf._placed.placed_of(model).aws_compiled.graphs for model in models]
-    assert len({id(graph) for graphs in held for graph in graphs}) == 1 and len(held[0][0].constants) == 1
+    assert len({id(graph) for graphs in held for graph in graphs}) == 1
+    assert len(held[0][0].constants) == 1
 
 
 def test_erased_constants(tmp_path: Path) -> None:
     """Some releases of the compiler took large constants out: never zeros in their place, but an error that says so. A
     graph that has some large constant whole was left as it is, and what is empty there is zeros."""
     whole = lambda x: x @ tf.constant(BIG) + tf.constant(BIG)[:1]
-    path = save(tmp_path / "m", {"x": Spec([1, 64])}, [neuron_op("n", whole, [Spec([1, 64])], ["x"], change=erase)], ["n:0"])
+    path = save(
+        tmp_path / "m", {"x": Spec([1, 64])}, [neuron_op("n", whole, [Spec([1, 64])], ["x"], change=erase)], ["n:0"]
+    )
     for open_it in (load_keras, load):
-        with pytest.raises(ArtifactError, match=r"took the large constants out of its graph \(such as '.*'\).*Compile the original"):
+        with pytest.raises(
+            ArtifactError, match=r"took the large constants out of its graph \(such as '.*'\).*Compile the original"
+        ):
             open_it(str(path))
     assert neuron_adapters.describe().models == ()
 
@@ -376,16 +393,7 @@ def test_graphs_that_make_no_sense(tmp_path: Path, change: Callable[[Any], Any],
 
 def test_legacy_keras(script: Callable[..., str], simple: Path) -> None:
     """Keras 2, which such files are from: the model it revives."""
-    snippet = f"""
-import tensorflow as tf, numpy as np, neuron_adapters.tf, neuron_adapters
-model = tf.keras.models.load_model({str(simple)!r}, compile=False)
-print(type(model).__name__, isinstance(model, tf.keras.Model), len(neuron_adapters.placement(model)))
-print(np.round(model(tf.constant([[1., 2., 5.]])).numpy().astype('f8'), 4).tolist())
-print(np.round(model.predict(np.array([[1., 2., 5.], [0, 1, 0]], 'f4'), verbose=0).astype('f8'), 4).tolist())
-print([n.op for n in model.aws_neuron_function.graph.as_graph_def().node])
-print(neuron_adapters.describe().models[0].calls)
-"""
-    assert script(snippet, imported=True, TF_USE_LEGACY_KERAS="1").splitlines() == [
+    assert script("legacy_keras.py", simple, imported=True, TF_USE_LEGACY_KERAS="1").splitlines() == [
         "AwsNeuronModel True 4", "[[-6.2512, 0.355, 6.325]]", "[[-6.2512, 0.355, 6.325], [-0.6078, -0.1136, 0.5807]]",
         "['Placeholder', 'NeuronOp', 'IdentityN']", "2",
     ]  # fmt: skip

@@ -38,7 +38,7 @@ def _oracle_module(name: str) -> ModuleType:
 def _engine_of_the_runtime_first() -> None:
     """OpenVINO starts its threads once a process, and lets them be tied to CPUs only as the runtime starts it. Tests of
     this folder use it by hand, and other tests of the process need it tied."""
-    import neuron_adapters.mx as mx
+    from neuron_adapters import mx
 
     mx.sym.relu(mx.sym.var("data")).bind(mx.cpu(), {"data": mx.nd.ones((1,))}, grad_req="null").forward()
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import neuron_adapters
-import neuron_adapters.mx as mx
 import neuron_rt
+from neuron_adapters import mx
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import ArtifactError, CompileError
 
@@ -70,9 +70,11 @@ def test_parts(tmp_path: Path, excluded: list[str], nodes: list[str]) -> None:
     wanted = run(symbol, args, aux)
     made, made_args, made_aux = compile_symbol(symbol, args, aux, INPUTS, excl_node_names=excluded)
     assert [name for _op, name in operators(made)] == nodes
-    assert made.list_auxiliary_states() == symbol.list_auxiliary_states() and made_aux.keys() == aux.keys()
+    assert made.list_auxiliary_states() == symbol.list_auxiliary_states()
+    assert made_aux.keys() == aux.keys()
     binaries = [name for name in made.list_arguments() if name.endswith("_neuronbin")]
-    assert set(made_args) - set(args) == set(binaries) and len(binaries) == nodes.count("_op0") + nodes.count("_op1")
+    assert set(made_args) - set(args) == set(binaries)
+    assert len(binaries) == nodes.count("_op0") + nodes.count("_op1")
     assert made.infer_shape(data=X.shape)[1] == [(1, 5)]
     mx.model.save_checkpoint(str(tmp_path / "made"), 0, made, made_args, made_aux)
     loaded, loaded_args, loaded_aux = mx.model.load_checkpoint(str(tmp_path / "made"), 0)
@@ -129,10 +131,13 @@ def test_statistics() -> None:
     count = lambda nodes: len([one for one in nodes if one["op"] != "null"])
     nodes = json.loads(made.tojson())["nodes"]
     inside = [part for one in nodes if one["op"] == "_neuron_subgraph_op" for part in one["subgraphs"]]
-    assert count(json.loads(symbol.tojson())["nodes"]) == count(nodes) - len(inside) + sum(count(p["nodes"]) for p in inside)
+    assert count(json.loads(symbol.tojson())["nodes"]) == count(nodes) - len(inside) + sum(
+        count(p["nodes"]) for p in inside
+    )
     variables = [one for part in inside for one in part["nodes"] if one["op"] == "null"]
     kinds = {one["attrs"]["argName"]: (one["attrs"]["isArg"], one["attrs"]["isAux"]) for one in variables}
-    assert kinds["bn_moving_mean"] == ("False", "True") and kinds["conv_weight"] == ("True", "False")
+    assert kinds["bn_moving_mean"] == ("False", "True")
+    assert kinds["conv_weight"] == ("True", "False")
 
 
 def test_cast(caplog: pytest.LogCaptureFixture) -> None:
@@ -146,7 +151,8 @@ def test_cast(caplog: pytest.LogCaptureFixture) -> None:
     cut = symbol.get_internals()["fc_output"]
     with caplog.at_level(logging.WARNING, "neuron_adapters"):
         made = compile_symbol(cut, far, aux, INPUTS, flags=["--fp32-cast matmult"])
-    assert "left out" in caplog.text and "__neuron_adapters_cast__" not in made[0].attr_dict()["_op0"]
+    assert "left out" in caplog.text
+    assert "__neuron_adapters_cast__" not in made[0].attr_dict()["_op0"]
 
 
 @pytest.mark.parametrize(
@@ -251,42 +257,10 @@ def test_loads_share_their_weights(tmp_path: Path) -> None:
 
 def test_memory_of_loads(run_script: Callable[..., str], tmp_path: Path) -> None:
     """K5: eight loads of 20 MB of weights take little more memory than one."""
-    out = run_script(
-        "",
-        """
-import gc, numpy as np
-import neuron_adapters.mx as mx
-
-def rss():
-    gc.collect()
-    with open('/proc/self/smaps_rollup') as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith('Pss:')) / 1024
-
-out = mx.sym.var('data')
-for number in range(5):
-    out = mx.sym.FullyConnected(out, num_hidden=1024, name=f'fc{number}')
-args = {f'fc{n}_weight': mx.nd.random.normal(shape=(1024, 1024)) for n in range(5)}
-args |= {f'fc{n}_bias': mx.nd.zeros((1024,)) for n in range(5)}
-mx.model.save_checkpoint('m', 0, out, args, {})
-del args
-
-def load():
-    symbol, args, aux = mx.model.load_checkpoint('m', 0)
-    exe = symbol.bind(ctx=mx.neuron(0), args={**args, 'data': mx.nd.ones((1, 1024))}, aux_states=aux, grad_req='null')
-    exe.forward()
-    return exe
-
-load()  # what comes with the first
-before = rss()
-one = load()
-first = rss()
-more = [load() for _ in range(7)]
-print(round(first - before, 1), round(rss() - first, 1))
-""",
-        folder=tmp_path,
-    )
+    out = run_script("memory_of_loads.py", folder=tmp_path)
     one, seven = map(float, out.split())
-    assert one > 15 and seven < 0.4 * one, out
+    assert one > 15, out
+    assert seven < 0.4 * one, out
 
 
 def test_inputs_may_come_later(tmp_path: Path) -> None:
@@ -296,13 +270,18 @@ def test_inputs_may_come_later(tmp_path: Path) -> None:
     mx.model.save_checkpoint(str(tmp_path / "m"), 0, *compile_symbol(symbol, args, aux, INPUTS))
     sym, args, aux = mx.model.load_checkpoint(str(tmp_path / "m"), 0)
     exe = sym.bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req="null")
-    assert exe.arg_dict["data"].shape == X.shape and exe.arg_dict["softmax_label"].shape == (1,)
+    assert exe.arg_dict["data"].shape == X.shape
+    assert exe.arg_dict["softmax_label"].shape == (1,)
     np.testing.assert_allclose(exe.forward(data=X)[0].asnumpy(), wanted, rtol=1e-3, atol=1e-4)
     for name in ("fc_weight", "_op0_neuronbin"):
         with pytest.raises(ValueError, match=f"key `{name}` is missing"):
-            sym.bind(ctx=mx.neuron(0), args={k: v for k, v in args.items() if k != name}, aux_states=aux, grad_req="null")
+            sym.bind(
+                ctx=mx.neuron(0), args={k: v for k, v in args.items() if k != name}, aux_states=aux, grad_req="null"
+            )
     with pytest.raises(ValueError, match="key `data` is missing"):
-        symbol.bind(ctx=mx.neuron(0), args={k: v for k, v in args.items() if k in symbol.list_arguments()}, grad_req="null")
+        symbol.bind(
+            ctx=mx.neuron(0), args={k: v for k, v in args.items() if k in symbol.list_arguments()}, grad_req="null"
+        )
 
 
 def test_a_file_cannot_ask_for_more_memory_than_there_is() -> None:

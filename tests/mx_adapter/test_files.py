@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from neuron_adapters.mx.base import FormatError, MXNetError
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 from neuron_adapters.files.mxnet_params import Reader
 from neuron_adapters.mxnet import _params, _symbol_json
-from neuron_adapters.mx.base import FormatError, MXNetError
 from neuron_rt import ArtifactError
 
 HERE = Path(__file__).parent / "fixtures"
@@ -123,7 +123,7 @@ def test_no_array_is_one_of_no_elements(nothing: bytes) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(data: bytes, says: str) -> None:
-    with pytest.raises(FormatError, match="file.params") as caught:
+    with pytest.raises(FormatError, match=r"file\.params") as caught:
         _params.loads(data, "file.params")
     assert says in str(caught.value)
     assert caught.value.path == "file.params"
@@ -241,7 +241,8 @@ for _ in range(40):
     [
         ("", "not JSON"),
         ("[" * 100000, "not JSON"),
-        ("NaN", "NaN is not a finite number"), ("1e999", "too large"),
+        ("NaN", "NaN is not a finite number"),
+        ("1e999", "too large"),
         ([], "an object"),
         ({}, "nodes"),
         (_graph_of("x"), "nodes[0]"),
@@ -304,11 +305,11 @@ def test_checkpoints(tmp_path: Path) -> None:
     mx.nd.save(tmp_path / "net-0008.params", {"weight": mx.nd.ones(1)})
     with pytest.raises(FormatError, match="arg:NAME"):
         mx.model.load_params(str(tmp_path / "net"), 8)
-    with pytest.raises(FileNotFoundError, match="net-0009.params cannot be read: No such file") as missing:
+    with pytest.raises(FileNotFoundError, match=r"net-0009\.params cannot be read: No such file") as missing:
         mx.model.load_checkpoint(str(tmp_path / "net"), 9)
     assert isinstance(missing.value, mx.MXNetError)
     with pytest.raises(mx.MXNetError, match="cannot be read: Is a directory"):
         mx.nd.load(tmp_path)
     (tmp_path / "bad-symbol.json").write_text("{}")
-    with pytest.raises(FormatError, match="bad-symbol.json: this symbol file is damaged: nodes must be a list"):
+    with pytest.raises(FormatError, match=r"bad-symbol\.json: this symbol file is damaged: nodes must be a list"):
         mx.sym.load(tmp_path / "bad-symbol.json")

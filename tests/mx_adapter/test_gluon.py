@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from neuron_adapters.mx.base import MXNetError
 
 import neuron_adapters
-import neuron_adapters.mx as mx
-from neuron_adapters.mx.base import MXNetError
+from neuron_adapters import mx
 from neuron_rt import CompileError, ModelNotLoadedError, init
 
 pytestmark = pytest.mark.usefixtures("own_runtime")
@@ -110,7 +110,7 @@ def test_a_call_that_fails_keeps_the_place(files: str) -> None:
 
 def test_one_place_within_groups(files: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURONCORE_GROUP_SIZES", "3,4")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="NEURONCORE_GROUP_SIZES"):
         init()
     block, placed = compiled(block_of(files, mx.cpu())), block_of(files, mx.neuron(1))
     for rows in (ROWS, ROWS[:2]):
@@ -184,7 +184,9 @@ def test_blocks_of_a_file_share_its_weights(tmp_path: Path) -> None:
     blocks[1].reset_ctx(mx.neuron(0))
     first, second = (block(mx.nd.ones((1, 1000))).asnumpy() for block in blocks)
     assert np.array_equal(first, second)
-    shared = {id(one._executable) for block in blocks for bound in block._caches.values() for one in bound._executors.values()}
+    shared = {
+        id(one._executable) for block in blocks for bound in block._caches.values() for one in bound._executors.values()
+    }
     assert len(shared) == 1
     blocks[0].collect_params()["fc_bias"].set_data(mx.nd.ones(600))
     assert np.array_equal(blocks[1](mx.nd.ones((1, 1000))).asnumpy(), second)
@@ -285,15 +287,7 @@ def test_the_compilers_names() -> None:
 
 
 def test_the_import_brings_no_engine(run_script: Any) -> None:
-    script = """
-import sys
-import neuron_adapters.mx as mx
-print([name for name in ("openvino", "onnx", "PIL", "neuron_adapters.mxnet.executor", "mxnet") if name in sys.modules])
-from neuron_adapters.mx import mod
-from neuron_adapters.mx import gluon
-print(mx.mod is mx.module is mod, gluon is mx.gluon, mx.executor.Executor.__name__)
-"""
-    assert run_script("", script).splitlines() == ["[]", "True True Executor"]
+    assert run_script("the_import_brings_no_engine.py").splitlines() == ["[]", "True True Executor"]
 
 
 @pytest.mark.parametrize("cores", [None, 2])
@@ -341,33 +335,5 @@ def test_calls_from_many_threads(files: str) -> None:
 
 
 def test_a_forked_child_loads_its_own(files: str, run_script: Any) -> None:
-    head = f"""
-import os, sys
-import neuron_adapters, neuron_adapters.mx as mx
-from neuron_rt import ModelNotLoadedError
-files = ({files + "-symbol.json"!r}, ["data", "softmax_label"], {files + "-0000.params"!r})
-x, label = mx.nd.ones((2, 4)), mx.nd.ones(2)
-block = mx.gluon.SymbolBlock.imports(*files, ctx=mx.neuron(0))
-module = mx.mod.Module.load({files!r}, 0, context=[mx.neuron(1), mx.neuron(2)])
-module.bind([("data", (2, 4))], for_training=False)
-batch = mx.io.DataBatch([x])
-block(x, label), module.forward(batch)
-"""
-    script = """
-child = os.fork()
-if child == 0:
-    os.environ["NEURON_RT_NUM_CORES"] = "2"
-    for call in (lambda: block(x, label), lambda: block(x[:1], label[:1]), lambda: module.forward(batch)):
-        try:
-            call()
-        except ModelNotLoadedError:
-            print("refused")
-    own = mx.gluon.SymbolBlock.imports(*files, ctx=mx.neuron(1))
-    print(own(x, label).shape, neuron_adapters.placement(own)[0].instance_ncs, flush=True)
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-block(x, label), module.forward(batch)
-print("parent")
-"""
-    out = run_script(head, script, NEURON_RT_NUM_CORES="3").splitlines()
+    out = run_script("forked_child_loads_its_own.py", files, NEURON_RT_NUM_CORES="3").splitlines()
     assert out == ["refused", "refused", "refused", "(2, 3) (4,)", "parent"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neuron_adapters
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 
@@ -83,10 +83,12 @@ def test_what_does_not_fit(
     """P4: MXNet's error and the runtime's, status 9; nothing is loaded."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with warnings.catch_warnings(), pytest.raises(mx.MXNetError, match=says) as found:
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "NEURONCORE_GROUP_SIZES is deprecated", DeprecationWarning)
-        executor(mx.neuron(index), cores)
-    assert isinstance(found.value, NotEnoughNeuronCoresError) and found.value.status == 9
+        with pytest.raises(mx.MXNetError, match=says) as found:
+            executor(mx.neuron(index), cores)
+    assert isinstance(found.value, NotEnoughNeuronCoresError)
+    assert found.value.status == 9
     assert "status 9" in str(found.value)
     assert neuron_adapters.describe().models == ()
 
@@ -95,9 +97,10 @@ def test_groups_and_visible_cores_together(monkeypatch: pytest.MonkeyPatch) -> N
     """C4: for MXNet that is an error."""
     monkeypatch.setenv("NEURONCORE_GROUP_SIZES", "2,2")
     monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "0-3")
-    with warnings.catch_warnings(), pytest.raises(NeuronConfigError, match="could mean a group or an NC"):
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "NEURONCORE_GROUP_SIZES is deprecated", DeprecationWarning)
-        executor(mx.neuron(0), 1)
+        with pytest.raises(NeuronConfigError, match="could mean a group or an NC"):
+            executor(mx.neuron(0), 1)
 
 
 def test_release(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from neuron_adapters.mx.base import MXNetError
 
 import neuron_adapters
-import neuron_adapters.mx as mx
-from neuron_adapters.mx.base import MXNetError
+from neuron_adapters import mx
 from neuron_rt import ModelNotLoadedError, init
 
 pytestmark = pytest.mark.usefixtures("own_runtime")
@@ -47,10 +47,8 @@ def expected(rows: np.ndarray, bias: np.ndarray = BIAS) -> np.ndarray:
 
 
 def compiled(cores: int = 2) -> tuple[Any, Any, Any]:
-    made = mx.contrib.neuron.compile(
-        network(), *parameters(), {"data": ROWS[:2]}, **{"--neuroncore-pipeline-cores": cores}
-    )
-    return made  # type: ignore[no-any-return]
+    flags = {"--neuroncore-pipeline-cores": cores}
+    return mx.contrib.neuron.compile(network(), *parameters(), {"data": ROWS[:2]}, **flags)  # type: ignore[no-any-return]
 
 
 def ready(context: Any = None, rows: int = 2, model: Any = None, **keywords: Any) -> Any:
@@ -158,7 +156,7 @@ def test_several_places_are_free_at_once() -> None:
 
 
 def test_the_idiom_of_scripts() -> None:
-    Batch = namedtuple("Batch", ["data"])
+    Batch = namedtuple("Batch", ["data"])  # noqa: PYI024  # as scripts write it
     symbol, args, aux = compiled(2)
     module = mx.mod.Module(symbol=symbol, context=mx.neuron(1), label_names=None)
     module.bind(for_training=False, data_shapes=[("data", (2, 4))], label_shapes=module._label_shapes)
@@ -361,7 +359,7 @@ def test_names_and_shapes_that_are_wrong() -> None:
     with pytest.raises(ValueError, match="weight"):
         module.forward(mx.io.DataBatch([mx.nd.ones((2, 7))]))
     module.forward(batch(ROWS[:2]))
+    unset = mx.mod.Module(network())
+    unset.bind([("data", (2, 4))], for_training=False)
     with pytest.raises(MXNetError, match="no parameters yet"):
-        unset = mx.mod.Module(network())
-        unset.bind([("data", (2, 4))], for_training=False)
         unset.forward(batch(ROWS[:2]))

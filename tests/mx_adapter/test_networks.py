@@ -39,9 +39,7 @@ def test_network(name, answers, oracle, run_onnx):
     assert inferred.outputs == [(tuple(shape), "float32") for shape in record["outputs"]]
     draw = oracle("weights")
     feed = {key: draw.feed(key, shape) for key, shape in inputs.items()}
-    weights = {
-        key: draw.weight(key, tuple(shape)) for key, shape in record["shapes"].items() if key not in inputs
-    }
+    weights = {key: draw.weight(key, tuple(shape)) for key, shape in record["shapes"].items() if key not in inputs}
     shapes = {**inputs, **{key: one.shape for key, one in weights.items()}}
     model = translate(infer(heads, shapes, dict.fromkeys(shapes, "float32")), weights)
     assert [one.name for one in model.graph.output] == record["names"]

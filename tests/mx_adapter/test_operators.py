@@ -61,7 +61,9 @@ def test_operator(numbered_case, answers, run_onnx):
     for one, other in zip(found, expected):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         np.testing.assert_allclose(
-            one.astype("float64"), other.astype("float64"), **TOLERANCE.get(other.dtype.name, {"rtol": 1e-4, "atol": 1e-5})
+            one.astype("float64"),
+            other.astype("float64"),
+            **TOLERANCE.get(other.dtype.name, {"rtol": 1e-4, "atol": 1e-5}),
         )
     if record["composed"] is not None:
         compare_names(case, record["composed"])
@@ -129,16 +131,30 @@ WRONG = {
     "values": ("Reshape", {"shape": "(4, 2)"}, [(2, 3)], r"cannot hold the 6 values of \(2, 3\)"),
     "broadcast": ("broadcast_add", {}, [(2, 3), (4, 3)], r"\(2, 3\) and \(4, 3\) cannot be broadcast"),
     "same": ("elemwise_add", {}, [(2, 3), (2, 4)], r"\(2, 3\) and \(2, 4\) contradict"),
-    "weight": ("FullyConnected", {"num_hidden": "4"}, [(2, 3), (4, 5), (4,)], r"weight \(4, 5\) and \(4, 3\) contradict"),
-    "rank": ("Convolution", {"kernel": "(3, 3)", "num_filter": "4"}, [(2, 3)], "data must have 4 axes for a kernel of 2"),
+    "weight": (
+        "FullyConnected",
+        {"num_hidden": "4"},
+        [(2, 3), (4, 5), (4,)],
+        r"weight \(4, 5\) and \(4, 3\) contradict",
+    ),
+    "rank": (
+        "Convolution",
+        {"kernel": "(3, 3)", "num_filter": "4"},
+        [(2, 3)],
+        "data must have 4 axes for a kernel of 2",
+    ),
     "window": ("Pooling", {"kernel": "(9, 9)"}, [(1, 1, 4, 4)], r"kernel \(9, 9\) must fit the padded data"),
     "groups": ("Convolution", {"kernel": "(1, 1)", "num_filter": "4", "num_group": "2"}, [(1, 3, 4, 4)], "must divide"),
     "inputs": ("Concat", {"num_args": "3"}, [(2, 3), (2, 3)], r"takes 3 inputs \(arg0, arg1, arg2\), got 2"),
     "empty": ("slice_axis", {"axis": "0", "begin": "2", "end": "1"}, [(4, 3)], "leave nothing of axis 0"),
-    "lengths": ("RNN", {"mode": "gru", "state_size": "4", "num_layers": "1", "use_sequence_length": "1"}, [(5, 2, 3)],
-                "must be False: MXNet itself has lengths on GPUs only"),
+    "lengths": (
+        "RNN",
+        {"mode": "gru", "state_size": "4", "num_layers": "1", "use_sequence_length": "1"},
+        [(5, 2, 3)],
+        "must be False: MXNet itself has lengths on GPUs only",
+    ),
     "dropout": ("Dropout", {"mode": "always"}, [(2, 3)], "chance at inference is not supported"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", WRONG)
@@ -174,7 +190,11 @@ def test_shapes_and_dtypes_are_filled_in_in_both_directions():
     heads = [node("elemwise_add", made, variable("x", __shape__="(0, 4)", __dtype__="2"), name="sum")]
     known = infer(heads, {"b": (4,), "x": (5, 4)}, {"w": "float32", "x": "float32"})
     assert known.shapes == {"w": (4, 8), "b": (4,), "x": (5, 4)}
-    half = infer([node("FullyConnected", variable("x"), variable("w"), num_hidden=4, no_bias=True)], {"x": (2, 3)}, {"x": "float16"})
+    half = infer(
+        [node("FullyConnected", variable("x"), variable("w"), num_hidden=4, no_bias=True)],
+        {"x": (2, 3)},
+        {"x": "float16"},
+    )
     assert half.dtypes == {"x": "float16", "w": "float16"}
     assert half.outputs == [((2, 4), "float16")]
     hinted = infer([node("relu", variable("x", __shape__="(2, 3)", __dtype__="2"))], {}, {})
@@ -205,7 +225,9 @@ def test_channels_at_the_end_are_the_same_convolution(run_onnx):
     data, weight = rs.standard_normal((1, 3, 6, 7)).astype("f"), rs.standard_normal((4, 3, 3, 3)).astype("f")
     found = []
     for layout, order in (("NCHW", (0, 1, 2, 3)), ("NHWC", (0, 2, 3, 1))):
-        made = node("Convolution", variable("x"), variable("w"), num_filter=4, kernel="(3, 3)", no_bias=True, layout=layout)
+        made = node(
+            "Convolution", variable("x"), variable("w"), num_filter=4, kernel="(3, 3)", no_bias=True, layout=layout
+        )
         heads = [node("Pooling", made, kernel="(2, 2)", stride="(2, 2)", pool_type="avg", layout=layout, name="pool")]
         feed = {"x": np.ascontiguousarray(data.transpose(order)), "w": np.ascontiguousarray(weight.transpose(order))}
         known = infer(heads, {"x": feed["x"].shape}, {})
@@ -222,7 +244,9 @@ def test_a_model_of_another_dtype_stays_one(dtype, run_onnx):
     made = node("Convolution", x, variable("w"), variable("b"), name="conv", num_filter=4, kernel="(3, 3)")
     made = node("BatchNorm", made, *map(variable, ("g", "be", "m", "v")), name="bn", fix_gamma=False)
     made = node("Activation", made, act_type="relu", name="act")
-    heads = [node("softmax", node("FullyConnected", made, variable("fw"), name="fc", num_hidden=3, no_bias=True), name="out")]
+    heads = [
+        node("softmax", node("FullyConnected", made, variable("fw"), name="fc", num_hidden=3, no_bias=True), name="out")
+    ]
     known = infer(heads, {"x": (2, 3, 5, 5)}, {"x": dtype})
     weights = {
         name: (np.abs(rs.standard_normal(shape)) * 0.3 + 0.1).astype(known.dtypes[name])

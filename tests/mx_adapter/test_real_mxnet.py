@@ -23,4 +23,5 @@ def test_real_mxnet(tmp_path: Path) -> None:
     done = subprocess.run([*command, Path(__file__).parent / "real"], env=env, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed and int(passed[1]) > 20, done.stdout
+    assert passed, done.stdout
+    assert int(passed[1]) > 20, done.stdout

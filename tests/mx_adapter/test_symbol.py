@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-import neuron_adapters.mx as mx
-from neuron_adapters.mxnet.operators import find, names
-from neuron_adapters.mxnet._signatures import called
 from neuron_adapters.mx.base import MXNetError
+
+from neuron_adapters import mx
+from neuron_adapters.mxnet._signatures import called
+from neuron_adapters.mxnet.operators import find, names
 
 HERE = Path(__file__).parent / "fixtures"
 ANSWERS = json.loads((HERE / "answers.json").read_text())

@@ -44,34 +44,10 @@ class Python:
         return done
 
 
-#: Four models of 2, 4, 3 and 4 NCs, each with weights of its own, for every framework.
-MAKE = """
-import os
-import numpy as np
-x, weights = np.load("x.npy"), [np.load(f"w{i}.npy") for i in range(4)]
-import torch, torch.neuron
-import mxnet as mx, mx_neuron
-import tensorflow as tf, tensorflow.neuron as tfn
-for index, cores in enumerate((2, 4, 3, 4)):
-    w = weights[index]
-    flag = "--neuroncore-pipeline-cores"
-    net = torch.nn.Linear(8, 4, bias=False).eval()
-    net.load_state_dict({"weight": torch.from_numpy(w)})
-    torch.neuron.trace(net, torch.from_numpy(x), compiler_args=[flag, str(cores)]).save(f"m{index}.pt")
-    fc = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=4, no_bias=True, name="fc")
-    data = {"data": mx.nd.array(x)}
-    sym, args, aux = mx_neuron.compile(fc, {"fc_weight": mx.nd.array(w)}, {}, data, **{flag: cores})
-    mx.model.save_checkpoint(f"m{index}", 0, sym, {**args, **data}, aux)
-    if cores == 2:
-        mx.model.save_checkpoint("single", 0, fc, {"fc_weight": mx.nd.array(w), **data}, {})
-    model = tf.keras.Sequential([tf.keras.Input((8,)), tf.keras.layers.Dense(4, use_bias=False)])
-    model.set_weights([w.T])
-    os.environ["NEURON_CC_FLAGS"] = f"{flag}={cores}"
-    tfn.trace(model, x).save(f"m{index}.tf")
-"""
-
 def _python(folder: Path, state: Path) -> Python:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("NEURON", "PYTEST", "TF_", "KERAS"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NEURON", "PYTEST", "TF_", "KERAS"))
+    }
     env |= {
         "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT)]),
         "NEURON_ADAPTERS_STATE_DIR": str(state),
@@ -96,5 +72,5 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "x.npy", rng.random((1, 8), dtype="f4"))
     for index in range(4):
         np.save(folder / f"w{index}.npy", rng.random((4, 8), dtype="f4"))
-    _python(folder, folder / "state").served("-c", MAKE, code=0)
+    _python(folder, folder / "state").served(SCRIPTS / "make_models.py", code=0)
     return folder

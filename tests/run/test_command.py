@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import sys
+from pathlib import Path
 
 import pytest
+
+SCRIPTS = Path(__file__).parent / "scripts"
 
 SHOW = "import os; print({name: value for name, value in os.environ.items() if name.startswith('NEURON') and name != 'NEURON_ADAPTERS_STATE_DIR'})"
 
@@ -35,7 +38,9 @@ def test_options_are_variables(python, options: list[str], variables: dict[str, 
 
 def test_trace_is_a_path_from_here(python) -> None:
     """The script may go elsewhere."""
-    out = python.served("-c", "import os; print(os.environ['NEURON_ADAPTERS_TRACE'])", options=["--trace", "t.json"], code=0)
+    out = python.served(
+        "-c", "import os; print(os.environ['NEURON_ADAPTERS_TRACE'])", options=["--trace", "t.json"], code=0
+    )
     assert out.stdout == f"{python.folder / 't.json'}\n"
 
 
@@ -66,12 +71,15 @@ def test_wrong_input_is_one_line(python, words: list[str], said: str) -> None:
     (python.folder / "x.py").write_text("print('ran')\n")
     (python.folder / "folder").mkdir()
     done = python.served(*words, code=2)
-    assert said in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr and not done.stdout
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
 
 
 def test_isolated_python_is_refused(python) -> None:
     """-E and -I would keep the script from being served, silently."""
-    done = python.start(sys.executable, "-E", "-c", "import sys; sys.path[:0] = %r; sys.argv[1:] = ['-c', '1']; sys.orig_argv[:] = [sys.executable, '-E', 'x', '-c', '1']; from neuron_adapters.run import main; main()" % python.env["PYTHONPATH"].split(os.pathsep), code=2)  # fmt: skip
+    path = python.env["PYTHONPATH"].split(os.pathsep)
+    done = python.start(sys.executable, "-E", SCRIPTS / "isolated.py", *path, code=2)
     assert "python -E, -I and -S cannot be used" in done.stderr
 
 

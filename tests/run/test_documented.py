@@ -1,15 +1,18 @@
 """The code blocks of AWS's guide "Parallel Execution using NEURON_RT_NUM_CORES" to the letter, in scripts/guide, under
-neuron-run. Imports and the names of files and inputs, which the guide leaves to its reader, come before; questions after."""
+neuron-run. Imports and the names of files and inputs, which the guide leaves to its reader, come before; questions
+after."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parent / "scripts" / "guide"
+SCRIPTS = Path(__file__).parent / "scripts"
+GUIDE = SCRIPTS / "guide"
 
 IMPORTS = {
     "torch": "import torch, torch.neuron\nending, read = '.pt', torch.from_numpy\n",
@@ -21,32 +24,6 @@ import os, numpy
 model0_file, model1_file, model2_file, model3_file = [f"m{i}{ending}" for i in MODELS]
 mx_model0_file, mx_model1_file, mx_model2_file, mx_model3_file = model0_file, model1_file, model2_file, model3_file
 inputs0 = inputs1 = inputs2 = inputs3 = read(numpy.load("x.npy"))
-"""
-ASKED = """
-import neuron_adapters
-if "tf" in globals() and "TF_USE_LEGACY_KERAS" in os.environ:
-    assert tf.keras.Model.__module__.startswith("tf_keras") and isinstance(model0, tf.keras.Model)
-answers = [numpy.load("x.npy") @ numpy.load(f"w{i}.npy").T for i in range(4)]
-for number in range(4):
-    if f"model{number}" in globals():
-        result = globals()[f"results{number}"]
-        result = result[0].asnumpy() if isinstance(result, (list, tuple)) else numpy.asarray(result)
-        which = [numpy.allclose(result, one, rtol=1e-3, atol=1e-4) for one in answers].index(True)
-        print(which, *neuron_adapters.placement(globals()[f"model{number}"]))
-"""
-#: An application of the guide's shell blocks: it runs a model, and stays until the others have done so too.
-APPLICATION = """
-import os, sys, time, glob
-import mxnet as mx, mx_neuron, neuron_adapters
-sym, args, aux = mx.model.load_checkpoint("single", 0)
-model = sym.bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req="null")
-model.forward()[0].wait_to_read()
-with open(f"ran-{os.getpid()}", "w") as file:
-    file.write(f"{os.path.basename(__file__)} owns {len(neuron_adapters.describe().instance_ncs)} from NC")
-    file.write(f"{neuron_adapters.placement(model)[0].instance_ncs[0]}")
-deadline = time.monotonic() + 60
-while len(glob.glob("ran-*")) < PROCESSES and time.monotonic() < deadline:
-    time.sleep(0.02)
 """
 
 
@@ -82,8 +59,14 @@ def test_blocks_of_a_shared_group(guide, framework: str) -> None:
 
 def _run_block(guide, block: str, places: list[str], models: str = "range(4)", **env: str) -> None:
     given = GIVEN.replace("MODELS", models)
+    shutil.copy(SCRIPTS / "asked.py", guide.folder)
     script = guide.folder / f"{block}.py"
-    script.write_text(IMPORTS[block.split("_")[0]] + given + (GUIDE / f"{block}.py").read_text() + ASKED)
+    script.write_text(
+        IMPORTS[block.split("_", maxsplit=1)[0]]
+        + given
+        + (GUIDE / f"{block}.py").read_text()
+        + "import asked\nasked.ask(globals())\n"
+    )
     assert guide.served(script, env=env, code=0).stdout.splitlines() == places
 
 
@@ -102,13 +85,13 @@ def _run_block(guide, block: str, places: list[str], models: str = "range(4)", *
 def test_shell_blocks(guide, block: str, applications: list[str], said: set[str]) -> None:
     """In a shell under neuron-run, each python is served; two at once have NCs of their own."""
     for name in applications:
-        (guide.folder / name).write_text(APPLICATION.replace("PROCESSES", str(len(applications))))
+        shutil.copy(SCRIPTS / "application.py", guide.folder / name)
     lines = [line.removeprefix("$ ") for line in (GUIDE / block).read_text().replace("   $", "$").splitlines()]
     if len(applications) > 1:
         lines = [f"{line} &" for line in lines] + ["wait"]
     (guide.folder / "run.sh").write_text("\n".join(lines) + "\n")
     path = os.pathsep.join([os.path.dirname(sys.executable), guide.env["PATH"]])
-    guide.served("bash", "run.sh", env={"PATH": path}, code=0)
+    guide.served("bash", "run.sh", env={"PATH": path, "PROCESSES": str(len(applications))}, code=0)
     found = {one.read_text() for one in guide.folder.glob("ran-*")}
     if len(applications) > 1:
         found = {one.split(" ", 1)[1] for one in found}
@@ -119,7 +102,7 @@ def test_shell_blocks(guide, block: str, applications: list[str], said: set[str]
 def test_blocks_that_set_the_environment(guide, block: str, owned: int) -> None:
     """Set in the script, before or after the import of the framework."""
     script = guide.folder / f"{block}.py"
-    application = APPLICATION.replace("PROCESSES", "1")
+    application = (SCRIPTS / "application.py").read_text()
     script.write_text("import os, mxnet\n" + (GUIDE / f"{block}.py").read_text() + application)
-    guide.served(script, code=0)
+    guide.served(script, env={"PROCESSES": "1"}, code=0)
     assert [one.read_text() for one in guide.folder.glob("ran-*")] == [f"{block}.py owns {owned} from NC0"]

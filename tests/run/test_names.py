@@ -42,10 +42,12 @@ def test_framework_that_is_missing_or_hidden(python) -> None:
     (python.folder / "torch.py").write_text("")
     (python.folder / "script.py").write_text("import torch_neuron\n")
     lines = python.served("script.py", code=1).stderr.splitlines()
-    assert len(lines) == 4 and "torch.py hides it: give that file another name" in lines[-1], lines
+    assert len(lines) == 4, lines
+    assert "torch.py hides it: give that file another name" in lines[-1], lines
     (python.folder / "script.py").write_text("import sys\nsys.modules['tensorflow'] = None\nimport tensorflow_neuron\n")
     lines = python.served("script.py", code=1).stderr.splitlines()
-    assert len(lines) == 4 and lines[-1].startswith("ImportError: tensorflow_neuron is provided by neuron-adapters. "), lines
+    assert len(lines) == 4, lines
+    assert lines[-1].startswith("ImportError: tensorflow_neuron is provided by neuron-adapters. "), lines
     assert lines[-1].count("pip install 'neuron-adapters[tf]'") == 1, lines
 
 
@@ -70,8 +72,18 @@ def test_tracebacks_leave_the_hooks_out(python) -> None:
         "except RuntimeError as error:\n    raise ValueError('wrong') from error\n"
     )
     plain, served = python.plain("script.py", code=1).stderr, python.served("script.py", code=1).stderr
-    assert served == plain and "Exception in thread" in plain and "mat1 and mat2" in plain
-    assert "_load.py" in python.served("-c", "import sys; sys.flags.dev_mode or 1/0\nimport torch; torch.jit.load('x')", env={"PYTHONDEVMODE": "1"}, code=1).stderr
+    assert served == plain
+    assert "Exception in thread" in plain
+    assert "mat1 and mat2" in plain
+    assert (
+        "_load.py"
+        in python.served(
+            "-c",
+            "import sys; sys.flags.dev_mode or 1/0\nimport torch; torch.jit.load('x')",
+            env={"PYTHONDEVMODE": "1"},
+            code=1,
+        ).stderr
+    )
 
 
 def test_the_documented_script(python) -> None:
@@ -83,12 +95,5 @@ def test_the_documented_script(python) -> None:
 
 def test_real_mxnet(python) -> None:
     """Where MXNet is installed it stays itself, and learns of NeuronCores when it is imported."""
-    code = (
-        "import mxnet as mx\nimport mx_neuron\nfrom mxnet.contrib import neuron\nimport mxnet.gluon\n"
-        "import warnings\nwarnings.simplefilter('ignore')\nimport pkg_resources\n"
-        "assert pkg_resources.get_distribution('mx_neuron').version == mx_neuron.__version__\n"
-        "pkg_resources.require('torch-neuron>=1.5')\n"
-        "print(mx.__name__, mx.neuron(2).start_nc, neuron is mx_neuron, mx.gluon.__name__, mx_neuron.__version__)\n"
-    )
-    done = python.start(MXNET_PYTHON, "-m", "neuron_adapters", "-c", code, code=0)
+    done = python.start(MXNET_PYTHON, "-m", "neuron_adapters", SCRIPTS / "real_mxnet.py", code=0)
     assert done.stdout == "mxnet 2 True mxnet.gluon 1.8.0+neuron.adapters\n"

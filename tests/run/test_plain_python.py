@@ -43,14 +43,20 @@ def test_the_same_as_plain_python(python, case: str) -> None:
     (python.folder / "torch.py").write_text("x = 'my own torch'\n")
     (python.folder / "tensorflow.py").write_text("def broken():\n    raise ImportError('mine')\nbroken()\n")
     (python.folder / "beside.py").write_text("x = 1\n")
-    results = [start("script.py", "-m", "--cores", "2", input="one\ntwo\nthree") for start in (python.plain, python.served)]
+    results = [
+        start("script.py", "-m", "--cores", "2", input="one\ntwo\nthree") for start in (python.plain, python.served)
+    ]
     plain, served = [(done.returncode, done.stdout, done.stderr) for done in results]
     assert served == plain
 
 
 def test_the_cases_differ_from_each_other(python) -> None:
     """What the test above compares is what it says."""
-    for case, code, said in [("exits", 3, ""), ("says", 1, "no such model"), ("interrupted", -signal.SIGINT, "Interrupt")]:
+    for case, code, said in [
+        ("exits", 3, ""),
+        ("says", 1, "no such model"),
+        ("interrupted", -signal.SIGINT, "Interrupt"),
+    ]:
         (python.folder / "script.py").write_text(CASES[case])
         assert said in python.served("script.py", code=code).stderr
 
@@ -59,19 +65,29 @@ def test_module_code_stdin_directory_and_archive(python) -> None:
     """All ways in which Python takes a program."""
     package = python.folder / "package"
     package.mkdir()
-    (package / "__main__.py").write_text("import sys\nprint(__package__, sys.argv, sys.path[0], __spec__ and __spec__.name)\n")
+    (package / "__main__.py").write_text(
+        "import sys\nprint(__package__, sys.argv, sys.path[0], __spec__ and __spec__.name)\n"
+    )
     (package / "__init__.py").write_text("")
     with zipfile.ZipFile(python.folder / "archive", "w") as archive:
         archive.write(package / "__main__.py", "__main__.py")
-    for words in (("-m", "package", "-x"), ("-c", "import sys; print(sys.argv)", "-m"), ("-mpackage",), ("package", "a"), ("archive",)):
+    for words in (
+        ("-m", "package", "-x"),
+        ("-c", "import sys; print(sys.argv)", "-m"),
+        ("-mpackage",),
+        ("package", "a"),
+        ("archive",),
+    ):
         assert python.served(*words, code=0).stdout == python.plain(*words, code=0).stdout != "", words
     for start in (python.plain, python.served):
         assert start("-", "a", input="import sys; print(sys.argv)", code=0).stdout == "['-', 'a']\n"
 
 
 def test_interpreter_options_are_kept(python) -> None:
-    """python -X dev -W error -um neuron_adapters script.py."""
-    (python.folder / "script.py").write_text("import sys; print(sys.flags, sys.warnoptions, sys.stdout.write_through)\n")
+    """Python -X dev -W error -um neuron_adapters script.py."""
+    (python.folder / "script.py").write_text(
+        "import sys; print(sys.flags, sys.warnoptions, sys.stdout.write_through)\n"
+    )
     options = ("-Xdev", "-W", "ignore", "-O")
     plain = python.start(sys.executable, *options, "-u", "script.py", code=0).stdout
     for module in (("-u", "-m", "neuron_adapters"), ("-um", "neuron_adapters"), ("-u", "-mneuron_adapters")):
@@ -80,7 +96,9 @@ def test_interpreter_options_are_kept(python) -> None:
 
 def test_the_process_is_the_script(python) -> None:
     """One process, whose signals and standard streams are the script's; a pipe that closes is the script's business."""
-    (python.folder / "script.py").write_text("import os, sys\nprint(os.getpid(), flush=True)\nprint(sys.stdin.readline(), end='')\nimport time\ntime.sleep(60)\n")
+    (python.folder / "script.py").write_text(
+        "import os, sys\nprint(os.getpid(), flush=True)\nprint(sys.stdin.readline(), end='')\nimport time\ntime.sleep(60)\n"
+    )
     command = [sys.executable, "-m", "neuron_adapters", "script.py"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=python.folder, env=python.env, text=True, **pipes) as process:
@@ -104,7 +122,13 @@ def test_sitecustomize_of_others(python, tmp_path: Path) -> None:
     env = {"PYTHONPATH": os.pathsep.join([str(own), python.env["PYTHONPATH"]])}
     code = "import subprocess, sys; print(sys.modules['sitecustomize'].__file__, flush=True); subprocess.run([sys.executable, '-c', 'import mx_neuron as m; print(m.__name__)'])"
     lines = python.served("-c", code, env=env, code=0).stdout.splitlines()
-    assert lines == ["own []", "own []", str(own / "sitecustomize.py"), "own []", "neuron_adapters.mx._plugin"]  # the first: neuron-run itself
+    assert lines == [
+        "own []",
+        "own []",
+        str(own / "sitecustomize.py"),
+        "own []",
+        "neuron_adapters.mx._plugin",
+    ]  # the first: neuron-run itself
     (own / "sitecustomize.py").write_text("raise ValueError('theirs')\n")
     plain, served = python.plain("-c", "", env=env), python.served("-c", "", env=env)
     assert (served.returncode, served.stderr) == (0, plain.stderr * 2)
@@ -129,7 +153,9 @@ def test_children_that_are_not_served(python) -> None:
         )
     )
     out = python.served("script.py", code=0).stdout
-    assert [line.split(" CompletedProcess")[0] for line in out.splitlines() if r"stdout='True\n', stderr=''" in line] == ["served"]
+    assert [
+        line.split(" CompletedProcess")[0] for line in out.splitlines() if r"stdout='True\n', stderr=''" in line
+    ] == ["served"]
     assert out.count(r"stdout='False\n', stderr=''") == len(children) - 1, out
 
 
@@ -141,4 +167,5 @@ def test_an_interpreter_without_the_package(python) -> None:
     base = Path(sys.base_prefix) / "bin" / "python3"
     plain = python.start(base, "-c", code, env={**env, "PYTHONPATH": ""}, code=0)
     served = python.start(base, "-c", code, env=env, code=0)
-    assert (served.stdout, served.stderr) == (plain.stdout, plain.stderr) and "_site" not in served.stdout
+    assert (served.stdout, served.stderr) == (plain.stdout, plain.stderr)
+    assert "_site" not in served.stdout

@@ -23,7 +23,7 @@ class Terminal:
     def __init__(self) -> None:
         self.outer, inner = os.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.stream = open(inner, "w")
+        self.stream = open(inner, "w")  # noqa: SIM115  # as long as the terminal
 
     def seen(self, wait: float = 0) -> str:
         text = b""
@@ -49,7 +49,8 @@ def load(path: str, ready=lambda: None) -> str:
 
 
 def test_a_long_call_says_so_and_clears_up(made: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line has the file's name and the time; the last thing written clears it. What is inside shows nothing more."""
+    """The line has the file's name and the time; the last thing written clears it. What is inside shows nothing
+    more."""
     monkeypatch.setattr(sys, "stderr", made.stream)  # here, since pytest has its own between fixture and test
     seen = ""
 
@@ -62,7 +63,8 @@ def test_a_long_call_says_so_and_clears_up(made: Terminal, monkeypatch: pytest.M
 
     assert load("/models/resnet.pt", until_seen) == "/models/resnet.pt"
     seen += made.seen()
-    assert "loading resnet.pt: 00:01" in seen and "inner" not in seen
+    assert "loading resnet.pt: 00:01" in seen
+    assert "inner" not in seen
     assert seen.rstrip("\r").rpartition("\r")[2].strip() == ""
     assert load.__doc__ == "Loads."
 
@@ -87,7 +89,7 @@ def test_switched_off(made: Terminal, monkeypatch: pytest.MonkeyPatch, value: st
     monkeypatch.setenv("NEURON_ADAPTERS_PROGRESS", value)
     load("x", look)
     monkeypatch.delenv("NEURON_ADAPTERS_PROGRESS")
-    for stream in (None, open(os.devnull, "w")):
+    for stream in (None, open(os.devnull, "w")):  # noqa: SIM115  # closed below
         monkeypatch.setattr(sys, "stderr", stream)
         load("x", look)
     stream.close()

@@ -14,13 +14,6 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parent / "scripts"
-MAKE = """
-import mxnet as mx
-fc = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")
-args = {"fc_weight": mx.nd.ones((2, 4)), "fc_bias": mx.nd.zeros((2,))}
-flags = {"--neuroncore-pipeline-cores": 2}
-mx.model.save_checkpoint("mx", 0, *mx.contrib.neuron.compile(fc, args, {}, {"data": mx.nd.ones((1, 4))}, **flags))
-"""
 
 
 def _ask(path: Path) -> dict[str, object]:
@@ -43,13 +36,16 @@ def _ask(path: Path) -> dict[str, object]:
 def test_workers_have_their_own_ncs(python, command: list[str]) -> None:
     """Two workers of two NCs each, forked (gunicorn) or spawned (uvicorn); the server ends as it should."""
     shutil.copy(SCRIPTS / "served.py", python.folder)
-    python.served("-c", MAKE, code=0)
+    python.served(SCRIPTS / "make_checkpoint.py", code=0)
     start = [sys.executable, "-m", "neuron_adapters", "--cores", "2", *command]
-    with subprocess.Popen(start, cwd=python.folder, env=python.env, stdout=-3, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        start, cwd=python.folder, env=python.env, stdout=-3, stderr=subprocess.PIPE, text=True
+    ) as server:
         try:
             deadline = time.monotonic() + 100
             while len(list(python.folder.glob("worker-*.json"))) < 2 or not (python.folder / "sock").exists():
-                assert server.poll() is None and time.monotonic() < deadline, server.stderr.read()
+                assert server.poll() is None, server.stderr.read()
+                assert time.monotonic() < deadline, server.stderr.read()
                 time.sleep(0.05)
             answer = _ask(python.folder / "sock")
             server.send_signal(signal.SIGTERM)
@@ -58,7 +54,8 @@ def test_workers_have_their_own_ncs(python, command: list[str]) -> None:
             server.kill()
     workers = [json.loads(path.read_text()) for path in python.folder.glob("worker-*.json")]
     assert sorted(worker["ncs"] for worker in workers) == [[0, 1], [2, 3]]
-    assert answer in workers and answer["result"] == [[6.0, 6.0]]
+    assert answer in workers
+    assert answer["result"] == [[6.0, 6.0]]
 
 
 def test_pytest(python) -> None:
@@ -69,32 +66,11 @@ def test_pytest(python) -> None:
         "def test_fails():\n    assert mx.neuron(1) == mx.neuron(2)\n"
     )
     done = python.served("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "test_theirs.py", code=1)
-    assert "2 passed" in done.stdout and "FAILED test_theirs.py::test_fails - assert neuron(1) == neuron(2)" in done.stdout
-
-
-NOTEBOOK = """
-import os, sys
-from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-cells = [
-    "import torch",
-    "%load_ext neuron_adapters",
-    "%reload_ext neuron_adapters",
-    "import sys, torch.neuron, torch_neuron, mxnet as mx, mx_neuron, neuron_adapters",
-    "import importlib.metadata; importlib.metadata.version('torch-neuron')",
-    "torch.jit.trace(torch.nn.Linear(3, 2), torch.ones(1, 3)).save('m.pt'); model = torch.jit.load('m.pt')",
-    "assert neuron_adapters.placement(model)",
-    "answer = !{sys.executable} -c 'import mx_neuron; print(mx_neuron.__version__)'",
-    "assert answer == [mx_neuron.__version__], answer",
-]
-for cell in cells:
-    result = shell.run_cell(cell)
-    result.raise_error()
-print("served", [entry for entry in sys.path if "_site" in entry and "neuron" in entry])
-"""
+    assert "2 passed" in done.stdout
+    assert "FAILED test_theirs.py::test_fails - assert neuron(1) == neuron(2)" in done.stdout
 
 
 def test_notebook(python) -> None:
     """%load_ext neuron_adapters: for what is imported already, what will be, and for child processes."""
     env = {"IPYTHONDIR": str(python.folder / "ipython"), "PYTHONWARNINGS": "ignore"}
-    assert python.plain("-c", NOTEBOOK, env=env, code=0).stdout.splitlines()[-1] == "served []"
+    assert python.plain(SCRIPTS / "notebook.py", env=env, code=0).stdout.splitlines()[-1] == "served []"

@@ -30,7 +30,9 @@ def network(seed: int = 0) -> keras.Model:
         ]
     )
     rng = np.random.default_rng(seed)
-    model.set_weights([rng.random(w.shape, dtype=np.float32) - (0.0 if w.ndim == 1 else 0.5) for w in model.get_weights()])
+    model.set_weights(
+        [rng.random(w.shape, dtype=np.float32) - (0.0 if w.ndim == 1 else 0.5) for w in model.get_weights()]
+    )
     return model
 
 
@@ -67,7 +69,9 @@ def _own_runtime(own_runtime: None) -> None:
 
 @pytest.fixture
 def script(run_script: Callable[..., str]) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors but NumPy's about TensorFlow; returns what it printed.
-    ``imported``: see ``run_script``."""
+    """Run a script, or a snippet, in a process of its own, warnings as errors but NumPy's about TensorFlow; returns
+    what it printed. ``imported``: see ``run_script``."""
     head = "warnings.filterwarnings('ignore', '__array__ implementation', DeprecationWarning)\n"
-    return lambda snippet, **given: run_script(head, snippet, **{"TF_CPP_MIN_LOG_LEVEL": "3", **given})
+    return lambda script, *arguments, **given: run_script(
+        script, *arguments, head=head, **{"TF_CPP_MIN_LOG_LEVEL": "3", **given}
+    )

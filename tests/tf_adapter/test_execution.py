@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -72,7 +73,8 @@ def test_work_stays_on_its_cpus(
         model(tensor)
     mask = os.sched_getaffinity(0)
     homes = [neuron_adapters.describe().models[index].cpus for index in range(2)]
-    assert len(set(homes)) == 2 and all(len(home) == 1 for home in homes)
+    assert len(set(homes)) == 2
+    assert all(len(home) == 1 for home in homes)
     seen = {True: 0, False: 0}
     names: dict[int, int] = {}
 
@@ -100,9 +102,11 @@ def test_work_stays_on_its_cpus(
     used = {thread: ticks - before.get(thread, 0) for thread, ticks in after.items()}
     ours = sum(used.get(thread, 0) for thread in names)
     others = sum(used.values()) - ours - used.get(threading.get_native_id(), 0)
-    assert ours > 50 and others < 0.1 * ours, used
+    assert ours > 50, used
+    assert others < 0.1 * ours, used
     # Between two calls a thread has its own mask again, and may be anywhere for a moment.
-    assert seen[True] > 20 and seen[False] < 0.2 * seen[True], seen
+    assert seen[True] > 20, seen
+    assert seen[False] < 0.2 * seen[True], seen
 
 
 def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,37 +114,17 @@ def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pyte
     for name, sizes, count in (("plain.keras", None, 4), ("k1", "3x1", 3)):
         if sizes:
             monkeypatch.setenv("NEURONCORE_GROUP_SIZES", sizes)
-        with pytest.warns(DeprecationWarning) if sizes else _nothing():
+        with pytest.warns(DeprecationWarning, match="GROUP_SIZES") if sizes else contextlib.nullcontext():
             model = load(models / name)
         expected = model(image).numpy()
         with ThreadPoolExecutor(8) as pool:
             for found in pool.map(lambda _: model(image).numpy(), range(400)):
                 assert np.array_equal(found, expected)
         (report,) = neuron_adapters.describe().models
-        assert len(report.calls_by_replica) == count and all(report.calls_by_replica) and report.calls == 401
+        assert len(report.calls_by_replica) == count
+        assert all(report.calls_by_replica)
+        assert report.calls == 401
         neuron_rt.current().close()
-
-
-class _nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_error: object) -> None: ...
-
-
-MEMORY = """
-import gc, os, sys
-import numpy as np, tensorflow as tf, neuron_adapters, neuron_adapters.tf
-x = tf.ones((1, 2000))
-def size():
-    gc.collect()
-    with open("/proc/self/smaps_rollup") as file:  # libraries are shared with whoever runs beside
-        return next(int(line.split()[1]) for line in file if line.startswith("Anonymous:")) // 1024
-before = size()
-model = tf.keras.models.load_model(FILE)
-for _ in range(12):
-    model(x)
-print(len(neuron_adapters.placement(model)), size() - before)
-"""
 
 
 @pytest.mark.parametrize("kind", [".keras", ""])
@@ -154,11 +138,11 @@ def test_weights_are_held_once(script: Callable[..., str], tmp_path: Path, kind:
         neuron_adapters.tf.trace(model, tf.ones((1, 2000))).save(tmp_path / "large")
     sizes = []
     for cores in ("1", "4"):
-        snippet = f"FILE = {'large' + kind!r}" + MEMORY
-        replicas, size = script(snippet, imported=True, NEURON_RT_NUM_CORES=cores).split()
+        replicas, size = script("memory.py", f"large{kind}", imported=True, NEURON_RT_NUM_CORES=cores).split()
         assert replicas == cores
         sizes.append(int(size))
-    assert sizes[0] > 128 and sizes[1] < sizes[0] + 64, sizes
+    assert sizes[0] > 128, sizes
+    assert sizes[1] < sizes[0] + 64, sizes
 
 
 def test_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,25 +168,7 @@ def test_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fork(script: Callable[..., str], models: Path) -> None:
     """SPEC O4: a model does not survive fork, and says so."""
-    snippet = """
-import os, numpy as np, tensorflow as tf, neuron_adapters.tf
-model = tf.keras.models.load_model("plain.keras")
-compiled = tf.keras.models.load_model("k1")
-x = np.ones((2, 8, 8, 3), "f4")
-model(x), compiled(x)
-import warnings; warnings.simplefilter("ignore")
-child = os.fork()
-if not child:
-    for one in (model, compiled):
-        try:
-            one(x)
-        except RuntimeError as error:
-            print(type(error).__name__, "load it again" in str(error), flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
-print(model(x).shape)
-"""
-    assert script(snippet, folder=models, imported=True) == "ModelNotLoadedError True\n" * 2 + "(2, 5)\n"
+    assert script("execution_fork.py", folder=models, imported=True) == "ModelNotLoadedError True\n" * 2 + "(2, 5)\n"
 
 
 def test_unpinned(models: Path, net: Any, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,19 +190,7 @@ def test_a_group_of_all_cpus(models: Path, net: Any, image: tf.Tensor, monkeypat
 
 def test_interrupt(script: Callable[..., str], models: Path) -> None:
     """SPEC X4: Ctrl-C ends a loop of calls, and the model answers afterwards."""
-    snippet = """
-import os, signal, threading, time, numpy as np, tensorflow as tf, neuron_adapters.tf
-model = tf.keras.models.load_model("plain.keras")
-x = np.ones((2, 8, 8, 3), "f4")
-model(x)
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-try:
-    while True:
-        model(x)
-except KeyboardInterrupt:
-    print("interrupted", model(x).shape)
-"""
-    assert script(snippet, folder=models, imported=True) == "interrupted (2, 5)\n"
+    assert script("execution_interrupt.py", folder=models, imported=True) == "interrupted (2, 5)\n"
 
 
 def test_an_interrupted_call_leaves_no_trace(everywhere: Any, models: Path, image: tf.Tensor) -> None:

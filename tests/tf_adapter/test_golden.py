@@ -23,7 +23,11 @@ TABLE = [
 
 @pytest.mark.parametrize(("variables", "needs", "expected"), TABLE)
 def test_golden(
-    models: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], needs: tuple[int, ...], expected: list[str]
+    models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    needs: tuple[int, ...],
+    expected: list[str],
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -50,7 +50,10 @@ def test_command(models: Path, tmp_path: Path, image: tf.Tensor) -> None:
 
 def test_command_writes_over_a_model(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for cores in (5, 2):
-        assert auto_multicore.main([str(models / "k1"), "--num_cores", str(cores), "--new_model_dir", str(tmp_path / "m")]) == 0
+        assert (
+            auto_multicore.main([str(models / "k1"), "--num_cores", str(cores), "--new_model_dir", str(tmp_path / "m")])
+            == 0
+        )
     assert len(neuron_adapters.placement(load(tmp_path / "m"))) == 2
     assert "NeuronCore(s) in turn" in capsys.readouterr().out
 
@@ -91,7 +94,9 @@ def test_command_refuses_a_model(
     before = neuron_adapters.describe().models
     assert auto_multicore.main([str(source), "--num_cores", "2", "--new_model_dir", str(tmp_path / "new")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("tf-neuron-auto-multicore: ") and said in line and str(source) in line
+    assert line.startswith("tf-neuron-auto-multicore: ")
+    assert said in line
+    assert str(source) in line
     assert not (tmp_path / "new").exists()
     assert len(neuron_adapters.describe().models) <= len(before)
 
@@ -115,7 +120,8 @@ def test_command_keeps_what_is_there(models: Path, tmp_path: Path, capsys: pytes
     for target in (models / "k1", tmp_path / "precious", tmp_path / "mixed"):
         with pytest.raises(SystemExit) as ended:
             auto_multicore.main([str(models / "k1"), "--num_cores", "2", "--new_model_dir", str(target)])
-        assert ended.value.code == 2 and "--new_model_dir" in capsys.readouterr().err
+        assert ended.value.code == 2
+        assert "--new_model_dir" in capsys.readouterr().err
     assert os.listdir(tmp_path / "precious") == ["thesis.txt"]
     assert (tmp_path / "mixed" / "notes.txt").exists()
 
@@ -124,16 +130,26 @@ def test_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         auto_multicore.main(["--help"])
     out = capsys.readouterr().out
-    assert ended.value.code == 0 and all(word in out for word in ("--num_cores", "--new_model_dir", "exit codes", "example"))
+    assert ended.value.code == 0
+    assert all(word in out for word in ("--num_cores", "--new_model_dir", "exit codes", "example"))
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.4, 1.0])
 def test_command_is_interrupted(models: Path, tmp_path: Path, delay: float) -> None:
     """Ctrl-C: exit code 130, one line and no file, from the first moment of the import of TensorFlow on."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "neuron_adapters.tools.auto_multicore", str(models / "k1"), "--new_model_dir", str(tmp_path / "m")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "neuron_adapters.tools.auto_multicore",
+            str(models / "k1"),
+            "--new_model_dir",
+            str(tmp_path / "m"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     assert "reading" in process.stdout.readline()
     time.sleep(delay)
@@ -193,7 +209,9 @@ def test_compile_a_model_of_tensorflow_1(tmp_path: Path, feed: str) -> None:
 def test_compile_a_keras_model(models: Path, net: Any, image: tf.Tensor, tmp_path: Path) -> None:
     """What Keras exports; compiler_args count, and NEURON_CC_FLAGS do."""
     net.export(tmp_path / "exported", verbose=False)
-    (name,) = tf.saved_model.load(str(tmp_path / "exported")).signatures["serving_default"].structured_input_signature[1]
+    (name,) = (
+        tf.saved_model.load(str(tmp_path / "exported")).signatures["serving_default"].structured_input_signature[1]
+    )
     tfn.saved_model.compile(
         str(tmp_path / "exported"), str(tmp_path / "new"), model_feed_dict={name: image.numpy()},
         compiler_args=["--neuroncore-pipeline-cores", "3"], tags="serve",
@@ -239,10 +257,18 @@ def test_measure_performance(models: Path, image: tf.Tensor, caplog: pytest.LogC
             calls += 1
         report = perf.report(verbosity=1)
     model(image)
-    assert report == {**report, "pid": os.getpid()} and perf.report()["latency"] == report["latency"]
-    assert 0 < report["latency"]["p50"] <= report["latency"]["p90"] <= report["latency"]["p99"] <= report["latency"]["p100"]
+    assert report == {**report, "pid": os.getpid()}
+    assert perf.report()["latency"] == report["latency"]
+    assert (
+        0
+        < report["latency"]["p50"]
+        <= report["latency"]["p90"]
+        <= report["latency"]["p99"]
+        <= report["latency"]["p100"]
+    )
     throughput = report["throughput"]
-    assert 0 < throughput["median"] <= throughput["peak"] and throughput["average"] * 0.3 <= 1.5 * calls
+    assert 0 < throughput["median"] <= throughput["peak"]
+    assert throughput["average"] * 0.3 <= 1.5 * calls
     assert len(throughput["trend"]) >= 4
     logged = [one.message for one in caplog.records if one.message.startswith("performance report:")]
     assert json.loads(logged[-1].partition("\n")[2])["latency"] == report["latency"]
@@ -260,7 +286,8 @@ def test_measure_one_function() -> None:
         """What it does."""
         return number + 1
 
-    assert block(2) == 3 and block.__doc__ == "What it does."
+    assert block(2) == 3
+    assert block.__doc__ == "What it does."
     with pytest.raises(ValueError, match="window_size"):
         tfn.measure_performance(window_size=0)
     with tfn.measure_performance() as perf, pytest.raises(TypeError, match="no function"):

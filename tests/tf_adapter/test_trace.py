@@ -30,7 +30,8 @@ def close(found: Any, expected: Any, rtol: float = 1e-3, atol: float = 1e-4) -> 
     """SPEC K3."""
     tf.nest.assert_same_structure(found, expected)
     for one, two in zip(tf.nest.flatten(found), tf.nest.flatten(expected)):
-        assert one.dtype == two.dtype and one.shape == two.shape
+        assert one.dtype == two.dtype
+        assert one.shape == two.shape
         np.testing.assert_allclose(tf.cast(one, "float64"), tf.cast(two, "float64"), rtol=rtol, atol=atol)
 
 
@@ -154,10 +155,12 @@ def test_trace(make: Callable[[], tuple[Any, Any, Any]], tmp_path: Path) -> None
     args, kwargs = ((), example) if args is None else (args, {})
     expected = func(*args, **kwargs)
     model = tfn.trace(func, example)
-    assert isinstance(model, tf.keras.Model) and 0 < model.on_neuron_ratio <= 1
+    assert isinstance(model, tf.keras.Model)
+    assert 0 < model.on_neuron_ratio <= 1
     (op,) = neuron_ops(model.aws_neuron_function)
     assert neuron_ops(model.aws_neuron_function.python_function)
-    assert op.get_attr("executable")[:1] == b"\x02" and op.get_attr("graph_def")
+    assert op.get_attr("executable")[:1] == b"\x02"
+    assert op.get_attr("graph_def")
     assert isinstance(model.aws_neuron_function, tf.types.experimental.ConcreteFunction)
     close(model(*args, **kwargs), expected)
     model.save(tmp_path / "saved")
@@ -212,21 +215,15 @@ def test_pipeline_cores_travel(models: Path, image: tf.Tensor, tmp_path: Path, c
     for name in ("second", "third", "fourth"):
         model = load(tmp_path / name)
         (run, *more) = neuron_adapters.placement(model)
-        assert run.nc_count == cores and len(more) == (3 if cores == 1 else 0)
+        assert run.nc_count == cores
+        assert len(more) == (3 if cores == 1 else 0)
         assert np.array_equal(model(image), first(image))
 
 
 def test_plain_tensorflow_opens_the_file(script: Callable[..., str], models: Path, net: Any, image: tf.Tensor) -> None:
     """SPEC K1: without this package."""
-    snippet = """
-import sys, numpy as np, tensorflow as tf
-restored = tf.saved_model.load("k2")
-x = tf.constant(np.load("x.npy"))
-np.save("y.npy", restored(x))
-print(restored.signatures["serving_default"](x)["scores"].shape, "neuron_adapters" in sys.modules)
-"""
     np.save(models / "x.npy", image)
-    assert script(snippet, folder=models, imported=True) == "(2, 5) False\n"
+    assert script("plain_tensorflow_opens_the_file.py", folder=models, imported=True) == "(2, 5) False\n"
     np.testing.assert_allclose(np.load(models / "y.npy"), net(image), rtol=1e-3, atol=1e-4)
 
 
@@ -312,7 +309,8 @@ def test_wrong_inputs(models: Path, image: tf.Tensor) -> None:
     ):
         with pytest.raises(tf.errors.InvalidArgumentError, match=said) as found:
             model(*wrong)
-        assert isinstance(found.value, InputMismatchError) and isinstance(found.value, ValueError)
+        assert isinstance(found.value, InputMismatchError)
+        assert isinstance(found.value, ValueError)
     assert np.array_equal(model(image.numpy().astype("float64")), model(image))
     assert np.array_equal(model(inputs=image), model(image, training=False))
 
@@ -340,7 +338,9 @@ def test_inside_other_things(net: Any, image: tf.Tensor, models: Path) -> None:
     entry = keras.Input((8, 8, 3), batch_size=2)
     close(keras.Model(entry, keras.layers.Softmax()(model(entry)))(image), tf.nn.softmax(net(image)))
     close(tf.constant(model.predict(image, verbose=0)), net(image))
-    close(tf.constant(model.predict(tf.concat([image] * 3, 0), batch_size=2, verbose=0)), net(tf.concat([image] * 3, 0)))
+    close(
+        tf.constant(model.predict(tf.concat([image] * 3, 0), batch_size=2, verbose=0)), net(tf.concat([image] * 3, 0))
+    )
 
 
 # -- flags ------------------------------------------------------------------------------------------------------------
@@ -380,7 +380,8 @@ def test_subgraph_builder(net: Any, image: tf.Tensor) -> None:
         return node.op == "MatMul"
 
     model = tfn.trace(net, image, subgraph_builder_function=builder)
-    assert "Conv2D" in seen and 0 < model.on_neuron_ratio < 1
+    assert "Conv2D" in seen
+    assert 0 < model.on_neuron_ratio < 1
     close(model(image), net(image))
 
 
@@ -476,7 +477,8 @@ def test_analyze_model(net: Any, image: tf.Tensor, capsys: pytest.CaptureFixture
         "percent_supported", "supported_count", "total_count", "supported_operators", "unsupported_operators",
         "operators", "operator_count",
     }  # fmt: skip
-    assert found["percent_supported"] == 100.0 and {"Conv2D", "MatMul"} <= found["supported_operators"]
+    assert found["percent_supported"] == 100.0
+    assert {"Conv2D", "MatMul"} <= found["supported_operators"]
     assert found["total_count"] == sum(found["operator_count"].values())
     assert "100.00% of all operations" in capsys.readouterr().out
 

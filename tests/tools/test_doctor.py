@@ -1,4 +1,4 @@
-"""`neuron-adapters doctor`, on installations that are whole, broken, hanging and missing; and the umbrella command."""
+"""``neuron-adapters doctor``, on installations that are whole, broken, hanging and missing, and on any machine."""
 
 from __future__ import annotations
 
@@ -9,27 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from doctor_findings import FIELDS, lines_of, machine
 
-from neuron_adapters.tools import cli, doctor
 from neuron_adapters.tools.doctor import _examination, _host, _installed
-from neuron_adapters.tools.doctor._variables import conflicts_of, variables_of
 from neuron_rt import Config
-from neuron_rt.config import VARIABLES
 from neuron_rt.instance import INSTANCE_TYPES, Cpu
-from neuron_rt.locks import LockFile
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
-FIELDS = [
-    "versions", "python", "shadowed", "adapters", "instance", "machine", "owners", "free", "state_directory",
-    "variables", "conflicts", "problems",
-]  # fmt: skip
 WELL = [_installed.Trial(part, "loads", "loads (1.0 s)") for part in _installed.PARTS]
-
 Doctor = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -74,10 +66,6 @@ def run_doctor(environment: dict[str, str]) -> Doctor:
     return run
 
 
-def lines_of(found: _examination.Findings, level: str) -> list[str]:
-    return [f"{line.name}: {line.text}" for _title, lines in found.sections for line in lines if line.level == level]
-
-
 # -- what loads --------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +77,9 @@ def test_all_is_well(run_doctor: Doctor, tmp_path: Path) -> None:
         ("torch", "tf", "mx", "engine"), "loads"
     )
     assert found["problems"] == []
-    assert found["versions"]["torch"] and found["versions"]["tensorflow"] and found["versions"]["neuron-adapters"]
+    assert found["versions"]["torch"]
+    assert found["versions"]["tensorflow"]
+    assert found["versions"]["neuron-adapters"]
     assert found["instance"]["nc_count"] == len(found["instance"]["cpus_of_ncs"]) == found["free"] == 16
     assert list((tmp_path / "state").iterdir()) == []
 
@@ -119,7 +109,9 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
     found = json.loads(run_doctor("--json", "--timeout", "3", code=1).stdout)
     by_name = found["adapters"]
     assert {one["state"] for one in by_name.values()} == {"broken"}
-    assert re.fullmatch(r"OSError: libtorch.so: cannot open \?\[2J \(torch is .*fakes/torch/__init__.py\)", by_name["torch"]["text"])
+    assert re.fullmatch(
+        r"OSError: libtorch.so: cannot open \?\[2J \(torch is .*fakes/torch/__init__.py\)", by_name["torch"]["text"]
+    )
     assert by_name["torch"]["mend"] == "pip install --force-reinstall torch"
     assert by_name["tf"]["text"] == "did not load within 3 s"
     assert by_name["tf"]["mend"].startswith("pip install --force-reinstall tensorflow")
@@ -130,10 +122,14 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
     assert "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]" in found["problems"]
 
 
-def test_something_that_says_goodbye(fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_something_that_says_goodbye(
+    fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A library that ends the process, prints to stdout, or closes what it finds open."""
     fakes(
-        leaving="import sys; print('{}'); sys.exit(3)", loud="print('{}' * 9999)", gone="import os; os._exit(7)",
+        leaving="import sys; print('{}'); sys.exit(3)",
+        loud="print('{}' * 9999)",
+        gone="import os; os._exit(7)",
         daemon="import subprocess, sys; p = subprocess.Popen(['sleep', '600']); open('pid', 'w').write(str(p.pid))",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
@@ -160,7 +156,9 @@ def test_missing() -> None:
     assert found.problems == []
     assert "torch: no_such_framework not installed: pip install 'neuron-adapters[torch]'" in lines_of(found, "note")
     assert [line.partition(":")[0] for line in _examination.examine([two, WELL[1]]).problems] == ["mx"]
-    assert _examination.examine([one]).problems == ["no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"]
+    assert _examination.examine([one]).problems == [
+        "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"
+    ]
 
 
 def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -168,7 +166,10 @@ def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.Monkey
     fakes(mx_neuron="")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
     (trial,) = _installed.try_all([part for part in _installed.PARTS if part.name == "mx"], PATIENCE)
-    assert (trial.state, trial.text) == ("aside", "mx_neuron is installed here: neuron_adapters.mx steps aside and hooks nothing")
+    assert (trial.state, trial.text) == (
+        "aside",
+        "mx_neuron is installed here: neuron_adapters.mx steps aside and hooks nothing",
+    )
     assert _examination.examine([trial]).problems == []
 
 
@@ -182,7 +183,8 @@ def test_interrupted(environment: dict[str, str], fakes: Callable[..., None], tm
     try:
         deadline = time.monotonic() + PATIENCE
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert time.monotonic() < deadline and process.poll() is None
+            assert time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         assert process.communicate(timeout=PATIENCE) == ("", "")
@@ -195,17 +197,8 @@ def test_interrupted(environment: dict[str, str], fakes: Callable[..., None], tm
 
 def test_the_doctor_imports_no_framework(environment: dict[str, str], fakes: Callable[..., None]) -> None:
     fakes(torch="raise ImportError", tensorflow="raise ImportError", openvino="raise ImportError")
-    code = """
-import sys
-before = set(sys.modules)
-from neuron_adapters.tools import doctor
-doctor.main([])
-heavy = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
-print(*sorted(heavy))
-import neuron_rt
-print(neuron_rt.current())
-"""
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    command = [sys.executable, Path(__file__).parent / "scripts" / "doctor_imports.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.splitlines()[-2:] == ["neuron_adapters neuron_rt", "None"], done.stderr
 
 
@@ -215,13 +208,6 @@ def test_shadows(tmp_path: Path) -> None:
     assert _examination.examine(WELL).problems == [
         "shadow: ./torch.py hides the installed package from scripts in this directory: rename it"
     ]
-
-
-# -- the instance ------------------------------------------------------------------------------------------------
-
-
-def machine(count: int, threads: int = 1) -> tuple[Cpu, ...]:
-    return tuple(Cpu(index, 0, index % (count // threads)) for index in range(count))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +238,8 @@ def test_every_map_is_short() -> None:
     for instance in (*INSTANCE_TYPES, "host", "4096"):
         for count in (1, 2, 7, 64, 192):
             lines = _host.map_of(Config.read({"NEURON_ADAPTERS_INSTANCE": instance}, machine(count)))
-            assert len(lines) <= 5 and max(map(len, lines)) <= 80
+            assert len(lines) <= 5
+            assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize(
@@ -264,7 +251,15 @@ def test_every_map_is_short() -> None:
         ({"a/b/cpu.max": "50000 100000", "a/cpu.max": "20000 100000", "a/memory.max": "4096"}, 0.2, 4096),
         ({"other/cpu.max": "1000 100000"}, None, None),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None, None),
-        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000", "memory/memory.limit_in_bytes": "9" * 18}, 3.0, None),
+        (
+            {
+                "cpu/cpu.cfs_quota_us": "300000",
+                "cpu/cpu.cfs_period_us": "100000",
+                "memory/memory.limit_in_bytes": "9" * 18,
+            },
+            3.0,
+            None,
+        ),
         ({"cpu/c/cpu.cfs_quota_us": "10000", "cpu/c/cpu.cfs_period_us": "100000"}, 0.1, None),
         ({"cpu.max": "no number", "memory.max": ""}, None, None),
         ({"cpu.max": "1 0"}, None, None),
@@ -291,239 +286,7 @@ def test_quota_and_mask() -> None:
     finally:
         os.sched_setaffinity(0, mask)
     if len(mask) > 1:
-        assert any(line.startswith(f"mask: this process may use only CPUs {min(mask)} of ") for line in lines_of(found, "note"))
-    assert found.problems == []
-
-
-# -- who owns what -----------------------------------------------------------------------------------------------
-
-SERVE = "import sys, neuron_rt; print(*neuron_rt.init().instance_ncs, flush=True); sys.stdin.read()"
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., int]]:
-    running = []
-
-    def start(**variables: str) -> int:
-        env = {**os.environ, "PYTHONPATH": str(ROOT / "core"), **variables}
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        assert any(
+            line.startswith(f"mask: this process may use only CPUs {min(mask)} of ") for line in lines_of(found, "note")
         )
-        running.append(process)
-        assert process.stdout is not None and process.stdout.readline()
-        return process.pid
-
-    yield start
-    for process in running:
-        process.communicate("", timeout=PATIENCE)
-
-
-def test_owners(serve: Callable[..., int], tmp_path: Path) -> None:
-    pid = serve(NEURON_RT_NUM_CORES="3", NEURON_PROCESS_TAG="blue")
-    before = sorted(os.listdir(tmp_path / "state"))
-    lock = LockFile(tmp_path / "state", shared=True)
-    try:
-        assert lock.take(9)  # an owner that has not published
-        found = _examination.examine(WELL)
-    finally:
-        lock.close()
-    (owner,) = found.data["owners"]
-    assert (owner["pid"], owner["tag"], owner["ncs"]) == (pid, "blue", [0, 1, 2])
-    assert any(line.startswith(f"process: pid {pid} [blue] owns NC0-NC2: ") for line in lines_of(found, "ok"))
-    assert "process: NC9: the owner has not published its record" in lines_of(found, "note")
-    assert "free: 12 of 16 NeuronCores are free" in lines_of(found, "ok")
     assert found.problems == []
-    assert sorted(os.listdir(tmp_path / "state")) == before, "nothing is left behind"
-
-
-def test_processes_of_another_instance(serve: Callable[..., int]) -> None:
-    serve(NEURON_ADAPTERS_INSTANCE="inf2.xlarge")
-    (problem,) = _examination.examine(WELL).problems
-    assert problem == (
-        "instance: processes run on inf2.xlarge, but NEURON_ADAPTERS_INSTANCE here is inf1.6xlarge: "
-        "set it to the same value everywhere"
-    )
-    for lie in ("\x1b[2J", "x" * 1000, ["inf1.xlarge"], None):
-        assert _examination._plain(lie) == "an invalid instance"
-
-
-def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def state() -> str:
-        return next(line for level in ("ok", "problem") for line in lines_of(_examination.examine(WELL), level) if line.startswith("state: "))
-
-    folder = tmp_path / "state"
-    assert state() == f"state: {folder} (drwx------, user {os.geteuid()}); its file system supports locks"
-    folder.rmdir()
-    assert state() == f"state: {folder} will be made at the first load; its file system supports locks"
-    assert not folder.exists()
-    folder.mkdir()
-    folder.chmod(0o777)
-    assert "can be written to by other users" in state()
-    folder.rmdir()
-    folder.symlink_to(tmp_path)
-    assert "is a link or not a directory" in state()
-    assert _host._takes_locks(folder) is None, "a link is not followed"
-    monkeypatch.setenv("NEURON_ADAPTERS_STATE_DIR", str(tmp_path / "no" / "state"))
-    assert state() == f"state: {tmp_path / 'no' / 'state'} cannot be made: {tmp_path / 'no'} does not exist"
-    assert _host._takes_locks(Path("/proc")) is None
-    assert sorted(os.listdir(tmp_path)) == ["state"]
-
-
-# -- variables ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "level", "says"),
-    [
-        ("NEURON_RT_VISIBLE_CORES", "0-1,4", "ok", "takes exactly NC0-NC1,NC4 of the instance"),
-        ("NEURON_RT_VISIBLE_CORES", "", "ok", "takes exactly none of the instance"),
-        ("NEURON_RT_VISIBLE_CORES", "0-3,3", "problem", "names a NeuronCore twice (at '3'). Accepted: "),
-        ("NEURON_RT_NUM_CORES", "13", "ok", "takes 13 NeuronCores, the lowest run that is free"),
-        ("NEURON_RT_NUM_CORES", "0", "ok", "takes 16 NeuronCores"),
-        ("NEURON_RT_NUM_CORES", "2,4", "ok", "takes 6 NeuronCores, the lowest run that is free, in groups of 2,4"),
-        ("NEURON_RT_NUM_CORES", "17", "problem", "asks for more NeuronCores than the instance has (16)"),
-        ("NEURONCORE_GROUP_SIZES", "2,4", "note", "forms groups of 2,4. Deprecated: use NEURON_RT_NUM_CORES=2,4 for the same"),
-        ("NEURONCORE_GROUP_SIZES", "0x1", "problem", "asks for 0 groups"),
-        ("NEURON_RT_EXEC_TIMEOUT", "2.5", "ok", "a call may take 2.5 s"),
-        ("NEURON_RT_EXEC_TIMEOUT", "0", "problem", "is not a time"),
-        ("NEURON_RT_VALIDATE_HASH", "true", "ok", "compiled files are checked"),
-        ("NEURON_RT_VALIDATE_HASH", "0", "ok", "compiled files are not checked"),
-        ("NEURON_PROCESS_TAG", "blue", "ok", "a name for this process"),
-        ("NEURON_ADAPTERS_INSTANCE", "inf2.24xlarge", "ok", "emulates 12 NeuronCores on 6 devices"),
-        ("NEURON_ADAPTERS_INSTANCE", "inf9", "problem", "is not an instance"),
-        ("NEURON_ADAPTERS_AFFINITY", "off", "ok", "models are not bound to CPUs"),
-        ("NEURON_ADAPTERS_WAIT", "60", "ok", "waits up to 60 s"),
-        ("NEURON_ADAPTERS_STATE_DIR", "relative", "problem", "is not an absolute path"),
-        ("NEURON_ADAPTERS_ENGINE", "openvino", "ok", "what computes compiled models: openvino"),
-        ("NEURON_CC_FLAGS", "--neuroncore-pipeline-cores=4 --verbose 1", "ok", "models of 4 NeuronCores"),
-        ("NEURON_CC_FLAGS", "--extract-weights inf1.xlarge --dynamic-batch-size", "ok", "models of 1 NeuronCore"),
-        ("NEURON_CC_FLAGS", "--neuroncore-pipeline-core=4", "problem", "Unknown compiler flag '--neuroncore-pipeline-core=4'."),
-        ("NEURON_CC_FLAGS", "--x 'open", "problem", "cannot be read"),
-        ("NEURON_RT_LOG_LEVEL", "info", "ok", "the log shows INFO and above"),
-        ("NEURON_RT_LOG_LEVEL", "loud", "problem", "is not a level"),
-        ("NEURON_RT_LOG_LOCATION", "syslog", "ok", "the log goes to syslog"),
-        ("NEURON_RT_LOG_LEVEL_NRT", "INFO", "note", "has no effect on emulated cores: NEURON_RT_LOG_LEVEL"),
-        ("NEURON_ADAPTERS_TRACE", "/tmp/run.json", "ok", "records who runs when in /tmp/run.json"),
-        ("NEURON_RTD_ADDRESS", "unix:/run/x", "note", "neuron-rtd no longer exists"),
-        ("NEURON_RT_VISIBLE_CORE", "0", "problem", "unknown variable. Did you mean NEURON_RT_VISIBLE_CORES?"),
-        ("NEURONCORE_GROUP_SIZE", "1", "problem", "Did you mean NEURONCORE_GROUP_SIZES?"),
-        ("NEURON_ADAPTER_INSTANCE", "host", "problem", "Did you mean NEURON_ADAPTERS_INSTANCE?"),
-        ("NUERON_RT_NUM_CORES", "2", "problem", "Did you mean NEURON_RT_NUM_CORES?"),
-        ("neuron_rt_num_cores", "2", "problem", "Did you mean NEURON_RT_NUM_CORES?"),
-        ("NEURON_OF_MY_OWN", "1", "note", "unknown variable, without effect; no known name is like it"),
-    ],
-)  # fmt: skip
-def test_variables(name: str, value: str, level: str, says: str) -> None:
-    (found,) = variables_of({name: value, "HOME": "/", "PATH": "/bin"})
-    assert (found.name, found.value, found.level) == (name, value, level)
-    assert says in found.text
-
-
-def test_every_variable_has_a_meaning() -> None:
-    """None that the runtime reads, or that docs/environment.md names, is unknown here."""
-    named = set(re.findall(r"^\| \[?`([A-Z_]+)`", (ROOT / "docs" / "environment.md").read_text(), flags=re.MULTILINE))
-    for name in {*VARIABLES, *named}:
-        (found,) = variables_of({name: "1"})
-        assert "unknown variable" not in found.text, name
-
-
-def test_values_are_shown_as_they_are() -> None:
-    def shown(value: str) -> str:
-        return variables_of({"NEURON_PROCESS_TAG": value})[0].shown.partition("=")[2]
-
-    assert [shown(value) for value in ("blue", "", " blue", "\x1b[2J", "\udc80")] == ["blue", "''", "' blue'", r"'\x1b[2J'", r"'\udc80'"]
-    assert len(shown("x" * 5000)) == 60
-    assert "\x1b" not in variables_of({"NEURON_\x1b[2J": "1"})[0].shown
-
-
-def test_a_wrong_instance_does_not_hide_the_rest() -> None:
-    num, instance = sorted(variables_of({"NEURON_ADAPTERS_INSTANCE": "x", "NEURON_RT_NUM_CORES": "17"}), key=lambda v: v.name)[::-1]
-    assert (num.level, instance.level) == ("problem", "problem")
-    assert "(16)" in num.text
-
-
-def test_the_instance_that_is_set_counts() -> None:
-    (problem,) = (one for one in variables_of({"NEURON_ADAPTERS_INSTANCE": "4", "NEURON_RT_NUM_CORES": "5"}) if one.level == "problem")
-    assert "than the instance has (4)" in problem.text
-
-
-@pytest.mark.parametrize(
-    ("environ", "says"),
-    [
-        ({"NEURON_RT_NUM_CORES": "2,4", "NEURONCORE_GROUP_SIZES": "4,2"}, "forms other groups than"),
-        ({"NEURON_RT_NUM_CORES": "4", "NEURONCORE_GROUP_SIZES": "3,2"}, "forms groups of 5 NeuronCores in all"),
-        ({"NEURON_RT_NUM_CORES": "4", "NEURON_RT_VISIBLE_CORES": "0-1"}, "overrides NEURON_RT_NUM_CORES=4"),
-        ({"NEURON_RT_NUM_CORES": "1,1", "NEURON_RT_VISIBLE_CORES": "0-1"}, "without groups"),
-        ({"NEURONCORE_GROUP_SIZES": "1,1", "NEURON_RT_VISIBLE_CORES": "0-1"}, "is an error for MXNet"),
-        ({"NEURON_RT_NUM_CORES": "2", "NEURON_RT_VISIBLE_CORES": "0-1"}, None),
-        ({"NEURON_RT_NUM_CORES": "6", "NEURONCORE_GROUP_SIZES": "4,2"}, None),
-        ({"NEURON_RT_NUM_CORES": "many", "NEURON_RT_VISIBLE_CORES": "0-1"}, None),
-        ({}, None),
-    ],
-)
-def test_conflicts(environ: dict[str, str], says: str | None) -> None:
-    """Values that are right each for itself."""
-    found = conflicts_of(environ)
-    assert (says is None and found == ()) or (says is not None and len(found) == 1 and says in found[0])
-
-
-def test_wrong_variables_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "inf9")
-    monkeypatch.setenv("NEURON_RT_NUM_CORES", "4")
-    monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "0-1")
-    found = _examination.examine(WELL)
-    assert [problem.partition(":")[0] for problem in found.problems] == ["NEURON_ADAPTERS_INSTANCE=inf9", "together"]
-    text = doctor._text(found)
-    assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80, "but paths stay whole"
-    assert text.splitlines()[-1] == "2 problems: see [!!]."
-    assert sum(line.startswith("  [!!] ") for line in text.splitlines()) == 2
-
-
-# -- as a command ------------------------------------------------------------------------------------------------
-
-
-def test_documented() -> None:
-    text = (ROOT / "docs" / "tools.md").read_text()
-    assert [name for name in FIELDS if f"`{name}`" not in text] == []
-    assert [name for name in cli.COMMANDS if f"`neuron-adapters {name}" not in text] == []
-    for mark in doctor._MARKS.values():
-        assert mark in text
-
-
-def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
-    for words, code in ((["--help"], 0), (["--version"], 0), ([], 2)):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(words)
-        assert ended.value.code == code
-    said = capsys.readouterr().out
-    assert all(re.search(rf"^  {name} ", said, flags=re.MULTILINE) for name in ("doctor", "plan", "inspect"))
-    assert max(map(len, said.splitlines())) <= 80
-    assert re.search(r"^neuron-adapters [0-9.]+$", said, flags=re.MULTILINE)
-    assert cli.main(["plan", "1", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["fits"]
-    assert 'neuron-adapters = "neuron_adapters.tools.cli:main"' in (ROOT / "pyproject.toml").read_text()
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share."),
-        (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "not a number of seconds"),
-        (["doctor", "--time", "1"], "unrecognized"),
-    ],
-)  # fmt: skip
-def test_wrong_arguments(capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(words)
-    assert ended.value.code == 2
-    assert says in capsys.readouterr().err.splitlines()[-1]
-
-
-@pytest.mark.parametrize("command", ["doctor", "plan"])
-def test_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([command, "--help"])
-    assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert "exit codes:" in said and "examples:" in said
-    assert max(map(len, said.splitlines())) <= 80

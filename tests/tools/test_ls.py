@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,35 +22,13 @@ from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance
 from neuron_rt.locks import MUTEX, LockFile
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
 PATIENCE = 60
 FIELDS = [
     "neuron_device", "bdf", "cpu_affinity", "numa_node", "connected_to", "nc_count", "logical_neuroncore_config",
     "memory_size", "neuroncore_ids", "neuron_processes",
 ]  # fmt: skip
 
-#: Places a model on each run of NCs it is told, says which NCs it owns, and stays until its input ends.
-SERVE = """
-import sys, neuron_rt
-runtime = neuron_rt.init()
-models = [neuron_rt.Model(f"m{n}", int(n), neuron_rt.PlainFramework(), kind="python") for n in sys.argv[1:]]
-for model in models:
-    runtime.place(model)
-    assert model.run(lambda x: 2 * x, 21) == 42
-print(*runtime.instance_ncs, flush=True)
-sys.stdin.read()
-"""
-
-#: Publishes what no honest process would.
-LIE = """
-import os, sys, neuron_rt
-runtime = neuron_rt.init()
-runtime._ownership.publish({
-    "pid": os.getpid(), "command": "python\\x1b[2J\\x1b[1;1H\\r\\n\\u202eserve.py", "tag": "\\x1b]0;x\\x07\\ud800",
-    "instance": ["inf1.xlarge"], "models": "none",
-})
-print("ready", flush=True)
-sys.stdin.read()
-"""
 
 Serve = Callable[..., subprocess.Popen[str]]
 Ls = Callable[..., subprocess.CompletedProcess[str]]
@@ -73,9 +52,9 @@ def serve(tmp_path: Path, environment: Callable[..., dict[str, str]]) -> Iterato
     """Start a script of its own name; returns when it has its NCs. Whatever is left is ended with the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*words: str, script: str = SERVE, wait: bool = True, **variables: str) -> subprocess.Popen[str]:
+    def start(*words: str, script: str = "ls_serve.py", wait: bool = True, **variables: str) -> subprocess.Popen[str]:
         if not (tmp_path / "serve.py").exists():  # another process may be reading it
-            (tmp_path / "serve.py").write_text(script)
+            shutil.copy(SCRIPTS / script, tmp_path / "serve.py")
         process = subprocess.Popen(
             [sys.executable, "serve.py", *words], env=environment(**variables), cwd=tmp_path,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -121,7 +100,9 @@ def test_json_has_the_documented_fields(serve: Serve, run_ls: Ls) -> None:
     devices = json.loads(run_ls("--json-output").stdout)
     assert [list(device) for device in devices] == [FIELDS] * 4
     assert sum(device["nc_count"] for device in devices) == 16  # as Ray does
-    assert [device["neuroncore_ids"] for device in devices] == [list(range(first, first + 4)) for first in (0, 4, 8, 12)]
+    assert [device["neuroncore_ids"] for device in devices] == [
+        list(range(first, first + 4)) for first in (0, 4, 8, 12)
+    ]
     assert [device["connected_to"] for device in devices] == [[1], [2, 0], [3, 1], [2]]  # as documented
     entry = {
         "pid": process.pid,
@@ -145,7 +126,10 @@ def test_json_of_one_device(run_ls: Ls) -> None:
     assert (device["connected_to"], device["nc_count"], device["neuron_processes"]) == (None, 2, [])
     two = json.loads(run_ls("-j", NEURON_ADAPTERS_INSTANCE="6").stdout)
     assert [(device["nc_count"], device["connected_to"]) for device in two] == [(4, [1]), (2, [0])]
-    lnc = {d["logical_neuroncore_config"] for d in json.loads(run_ls("-j", NEURON_ADAPTERS_INSTANCE="trn2.48xlarge").stdout)}
+    lnc = {
+        d["logical_neuroncore_config"]
+        for d in json.loads(run_ls("-j", NEURON_ADAPTERS_INSTANCE="trn2.48xlarge").stdout)
+    }
     assert lnc == {2}
 
 
@@ -202,15 +186,8 @@ def test_it_reads_only_its_own_variables(run_ls: Ls) -> None:
 
 def test_heavy_imports(environment: Callable[..., dict[str, str]]) -> None:
     """It starts at once: the runtime's own modules, the adapters' common ones, and the standard library."""
-    code = """
-import sys
-from neuron_adapters.tools import ls
-ls.main(["-j"])
-heavy = {name for name in sys.modules if name.partition(".")[0] not in sys.stdlib_module_names}
-print(*sorted(heavy - before), file=sys.stderr)
-"""
-    head = "import sys; before = set(sys.modules)\n"
-    done = subprocess.run([sys.executable, "-c", head + code], env=environment(), capture_output=True, text=True, check=True)
+    command = [sys.executable, SCRIPTS / "ls_imports.py"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     assert {name.partition(".")[0] for name in done.stderr.split()} == {"neuron_adapters", "neuron_rt"}
     assert not {"neuron_adapters.torch", "neuron_adapters.tf", "neuron_adapters.mx"} & set(done.stderr.split())
 
@@ -248,7 +225,7 @@ def test_a_process_that_owns_nothing(serve: Serve, run_ls: Ls) -> None:
 @pytest.mark.parametrize("option", ["", "--wide", "--show-all-procs", "--topology"])
 def test_untrusted_text(serve: Serve, run_ls: Ls, option: str) -> None:
     """Nothing that a process says of itself moves the cursor, colours, or breaks a line."""
-    process = serve(script=LIE, NEURON_RT_NUM_CORES="2")
+    process = serve(script="ls_lie.py", NEURON_RT_NUM_CORES="2")
     done = run_ls(*filter(None, [option]))
     assert all(char.isprintable() for line in done.stdout.split("\n") for char in line)
     assert done.stdout.startswith("instance-type: inf1.6xlarge\n")
@@ -282,7 +259,10 @@ def test_show_all_procs(serve: Serve, run_ls: Ls) -> None:
     assert pids(devices)[0][0] == process.pid
     for device in devices:
         itself = device["neuron_processes"][-1]
-        assert (itself["command"], itself["neuron_runtime_version"]) == ("neuron-ls --json-output --show-all-procs", "NA")
+        assert (itself["command"], itself["neuron_runtime_version"]) == (
+            "neuron-ls --json-output --show-all-procs",
+            "NA",
+        )
     assert [len(device["neuron_processes"]) for device in devices] == [2, 1, 1, 1]
 
 
@@ -334,7 +314,9 @@ def test_table() -> None:
 def test_wide_table() -> None:
     """Every column, whole commands, however wide the terminal is."""
     view = view_of("inf1.2xlarge", blue=(0, 2), green=(3,))
-    assert _text.text_of(view, wide=True, topology=False) == """\
+    assert (
+        _text.text_of(view, wide=True, topology=False)
+        == """\
 instance-type: inf1.2xlarge
 instance-id: none (emulated on 8 CPUs)
 +--------+--------+----------+--------+-----------+--------------+----------+------+------+----------------------------------------------+---------+----------+
@@ -344,6 +326,7 @@ instance-id: none (emulated on 8 CPUs)
 | 0      | 4      | 0-3      | 32 GB  | NA        | 0000:00:1f.0 | 0-7      | -1   | 4101 | [blue] /opt/bin/python serve.py --port 8000  | 1.2.3   | 0,2      |
 |        |        |          |        |           |              |          |      | 4102 | [green] /opt/bin/python serve.py --port 8001 | 1.2.3   | 3        |
 +--------+--------+----------+--------+-----------+--------------+----------+------+------+----------------------------------------------+---------+----------+"""
+    )
 
 
 @pytest.mark.usefixtures("at_80_columns")
@@ -356,8 +339,10 @@ instance-id: none (emulated on 8 CPUs)
         ("inf2.24xlarge", "*-->[ 0 ]<-->[ 1 ]<-->[ 2 ]<-->[ 3 ]<-->[ 4 ]<-->[ 5 ]<--*\n\n*--> wraps around"),
         (
             "inf1.24xlarge",
-            "*-->[ 0 ]<-->[ 1 ]<-->[ 2 ]<-->[ 3 ]<-->[ 4 ]<-->[ 5 ]<-->[ 6 ]<-->[ 7 ]<--\n"
-            "-->[ 8 ]<-->[ 9 ]<-->[10 ]<-->[11 ]<-->[12 ]<-->[13 ]<-->[14 ]<-->[15 ]<--*\n\n*--> wraps around",
+            (
+                "*-->[ 0 ]<-->[ 1 ]<-->[ 2 ]<-->[ 3 ]<-->[ 4 ]<-->[ 5 ]<-->[ 6 ]<-->[ 7 ]<--\n"
+                "-->[ 8 ]<-->[ 9 ]<-->[10 ]<-->[11 ]<-->[12 ]<-->[13 ]<-->[14 ]<-->[15 ]<--*\n\n*--> wraps around"
+            ),
         ),
     ],
 )
@@ -445,7 +430,7 @@ def test_wrong_environment(run_ls: Ls, tmp_path: Path) -> None:
         ("NEURON_ADAPTERS_INSTANCE", "inf9.huge", "is not an instance"),
         ("NEURON_ADAPTERS_STATE_DIR", "relative", "is not an absolute path"),
         ("NEURON_ADAPTERS_STATE_DIR", str(unsafe), "can be written to by other users"),
-        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or not a directory"),
+        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or not at a directory"),
     ):
         done = run_ls(code=1, **{name: value})
         (line,) = done.stderr.splitlines()

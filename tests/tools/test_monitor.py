@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import random
-import select
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from monitor_processes import Running
 
-from neuron_adapters.tools.monitor import _groups, _system
-from neuron_adapters.tools.shared.devices import devices_of, machine_memory
+from neuron_adapters.tools.monitor import _groups
 from neuron_adapters.tools.monitor._reports import Timetable
-from neuron_adapters.tools.monitor._config import RUNTIME_GROUPS, SYSTEM_GROUPS, MonitorConfig
 from neuron_adapters.tools.shared.samples import ModelChange, ProcessChange, Replica
-from neuron_rt import NeuronConfigError, Owner
-from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance
-from neuron_rt.telemetry import H_VERSION, VERSION, WORD
+from neuron_rt import Owner
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 COMMAND = [sys.executable, "-W", "error", "-m", "neuron_adapters.tools.monitor"]
 Report = dict[str, Any]
-
-#: The documented example, whose groups are all there are.
-DOCUMENTED = {
-    "period": "1s",
-    "neuron_runtimes": [
-        {
-            "tag_filter": ".*",
-            "metrics": [
-                {"type": "neuroncore_counters"},
-                {"type": "memory_used"},
-                {"type": "neuron_runtime_vcpu_usage"},
-                {"type": "execution_stats"},
-            ],
-        }
-    ],
-    "system_metrics": [{"type": "vcpu_usage"}, {"type": "memory_info"}, {"period": "2s", "type": "neuron_hw_counters"}],
-}
-
 HOST = {"application_memory": int, "constants": int, "dma_buffers": int, "tensors": int}
 LATENCY = dict.fromkeys(("p0", "p1", "p25", "p50", "p75", "p99", "p100"), float)
 CPU = dict.fromkeys(("user", "nice", "system", "idle", "io_wait", "irq", "soft_irq"), float)
@@ -79,8 +51,15 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                             ("generic", "numerical", "transient", "model", "runtime", "hardware"), int
                         ),
                         "execution_summary": dict.fromkeys(
-                            ("completed", "completed_with_err", "completed_with_num_err", "timed_out", "incorrect_input",
-                             "failed_to_queue"), int,
+                            (
+                                "completed",
+                                "completed_with_err",
+                                "completed_with_num_err",
+                                "timed_out",
+                                "incorrect_input",
+                                "failed_to_queue",
+                            ),
+                            int,
                         ),
                         "latency_stats": {"total_latency": LATENCY, "device_latency": LATENCY},
                     },
@@ -90,7 +69,8 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                             "host": int,
                             "neuron_device": int,
                             "usage_breakdown": {
-                                "host": HOST, "neuroncore_memory_usage": {str(nc): nc_memory for nc in ncs}
+                                "host": HOST,
+                                "neuroncore_memory_usage": {str(nc): nc_memory for nc in ncs},
                             },
                         },
                         "loaded_models": [
@@ -101,7 +81,9 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                                 "is_running": bool,
                                 "subgraphs": {
                                     f"sg_{place:02d}": {
-                                        "memory_used_bytes": used, "neuroncore_index": int, "neuron_device_index": int
+                                        "memory_used_bytes": used,
+                                        "neuroncore_index": int,
+                                        "neuron_device_index": int,
                                     }
                                     for place in range(len(replica))
                                 },
@@ -118,22 +100,45 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
                 **group,
                 "neuron_devices": [
                     dict.fromkeys(
-                        ("neuron_device_index", "mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_uncorrected",
-                         "sram_ecc_corrected"), int,
+                        (
+                            "neuron_device_index",
+                            "mem_ecc_corrected",
+                            "mem_ecc_uncorrected",
+                            "sram_ecc_uncorrected",
+                            "sram_ecc_corrected",
+                        ),
+                        int,
                     )
-                ] * devices,
+                ]
+                * devices,
             },
             "vcpu_usage": {
-                **group, "average_usage": CPU, "usage_data": dict.fromkeys(cpus, CPU), "context_switch_count": int
+                **group,
+                "average_usage": CPU,
+                "usage_data": dict.fromkeys(cpus, CPU),
+                "context_switch_count": int,
             },
             "memory_info": {
-                **group, "memory_total_bytes": int, "memory_used_bytes": int, "swap_total_bytes": int,
+                **group,
+                "memory_total_bytes": int,
+                "memory_used_bytes": int,
+                "swap_total_bytes": int,
                 "swap_used_bytes": int,
             },
         },
         "instance_info": dict.fromkeys(
-            ("instance_name", "instance_id", "instance_type", "instance_availability_zone",
-             "instance_availability_zone_id", "instance_region", "ami_id", "subnet_id", "error"), str,
+            (
+                "instance_name",
+                "instance_id",
+                "instance_type",
+                "instance_availability_zone",
+                "instance_availability_zone_id",
+                "instance_region",
+                "ami_id",
+                "subnet_id",
+                "error",
+            ),
+            str,
         ),
         "neuron_hardware_info": {
             "neuron_device_type": str,
@@ -145,7 +150,7 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
             "logical_neuroncore_config": int,
             "error": str,
         },
-    }  # fmt: skip
+    }
 
 
 def shape(value: object) -> object:
@@ -153,81 +158,6 @@ def shape(value: object) -> object:
     if isinstance(value, dict):
         return {key: float if key in CPU and type(one) is int else shape(one) for key, one in value.items()}
     return [shape(one) for one in value] if isinstance(value, list) else type(value)
-
-
-class Running:
-    """neuron-monitor in a process of its own."""
-
-    def __init__(self, words: list[str], env: dict[str, str], **more: Any) -> None:
-        more = {"stdout": subprocess.PIPE, **more}
-        self.process = subprocess.Popen([*COMMAND, *words], env=env, stderr=subprocess.PIPE, **more)
-
-    def __iter__(self) -> Iterator[Report]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            assert line.endswith(b"}\n")
-            assert line.isascii()
-            yield json.loads(line)
-
-    def runtimes(self) -> Iterator[dict[int, Report]]:
-        """Of each report, those of the processes."""
-        for report in self:
-            yield {one["pid"]: one["report"] for one in report["neuron_runtime_data"]}
-
-    def until(self, enough: Callable[[list[Report]], bool], pid: int) -> list[Report]:
-        """Reports on a process, until there are enough."""
-        found: list[Report] = []
-        for report in self.runtimes():
-            if pid in report:
-                found.append(report[pid])
-            if enough(found):
-                break
-        return found
-
-    def stop(self, number: int = signal.SIGINT) -> None:
-        """It ends by itself, quietly."""
-        self.process.send_signal(number)
-        assert self.process.wait(PATIENCE) == 0
-        assert self.process.stderr is not None
-        assert self.process.stderr.read() == b""
-
-
-@pytest.fixture
-def monitor(tmp_path: Path, tool_environment: Callable[..., dict[str, str]]) -> Iterator[Callable[..., Running]]:
-    """Start neuron-monitor with a configuration; a text is the period of everything."""
-    running: list[Running] = []
-
-    def start(config: object = None, *words: str, **variables: Any) -> Running:
-        more = {name: variables.pop(name) for name in ("preexec_fn", "stdout") if name in variables}
-        if isinstance(config, str):
-            config = {**DOCUMENTED, "period": config}
-            config["system_metrics"] = [{"type": kind} for kind in SYSTEM_GROUPS]
-        if config is not None:
-            file = tmp_path / f"monitor{len(running)}.conf"
-            file.write_text(json.dumps(config))
-            words = ("-c", str(file), *words)
-        running.append(Running(list(words), tool_environment(**variables), **more))
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.process.kill()
-        with one.process:  # waits, and closes its pipes
-            pass
-
-
-@pytest.fixture
-def run_monitor(tool_environment: Callable[..., dict[str, str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Where it ends by itself."""
-
-    def run(*words: str, code: int, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *words], env=tool_environment(**variables), capture_output=True, timeout=PATIENCE, text=True
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    return run
 
 
 Load = Callable[..., Any]
@@ -384,7 +314,11 @@ def test_memory(load: Load, monitor: Monitor) -> None:
     models = report["memory_used"]["loaded_models"]
     placed = [[one["neuroncore_index"] for one in model["subgraphs"].values()] for model in models]
     assert placed == [[0, 1], [2, 3], [4, 5]]
-    assert [[one["neuron_device_index"] for one in model["subgraphs"].values()] for model in models] == [[0, 0], [0, 0], [1, 1]]
+    assert [[one["neuron_device_index"] for one in model["subgraphs"].values()] for model in models] == [
+        [0, 0],
+        [0, 0],
+        [1, 1],
+    ]
     assert [model["name"] for model in models] == ["m0", "m1", "m1"]
     assert len({model["model_id"] for model in models}) == 3
     assert models[0]["uuid"] != models[1]["uuid"] == models[2]["uuid"]
@@ -405,32 +339,14 @@ def test_is_running(load: Load, monitor: Monitor) -> None:
     assert [model["is_running"] for model in report["memory_used"]["loaded_models"]] == [False, True]
     assert report["execution_stats"]["execution_summary"]["completed"] == 0
     report = running.until(lambda found: len(found) == 2, process.pid)[-1]
-    assert report["neuroncore_counters"]["neuroncores_in_use"]["1"]["neuroncore_utilization"] == pytest.approx(100, abs=3)
-
-
-TORCH = """
-import json, sys, warnings
-warnings.simplefilter("error")
-warnings.filterwarnings("ignore", message="`torch.jit")
-import torch, neuron_adapters.torch, neuron_rt
-torch.manual_seed(0)
-net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU()).eval()
-example = torch.rand(4, 64)
-neuron_adapters.torch.trace(net, example, compiler_args=["--neuroncore-pipeline-cores", "2"]).save("net.pt")
-models = [torch.jit.load("net.pt") for _ in range(2)]
-print(*neuron_rt.init().instance_ncs, flush=True)
-for line in sys.stdin:
-    calls = [0, 0]
-    for turn in range(int(line)):
-        models[turn % 3 % 2](example)
-        calls[turn % 3 % 2] += 1
-    print(json.dumps(calls), flush=True)
-"""
+    assert report["neuroncore_counters"]["neuroncores_in_use"]["1"]["neuroncore_utilization"] == pytest.approx(
+        100, abs=3
+    )
 
 
 def test_torch(load: Load, monitor: Monitor) -> None:
     """A process of the PyTorch adapter: models where they are, and each call of theirs."""
-    process = load(script=TORCH, NEURON_RT_NUM_CORES="4", NEURON_PROCESS_TAG="torch")
+    process = load(script="load_torch.py", NEURON_RT_NUM_CORES="4", NEURON_PROCESS_TAG="torch")
     running = monitor("50ms")
     assert process.do("31") == [21, 10]
     reports = running.until(lambda found: summed(found) >= 31, process.pid)
@@ -555,392 +471,3 @@ def test_several_at_once(load: Load, monitor: Monitor) -> None:
     assert [summed(one.until(len, process.pid)) for one in several] == [4, 4, 4]
     for one in several:
         one.stop()
-
-
-# -- what it reads is not to be trusted ----------------------------------------------------------------------------
-
-
-def board_of(state: Path) -> Path:
-    (board,) = state.glob("*.board")
-    return board
-
-
-@pytest.mark.parametrize("version", [VERSION + 1, -1])
-def test_counters_of_another_version(load: Load, monitor: Monitor, tmp_path: Path, version: int) -> None:
-    """What its record and the kernel say is told; of the rest, the error says why it is not there."""
-    process = load("1", NEURON_RT_NUM_CORES="2")
-    with open(board_of(tmp_path / "state"), "r+b") as file:
-        os.pwrite(file.fileno(), version.to_bytes(8, sys.byteorder, signed=True), H_VERSION * WORD)
-    (report,) = monitor().until(len, process.pid)
-    for group in ("neuroncore_counters", "execution_stats", "memory_used"):
-        assert report[group]["error"] == "its counters cannot be read: they are damaged, or of another version of neuron_rt"
-    assert report["neuron_runtime_vcpu_usage"]["error"] == ""
-    assert report["execution_stats"]["execution_summary"]["completed"] == 0
-    assert report["memory_used"]["neuron_runtime_used_bytes"]["host"] > 1 << 20
-
-
-def test_record_of_a_newer_version(load: Load, monitor: Monitor, tmp_path: Path) -> None:
-    process = load("1", NEURON_RT_NUM_CORES="1")
-    honest = load("1", NEURON_RT_NUM_CORES="1")
-    for file in (tmp_path / "state").glob("*.json"):
-        record = json.loads(file.read_text())
-        if record["pid"] == process.pid:
-            (tmp_path / "state" / f".{file.name}").write_text(json.dumps({**record, "version": record["version"] + 1}))
-            os.replace(tmp_path / "state" / f".{file.name}", file)
-    assert set(next(monitor().runtimes())) == {honest.pid}
-
-
-def test_hostile_record(load: Load, monitor: Monitor, tmp_path: Path) -> None:
-    """Nothing in it ends the monitor, or leaves the line that it is told in."""
-    process = load("1", NEURON_RT_NUM_CORES="1")
-    honest = load("1", NEURON_RT_NUM_CORES="1")
-    for file in (tmp_path / "state").glob("*.json"):
-        record = json.loads(file.read_text())
-        if record["pid"] == process.pid:
-            lie = {
-                **record, "tag": "\x1b[2J\nred\u202e", "instance": ["inf1.xlarge"], "ncs": [-1, 0, 0, 10**30],
-                "models": [
-                    {"number": 1, "name": "\n\x1b]0;x\x07", "weights": -5, "file": 3, "framework": None, "nc_count": "2"},
-                    {"number": 2**70, "weights": 10**40}, {"number": True}, "x", None,
-                ],
-            }  # fmt: skip
-            (tmp_path / "state" / f".{file.name}").write_text(json.dumps(lie))
-            os.replace(tmp_path / "state" / f".{file.name}", file)
-    running = monitor("20ms")
-    for _turn in range(3):
-        report = next(iter(running))
-        told = {one["pid"]: one for one in report["neuron_runtime_data"]}
-        assert set(told) == {process.pid, honest.pid}
-        assert told[process.pid]["neuron_runtime_tag"] == "?[2J?red?"
-        assert told[process.pid]["report"]["memory_used"]["loaded_models"][0]["name"] == "??]0;x?"
-    running.stop()
-
-
-def test_torn_board(load: Load, monitor: Monitor, tmp_path: Path) -> None:
-    """Random words where the counters were: told as they are or not at all, but always in the documented form."""
-    process = load("1", "1x2", NEURON_RT_NUM_CORES="2")
-    board = board_of(tmp_path / "state")
-    running, size = monitor("10ms"), board.stat().st_size
-    seed = random.Random(7)
-    with open(board, "r+b") as file:
-        for report in running.until(lambda found: len(found) == 15, process.pid):
-            assert list(report) == list(RUNTIME_GROUPS)
-            place = seed.randrange(16, min(size, 4000)) // WORD * WORD
-            os.pwrite(file.fileno(), seed.randbytes(200), place)
-    running.stop()
-
-
-# -- its reader ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("ignored", [False, True])
-def test_signals_end_it(monitor: Monitor, number: int, ignored: bool) -> None:
-    """Cleanly, also where a shell had it started in the background."""
-    more = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)} if ignored else {}
-    running = monitor(None, **more)
-    next(iter(running))
-    running.stop(number)
-
-
-@contextlib.contextmanager
-def narrow_pipe() -> Iterator[tuple[int, int]]:
-    """A pipe that holds no whole report."""
-    left, right = os.pipe()
-    fcntl.fcntl(right, fcntl.F_SETPIPE_SZ, 4096)
-    try:
-        yield left, right
-    finally:
-        os.close(left)
-        os.close(right)
-
-
-def until_full(pipe: int) -> None:
-    while select.select([], [pipe], [], 0)[1]:
-        time.sleep(0.01)
-
-
-def test_slow_reader(load: Load, monitor: Monitor) -> None:
-    """A pipe that nobody empties holds up the monitor alone, which misses nothing and still ends at a signal."""
-    process = load("1", NEURON_RT_NUM_CORES="16")
-    with narrow_pipe() as (left, right):
-        running = monitor("10ms", stdout=right)
-        until_full(right)
-        assert process.do("burn 0 50 0.0001 0")["ended"] == [50, 0, 0]
-        total = 0
-        with open(os.dup(left)) as lines:
-            for line in lines:
-                (runtime,) = json.loads(line)["neuron_runtime_data"]
-                total += runtime["report"]["execution_stats"]["execution_summary"]["completed"]
-                if total >= 50:
-                    break
-        assert total == 50
-        until_full(right)
-        running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(PATIENCE) == 0
-
-
-def test_reader_goes(load: Load, monitor: Monitor) -> None:
-    """It ends quietly, as ``| head -1`` wants it."""
-    load("1", NEURON_RT_NUM_CORES="1")
-    running = monitor("10ms")
-    next(iter(running))
-    assert running.process.stdout is not None
-    running.process.stdout.close()
-    assert running.process.wait(PATIENCE) == 0
-    assert running.process.stderr is not None
-    assert running.process.stderr.read() == b""
-
-
-def test_killed_at_any_time(load: Load, monitor: Monitor) -> None:
-    """The processes go on, and the next monitor finds all that they counted."""
-    process = load("1", NEURON_RT_NUM_CORES="1")
-    total = 0
-    for turn in range(4):
-        running = monitor("10ms")
-        running.until(lambda found, turn=turn: len(found) == 2 * turn + 1, process.pid)
-        process.tell("burn 0 20 0.001 0")
-        running.process.kill()
-        total += process.answer()["ended"][0]
-    (report,) = monitor().until(len, process.pid)
-    assert report["execution_stats"]["execution_summary"]["completed"] == total == 80
-
-
-def test_output_that_does_not_block(load: Load, monitor: Monitor) -> None:
-    """Another program that shares it may have made it so: lines stay whole."""
-    load("1", NEURON_RT_NUM_CORES="16")
-    with narrow_pipe() as (left, right):
-        os.set_blocking(right, False)
-        running = monitor("10ms", stdout=right)
-        with open(os.dup(left)) as lines:
-            for _turn in range(3):
-                until_full(right)
-                assert len(json.loads(lines.readline())["neuron_runtime_data"]) == 1
-        running.process.kill()
-
-
-def test_output_that_cannot_be_written(tool_environment: Callable[..., dict[str, str]]) -> None:
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(COMMAND, env=tool_environment(), stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (1, "neuron-monitor: [Errno 28] No space left on device\n")
-    line = 'exec "$0" -m neuron_adapters.tools.monitor >&-'
-    done = subprocess.run(["sh", "-c", line, sys.executable], env=tool_environment(), stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith("neuron-monitor: standard output is closed")
-
-
-# -- the machine ---------------------------------------------------------------------------------------------------
-
-
-STAT = """\
-cpu  60 0 40 900 0 0 0 0 0 0
-cpu0 {0} 0 20 450 0 0 0 0 0 0
-cpu3 30 2 20 450 5 1 4 9 0 0
-intr 1 2 3
-ctxt {1}
-"""
-
-
-def test_vcpu_usage_of_the_machine(tmp_path: Path) -> None:
-    (tmp_path / "one").write_text(STAT.format(30, 1000))
-    (tmp_path / "two").write_text(STAT.format(80, 1234).replace("cpu3 30 2 20 450", "cpu3 60 4 30 500"))
-    before = _system.CpuTimes.read(path=str(tmp_path / "one"))
-    after = _system.CpuTimes.read(path=str(tmp_path / "two"))
-    usage = _system.vcpu_usage(before, after)
-    assert usage["context_switch_count"] == 234
-    assert usage["usage_data"]["0"]["user"] == 100.0
-    assert usage["usage_data"]["3"] == {
-        "user": 32.61, "nice": 2.17, "system": 10.87, "idle": 54.35, "io_wait": 0, "irq": 0, "soft_irq": 0
-    }  # fmt: skip
-    assert usage["average_usage"]["user"] == round(100 * 80 / 142, 2)
-    still = _system.vcpu_usage(after, after)
-    assert set(still["average_usage"].values()) == {0}
-    only = _system.CpuTimes.read({3, 7}, str(tmp_path / "one"))
-    assert set(only.cpus) == {3}
-    assert set(_system.CpuTimes.read({7}, str(tmp_path / "one")).cpus) == {0, 3}
-
-
-def test_machine(monitor: Monitor) -> None:
-    """Two reports apart: what psutil says of the machine, and shares that add up."""
-    reports = iter(monitor("200ms"))
-    for report in (next(reports), next(reports)):
-        data = report["system_data"]
-        assert data["memory_info"]["memory_total_bytes"] == psutil.virtual_memory().total
-        assert data["memory_info"]["swap_total_bytes"] == psutil.swap_memory().total
-        assert 0 < data["memory_info"]["memory_used_bytes"] < data["memory_info"]["memory_total_bytes"]
-        assert data["vcpu_usage"]["context_switch_count"] > 0
-        for usage in (data["vcpu_usage"]["average_usage"], *data["vcpu_usage"]["usage_data"].values()):
-            assert 50 < sum(usage.values()) < 100.1  # the rest was stolen
-        assert [one["neuron_device_index"] for one in data["neuron_hw_counters"]["neuron_devices"]] == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("name", [*INSTANCE_TYPES, "host", "6"])
-def test_hardware(name: str) -> None:
-    instance = Instance.named(name, host_cpus=8)
-    devices = devices_of(instance, [Cpu(index) for index in range(8)], 64 << 30)
-    info = _groups.neuron_hardware_info(instance, devices)
-    assert info["neuron_device_count"] == len(devices)
-    assert info["neuron_device_memory_size"] == (64 << 30) // len(devices)
-    assert info["neuroncore_per_device_count"] == instance.ncs_per_device
-    assert info["logical_neuroncore_config"] == (2 if name.startswith("trn2") else 1)
-    documented = {"inf1": "inferentia", "inf2": "inferentia2", "trn1": "trainium", "trn2": "trainium2"}
-    assert info["neuron_device_type"] == documented.get(name[:4], "emulated")
-    assert _groups.instance_info(instance)["instance_type"] == name
-
-
-def test_instance_of_the_processes(load: Load, monitor: Monitor) -> None:
-    """As neuron-ls has it: the one that the running processes agree on."""
-    running = monitor("20ms", NEURON_ADAPTERS_INSTANCE="inf1.xlarge")
-    reports = iter(running)
-    assert next(reports)["instance_info"]["instance_type"] == "inf1.xlarge"
-    load("1", NEURON_ADAPTERS_INSTANCE="trn1.2xlarge")
-    for report in reports:
-        if report["neuron_runtime_data"]:
-            break
-    assert report["instance_info"]["instance_type"] == "trn1.2xlarge"
-    assert report["neuron_hardware_info"]["neuron_device_type"] == "trainium"
-    assert report["neuron_hardware_info"]["neuron_device_memory_size"] == machine_memory()
-
-
-# -- how it is called ----------------------------------------------------------------------------------------------
-
-
-def test_documented_configuration(tmp_path: Path) -> None:
-    """The example of AWS's guide, and what holds without a file."""
-    file = tmp_path / "monitor.conf"
-    file.write_text(json.dumps(DOCUMENTED))
-    config = MonitorConfig.read(str(file))
-    (selection,) = config.runtimes
-    assert {group.kind: group.period for group in selection.groups} == dict.fromkeys(RUNTIME_GROUPS, 1.0)
-    assert {group.kind: group.period for group in config.system} == {
-        "neuron_hw_counters": 2.0, "vcpu_usage": 1.0, "memory_info": 1.0
-    }  # fmt: skip
-    default = MonitorConfig.default()
-    assert {group.period for group in (*default.runtimes[0].groups, *default.system)} == {5.0}
-    assert tuple(group.kind for group in default.runtimes[0].groups) == RUNTIME_GROUPS
-    assert tuple(group.kind for group in default.system) == SYSTEM_GROUPS
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("1s", 1), ("500ms", 0.5), ("2m", 120), ("1m30s", 90), ("1.5s", 1.5), ("1h", 3600), ("10ms", 0.01)]
-)
-def test_periods(tmp_path: Path, text: str, seconds: float) -> None:
-    file = tmp_path / "monitor.conf"
-    file.write_text(json.dumps({"period": text, "system_metrics": [{"type": "memory_info"}]}))
-    assert MonitorConfig.read(str(file)).system[0].period == pytest.approx(seconds)
-
-
-ONE = {"system_metrics": [{"type": "memory_info"}]}
-
-
-@pytest.mark.parametrize(
-    ("config", "said"),
-    [
-        ("{", "is not JSON: "),
-        ("[]", "the file=[]: is not an object. Accepted: an object with the keys period, neuron_runtimes, system_metrics."),
-        ("{}", "the file={}: names no metric group. Accepted: at least one in "),
-        ("\udcff", "is not JSON: "),
-        ("[" * 100_000, "is not JSON: "),
-        (" " * 1_100_000, "is larger than 1 MB. Accepted: a JSON file."),
-        ({**ONE, "perod": "1s"}, "perod='1s': is not a known key. Accepted: period, neuron_runtimes, system_metrics."),
-        ({**ONE, "k8s_info": {}}, "k8s_info={}: is not a known key. "),
-        *(
-            ({**ONE, "period": wrong}, f"period={wrong!r}: is not a period. Accepted: a text such as '500ms', '1s', '2m'")
-            for wrong in ("5", "0s", "9ms", "-1s", "1 s", "1sec", "25h", "", 5, None, "s", "1s2", "9" * 40 + "s", "\u0661s")
-        ),
-        ({"system_metrics": [{"type": "memory_used"}]}, "system_metrics[0].type='memory_used': is not a metric group of this list. Accepted: neuron_hw_counters, vcpu_usage, memory_info."),
-        ({"system_metrics": [{}]}, "system_metrics[0].type=None: is not a metric group"),
-        ({"system_metrics": {"type": "memory_info"}}, "system_metrics={'type': 'memory_info'}: is not an array. Accepted: an array of objects."),
-        ({"system_metrics": ["memory_info"]}, "system_metrics[0]='memory_info': is not an object. Accepted: an object with the keys type, period."),
-        ({"system_metrics": [{"type": "memory_info"}, {"type": "memory_info"}]}, "system_metrics[1].type='memory_info': is listed twice. Accepted: each metric group once."),
-        ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "period": "x"}]}]}, "neuron_runtimes[0].metrics[0].period='x': is not a period."),
-        ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "unit": 1}]}]}, "neuron_runtimes[0].metrics[0].unit=1: is not a known key."),
-        ({"neuron_runtimes": [{"metrics": []}]}, "names no metric group"),
-        ({"neuron_runtimes": [{"tag_filter": "(", "metrics": []}]}, "neuron_runtimes[0].tag_filter='(': is not a regular expression (missing ), unterminated subpattern at position 0). Accepted: a regular expression, '.*' for all."),
-        ({"neuron_runtimes": [{"tag_filter": 1, "metrics": []}]}, "neuron_runtimes[0].tag_filter=1: is not a regular expression ("),
-        ({"neuron_runtimes": "all"}, "neuron_runtimes='all': is not an array."),
-    ],
-    ids=lambda value: str(value)[:40] if not isinstance(value, str) else "",
-)  # fmt: skip
-def test_wrong_configuration(tmp_path: Path, config: object, said: str) -> None:
-    """One error that names the file, the key, the value and what is accepted."""
-    file = tmp_path / "monitor.conf"
-    file.write_text(config if isinstance(config, str) else json.dumps(config), errors="surrogateescape")
-    with pytest.raises(NeuronConfigError) as caught:
-        MonitorConfig.read(str(file))
-    text = str(caught.value)
-    assert text.startswith(f"{file}: ")
-    assert said in text
-    assert len(text) < 500
-
-
-def test_wrong_configuration_ends_the_command(run_monitor: Any, tmp_path: Path) -> None:
-    file = tmp_path / "monitor.conf"
-    file.write_text('{"period": "often", "system_metrics": [{"type": "memory_info"}]}')
-    for path, said in ((file, "period='often': is not a period. "), (tmp_path, "cannot be read: "), ("none", "cannot be read: ")):
-        done = run_monitor("--config-file", str(path), code=2)
-        (line,) = done.stderr.splitlines()
-        assert line.startswith(f"neuron-monitor: {path}: {said}")
-        assert done.stdout == ""
-
-
-@pytest.mark.parametrize("words", [["--nope"], ["extra"], ["-v", "5"], ["-v"], ["--verbose", "x"], ["-c"]])
-def test_wrong_arguments(run_monitor: Any, words: list[str]) -> None:
-    done = run_monitor(*words, code=2)
-    assert done.stderr.splitlines()[-1].startswith("neuron-monitor: error: ")
-    assert done.stdout == ""
-
-
-def test_wrong_environment(run_monitor: Any) -> None:
-    for name, value, said in (
-        ("NEURON_ADAPTERS_INSTANCE", "inf9.huge", "is not an instance"),
-        ("NEURON_ADAPTERS_STATE_DIR", "relative", "is not an absolute path"),
-        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or not a directory"),
-    ):
-        done = run_monitor(code=1, **{name: value})
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("neuron-monitor: ")
-        assert said in line
-
-
-def test_without_psutil(tool_environment: Callable[..., dict[str, str]]) -> None:
-    code = "import sys; sys.modules['psutil'] = None; from neuron_adapters.tools.monitor import main; sys.exit(main([]))"
-    done = subprocess.run([sys.executable, "-c", code], env=tool_environment(), capture_output=True, text=True)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line == "neuron-monitor: needs the package psutil, which is not installed: pip install 'neuron-adapters[tools]'"
-
-
-def test_verbose(load: Load, monitor: Monitor) -> None:
-    """Standard error says what happens; standard output stays JSON."""
-    process = load("1", NEURON_RT_NUM_CORES="1", NEURON_PROCESS_TAG="blue")
-    running = monitor("20ms", "--verbose", "4")
-    running.until(lambda found: len(found) == 2, process.pid)
-    running.process.send_signal(signal.SIGINT)
-    _output, said = running.process.communicate(timeout=PATIENCE)
-    assert running.process.returncode == 0
-    lines = said.decode().splitlines()
-    assert all(line.startswith("neuron-monitor: ") for line in lines)
-    assert f"neuron-monitor: process {process.pid} [blue] has come" in lines
-    assert any(line.startswith("neuron-monitor: 1 processes told in ") for line in lines)
-
-
-def test_no_framework_is_imported(tool_environment: Callable[..., dict[str, str]]) -> None:
-    code = (
-        "import sys; from neuron_adapters.tools.monitor import _reports; "
-        "print(*sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)))"
-    )
-    done = subprocess.run([sys.executable, "-S", "-c", f"import sys; sys.path += {sys.path!r}; {code}"],
-                          env=tool_environment(), capture_output=True, text=True, check=True)  # fmt: skip
-    assert done.stdout.split() == ["__main__", "neuron_adapters", "neuron_rt", "psutil"]
-
-
-def test_documented() -> None:
-    """docs/tools.md shows the options, every metric group and the documented configuration."""
-    text = (ROOT / "docs" / "tools.md").read_text()
-    section = text.partition("\n## neuron-monitor\n")[2].partition("\n## ")[0]
-    for word in ("-c FILE`, `--config-file FILE", "-v N`, `--verbose N", *RUNTIME_GROUPS, *SYSTEM_GROUPS):
-        assert f"`{word}`" in section, word
-    example = section.partition("```json\n")[2].partition("```")[0]
-    assert json.loads(example) == DOCUMENTED
-    assert 'neuron-monitor = "neuron_adapters.tools.monitor:main"' in (ROOT / "pyproject.toml").read_text()

@@ -26,4 +26,4 @@ def test_a_command_loads_no_other(command: str) -> None:
 
 def test_there_are_all_commands() -> None:
     expected = "auto_multicore doctor inspect ls monitor plan prometheus share top"
-    assert COMMANDS == expected.split()
+    assert expected.split() == COMMANDS

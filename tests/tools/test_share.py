@@ -27,7 +27,8 @@ def test_a_directory_in_use(tmp_path: Path) -> None:
     lock, other = (LockFile(tmp_path / "used", shared=True) for _ in range(2))
     assert lock.take(3)
     assert cli.main(["share", str(tmp_path / "used")]) == 0
-    assert lock.is_current() and not other.take(3)
+    assert lock.is_current()
+    assert not other.take(3)
     lock.close()
     assert other.take(3)
     other.close()

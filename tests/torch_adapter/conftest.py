@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 import torch
 
 import neuron_adapters.torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from engine_models import mobile, openvino  # noqa: F401  # fixtures  # isort: skip
 
 
 class Net(torch.nn.Module):
@@ -64,6 +69,7 @@ def _own_runtime(own_runtime: None) -> None:
 
 @pytest.fixture
 def script(run_script: Callable[..., str]) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors but TorchScript's; returns what it printed."""
+    """Run a script, or a snippet, in a process of its own, warnings as errors but TorchScript's; returns what it
+    printed."""
     head = "warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', DeprecationWarning)\n"
-    return lambda snippet, **given: run_script(head, snippet, **given)
+    return lambda script, *arguments, **given: run_script(script, *arguments, head=head, **given)

@@ -186,41 +186,20 @@ def test_replicas_run_in_parallel(models: Path, image: torch.Tensor) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-    calls = [slot.calls for slot in module.forward._model.slots]
+    (report,) = neuron_adapters.describe().models
+    calls = report.calls_by_replica
     assert sum(calls) == 321
     assert max(calls) - min(calls) <= 1
 
 
 def test_shutdown(script: Script, models: Path) -> None:
     """SPEC X4: models, replicas and DataParallel alive, a call at exit: the process ends in silence."""
-    snippet = """
-import atexit, torch, neuron_adapters.torch
-module = torch.jit.load("k1.pt")
-parallel = torch.neuron.DataParallel(module)
-x = torch.rand(40, 3, 8, 8)
-parallel(x)
-atexit.register(lambda: print(tuple(module(x[:2]).shape), tuple(parallel(x).shape)))
-"""
     for variables in ({}, {"NEURON_RT_EXEC_TIMEOUT": "60"}):
-        assert script(snippet, folder=models, **variables) == "(2, 5) (40, 5)\n"
-
-
-INTERRUPT = """
-import os, signal, threading, torch, neuron_adapters.torch
-module = torch.jit.load("slow.pt")
-x = torch.rand(200, 200)
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-try:
-    while True:
-        module(x, 20)
-except KeyboardInterrupt:
-    pass
-print(tuple(module(x, 1).shape), os.sched_getaffinity(0) == set(range(os.cpu_count())) or "narrow machine")
-"""
+        assert script("shutdown.py", folder=models, **variables) == "(2, 5) (40, 5)\n"
 
 
 @pytest.mark.parametrize("variables", [{}, {"NEURON_RT_EXEC_TIMEOUT": "60"}], ids=["plain", "time-out"])
 def test_keyboard_interrupt(script: Script, slow: Path, variables: dict[str, str]) -> None:
     """SPEC X4: and the model goes on working."""
-    out = script(INTERRUPT, folder=slow.parent, NEURON_ADAPTERS_INSTANCE="host", **variables)
+    out = script("execution_interrupt.py", folder=slow.parent, NEURON_ADAPTERS_INSTANCE="host", **variables)
     assert out.startswith("(200, 200) ")

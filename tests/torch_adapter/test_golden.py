@@ -11,6 +11,7 @@ import torch
 import neuron_adapters
 from neuron_adapters.torch import experimental
 
+
 def spans(*loaded: object) -> str:
     found = [one.instance_ncs for model in loaded for one in neuron_adapters.placement(model)]
     return " ".join(str(ncs[0]) if len(ncs) == 1 else f"{ncs[0]}-{ncs[-1]}" for ncs in found)
@@ -40,19 +41,7 @@ def test_contexts(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:
 
 def test_the_script_run_twice(script: Callable[..., str], models: Path) -> None:
     """NUM_CORES=2 in two processes at once: nc0, nc1 and nc2, nc3."""
-    snippet = """
-import sys, torch, neuron_adapters, neuron_adapters.torch
-loaded = [torch.jit.load("k1.pt"), torch.jit.load("k1.pt")]
-print([neuron_adapters.placement(m)[0].instance_ncs for m in loaded])
-"""
-    twice = f"""
-import os, subprocess, sys
-{snippet}
-sys.stdout.flush()
-if "SECOND" not in os.environ:
-    subprocess.run([sys.executable, "-W", "ignore", "-c", {snippet!r}], check=True, env={{**os.environ, "SECOND": "1"}})
-"""
-    out = script(twice, folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_INSTANCE="8")
+    out = script("run_twice.py", folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_INSTANCE="8")
     assert out.splitlines() == ["[(0,), (1,)]", "[(2,), (3,)]"]
 
 

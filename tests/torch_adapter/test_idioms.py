@@ -105,7 +105,7 @@ IDIOMS |= {
     "wrong_type": lambda m, x: m("text"),
     "wrong_keyword": lambda m, x: m(y=x),
     "wrong_shape": lambda m, x: m(x[:, :1]),
-    "equality": lambda m, x: (m == m, m != copy.copy(m), hash(m) == hash(m)),
+    "equality": lambda m, x: (m == m, m != copy.copy(m), hash(m) == hash(m)),  # noqa: PLR0124  # it is a call
     "in_place_edit": lambda m, x: (m(x), m.conv.weight.data.zero_(), m(x)),
     "empty_batch": lambda m, x: m(x[:0]).shape,
     "fork": lambda m, x: torch.jit.wait(torch.jit.fork(m, x)),
@@ -207,7 +207,9 @@ def same(one: Any, two: Any) -> bool:
 
 @pytest.mark.parametrize("name", sorted(IDIOMS))
 @pytest.mark.parametrize("nc_count", ["16", "host"])
-def test_same_as_unhooked(monkeypatch: pytest.MonkeyPatch, models: Path, image: torch.Tensor, name: str, nc_count: str) -> None:
+def test_same_as_unhooked(
+    monkeypatch: pytest.MonkeyPatch, models: Path, image: torch.Tensor, name: str, nc_count: str
+) -> None:
     """Results bit for bit: the number of threads is the same on both sides (SPEC K2)."""
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", nc_count)
     before = torch.get_num_threads()
@@ -256,7 +258,9 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("options", [{}, {"map_location": "cpu"}, {"map_location": torch.device("cpu")}, {"map_location": 5}])
+@pytest.mark.parametrize(
+    "options", [{}, {"map_location": "cpu"}, {"map_location": torch.device("cpu")}, {"map_location": 5}]
+)
 def test_sources(models: Path, image: torch.Tensor, source: str, options: dict[str, Any]) -> None:
     """SPEC H2: whatever torch.jit.load takes or refuses."""
 

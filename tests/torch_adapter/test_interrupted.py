@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-import neuron_adapters.torch
+import neuron_adapters.torch  # noqa: F401  # its hooks
 from neuron_adapters.torch import _executable, _lowering, _placed
 from neuron_rt import openvino
 

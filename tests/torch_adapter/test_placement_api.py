@@ -186,53 +186,11 @@ def test_many_threads_load_at_once(models: Path) -> None:
     assert sorted(spans(module)[0] for module in loaded) == [f"NC{nc}" for nc in range(8)]
 
 
-FORK = """
-import os, torch, neuron_adapters, neuron_adapters.torch, neuron_rt
-torch.set_num_threads(1)
-module = torch.jit.load("k1.pt")
-x = torch.rand(2, 3, 8, 8)
-child = os.fork()
-if child == 0:
-    try:
-        module(x)
-        os._exit(1)
-    except neuron_rt.ModelNotLoadedError as error:
-        assert "after the fork" in str(error), error
-    assert neuron_adapters.describe().models == ()
-    mine = torch.jit.load("k1.pt")
-    assert neuron_adapters.placement(mine)[0].instance_ncs == (2,), neuron_adapters.placement(mine)
-    mine(x)
-    os._exit(0)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-module(x)
-print(neuron_adapters.describe().models[0].calls)
-"""
-
-
 def test_fork(script: Callable[..., str], models: Path) -> None:
     """SPEC O4: a forked child is told to load, and gets NCs of its own."""
-    assert script(FORK, folder=models, NEURON_RT_NUM_CORES="2") == "1\n"
+    assert script("placement_api_fork.py", folder=models, NEURON_RT_NUM_CORES="2") == "1\n"
 
 
-SPAWN = """
-import multiprocessing, torch, neuron_adapters, neuron_adapters.torch
-
-def child(number):
-    module = torch.jit.load("k1.pt")
-    module(torch.rand(2, 3, 8, 8))
-    return neuron_adapters.placement(module)[0].instance_ncs
-"""
-
-
-def test_spawned_children(script: Callable[..., str], models: Path, tmp_path: Path) -> None:
+def test_spawned_children(script: Callable[..., str], models: Path) -> None:
     """Children of multiprocessing, each with NCs of its own."""
-    (tmp_path / "spawned.py").write_text(SPAWN)
-    main = """
-import sys
-sys.path.insert(0, sys.argv[1] if len(sys.argv) > 1 else %r)
-import multiprocessing, spawned
-if __name__ == "__main__":
-    with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
-        print(sorted(pool.map(spawned.child, range(2), chunksize=1))[0])
-""" % str(tmp_path)
-    assert script(main, folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_WAIT="60") == "(0,)\n"
+    assert script("spawned_children.py", folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_WAIT="60") == "(0,)\n"

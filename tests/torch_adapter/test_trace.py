@@ -14,8 +14,8 @@ import torch
 
 import neuron_adapters
 import neuron_rt
-from neuron_adapters.torch import Optimization, analyze_model, experimental, get_supported_operations, neuronx, trace
 from neuron_adapters.adapter.hooks import original
+from neuron_adapters.torch import Optimization, analyze_model, experimental, get_supported_operations, neuronx, trace
 from neuron_rt import ArtifactError, CompileError, InputMismatchError
 
 
@@ -82,14 +82,23 @@ def test_results(name: str) -> None:
 
 
 FLAGS = [
-    (["--neuroncore-pipeline-cores", "4"], 4), (["--neuroncore-pipeline-cores=4"], 4), (["--num-neuroncores", "3"], 3),
-    (["--num-neuroncores=3"], 3), ("--neuroncore-pipeline-cores 2 --fp32-cast all", 2), (["-O2"], 1), ("--sb_size 10 --batching_en -rematerialization_en --spill_dis --enable-replication True", 1),
-    (["--internal-max-instruction-limit=10", "--num-neuroncores", "2"], 2), ([], 1), (None, 1),
-    (["--verbose", "1", "--neuroncore-pipeline-cores", 2], 2), (["--fast-math", "none", "no-fast-relayout"], 1),
+    (["--neuroncore-pipeline-cores", "4"], 4),
+    (["--neuroncore-pipeline-cores=4"], 4),
+    (["--num-neuroncores", "3"], 3),
+    (["--num-neuroncores=3"], 3),
+    ("--neuroncore-pipeline-cores 2 --fp32-cast all", 2),
+    (["-O2"], 1),
+    ("--sb_size 10 --batching_en -rematerialization_en --spill_dis --enable-replication True", 1),
+    (["--internal-max-instruction-limit=10", "--num-neuroncores", "2"], 2),
+    ([], 1),
+    (None, 1),
+    (["--verbose", "1", "--neuroncore-pipeline-cores", 2], 2),
+    (["--fast-math", "none", "no-fast-relayout"], 1),
     (["--fast-math", "fp32-cast-matmult no-fast-relayout", "--num-neuroncores", "2"], 2),
     ("--fast-math=fp32-cast-matmult no-fast-relayout --neuroncore-pipeline-cores=2", 2),
-    (["--fast-math=none,no-fast-relayout", "-O2"], 1), (["--fast-math=none no-fast-relayout"], 1),
-]  # fmt: skip
+    (["--fast-math=none,no-fast-relayout", "-O2"], 1),
+    (["--fast-math=none no-fast-relayout"], 1),
+]
 
 
 @pytest.mark.parametrize(("flags", "cores"), FLAGS)
@@ -219,9 +228,7 @@ class Answer(NamedTuple):
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_dict_outputs(dynamic: bool) -> None:
     """strict=False goes to torch.jit.trace; dynamic batches keep the structure."""
-    module = trace(
-        lambda x: {"a": x + 1, "b": x * 2}, torch.rand(2, 3), strict=False, dynamic_batch_size=dynamic
-    )
+    module = trace(lambda x: {"a": x + 1, "b": x * 2}, torch.rand(2, 3), strict=False, dynamic_batch_size=dynamic)
     x = torch.rand(5 if dynamic else 2, 3)
     found = module(x)
     assert type(found) is dict
@@ -380,9 +387,7 @@ def test_a_record_that_makes_no_sense(tmp_path: Path, models: Path, record: str)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_pt2(tmp_path: Path, net: Any, image: torch.Tensor, dynamic: bool) -> None:
     """The format that replaces TorchScript: the same hook, and the NCs it was compiled for."""
-    program = trace(
-        net, image, format="pt2", compiler_args="--neuroncore-pipeline-cores=2", dynamic_batch_size=dynamic
-    )
+    program = trace(net, image, format="pt2", compiler_args="--neuroncore-pipeline-cores=2", dynamic_batch_size=dynamic)
     path = tmp_path / "model.pt2"
     torch.export.save(program, path)
     loaded = torch.export.load(path)
@@ -412,7 +417,7 @@ def test_pt2_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, net: An
     torch.export.load(tmp_path / "good.pt2")
     with pytest.raises(ArtifactError, match=r"bad\.pt2: the checksum"):
         torch.export.load(tmp_path / "bad.pt2")
-    with pytest.raises(CompileError, match="pt2.*check_trace"):
+    with pytest.raises(CompileError, match=r"pt2.*check_trace"):
         trace(net, image, format="pt2", check_trace=False)
 
 

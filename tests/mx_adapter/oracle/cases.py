@@ -198,8 +198,16 @@ case("Convolution", normal(2, 3, 7, 7), normal(4, 3, 3, 3), normal(4), kernel="(
 case("Convolution", normal(2, 3, 7, 7), normal(4, 3, 3, 3), normal(4), kernel="(3,3)", num_filter=4, pad="(1,1)",
      stride="(2,2)")  # fmt: skip
 case("Convolution", normal(2, 3, 8, 7), normal(4, 3, 3, 1), kernel="[3, 1]", num_filter=4, no_bias=True, pad="(1, 0)")
-case("Convolution", normal(1, 4, 7, 7), normal(6, 2, 3, 3), kernel="(3L, 3L)", num_filter=6, num_group=2, no_bias="True",
-     dilate="(2, 2)")  # fmt: skip
+case(
+    "Convolution",
+    normal(1, 4, 7, 7),
+    normal(6, 2, 3, 3),
+    kernel="(3L, 3L)",
+    num_filter=6,
+    num_group=2,
+    no_bias="True",
+    dilate="(2, 2)",
+)
 case("Convolution", normal(1, 4, 7, 7), normal(4, 1, 3, 3), normal(4), kernel="(3, 3)", num_filter=4, num_group=4,
      pad="(1, 1)", workspace=1024, cudnn_off=False)  # fmt: skip
 case("Convolution", normal(2, 3, 9), normal(4, 3, 3), normal(4), kernel="(3,)", num_filter=4, stride="(2,)")

@@ -12,10 +12,10 @@ from pathlib import Path
 os.environ["MXNET_SUBGRAPH_BACKEND"] = "NONE"  # it says at every bind that it is there
 warnings.simplefilter("ignore")  # MXNet 1.9.1 is older than the interpreter
 
-import mxnet as mx
-import numpy as np
-from mxnet.gluon.model_zoo import vision
-from weights import feed, weight
+import mxnet as mx  # noqa: E402
+import numpy as np  # noqa: E402
+from mxnet.gluon.model_zoo import vision  # noqa: E402
+from weights import feed, weight  # noqa: E402
 
 #: Gluon's, and the least input that each takes.
 ZOO = {
@@ -86,9 +86,7 @@ def bert():
         mx.sym.Reshape(steps, shape=(1, -1)), mx.sym.Reshape(lengths, shape=(-1, 1)), name="inside"
     )
     mask = mx.sym.broadcast_axes(mx.sym.expand_dims(mask, axis=1), axis=1, size=length)
-    mask = mx.sym.Reshape(
-        mx.sym.broadcast_axes(mx.sym.expand_dims(mask, axis=1), axis=1, size=heads), shape=(-3, 0, 0)
-    )
+    mask = mx.sym.Reshape(mx.sym.broadcast_axes(mx.sym.expand_dims(mask, axis=1), axis=1, size=heads), shape=(-3, 0, 0))
     for layer in range(2):
         name = f"layer{layer}"
         qkv = mx.sym.FullyConnected(x, num_hidden=3 * units, flatten=False, name=f"{name}_qkv")
@@ -103,7 +101,9 @@ def bert():
         inner = mx.sym.FullyConnected(inner, num_hidden=units, flatten=False, name=f"{name}_ffn2")
         x = mx.sym.LayerNorm(x + inner, name=f"{name}_ln2")
     x = mx.sym.SequenceMask(x, lengths, use_sequence_length=True)
-    first = mx.sym.Reshape(mx.sym.slice_axis(mx.sym.transpose(x, axes=(1, 0, 2)), axis=1, begin=0, end=1), shape=(0, -1))
+    first = mx.sym.Reshape(
+        mx.sym.slice_axis(mx.sym.transpose(x, axes=(1, 0, 2)), axis=1, begin=0, end=1), shape=(0, -1)
+    )
     pooled = mx.sym.Activation(mx.sym.FullyConnected(first, num_hidden=units, name="pooler"), act_type="tanh")
     logits = mx.sym.FullyConnected(pooled, num_hidden=3, name="classifier")
     shapes = {"tokens": (batch, length), "types": (batch, length), "length": (batch,)}

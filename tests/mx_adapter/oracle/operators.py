@@ -17,13 +17,18 @@ os.environ["MXNET_MKLDNN_ENABLED"] = str(int(QUICK))
 os.environ["MXNET_STORAGE_FALLBACK_LOG_VERBOSE"] = "0"
 warnings.simplefilter("ignore")  # MXNet 1.9.1 is older than the interpreter
 
-import mxnet as mx
-import numpy as np
-from cases import CASES
-from mxnet.base import _LIB, check_call
+import mxnet as mx  # noqa: E402
+import numpy as np  # noqa: E402
+from cases import CASES  # noqa: E402
+from mxnet.base import _LIB, check_call  # noqa: E402
 
-PREFIXES = {"_contrib_": mx.sym.contrib, "_linalg_": mx.sym.linalg, "_sparse_": mx.sym.sparse,
-            "_image_": mx.sym.image, "_": mx.sym._internal}
+PREFIXES = {
+    "_contrib_": mx.sym.contrib,
+    "_linalg_": mx.sym.linalg,
+    "_sparse_": mx.sym.sparse,
+    "_image_": mx.sym.image,
+    "_": mx.sym._internal,
+}
 
 
 def symbol_of(op, attrs, count, name="node"):
@@ -58,7 +63,13 @@ def composed(case):
             break
     else:
         function = getattr(mx.sym, case.op, None) or getattr(mx.sym._internal, case.op, None)
-    if function is None or case.op == "_zeros_without_dtype" or "num_args" in case.attrs or "num_outputs" in case.attrs or "num_arrays" in case.attrs:
+    if (
+        function is None
+        or case.op == "_zeros_without_dtype"
+        or "num_args" in case.attrs
+        or "num_outputs" in case.attrs
+        or "num_arrays" in case.attrs
+    ):
         return None
     symbol = function(name="node", **case.attrs)
     return {

@@ -82,9 +82,12 @@ def _own_runtime(own_runtime: None) -> None:
 
 @pytest.fixture
 def script(run_script: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
-    """Run a snippet in a process of its own, warnings as errors but mxnet's own; returns what it printed."""
+    """Run a script, or a snippet, in a process of its own, warnings as errors but mxnet's own; returns what it
+    printed."""
     head = "".join(
         f"warnings.filterwarnings('ignore', {message!r}, {category}, {module!r})\n"
         for message, category, module in MXNETS_OWN
     )
-    return lambda snippet, **given: run_script(head, snippet, MXNET_SUBGRAPH_VERBOSE="0", **given)
+    return lambda script, *arguments, **given: run_script(
+        script, *arguments, head=head, MXNET_SUBGRAPH_VERBOSE="0", **given
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 from collections.abc import Callable
@@ -45,7 +46,9 @@ def test_module(net: Any, prefix: str) -> None:
     for name in ("symbol.json",):
         assert Path(f"{prefix}-again-{name}").read_bytes() == Path(f"{prefix}-{name}").read_bytes()
     again = mx.nd.load(f"{prefix}-again-0000.params")
-    assert np.array_equal(again["arg:_op0_neuronbin"].asnumpy(), mx.nd.load(f"{prefix}-0000.params")["arg:_op0_neuronbin"].asnumpy())
+    assert np.array_equal(
+        again["arg:_op0_neuronbin"].asnumpy(), mx.nd.load(f"{prefix}-0000.params")["arg:_op0_neuronbin"].asnumpy()
+    )
     assert again["arg:head_bias"].context == mx.cpu()
     with pytest.raises(mx.base.MXNetError, match="infer only"):
         mx.mod.Module.load(prefix, 0, context=mx.neuron(0), label_names=None).bind([("data", (2, 3, 8, 8))])
@@ -53,10 +56,8 @@ def test_module(net: Any, prefix: str) -> None:
 
 def meet(barrier: threading.Barrier) -> None:
     """Go on when both are here."""
-    try:
+    with contextlib.suppress(threading.BrokenBarrierError):
         barrier.wait()
-    except threading.BrokenBarrierError:
-        pass
 
 
 def test_module_on_several_contexts(net: Any) -> None:
@@ -74,14 +75,16 @@ def test_module_on_several_contexts(net: Any) -> None:
     module.forward(mx.io.DataBatch([net.x]))
     assert not arrived.broken, "both run at once (SPEC P5)"
     neuron_adapters.unload(module)
-    assert place(module) == "" and not any(neuron_rt.current().use())
+    assert place(module) == ""
+    assert not any(neuron_rt.current().use())
 
 
 def test_module_on_a_cpu(net: Any) -> None:
     """SPEC H2: training on a CPU goes on as ever."""
     module = mx.mod.Module(mx.sym.SoftmaxOutput(net.symbol, name="softmax"))
     module.fit(mx.io.NDArrayIter(net.x, mx.nd.array([0, 1]), batch_size=2), num_epoch=1)
-    assert place(module) == "" and neuron_rt.current() is None
+    assert place(module) == ""
+    assert neuron_rt.current() is None
 
 
 @pytest.mark.parametrize("index", [None, 7])
@@ -89,13 +92,16 @@ def test_symbol_block(net: Any, prefix: str, index: int | None) -> None:
     """A compiled checkpoint as a SymbolBlock, on NeuronCores and where the runtime chooses."""
     context = None if index is None else mx.neuron(index)
     block = mx.gluon.SymbolBlock.imports(f"{prefix}-symbol.json", ["data"], f"{prefix}-0000.params", ctx=context)
-    assert type(block) is mx.gluon.SymbolBlock and place(block) == ("NC0-NC2" if index is None else "NC7-NC9")
+    assert type(block) is mx.gluon.SymbolBlock
+    assert place(block) == ("NC0-NC2" if index is None else "NC7-NC9")
     found = block(net.x)
-    assert found.context == mx.cpu() and np.allclose(found.asnumpy(), net.expected, atol=1e-5)
+    assert found.context == mx.cpu()
+    assert np.allclose(found.asnumpy(), net.expected, atol=1e-5)
     plain = mx.gluon.SymbolBlock(net.symbol, mx.sym.var("data"))
     for name, one in plain.collect_params().items():
         one._load_init({**net.args, **net.aux}[name], mx.cpu())
-    assert np.array_equal(found.asnumpy(), plain(net.x).asnumpy()) and place(plain) == ""  # SPEC K2
+    assert np.array_equal(found.asnumpy(), plain(net.x).asnumpy())
+    assert place(plain) == ""
     with pytest.raises(mx.base.MXNetError, match="infer only"), mx.autograd.record():
         block(net.x)
     del block, found
@@ -114,11 +120,13 @@ def test_parameters_that_change(net: Any) -> None:
     with pytest.raises(mx.base.MXNetError, match="hybridize"):
         block(x)
     block.hybridize()
-    assert block(x).asnumpy().tolist() == [[20, 20]] * 3 and place(block) == "NC2"
+    assert block(x).asnumpy().tolist() == [[20, 20]] * 3
+    assert place(block) == "NC2"
     block[1].bias.set_data(mx.nd.array([1, 2]))
     assert block(x).asnumpy().tolist() == [[21, 22]] * 3
     block.collect_params().reset_ctx(mx.neuron(6))
-    assert block(x).asnumpy().tolist() == [[21, 22]] * 3 and place(block) == "NC6"
+    assert block(x).asnumpy().tolist() == [[21, 22]] * 3
+    assert place(block) == "NC6"
     block.collect_params().reset_ctx([mx.neuron(0), mx.neuron(1)])
     with pytest.raises(mx.base.MXNetError, match="one context"):
         block(x)
@@ -133,7 +141,8 @@ def test_hybrid_block_on_a_cpu(net: Any) -> None:
         loss = block(mx.nd.ones((1, 3))).sum()
     loss.backward()
     assert block.weight.grad().asnumpy().tolist() == [[1, 1, 1]] * 2
-    assert type(block._cached_op) is mx.ndarray.CachedOp and neuron_rt.current() is None
+    assert type(block._cached_op) is mx.ndarray.CachedOp
+    assert neuron_rt.current() is None
 
 
 def test_compile_a_block() -> None:
@@ -169,7 +178,8 @@ def test_export_of_a_compiled_block(tmp_path: Path, runs: int) -> None:
     again.export(str(tmp_path / "again"), 0)
     _symbol, args, _aux = mx.model.load_checkpoint(str(tmp_path / "again"), 0)
     (where,) = neuron_adapters.placement(again)
-    assert where.nc_count == 2 and any(name.endswith("_neuronbin") for name in args)
+    assert where.nc_count == 2
+    assert any(name.endswith("_neuronbin") for name in args)
     np.testing.assert_allclose(again(x).asnumpy(), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -179,11 +189,13 @@ def test_compile_is_one_function(compiled: Callable[[int], Any]) -> None:
 
     import neuron_adapters.mx as own
 
-    assert contrib is mx_neuron is mx.contrib.neuron and mx_neuron.__version__
+    assert contrib is mx_neuron is mx.contrib.neuron
+    assert mx_neuron.__version__
     symbol = own.sym.FullyConnected(own.sym.var("data"), num_hidden=2, name="fc")
     args = {"fc_weight": own.nd.ones((2, 3)), "fc_bias": own.nd.ones((2,))}
     made, _args, _aux = mx_neuron.compile(symbol, args, {}, {"data": own.nd.ones((1, 3))})
-    assert isinstance(made, own.sym.Symbol) and "_neuron_subgraph_op" in made.tojson()
+    assert isinstance(made, own.sym.Symbol)
+    assert "_neuron_subgraph_op" in made.tojson()
     model = compiled(2)
     loaded = own.sym.load_json(model.symbol.tojson())
     assert loaded.tojson() == model.symbol.tojson()

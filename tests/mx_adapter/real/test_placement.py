@@ -38,7 +38,7 @@ def test_four_models(
     monkeypatch.setenv(variable, value)
     nets = [compiled(cores) for cores in (2, 4, 3, 4)]
     if variable == "NEURONCORE_GROUP_SIZES":
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="NEURONCORE_GROUP_SIZES"):
             neuron_rt.init()
     executors = [bind(net, mx.neuron(start)) for net, start in zip(nets, starts)]
     assert [place(one) for one in executors] == ["NC0-NC1", "NC2-NC5", "NC6-NC8", "NC9-NC12"]
@@ -56,7 +56,8 @@ def test_not_enough(compiled: Callable[[int], Any], net: Any, monkeypatch: pytes
     ):
         with pytest.raises(mx.base.MXNetError, match="status 9") as caught:
             attempt()
-        assert isinstance(caught.value, NotEnoughNeuronCoresError) and caught.value.status == 9
+        assert isinstance(caught.value, NotEnoughNeuronCoresError)
+        assert caught.value.status == 9
         assert (caught.value.need, caught.value.start) == (2, 3)
         assert pickle.loads(pickle.dumps(caught.value)).status == 9
         assert not any(neuron_rt.current().use())
@@ -79,7 +80,8 @@ def test_release(compiled: Callable[[int], Any], net: Any) -> None:
         executor = bind(compiled(2), mx.neuron(1))
         executor.forward()
         reshaped = executor.reshape(data=(1, 3, 8, 8))
-        assert place(reshaped) == place(executor) and neuron_rt.current().use()[:4] == (0, 1, 1, 0)
+        assert place(reshaped) == place(executor)
+        assert neuron_rt.current().use()[:4] == (0, 1, 1, 0)
         del executor
         assert neuron_rt.current().use()[:4] == (0, 1, 1, 0)
         del reshaped
@@ -88,7 +90,8 @@ def test_release(compiled: Callable[[int], Any], net: Any) -> None:
         gc.enable()
     executor = bind(net, mx.neuron(0))
     neuron_adapters.unload(executor)
-    assert place(executor) == "" and not any(neuron_rt.current().use())
+    assert place(executor) == ""
+    assert not any(neuron_rt.current().use())
     with pytest.raises(ModelNotLoadedError):
         executor.forward()
 
@@ -96,14 +99,28 @@ def test_release(compiled: Callable[[int], Any], net: Any) -> None:
 def test_the_context() -> None:
     """mx.neuron(i): what it is called, and that arrays made in it are the CPU's."""
     context = mx.neuron(2)
-    assert (repr(context), f"{context}", context.device_type, context.start_nc) == ("neuron(2)", "neuron(2)", "neuron", 2)
-    assert isinstance(context, mx.Context) and mx.neuron() == mx.neuron(0) and len({context, mx.neuron(2)}) == 1
-    assert context != mx.cpu(2) and mx.cpu() != mx.neuron(0) and mx.neuron(0) != mx.cpu() and context != mx.neuron(3)
+    assert (repr(context), f"{context}", context.device_type, context.start_nc) == (
+        "neuron(2)",
+        "neuron(2)",
+        "neuron",
+        2,
+    )
+    assert isinstance(context, mx.Context)
+    assert mx.neuron() == mx.neuron(0)
+    assert len({context, mx.neuron(2)}) == 1
+    assert context != mx.cpu(2)
+    assert mx.cpu() != mx.neuron(0)
+    assert mx.neuron(0) != mx.cpu()
+    assert context != mx.neuron(3)
     with context:
         assert mx.current_context() is context
         assert mx.nd.zeros((2,)).context == mx.cpu()
     assert mx.current_context() == mx.cpu()
-    for make in (lambda: mx.nd.ones((2,), ctx=context), lambda: mx.nd.array([1, 1], ctx=context), lambda: mx.nd.random.normal(shape=(2,), ctx=context)):
+    for make in (
+        lambda: mx.nd.ones((2,), ctx=context),
+        lambda: mx.nd.array([1, 1], ctx=context),
+        lambda: mx.nd.random.normal(shape=(2,), ctx=context),
+    ):
         assert make().context == mx.cpu()
     assert copy.deepcopy(context) == context == pickle.loads(pickle.dumps(context))
     with pytest.raises(ValueError, match="whole number"):
@@ -124,14 +141,19 @@ def test_checkpoint(compiled: Callable[[int], Any], tmp_path: Path) -> None:
         assert (tmp_path / f"again-{name}").read_bytes() == (tmp_path / f"model-{name}").read_bytes()
     copies = [mx.sym.load_json(symbol.tojson()), pickle.loads(pickle.dumps(symbol)), copy.deepcopy(symbol)]
     for one in (symbol, *copies):
-        assert isinstance(one, mx.sym.Symbol) and one.tojson() == model.symbol.tojson()
-        assert one.list_arguments() == [*model.symbol.list_arguments()] and one.list_arguments()[-1] == "_op0_neuronbin"
+        assert isinstance(one, mx.sym.Symbol)
+        assert one.tojson() == model.symbol.tojson()
+        assert one.list_arguments() == [*model.symbol.list_arguments()]
+        assert one.list_arguments()[-1] == "_op0_neuronbin"
         shapes, outputs, states = one.infer_shape(data=(4, 3, 8, 8))
-        assert shapes[0] == (4, 3, 8, 8) and shapes[-1] == args["_op0_neuronbin"].shape and outputs == [(4, 5)]
+        assert shapes[0] == (4, 3, 8, 8)
+        assert shapes[-1] == args["_op0_neuronbin"].shape
+        assert outputs == [(4, 5)]
         assert len(states) == len(one.list_auxiliary_states()) == 2
         assert one.infer_type(data="float32")[0][-1] is np.uint8
         executor = one.bind(mx.neuron(0), {**args, "data": model.x}, grad_req="null", aux_states=aux)
-        assert place(executor) == "NC0-NC2" and np.array_equal(executor.forward()[0].asnumpy(), model.expected)
+        assert place(executor) == "NC0-NC2"
+        assert np.array_equal(executor.forward()[0].asnumpy(), model.expected)
 
 
 def test_checksums(compiled: Callable[[int], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +175,8 @@ def test_parts_of_a_compiled_graph(compiled: Callable[[int], Any]) -> None:
     symbol = compiled(2).symbol
     assert symbol.get_internals()["_op0_output"].tojson() == symbol[0].tojson() == symbol.tojson()
     renamed = symbol(data=mx.sym.var("image"))
-    assert renamed.list_arguments()[0] == "image" and "_neuron_subgraph_op" in renamed.tojson()
+    assert renamed.list_arguments()[0] == "image"
+    assert "_neuron_subgraph_op" in renamed.tojson()
     assert symbol.list_arguments()[0] == "data"
     assert json.loads(symbol.get_internals()["data"].tojson())["nodes"][0]["op"] == "null"
 
@@ -163,7 +186,9 @@ def test_damaged_files_are_mxnets_errors(tmp_path: Path) -> None:
     for attempt in (
         lambda: mx.sym.load(str(tmp_path / "missing")),
         lambda: mx.sym.load_json('{"nodes": 3}'),
-        lambda: mx.sym.load_json('{"nodes": [{"op": "no_such", "name": "x", "inputs": []}], "arg_nodes": [], "heads": [[0, 0, 0]]}'),
+        lambda: mx.sym.load_json(
+            '{"nodes": [{"op": "no_such", "name": "x", "inputs": []}], "arg_nodes": [], "heads": [[0, 0, 0]]}'
+        ),
     ):
         with pytest.raises(mx.base.MXNetError) as caught:
             attempt()
@@ -177,6 +202,6 @@ def test_inputs_may_come_later(compiled: Callable[[int], Any]) -> None:
     net = compiled(2)
     executor = net.symbol.bind(ctx=mx.neuron(0), args=net.args, aux_states=net.aux, grad_req="null")
     assert np.array_equal(executor.forward(data=net.x)[0].asnumpy(), net.expected)
+    given = {name: one for name, one in net.args.items() if name != "head_weight"}
     with pytest.raises(ValueError, match="head_weight"):
-        given = {name: one for name, one in net.args.items() if name != "head_weight"}
         net.symbol.bind(ctx=mx.neuron(0), args=given, aux_states=net.aux, grad_req="null")

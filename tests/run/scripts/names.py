@@ -1,26 +1,38 @@
 """What scripts look up, in the ways in which they do, before and after the framework is there."""
 
 import importlib
-import importlib.metadata as metadata
+from importlib import metadata
 import importlib.util
 import sys
+import contextlib
 
 for name in ("torch_neuron", "torch_neuronx", "tensorflow_neuron", "mx_neuron", "mxnet"):
     assert importlib.util.find_spec(name) is not None, name
 assert importlib.util.find_spec("torch_neuronium") is None
 assert not {"torch", "tensorflow", "keras", "numpy", "neuron_adapters.torch"} & set(sys.modules), "nothing is imported"
 
-for name in ("torch-neuron", "torch_neuron", "Torch.Neuron", "torch-neuronx", "tensorflow-neuron", "mx_neuron", "neuron-cc", "neuronx-cc"):
+for name in (
+    "torch-neuron",
+    "torch_neuron",
+    "Torch.Neuron",
+    "torch-neuronx",
+    "tensorflow-neuron",
+    "mx_neuron",
+    "neuron-cc",
+    "neuronx-cc",
+):
     version = metadata.version(name)
-    assert version[0].isdigit() and version.endswith("+neuron.adapters"), (name, version)
-assert metadata.metadata("torch-neuron")["Name"] == "torch-neuron" and metadata.distribution("mx-neuron").files is None and not list(metadata.distribution("mx-neuron").entry_points)
+    assert version[0].isdigit(), (name, version)
+    assert version.endswith("+neuron.adapters"), (name, version)
+assert metadata.metadata("torch-neuron")["Name"] == "torch-neuron"
+assert metadata.distribution("mx-neuron").files is None
+assert not list(metadata.distribution("mx-neuron").entry_points)
 names = [one.metadata["Name"] for one in metadata.distributions()]
-assert names.count("torch-neuron") == 1 and "torch" in names, names
-assert not [one for one in metadata.distributions(path=["/"])], "a folder has what is in it"
-try:
+assert names.count("torch-neuron") == 1, names
+assert "torch" in names, names
+assert not list(metadata.distributions(path=["/"])), "a folder has what is in it"
+with contextlib.suppress(metadata.PackageNotFoundError):
     metadata.version("torch-neuronium")
-except metadata.PackageNotFoundError:
-    pass
 
 import mxnet as mx
 import mxnet.gluon.nn
@@ -31,36 +43,45 @@ from mxnet import gluon
 from mxnet.contrib import neuron
 from mxnet.module import Module
 
-assert mx is neuron_adapters.mx is sys.modules["mxnet"] and mx.__version__.startswith("1.")
-assert mx.mod.Module is Module and gluon is mx.gluon is neuron_adapters.mx.gluon
+assert mx is neuron_adapters.mx is sys.modules["mxnet"]
+assert mx.__version__.startswith("1.")
+assert mx.mod.Module is Module
+assert gluon is mx.gluon is neuron_adapters.mx.gluon
 ours = [(name, "neuron_adapters.mx" + name[5:]) for name in sys.modules if name.startswith("mxnet")]
 copies = [name for name, own in ours if sys.modules.get(own, sys.modules[name]) is not sys.modules[name]]
-assert len(ours) > 5 and not copies, copies
+assert len(ours) > 5, copies
+assert not copies, copies
 for name in ("mxnet.nothing", "mxnet.gluon.nothing", "mxnet.base.nothing"):
     try:
         importlib.import_module(name)
         raise AssertionError(name)
     except ModuleNotFoundError as error:
-        assert str(error).startswith(f"No module named '{name}'") and error.name == name, error
+        assert str(error).startswith(f"No module named '{name}'"), error
+        assert error.name == name, error
 import mx_neuron
 
-assert mx_neuron.compile and mx_neuron.__version__ == metadata.version("mx-neuron")
-assert "torch" not in sys.modules and "tensorflow" not in sys.modules
+assert mx_neuron.compile
+assert mx_neuron.__version__ == metadata.version("mx-neuron")
+assert "torch" not in sys.modules
+assert "tensorflow" not in sys.modules
 
 import torch
 
 hooked = torch.jit.load
 assert "neuron_adapters" in hooked.__code__.co_filename, "an import is enough"
-assert type(torch.__spec__.loader).__name__ == "SourceFileLoader" and "exec_module" not in vars(torch.__spec__.loader)
+assert type(torch.__spec__.loader).__name__ == "SourceFileLoader"
+assert "exec_module" not in vars(torch.__spec__.loader)
 import torch.neuron
 import torch.neuron.experimental
-import torch_neuron.experimental as experimental
+from torch_neuron import experimental
 import torch_neuron
 import torch_neuronx.experimental
 from torch_neuron import DataParallel, trace
 from torch_neuronx import PartitionerConfig, replace_weights
 
-assert torch.neuron is torch_neuron and torch.jit.load is hooked and experimental is torch.neuron.experimental
+assert torch.neuron is torch_neuron
+assert torch.jit.load is hooked
+assert experimental is torch.neuron.experimental
 assert torch_neuron.__version__ == metadata.version("torch-neuron")
 assert torch_neuronx.__version__ == metadata.version("torch-neuronx")
 try:
@@ -68,7 +89,9 @@ try:
 except ValueError as error:
     assert "call trace() again" in str(error)
 
-assert torch.neuron.is_available() and torch.neuron.synchronize() is None and not torch.neuron.is_bf16_supported()
+assert torch.neuron.is_available()
+assert torch.neuron.synchronize() is None
+assert not torch.neuron.is_bf16_supported()
 try:  # how libraries look for a device of that name
     torch.neuron.device_count()
     raise AssertionError
@@ -90,7 +113,12 @@ torch.jit.trace(net, x).save("plain.pt")
 torch.neuron.trace(net, x, compiler_args=["--neuroncore-pipeline-cores", "3"]).save("compiled.pt")
 with open("compiled.pt", "rb") as file:
     opened, buffer = io.BytesIO(file.read()), "rest"
-models = [torch.load("plain.pt"), torch.load("compiled.pt"), torch.load(opened), torch.load("plain.pt", "cpu", weights_only=False)]
+models = [
+    torch.load("plain.pt"),
+    torch.load("compiled.pt"),
+    torch.load(opened),
+    torch.load("plain.pt", "cpu", weights_only=False),
+]
 assert [neuron_adapters.placement(model)[0].nc_count for model in models] == [1, 3, 3, 1]
 assert all(torch.allclose(model(x), net(x), rtol=1e-3, atol=1e-4) for model in models)
 torch.save({"w": x}, "weights.pt")
@@ -99,7 +127,11 @@ with open("weights.pt", "rb") as file:
     assert torch.equal(torch.load(file, map_location="cpu", weights_only=True)["w"], x)
 torch.save(net, "module.pt")
 assert isinstance(torch.load("module.pt", weights_only=False), torch.nn.Linear)
-for wrong, kind in [(("module.pt",), "UnpicklingError"), (("none.pt",), "FileNotFoundError"), ((object(),), "AttributeError")]:
+for wrong, kind in [
+    (("module.pt",), "UnpicklingError"),
+    (("none.pt",), "FileNotFoundError"),
+    ((object(),), "AttributeError"),
+]:
     try:
         torch.load(*wrong)
         raise AssertionError(wrong)
@@ -115,5 +147,6 @@ for weights_only in (None, True):
         pass
 assert list(inspect.signature(torch.load).parameters)[:3] == ["f", "map_location", "pickle_module"]
 torch.neuron.uninstall()
-assert torch.load is torch.serialization.load and "neuron_adapters" not in torch.load.__code__.co_filename
+assert torch.load is torch.serialization.load
+assert "neuron_adapters" not in torch.load.__code__.co_filename
 print("all found")

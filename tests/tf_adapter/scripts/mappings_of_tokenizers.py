@@ -1,0 +1,20 @@
+from plugin_idioms_head import K, same, x
+import collections
+import tensorflow.neuron as tfn
+
+
+class Encoding(collections.UserDict):
+    pass
+
+
+class Net(K.Model):
+    def call(self, inputs, training=False):
+        return {"logits": inputs["ids"] * inputs["mask"]}
+
+
+given = {"ids": x, "mask": x + 1}
+for example in (given, Encoding(given)):
+    traced = tfn.trace(Net(), example)
+    same(traced(given)["logits"], x * (x + 1))
+    same(traced(Encoding(given))["logits"], x * (x + 1))
+same(tfn.trace(lambda ids, mask: ids * mask, Encoding(given))(**given), x * (x + 1))
