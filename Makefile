@@ -41,7 +41,7 @@ bench: $(READY) $(ORACLE)  ## measure every goal of docs/performance.md, about t
 
 check: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check core neuron_adapters
+	$(BIN)/ruff format --check core neuron_adapters tests examples benchmarks
 	$(BIN)/mypy
 
 test: check $(ORACLE)  ## ruff, mypy and the whole test suite

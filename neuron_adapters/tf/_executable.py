@@ -20,7 +20,7 @@ from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference, Packer
 from neuron_adapters.tf._inputs import Inputs
 from neuron_adapters.tf._weights import Weights, size_of, value_of
-from neuron_rt import Computation, Engine, RequestPool, Slot
+from neuron_rt import Computation, Engine, Slot
 
 Array = np.ndarray[Any, Any]
 

@@ -81,7 +81,7 @@ class Executable:
         idle.append(call)  # not after an exception: where it reads and writes may be half set
         return result if result is not GUARDED else self._by_framework(pool, args)
 
-    def _by_framework(self, pool: engines.RequestPool, args: Sequence[Any]) -> Any:
+    def _by_framework(self, pool: RequestPool, args: Sequence[Any]) -> Any:
         """PyTorch's own answer, or its own error, to a call whose guard spoke (SPEC K3)."""
         pool.guarded += 1
         with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ def changes_of_file(action: Callable[[], object]) -> int:
         action()
     finally:
         sys.setprofile(None)
-    return sum(file != before for before, file in zip(files, files[1:]))
+    return sum(file != before for before, file in itertools.pairwise(files))
 
 
 @pytest.mark.parametrize(

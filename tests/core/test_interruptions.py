@@ -206,7 +206,7 @@ def test_a_worker(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
 
 LOAD = (
     "runtime.py",
-    "table.py",
+    "usage.py",
     "placement.py",
     "execution.py",
     "core_locks.py",
@@ -300,7 +300,7 @@ START = (
     "undo.py",
     "telemetry.py",
     "core_locks.py",
-    "table.py",
+    "usage.py",
 )
 
 

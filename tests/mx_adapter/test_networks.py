@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet._inference import infer
 from neuron_adapters.mxnet._onnx import translate
+from neuron_adapters.mxnet._symbol_json import loads
 
 NAMES = [
     "resnet18_v1", "resnet18_v2", "resnet50_v1", "resnet50_v2", "vgg11", "vgg11_bn", "inceptionv3", "mobilenet1.0",

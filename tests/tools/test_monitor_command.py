@@ -230,7 +230,9 @@ def test_without_psutil(tool_environment: Callable[..., dict[str, str]]) -> None
     done = subprocess.run([sys.executable, "-c", code], env=tool_environment(), capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line == "neuron-monitor: needs the package psutil, which is not installed: pip install 'neuron-adapters[tools]'"
+    assert (
+        line == "neuron-monitor: needs the package psutil, which is not installed: pip install 'neuron-adapters[tools]'"
+    )
 
 
 def test_verbose(load: Load, monitor: Monitor) -> None:

@@ -50,10 +50,7 @@ def test_input_without_a_report(export: Any) -> None:
     """A monitor that could not begin is not silently taken for one that has nothing to tell."""
     code, said = export().end()
     assert (code, len(said.splitlines())) == (1, 1)
-    assert (
-        "standard input held no report. Try neuron-monitor | neuron-monitor-prometheus, or --run-monitor."
-        in said
-    )
+    assert "standard input held no report. Try neuron-monitor | neuron-monitor-prometheus, or --run-monitor." in said
 
 
 def test_terminal(export: Any) -> None:

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from top_pictures import config, drive, lines, machine, owner, picture, row, sights, text
 
 from neuron_adapters.tools.shared.samples import Usage
+from neuron_adapters.tools.shared.text import size
 from neuron_adapters.tools.top import _frame, _json, _table, _text
 from neuron_adapters.tools.top._app import TopApp
 from neuron_adapters.tools.top._model import History

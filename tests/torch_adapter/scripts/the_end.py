@@ -6,9 +6,9 @@ import sys
 import torch
 
 import neuron_adapters.torch
-import neuron_rt.engine
+import neuron_rt.deployment
 
-neuron_rt.engine.MOST_COPIED = int(sys.argv[2])
+neuron_rt.deployment.MOST_COPIED = int(sys.argv[2])
 models = [torch.jit.load(sys.argv[1]) for _ in range(2)]
 x = torch.rand(2, 3, 32, 32)
 [model(x) for model in models]
