@@ -21,10 +21,11 @@ NAN, INF = float("nan"), float("inf")
 class Guarded:
     """A graph with its alarm, as the engine runs it."""
 
-    def __init__(self, results: Any, parameters: Sequence[Any]) -> None:
+    def __init__(self, results: Any, parameters: Sequence[Any], hint: str = "f32") -> None:
         nodes = results if isinstance(results, list) else [results]
-        model = guard(openvino.Model([ov.result(node) for node in nodes], list(parameters), "model"))
-        compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        model = openvino.Model([ov.result(node) for node in nodes], list(parameters), "model")
+        guarded = guard(model, bf16=hint == "bf16")
+        compiled = openvino.Core().compile_model(guarded, "CPU", {"INFERENCE_PRECISION_HINT": hint})
         self._request = compiled.create_infer_request()
         self._count = len(nodes)
 
@@ -32,7 +33,7 @@ class Guarded:
         """The outputs, and whether the alarm speaks."""
         for index, array in enumerate(inputs):
             words = array.view(np.int32).reshape(*array.shape, 2) if array.dtype == np.int64 else array
-            self._request.set_input_tensor(index, openvino.Tensor(np.ascontiguousarray(words)))
+            self._request.set_input_tensor(index, openvino.Tensor(np.array(words, order="C")))
         self._request.infer()
         *outputs, alarm = (self._request.get_output_tensor(index).data.copy() for index in range(self._count + 1))
         return outputs, not alarm.item() <= QUIET
@@ -59,6 +60,23 @@ def test_input_that_is_not_finite_or_very_large(number: float, place: int) -> No
     assert not guarded.speaks(row)
     row[0, place] = number
     assert guarded.speaks(row)
+
+
+@pytest.mark.parametrize("number", [NAN, INF, -INF, 3e38, -3e38])
+def test_input_without_dimensions(number: float) -> None:
+    x = _float(())
+    guarded = Guarded(ov.relu(x), [x])
+    assert not guarded.speaks(np.float32(-5))
+    assert guarded.speaks(np.float32(number))
+
+
+@pytest.mark.parametrize("number", [NAN, INF, -INF, 3e38, -3e38])
+@pytest.mark.parametrize("hint", ["f32", "bf16"])
+def test_whatever_the_precision(number: float, hint: str) -> None:
+    x = _float()
+    guarded = Guarded(ov.relu(x), [x], hint)
+    assert not guarded.speaks(_row(1, -2, 0, 100))
+    assert guarded.speaks(_row(1, number, 0, 100))
 
 
 def test_denormal_and_negative_zero_are_ordinary() -> None:
@@ -190,6 +208,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "infinity as a weight": lambda x: ov.add(x, ov.constant(np.float32(INF))),
     "NaN as a weight": lambda x: ov.add(x, ov.constant(np.float32(NAN))),
     "infinity as a result": lambda x: ov.add(x, ov.constant(np.float32(-INF))),
+    "a comparison with more than 32 bits": lambda x: ov.equal(ov.convert(x, "i64"), ov.constant(np.int64(2**32 + 5))),
     "an operator without a rule": lambda x: ov.non_zero(x),
 }
 

@@ -75,7 +75,10 @@ def _all_axes(ov: Any, node: Any) -> Any:
 
 def _total(ov: Any, port: Any, factor: float) -> Any:
     value = port.output if port.type == "f32" else ov.convert(port.output, "f32").output(0)
-    total = ov.reduce_l1(value, ov.constant(np.arange(len(port.shape), dtype=np.int64)), keep_dims=False)
+    if port.shape:
+        total = ov.reduce_l1(value, ov.constant(np.arange(len(port.shape), dtype=np.int64)), keep_dims=False)
+    else:
+        total = ov.abs(value)  # without dimensions a reduction hands the number on, and its sign
     return total if factor == 1 else ov.multiply(total, ov.constant(np.float32(factor)))
 
 

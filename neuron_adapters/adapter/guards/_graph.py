@@ -139,6 +139,8 @@ class _Examination:
             raise CompileError(f"the engine's {op.type} is not known to answer as the framework's does")
         if op.type not in TAKE_MASKS and any(value.masked for value in op.ins):
             raise CompileError(f"{op.type} computes with infinity")
+        if op.takes_long_integer():
+            raise CompileError(f"{op.type} takes a constant of more than 32 bits")
         results = op.results()
         if self._possible(op, results):
             return results
@@ -243,6 +245,12 @@ class _Operator:
     def constant(self, index: int) -> Any:
         node = self._sources[index].node
         return node.get_data() if node.get_type_name() == "Constant" else None
+
+    def takes_long_integer(self) -> bool:
+        """Whether it computes with a constant integer that the engine would cut to 32 bits. As a bound of a slice, such
+        a number means the end."""
+        operands = self.ins[:1] if self.type in {"Slice", "StridedSlice"} else self.ins
+        return any(value.size >= 1 << 31 and not self.is_float(index) for index, value in enumerate(operands))
 
     def takes_mask(self) -> bool:
         """Whether it takes a constant so large that it must stand for minus infinity."""
