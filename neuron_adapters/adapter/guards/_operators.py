@@ -315,15 +315,6 @@ def _divide(op: Op) -> Value:
     return symmetric(one.size / least) if one.lo < 0 or other.lo < 0 else Value(0, one.hi / least)
 
 
-@_rule("Mod", "FloorMod")
-def _modulo(op: Op) -> Value:
-    _exactly(op)
-    divisor = op.constant(1)
-    if not op.is_float() or divisor is None or not (np.abs(divisor) >= 1e-30).all():
-        raise CompileError(f"{op.type} of integers, or by what may be zero, is not the framework's in all cases")
-    return symmetric(op.ins[1].size)
-
-
 @_rule("Power")
 def _power(op: Op) -> Value:
     _floats(op)
