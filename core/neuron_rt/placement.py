@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from neuron_rt.errors import NotEnoughNeuronCoresError
 
@@ -21,8 +22,10 @@ class CoreRange:
     start_nc: int
     nc_count: int
     instance_ncs: tuple[int, ...]
-    ncs: range = field(init=False, repr=False, compare=False)
-    """The visible NCs."""
+
+    if TYPE_CHECKING:
+        ncs: range = field(init=False)
+        """The visible NCs. At run time not a field: ``dataclasses.asdict`` gives the three above."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ncs", range(self.start_nc, self.start_nc + self.nc_count))

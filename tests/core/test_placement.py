@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +109,11 @@ def test_spread_over_nothing() -> None:
     """SPEC P4: none visible."""
     with pytest.raises(NotEnoughNeuronCoresError):
         spread((), (), 4)
+
+
+def test_a_range_as_a_dictionary() -> None:
+    """P7: three facts, which JSON holds."""
+    where = CoreRange(2, 2, (4, 5))
+    assert list(where.ncs) == [2, 3]
+    assert asdict(where) == {"start_nc": 2, "nc_count": 2, "instance_ncs": (4, 5)}
+    assert pickle.loads(pickle.dumps(where)).ncs == where.ncs
