@@ -16,6 +16,7 @@ class Checks:
         self._totals: dict[tuple[str, int], tuple[Any, float]] = {}
         self._ranges: dict[tuple[str, int], tuple[Any, float, float]] = {}
         self._rows: dict[tuple[str, int, int], Any] = {}
+        self._apart: dict[tuple[str, int], Any] = {}
         self._copies: list[Any] = []
 
     def total(self, port: Any, most: float) -> None:
@@ -31,6 +32,11 @@ class Checks:
     def rows(self, port: Any, axis: int) -> None:
         """Check that no row along ``axis`` is minus infinity, or false, all along."""
         self._rows[(*port.key, axis)] = port
+
+    def apart(self, port: Any) -> None:
+        """Check that no number is near zero: its size would be that of the rounding errors of numbers as large as the
+        graph's inputs."""
+        self._apart[port.key] = port
 
     def copy(self, result: Any) -> None:
         """Let ``result`` have memory of its own, since it hands an input on."""
@@ -51,6 +57,9 @@ class Checks:
             conditions += _within(ov, port, words.get(port.node.get_name()), lo, hi)
         for (_name, _index, axis), port in self._rows.items():
             conditions.append(_some_in_each_row(ov, port, axis))
+        if self._apart:
+            least = ov.multiply(_mean_size(ov, model), ov.constant(np.float32(_NEAR)))
+            conditions += [_apart(ov, port, least) for port in self._apart.values()]
         if conditions:
             parts = [
                 ov.reduce_logical_and(condition, _all_axes(ov, condition), keep_dims=False) for condition in conditions
@@ -67,6 +76,26 @@ class Checks:
             for parameter in model.get_parameters()
         ]
         return openvino.Model([*model.get_results(), ov.result(alarm)], parameters, "model")
+
+
+#: How near to zero a computed number may come to be divided by, the graph's inputs being of size 1.
+_NEAR = 2.0**-16
+
+
+def _mean_size(ov: Any, model: Any) -> Any:
+    """1, and the mean magnitudes of all float inputs."""
+    total = ov.constant(np.float32(1))
+    for parameter in model.get_parameters():
+        if parameter.output(0).get_element_type().get_type_name() in {"f16", "bf16", "f32"}:
+            size = ov.reduce_l1(ov.convert(parameter, "f32"), _all_axes(ov, parameter), keep_dims=False)
+            count = max(1, int(np.prod(list(parameter.output(0).get_shape()))))
+            total = ov.add(total, ov.multiply(size, ov.constant(np.float32(1 / count))))
+    return total
+
+
+def _apart(ov: Any, port: Any, least: Any) -> Any:
+    size = ov.abs(ov.convert(port.output, "f32"))
+    return ov.greater_equal(size, least)
 
 
 def _all_axes(ov: Any, node: Any) -> Any:

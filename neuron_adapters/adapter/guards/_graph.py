@@ -263,5 +263,8 @@ class _Operator:
             self.ins[index] = self._examination.check(self._sources[index], lo, hi)
         return self.ins[index]
 
+    def apart(self, index: int) -> None:
+        self._examination.checks.apart(self._sources[index])
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         self._examination.checks.rows(self._sources[index], axis)

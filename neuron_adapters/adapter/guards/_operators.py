@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,6 +48,9 @@ class Op(Protocol):
     def bound(self, index: int, lo: float, hi: float) -> Value:
         """The values of input ``index``, with a guard that all are in [``lo``, ``hi``] where that is not known."""
 
+    def apart(self, index: int) -> None:
+        """Ask for a guard that no number of input ``index`` is near zero, for the size of the graph's inputs."""
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         """Ask for a guard that input ``index`` is not minus infinity, or false, all along ``axis``."""
 
@@ -71,6 +75,21 @@ def _exactly(op: Op, *indexes: int) -> None:
     """Refuse an operator that decides by numbers which the engine computed: the last bit may turn the decision."""
     if not all(op.ins[index].exact for index in indexes or range(len(op.ins))):
         raise CompileError(f"{op.type} decides by computed numbers, of which the last bit may differ")
+
+
+def _steadily(op: Op, index: int) -> None:
+    """Guard a function that is NaN or infinite at zero. Where a difference has left rounding errors alone, as in the
+    variance of equal numbers, the framework may have computed zero and the engine not."""
+    if not op.ins[index].steady:
+        op.apart(index)
+
+
+def _accurate(op: Op, *, summed: bool = False) -> bool:
+    """Whether products, or sums, of the inputs have no more than last bits wrong: each alone, and sums of numbers that
+    are exact, or of one sign."""
+    if not all(value.steady for value in op.ins[:2]):
+        return False
+    return not summed or all(value.exact for value in op.ins[:2]) or all(value.lo >= 0 for value in op.ins[:2])
 
 
 def _floats(op: Op) -> None:
@@ -192,12 +211,12 @@ def _minimum(op: Op) -> Value:
 
 @_rule("Abs")
 def _abs(op: Op) -> Value:
-    return Value(0, op.ins[0].size, op.ins[0].exact)
+    return replace(op.ins[0], lo=0, hi=op.ins[0].size)
 
 
 @_rule("Negative")
 def _negative(op: Op) -> Value:
-    return Value(-op.ins[0].hi, -op.ins[0].lo, op.ins[0].exact)
+    return replace(op.ins[0], lo=-op.ins[0].hi, hi=-op.ins[0].lo)
 
 
 @_rule("MaxPool", "ReduceMax", "ReduceMin", "AdaptiveMaxPool")
@@ -248,20 +267,22 @@ def _rounded(op: Op) -> Value:
 @_rule("Add")
 def _add(op: Op) -> Value:
     one, other = _integers(op, MOST_INT // 4)
-    return Value(one.lo + other.lo, one.hi + other.hi, _whole(op), one.masked or other.masked)
+    masked = one.masked or other.masked
+    return Value(one.lo + other.lo, one.hi + other.hi, _whole(op), masked, accurate=_accurate(op, summed=True))
 
 
 @_rule("Subtract")
 def _subtract(op: Op) -> Value:
     one, other = _integers(op, MOST_INT // 4)
-    return Value(one.lo - other.hi, one.hi - other.lo, _whole(op))
+    accurate = one.exact and other.exact
+    return Value(one.lo - other.hi, one.hi - other.lo, _whole(op), accurate=accurate)
 
 
 @_rule("Multiply")
 def _multiply(op: Op) -> Value:
     one, other = _integers(op, 1 << 11)
     products = [a * b for a in (one.lo, one.hi) for b in (other.lo, other.hi)]
-    return Value(min(products), max(products), _whole(op))
+    return Value(min(products), max(products), _whole(op), accurate=_accurate(op))
 
 
 @_rule("CumSum")
@@ -273,7 +294,7 @@ def _cumulative(op: Op) -> Value:
 @_rule("ReduceSum", "ReduceL1")
 def _sum(op: Op) -> Value:
     value = _total(op, math.prod(op.shape()) // max(1, math.prod(op.out_shape())))
-    return Value(0, value.size, value.exact) if op.type == "ReduceL1" else value
+    return Value(0, value.size, value.exact, accurate=value.steady) if op.type == "ReduceL1" else value
 
 
 def _total(op: Op, count: int) -> Value:
@@ -281,7 +302,8 @@ def _total(op: Op, count: int) -> Value:
     if not op.is_float():
         value = op.bound(0, -MOST_INT // max(1, count), MOST_INT // max(1, count))
     count = max(1, count)
-    return Value(min(value.lo * count, value.lo), max(value.hi * count, value.hi), _whole(op))
+    lo, hi = min(value.lo * count, value.lo), max(value.hi * count, value.hi)
+    return Value(lo, hi, _whole(op), accurate=value.steady and value.lo >= 0)
 
 
 def _integers(op: Op, most: int) -> list[Value]:
@@ -311,9 +333,13 @@ def _divide(op: Op) -> Value:
     _floats(op)
     one, other = op.ins
     least = min(abs(other.lo), abs(other.hi))
+    accurate = _accurate(op)
     if other.lo <= 0 <= other.hi or least < 1e-37:
-        return Value(-math.inf, math.inf, undefined=True)
-    return symmetric(one.size / least) if one.lo < 0 or other.lo < 0 else Value(0, one.hi / least)
+        _steadily(op, 1)
+        return Value(-math.inf, math.inf, undefined=True, accurate=accurate)
+    if one.lo < 0 or other.lo < 0:
+        return replace(symmetric(one.size / least), accurate=accurate)
+    return Value(0, one.hi / least, accurate=accurate)
 
 
 @_rule("Power")
@@ -321,17 +347,22 @@ def _power(op: Op) -> Value:
     _floats(op)
     base, exponent = op.ins[0], op.constant(1)
     if exponent is None or exponent.size != 1:
-        return Value(-math.inf, math.inf, undefined=True)
+        _steadily(op, 0)
+        return Value(-math.inf, math.inf, undefined=True, accurate=base.steady)
     power = float(exponent.reshape(-1)[0])
     if power < 0 or (power != int(power) and base.lo < 0) or power > 64:
         if power < 0 and base.lo > 1e-30 and power >= -64:
-            return Value(0, base.lo**power)
-        return Value(-math.inf, math.inf, undefined=True)
+            return Value(0, base.lo**power, accurate=base.steady)
+        if power <= 64:
+            _steadily(op, 0)
+        return Value(-math.inf, math.inf, undefined=True, accurate=base.steady)
     try:
         largest = base.size**power
     except OverflowError:
         largest = math.inf
-    return Value(0, largest) if power % 2 != 1 or base.lo >= 0 else symmetric(largest)
+    if power % 2 == 1 and base.lo < 0:
+        return replace(symmetric(largest), accurate=base.steady)
+    return Value(0, largest, accurate=base.steady)
 
 
 @_rule("SquaredDifference")
@@ -372,6 +403,12 @@ _FUNCTIONS: dict[str, tuple[tuple[float, float], Callable[[Value], Value]]] = {
     "Tanh": ((-math.inf, math.inf), lambda _x: symmetric(1)),
 }
 _PERIODIC = {"Cos", "Sin"}
+_SINGULAR = {"Log", "Sqrt"}
+#: Functions that end at 1 or -1, and how near to it the last bits of a number may matter.
+_ENDING = {"Acos", "Acosh", "Asin"}
+_NEAR_END = 2.0**-12
+#: Functions whose results are right but for the last bits, whatever they take.
+_ACCURATE = {"Exp", "Sigmoid"}
 
 
 @_rule(*_FUNCTIONS)
@@ -381,13 +418,18 @@ def _function(op: Op) -> Value:
     value = op.ins[0]
     if op.type in _PERIODIC:
         value = op.bound(0, lo, hi)
+    if op.type in _ENDING and not value.exact and not (lo <= value.lo and value.hi <= hi):
+        value = op.bound(0, lo + _NEAR_END, hi - _NEAR_END)
     if not lo <= value.lo or not value.hi <= hi:
-        return Value(-math.inf, math.inf, undefined=True)
+        if op.type in _SINGULAR:
+            _steadily(op, 0)
+        return Value(-math.inf, math.inf, undefined=True, accurate=op.type == "Exp")
     if op.type == "Swish" and len(op.ins) > 1 and op.ins[1].lo < 0:
         raise CompileError("Swish with a negative factor grows without a limit")
     factor = max(1.0, abs(op.attribute("alpha", 1.0))) if op.type == "Elu" else 1.0
     result = image(value)
-    return Value(result.lo * factor, result.hi * factor)
+    accurate = op.type in _ACCURATE or (op.type == "Sqrt" and value.steady)
+    return Value(result.lo * factor, result.hi * factor, accurate=accurate)
 
 
 @_rule("Selu", "PRelu")
@@ -404,7 +446,7 @@ def _softmax(op: Op) -> Value:
     _floats(op)
     if op.ins[0].masked:
         op.some_in_each_row(0, op.attribute("axis"))
-    return Value(0, 1)
+    return Value(0, 1, accurate=not op.ins[0].masked)
 
 
 # -- sums of products -----------------------------------------------------------------------------------------------
@@ -503,7 +545,9 @@ def _recurrent(op: Op) -> list[Value]:
 @_rule("AvgPool", "AdaptiveAvgPool", "ReduceMean")
 def _mean(op: Op) -> Value:
     _floats(op)
-    return union(op.ins[0], Value(0, 0)).inexact()
+    value = union(op.ins[0], Value(0, 0)).inexact()
+    accurate = op.type == "ReduceMean" and op.ins[0].steady and op.ins[0].lo >= 0
+    return replace(value, accurate=accurate)
 
 
 @_rule("MVN", "GroupNormalization")
@@ -512,7 +556,7 @@ def _normalized(op: Op) -> Value:
     count = math.prod(op.shape())
     eps = op.attribute("eps", op.attribute("epsilon", 0.0))
     if not eps > 0:
-        return Value(-math.inf, math.inf, undefined=True)
+        raise CompileError(f"{op.type} divides by a computed number that may be zero")
     if not op.ins[0].size ** 2 * count < 1e38:
         return Value(-math.inf, math.inf, undefined=True)
     size = math.sqrt(count) + 1
@@ -533,7 +577,9 @@ def _batch_normalized(op: Op) -> Value:
 @_rule("NormalizeL2")
 def _normalized_l2(op: Op) -> Value:
     _floats(op)
-    if not op.attribute("eps") > 0 or not op.ins[0].size ** 2 * math.prod(op.shape()) < 1e38:
+    if not op.attribute("eps") > 0:
+        raise CompileError(f"{op.type} divides by a computed number that may be zero")
+    if not op.ins[0].size ** 2 * math.prod(op.shape()) < 1e38:
         return Value(-math.inf, math.inf, undefined=True)
     return symmetric(2)
 

@@ -31,7 +31,8 @@ class Value:
     """The values of a tensor: all are in [``lo``, ``hi``].
 
     ``exact``: they are the framework's own to the last bit. ``masked``: some may be minus infinity instead, as an
-    attention mask has it. ``undefined``: some may be NaN or infinite, and only a guard can tell.
+    attention mask has it. ``undefined``: some may be NaN or infinite, and only a guard can tell. ``accurate``: even
+    the smallest is right but for its last bits, since no difference of rounded numbers is in it.
     """
 
     lo: float
@@ -39,6 +40,7 @@ class Value:
     exact: bool = False
     masked: bool = False
     undefined: bool = False
+    accurate: bool = False
 
     @property
     def size(self) -> float:
@@ -53,6 +55,11 @@ class Value:
         """The same values where a guard has found them all in [``lo``, ``hi``]."""
         lo, hi = max(self.lo, lo), min(self.hi, hi)
         return replace(self, lo=lo, hi=max(lo, hi), undefined=False)
+
+    @property
+    def steady(self) -> bool:
+        """Whether a value near zero is the framework's, too: that of a difference may be all rounding error."""
+        return self.exact or self.accurate
 
     def inexact(self) -> Value:
         """The same interval, computed."""
@@ -72,6 +79,7 @@ def union(*values: Value) -> Value:
         all(value.exact for value in values),
         any(value.masked for value in values),
         any(value.undefined for value in values),
+        all(value.steady for value in values),
     )
 
 
