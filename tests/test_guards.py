@@ -232,6 +232,17 @@ def test_decision_by_numbers_as_they_came_in() -> None:
     assert outputs[0].tolist() == [[False, True, False, True]]
 
 
+@pytest.mark.parametrize("decision", ["greater", "equal", "floor", "sign"])
+def test_decision_by_denormal_numbers(decision: str) -> None:
+    """TensorFlow's threads take them for zero, PyTorch's and the engine's do not."""
+    x = _float()
+    zero = [ov.constant(np.float32(0))] if decision in {"greater", "equal"} else []
+    guarded = Guarded(getattr(ov, decision)(x, *zero), [x])
+    assert not guarded.speaks(_row(0, -0.0, 1e-37, -5))
+    assert guarded.speaks(_row(0, 1e-45, 1, -5))
+    assert guarded.speaks(_row(0, 1, -1e-40, -5))
+
+
 def test_input_of_float64() -> None:
     x = ov.parameter([2], np.float64)
     with pytest.raises(CompileError, match="float64"):

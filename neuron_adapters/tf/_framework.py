@@ -13,13 +13,14 @@ import ctypes
 import functools
 import logging
 import os
+import platform
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from neuron_rt import PlainFramework
+from neuron_rt import PlainFramework, Undo
 
 log = logging.getLogger("neuron_adapters")
 
@@ -29,6 +30,39 @@ FRAMEWORK = PlainFramework()
 _SWITCH = "_ZN10tensorflow11LocalDevice22use_global_threadpool_E"
 _LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
 _guard = threading.RLock()
+
+
+class _Environment(ctypes.Structure):
+    """The C library's fenv_t on x86-64: the control word of SSE is its last."""
+
+    _fields_ = (("x87", ctypes.c_uint32 * 7), ("mxcsr", ctypes.c_uint32))
+
+
+_FLUSH = 0x8040
+"""Denormal results, and inputs, are zero."""
+
+
+@functools.cache
+def _accessors() -> tuple[Any, Any] | None:
+    """fegetenv(3) and fesetenv(3), None where the layout of what they exchange is not known."""
+    if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+        return None
+    library = ctypes.PyDLL("libm.so.6")
+    return library.fegetenv, library.fesetenv
+
+
+def flush_denormals() -> object:
+    """Let the calling thread take denormal numbers for zero, as the threads of TensorFlow's pool do, until what is
+    returned is dropped."""
+    accessors = _accessors()
+    if accessors is None:
+        return None
+    get, put = accessors
+    home = _Environment()
+    get(ctypes.byref(home))
+    flushing = _Environment.from_buffer_copy(home)
+    flushing.mxcsr |= _FLUSH
+    return (Undo(put, ctypes.byref(home)), put(ctypes.byref(flushing)))[0]
 
 
 def make_session(graph: tf.Graph, threads: int, cpus: frozenset[int], *, optimize: bool) -> Any:

@@ -17,6 +17,7 @@ class Checks:
         self._ranges: dict[tuple[str, int], tuple[Any, float, float]] = {}
         self._rows: dict[tuple[str, int, int], Any] = {}
         self._apart: dict[tuple[str, int], Any] = {}
+        self._normal: dict[tuple[str, int], Any] = {}
         self._copies: list[Any] = []
 
     def total(self, port: Any, most: float) -> None:
@@ -38,6 +39,10 @@ class Checks:
         graph's inputs."""
         self._apart[port.key] = port
 
+    def normal(self, port: Any) -> None:
+        """Check that no number is so small that some kernels take it for zero, and others do not."""
+        self._normal[port.key] = port
+
     def copy(self, result: Any) -> None:
         """Let ``result`` have memory of its own, since it hands an input on."""
         self._copies.append(result)
@@ -55,6 +60,7 @@ class Checks:
             amounts.append(_total(ov, port, self._quiet / most))
         for port, lo, hi in self._ranges.values():
             conditions += _within(ov, port, words.get(port.node.get_name()), lo, hi)
+        conditions += [_normal(ov, port) for port in self._normal.values()]
         for (_name, _index, axis), port in self._rows.items():
             conditions.append(_some_in_each_row(ov, port, axis))
         if self._apart:
@@ -149,6 +155,12 @@ def _within(ov: Any, port: Any, words: _Words | None, lo: float, hi: float) -> l
         return [inside, ov.equal(words.high, ov.constant(np.int32(0)))]
     sign = ov.negative(ov.convert(ov.less(words.low, ov.constant(np.int32(0))), "i32"))
     return [inside, ov.equal(words.high, sign)]
+
+
+def _normal(ov: Any, port: Any) -> Any:
+    value = ov.convert(port.output, "f32")
+    large = ov.greater_equal(ov.abs(value), ov.constant(np.finfo(np.float32).tiny))
+    return ov.logical_or(large, ov.equal(value, ov.constant(np.float32(0))))
 
 
 def _some_in_each_row(ov: Any, port: Any, axis: int) -> Any:

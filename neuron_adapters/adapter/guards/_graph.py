@@ -266,5 +266,9 @@ class _Operator:
     def apart(self, index: int) -> None:
         self._examination.checks.apart(self._sources[index])
 
+    def normal(self, index: int) -> None:
+        if self.is_float(index) and self.constant(index) is None:
+            self._examination.checks.normal(self._sources[index])
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         self._examination.checks.rows(self._sources[index], axis)

@@ -51,6 +51,9 @@ class Op(Protocol):
     def apart(self, index: int) -> None:
         """Ask for a guard that no number of input ``index`` is near zero, for the size of the graph's inputs."""
 
+    def normal(self, index: int) -> None:
+        """Ask for a guard that no number of input ``index``, if those are floats, is denormal."""
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         """Ask for a guard that input ``index`` is not minus infinity, or false, all along ``axis``."""
 
@@ -72,9 +75,12 @@ def _rule(*types: str, masks: bool = False) -> Callable[[Rule], Rule]:
 
 
 def _exactly(op: Op, *indexes: int) -> None:
-    """Refuse an operator that decides by numbers which the engine computed: the last bit may turn the decision."""
-    if not all(op.ins[index].exact for index in indexes or range(len(op.ins))):
-        raise CompileError(f"{op.type} decides by computed numbers, of which the last bit may differ")
+    """Refuse an operator that decides by numbers which the engine computed: the last bit may turn the decision. Whether
+    a denormal number is zero depends on the thread in some frameworks."""
+    for index in indexes or range(len(op.ins)):
+        if not op.ins[index].exact:
+            raise CompileError(f"{op.type} decides by computed numbers, of which the last bit may differ")
+        op.normal(index)
 
 
 def _steadily(op: Op, index: int) -> None:
