@@ -97,7 +97,7 @@ class _Examination:
             raise CompileError("it takes float64, which the engine does not compute with")
         if port.type not in RANGES:
             raise CompileError(f"it takes {port.type}, which the engine does not compute with")
-        value = Value(*RANGES[port.type], exact=not (self.bf16 and port.type in LARGEST))
+        value = Value(*RANGES[port.type], exact=port.type != "bf16" and not (self.bf16 and port.type in LARGEST))
         if not port.output.get_target_inputs():
             return value
         if port.type == "f16":
