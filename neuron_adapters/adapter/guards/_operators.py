@@ -237,7 +237,8 @@ def _top(op: Op) -> list[Value]:
     count = op.shape()[op.attribute("axis")]
     if op.used(1):
         _exactly(op, 0)
-        if op.attribute("mode") != "max" or op.constant(1).item() != 1:
+        # Only a stable one is sure to give the first of equal numbers, on an axis of any length.
+        if op.attribute("mode") != "max" or op.constant(1).item() != 1 or not op.attribute("stable"):
             raise CompileError("TopK orders equal numbers in its own way")
     return [op.ins[0], Value(0, count - 1, exact=True)]
 
