@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from neuron_adapters.adapter.guards._checks import Checks
 from neuron_adapters.adapter.guards._folding import fold
 from neuron_adapters.adapter.guards._operators import RULES, TAKE_MASKS
@@ -69,6 +71,24 @@ def _source(node: Any, index: int) -> _Port:
     """The port that input ``index`` of ``node`` reads."""
     output = node.input_value(index)
     return _Port(output.get_node(), output.get_index())
+
+
+def _terms(port: _Port, factor: int) -> list[tuple[int, _Port | None]]:
+    """The terms of a sum of integers, each with its factor; None for what is constant, with the distance of its values."""
+    node, kind = port.node, port.node.get_type_name()
+    if kind in {*_PASSING, "Broadcast"}:
+        return _terms(_source(node, 0), factor)
+    if kind == "Constant":
+        values = np.unique(node.get_data())
+        return [(factor * int(np.diff(values).min()) if values.size > 1 else 0, None)]
+    if kind == "Add":
+        return [*_terms(_source(node, 0), factor), *_terms(_source(node, 1), factor)]
+    if kind == "Multiply":
+        for index in range(2):
+            number = _source(node, index).node
+            if number.get_type_name() == "Constant" and number.get_data().size == 1 and number.get_data().item() > 0:
+                return _terms(_source(node, 1 - index), factor * int(number.get_data().item()))
+    return [(factor, port)]
 
 
 class _Examination:
@@ -262,6 +282,25 @@ class _Operator:
                 raise CompileError(f"{self.type} takes a constant outside of {lo} to {hi}")
             self.ins[index] = self._examination.check(self._sources[index], lo, hi)
         return self.ins[index]
+
+    def parts(self, index: int, count: int) -> None:
+        """Where indexes of several dimensions are added up to those of the rows of all, each has to stay in its own
+        dimension: x[1, -1] is not x[0, 4], though both would be row 4."""
+        terms = sorted(_terms(self._sources[index], 1), key=lambda term: -term[0])
+        if self._merged(count) and (len(terms) < 2 or not all(factor for factor, _term in terms)):
+            raise CompileError(f"{self.type} reads several dimensions by an index whose parts are not known")
+        if len(terms) < 2:
+            return
+        for factor, term in terms:
+            if term is not None:
+                self._examination.check(term, 0, max(1, count // max(1, factor)) - 1)
+            if factor:
+                count = factor
+
+    def _merged(self, count: int) -> bool:
+        """Whether the rows are those of several dimensions."""
+        node = self._sources[0].node
+        return node.get_type_name() == "Reshape" and _source(node, 0).shape[:1] != (count,)
 
     def apart(self, index: int) -> None:
         self._examination.checks.apart(self._sources[index])

@@ -48,6 +48,9 @@ class Op(Protocol):
     def bound(self, index: int, lo: float, hi: float) -> Value:
         """The values of input ``index``, with a guard that all are in [``lo``, ``hi``] where that is not known."""
 
+    def parts(self, index: int, count: int) -> None:
+        """Guard the parts of input ``index``, which indexes ``count`` rows, where it is a sum of them."""
+
     def apart(self, index: int) -> None:
         """Ask for a guard that no number of input ``index`` is near zero, for the size of the graph's inputs."""
 
@@ -149,6 +152,8 @@ def _gather_elements(op: Op) -> Value:
 def _from_table(op: Op, count: int) -> Value:
     """Negative indexes are the framework's: some of its operators count them from the end, some refuse them. Those that
     are constant it has accepted when the graph was made."""
+    if op.constant(1) is None:
+        op.parts(1, count)
     op.bound(1, 0 if op.constant(1) is None else -count, count - 1)
     return op.ins[0]
 
