@@ -18,6 +18,7 @@ class Checks:
         self._rows: dict[tuple[str, int, int], Any] = {}
         self._apart: dict[tuple[str, int], Any] = {}
         self._normal: dict[tuple[str, int], Any] = {}
+        self._kept: list[tuple[Any, int]] = []
         self._copies: list[Any] = []
 
     def total(self, port: Any, most: float) -> None:
@@ -43,6 +44,11 @@ class Checks:
         """Check that no number is so small that some kernels take it for zero, and others do not."""
         self._normal[port.key] = port
 
+    def keep_inside(self, reader: Any, count: int) -> None:
+        """Clamp the indexes that the input ``reader`` of an operator takes to ``count`` rows: an operator that fails
+        would hide the alarm."""
+        self._kept.append((reader, count))
+
     def copy(self, result: Any) -> None:
         """Let ``result`` have memory of its own, since it hands an input on."""
         self._copies.append(result)
@@ -55,6 +61,9 @@ class Checks:
         for result in self._copies:
             _own_memory(ov, result)
         words = _split_words(ov, model)
+        for reader, count in self._kept:
+            source = reader.get_source_output()
+            reader.replace_source_output(ov.clamp(source, 0, max(0, count - 1)).output(0))
         amounts, conditions = [], []
         for port, most in self._totals.values():
             amounts.append(_total(ov, port, self._quiet / most))

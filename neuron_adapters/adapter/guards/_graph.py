@@ -74,7 +74,7 @@ def _source(node: Any, index: int) -> _Port:
 
 
 def _terms(port: _Port, factor: int) -> list[tuple[int, _Port | None]]:
-    """The terms of a sum of integers, each with its factor; None for what is constant, with the distance of its values."""
+    """The terms of a sum of integers, each with its factor; None for a constant, with the distance of its values."""
     node, kind = port.node, port.node.get_type_name()
     if kind in {*_PASSING, "Broadcast"}:
         return _terms(_source(node, 0), factor)
@@ -282,6 +282,9 @@ class _Operator:
                 raise CompileError(f"{self.type} takes a constant outside of {lo} to {hi}")
             self.ins[index] = self._examination.check(self._sources[index], lo, hi)
         return self.ins[index]
+
+    def keep_inside(self, index: int, count: int) -> None:
+        self._examination.checks.keep_inside(self.node.input(index), count)
 
     def parts(self, index: int, count: int) -> None:
         """Where indexes of several dimensions are added up to those of the rows of all, each has to stay in its own

@@ -48,6 +48,9 @@ class Op(Protocol):
     def bound(self, index: int, lo: float, hi: float) -> Value:
         """The values of input ``index``, with a guard that all are in [``lo``, ``hi``] where that is not known."""
 
+    def keep_inside(self, index: int, count: int) -> None:
+        """Let the operator itself see no index of input ``index`` outside of ``count`` rows: it would fail."""
+
     def parts(self, index: int, count: int) -> None:
         """Guard the parts of input ``index``, which indexes ``count`` rows, where it is a sum of them."""
 
@@ -146,7 +149,10 @@ def _gather(op: Op) -> Value:
 
 @_rule("GatherElements", masks=True)
 def _gather_elements(op: Op) -> Value:
-    return _from_table(op, op.shape(0)[op.attribute("axis")])
+    count = op.shape(0)[op.attribute("axis")]
+    if op.constant(1) is None:
+        op.keep_inside(1, count)
+    return _from_table(op, count)
 
 
 def _from_table(op: Op, count: int) -> Value:
