@@ -353,7 +353,8 @@ def _divide(op: Op) -> Value:
     least = min(abs(other.lo), abs(other.hi))
     accurate = _accurate(op)
     if other.lo <= 0 <= other.hi or least < 1e-37:
-        _steadily(op, 1)
+        if not accurate:  # a small error of the dividend becomes a large one, too: elu(x) / x is 1 near zero
+            op.apart(1)
         return Value(-math.inf, math.inf, undefined=True, accurate=accurate)
     if one.lo < 0 or other.lo < 0:
         return replace(symmetric(one.size / least), accurate=accurate)
@@ -366,6 +367,7 @@ def _power(op: Op) -> Value:
     base, exponent = op.ins[0], op.constant(1)
     if exponent is None or exponent.size != 1:
         _steadily(op, 0)
+        op.bound(1, -64, 64)  # errors grow with it
         return Value(-math.inf, math.inf, undefined=True, accurate=base.steady)
     power = float(exponent.reshape(-1)[0])
     if power < 0 or (power != int(power) and base.lo < 0) or power > 64:
