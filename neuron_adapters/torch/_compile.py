@@ -15,7 +15,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.lowering import TOLERANCE
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.torch import _artifact, _context, _lowering, _placed
+from neuron_adapters.torch import _artifact, _context, _effects, _lowering, _placed
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -91,25 +91,23 @@ def trace(
     choice = engine_choice()
     with _fused_attention(allowed=find_engine(choice) is None):
         frozen = _frozen(_half(model) if half else model, inputs, kwargs)
-    batchable = _batchable(frozen, inputs)
-    if dynamic_batch_size and not batchable:
-        shapes = [list(leaf.shape) for _path, leaf in flatten(inputs)]
-        raise CompileError(
-            f"dynamic_batch_size=True needs every input and output to have the batch as dimension 0; "
-            f"the example inputs have the shapes {shapes}."
-        )
-    fast = _optimized(frozen, inputs)
+    writes = _effects.writes(frozen)
     artifact = Artifact(
         pipeline_cores=flags.pipeline_cores,
         inputs=tuple(leaf_of(path, leaf) for path, leaf in flatten(inputs)),
         dynamic_batch=dynamic_batch_size,
-        batchable=batchable,
         half=half,
-        optimize=fast is not None,
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
     )
-    artifact = _lowered(artifact, frozen, inputs, fast or frozen, bf16=flags.bf16).sealed(frozen)
+    with torch.random.fork_rng(devices=[]):  # runs beyond those of torch.jit.trace draw no random numbers
+        # A graph that writes is not run: what it writes to is saved as torch.jit.trace left it (SPEC K7).
+        batchable = not writes and _batchable(frozen, inputs)
+        if dynamic_batch_size and not batchable:
+            raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
+        fast = None if writes else _optimized(frozen, inputs)
+        artifact = replace(artifact, batchable=batchable, optimize=fast is not None)
+        artifact = _lowered(artifact, frozen, inputs, fast or frozen, bf16=flags.bf16).sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
         _write_workdir(Path(compiler_workdir), frozen, artifact)
@@ -163,7 +161,10 @@ def with_dynamic_batch(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule
     if executable is None:
         raise CompileError("dynamic_batch() takes a module that trace() compiled.")
     if not executable.artifact.batchable:
-        raise CompileError("dynamic_batch() needs every input and output to have the batch as dimension 0.")
+        raise CompileError(
+            "dynamic_batch() needs every input and output to have the batch as dimension 0, and a model that writes "
+            "neither to its buffers nor to its inputs."
+        )
     replace(executable.artifact, dynamic_batch=True).attach(module)
     model = model_of(module)
     if model is not None:
@@ -180,6 +181,15 @@ def _arguments(example_inputs: Any) -> tuple[Any, ...]:
             f"got {type(example_inputs).__name__}."
         )
     return tuple(example_inputs)
+
+
+def _not_batchable(inputs: tuple[Any, ...], writes: bool) -> str:
+    if writes:
+        return "runs a batch in slices, and this model writes to its buffers or its inputs, which each slice would do."
+    shapes = [list(leaf.shape) for _path, leaf in flatten(inputs)]
+    return (
+        f"needs every input and output to have the batch as dimension 0; the example inputs have the shapes {shapes}."
+    )
 
 
 def _wants_half(optimizations: Sequence[Optimization] | None) -> bool:
@@ -262,31 +272,54 @@ def _frozen(
     else:
         with torch.no_grad():  # as it will run; some layers take another way then, and PyTorch checks that too
             scripted = torch.jit.trace(model, inputs, **kwargs)
-    if isinstance(scripted, torch.jit.ScriptModule) and not hasattr(scripted, "training"):
-        frozen = scripted  # frozen already
-    else:
-        was_training = scripted.training
-        frozen = original(torch.jit.freeze)(scripted.eval())
-        if scripted is model:
-            scripted.train(was_training)
-    return _without_gradients(frozen)
-
-
-def _without_gradients(frozen: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-    """The module that a file in memory gives, with constants that need no gradient. The model's own tensors, which the
-    frozen graph shares, need theirs again afterwards."""
-    constants = frozen.code_with_constants[1].const_mapping.values()
-    learning = [c for c in constants if isinstance(c, torch.Tensor) and c.requires_grad and c.is_leaf]
+    frozen = _freeze(scripted)
+    constants = [c for c in frozen.code_with_constants[1].const_mapping.values() if isinstance(c, torch.Tensor)]
     buffer = io.BytesIO()
+    with _without_gradients(constants):
+        torch.jit.save(frozen, buffer)
+    buffer.seek(0)
+    return original(torch.jit.load)(buffer)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _freeze(scripted: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """What torch.jit.freeze gives; ``scripted`` itself where that would compute something else, or is not possible."""
+    if not hasattr(scripted, "training"):
+        return scripted  # frozen already
+    c_module = scripted._c
+    if scripted.training:
+        # PyTorch freezes no module that is in training mode. The modes of the modules in it are constants to it.
+        if _reads_its_mode(scripted):
+            return scripted
+        c_module = c_module.__copy__()
+        c_module.setattr("training", False)
+    frozen = torch.jit._recursive.wrap_cpp_module(torch._C._freeze_module(c_module, [], True, False))  # noqa: FBT003
+    if _effects.writes(frozen):
+        return scripted  # the optimisations take each batch_norm for one of inference
+    torch.jit.run_frozen_optimizations(frozen)
+    return frozen
+
+
+def _reads_its_mode(scripted: torch.jit.ScriptModule) -> bool:
+    """Whether ``forward`` depends on the ``training`` of the module itself."""
+    graph: Any = scripted.inlined_graph
+    itself = next(graph.inputs()).debugName()
+    return any(
+        node.s("name") == "training" and node.input().debugName() == itself
+        for node in graph.findAllNodes("prim::GetAttr")
+    )
+
+
+@contextlib.contextmanager
+def _without_gradients(tensors: Iterable[torch.Tensor]) -> Iterator[None]:
+    """Let ``tensors`` need no gradient meanwhile. A frozen graph shares them with the user's model."""
+    learning = [tensor for tensor in tensors if tensor.requires_grad and tensor.is_leaf]
     try:
         for tensor in learning:
             tensor.requires_grad_(False)  # noqa: FBT003
-        torch.jit.save(frozen, buffer)
+        yield
     finally:
         for tensor in learning:
             tensor.requires_grad_(True)  # noqa: FBT003
-    buffer.seek(0)
-    return original(torch.jit.load)(buffer)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
@@ -342,6 +375,10 @@ def _lowered(
     note why not."""
 
     def lower(engine: Engine, cast: bool, compete: bool) -> tuple[Any, str]:
+        if _effects.writes(frozen):
+            raise CompileError("it writes to its buffers or its inputs, which only PyTorch does")
+        if _effects.draws(frozen):
+            raise CompileError("it answers differently each time: it draws random numbers")
         rival = fast._c._get_method("forward") if compete else None
         return _lowering.lower(engine, frozen, inputs, rival, bf16=cast)
 

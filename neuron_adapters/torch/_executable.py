@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from neuron_adapters.files.openvino_ir import Lowered
 from neuron_adapters.files.record import Leaf
 from neuron_adapters.torch._artifact import PROGRAM, Artifact, able_to_freeze
 from neuron_adapters.torch._constants import constants
+from neuron_adapters.torch._effects import writes
 from neuron_adapters.torch._framework import FRAMEWORK
-from neuron_adapters.torch._inputs import Inputs
+from neuron_adapters.torch._inputs import Inputs, is_plain
 from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, open_program
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import Computation, Engine, RequestPool, Slot
@@ -33,9 +35,10 @@ class Executable:
         # Not the Python object: it will hold this executable, and its place shall be free when it goes (SPEC P6).
         self.c_module = module._c
         self.why = why
+        self.writes = writes(module)
+        """Whether it writes to its buffers or inputs: then each load and copy has its own executable (SPEC K7)."""
         self._compiled = compiled
         self._native = _Native(module._c, artifact)
-        self._method: Callable[..., Any] | None = None
         arguments = module._c._get_method("forward").schema.arguments[1:]
         self._accept(artifact, [argument.name for argument in arguments])
 
@@ -60,7 +63,7 @@ class Executable:
         computation = prepare(slots, self._compiled, self.why, "PyTorch")
         if isinstance(computation, Computation):
             return computation
-        self._method = self._native.method()
+        self._native.open()
         return Computation("torch", computation, self._native.weights())
 
     def __call__(self, pool: RequestPool | None, *args: Any, **kwargs: Any) -> Any:
@@ -71,7 +74,8 @@ class Executable:
         if not self._fit(args):
             return self._run_differing(pool, args)
         if pool is None:
-            return self._method(*args)  # type: ignore[misc]
+            native = self._native
+            return (native.method or native.open())(*args)
         idle = pool.idle
         try:
             call = idle.pop()
@@ -79,13 +83,16 @@ class Executable:
             call = self._compiled.call(pool)  # type: ignore[union-attr]
         result = call(args)
         idle.append(call)  # not after an exception: where it reads and writes may be half set
-        return result if result is not GUARDED else self._by_framework(pool, args)
+        return result if result is not GUARDED else self._by_framework(pool, *args)
 
-    def _by_framework(self, pool: RequestPool, args: Sequence[Any]) -> Any:
-        """PyTorch's own answer, or its own error, to a call whose guard spoke (SPEC K3)."""
+    def _by_framework(self, pool: RequestPool | None, *args: Any) -> Any:
+        """PyTorch's own answer, or its own error: to a call whose guard spoke, or on tensors that no engine reads (SPEC
+        K3). By the frozen graph: the one that is optimised for this CPU takes plain tensors only."""
+        method = self.c_module._get_method("forward")
+        if pool is None:  # the runtime has limited PyTorch's threads already
+            return method(*args)
         pool.guarded += 1
-        with torch.no_grad():
-            return (FRAMEWORK.limit_threads(pool.threads), self.c_module._get_method("forward")(*args))[1]
+        return (FRAMEWORK.limit_threads(pool.threads), method(*args))[1]
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
         """A copy with dynamic batching on or off; nothing is loaded again."""
@@ -93,14 +100,28 @@ class Executable:
         other._accept(replace(self.artifact, dynamic_batch=dynamic), self._inputs.names)
         return other
 
+    def of_copy(self, module: torch.jit.ScriptModule) -> Executable:
+        """The executable of ``module``, which is a copy of this executable's: this one, unless it writes. Then the copy
+        has the state that PyTorch gave it."""
+        return Executable(module, self.artifact, self._compiled, self.why) if self.writes else self
+
     def _run_differing(self, pool: RequestPool | None, args: Sequence[Any]) -> Any:
-        """Run on arguments that are not tensors in a row, all as compiled. Raises InputMismatchError."""
-        args = [map_tensors(_detached, arg) for arg in args]
-        batch = self._inputs.batch_of(list(flatten(args)))
+        """Run on arguments that are not plain tensors in a row, all as compiled. Raises InputMismatchError."""
+        with torch._C.DisableTorchFunctionSubclass():  # looking at a subclass is not a call of it
+            args = [map_tensors(_detached, arg) for arg in args]
+            leaves = list(flatten(args))
+            batch = self._inputs.batch_of(leaves)
+            plain = all(is_plain(leaf) for _path, leaf in leaves)
+        if not plain:
+            return self._slices(batch, args, partial(self._by_framework, pool))
         if pool is None:
-            return self._slices(batch, args, self._method)  # type: ignore[arg-type]
+            return self._slices(batch, args, self._native.method or self._native.open())
+
+        def run(*slice_: Any) -> Any:
+            tensors = self._inputs.converted(slice_)
+            return self(pool, *tensors) if self._fit(tensors) else self._by_framework(pool, *slice_)
+
         # PyTorch only moves memory here, and must not use its threads for that.
-        run = lambda *slice_: self(pool, *self._inputs.converted(slice_))
         return (FRAMEWORK.limit_threads(1), self._slices(batch, args, run))[1]
 
     def _slices(self, batch: int | None, args: Sequence[Any], run: Callable[..., Any]) -> Any:
@@ -127,25 +148,28 @@ def _opened(engine: Engine, module: torch.jit.ScriptModule, artifact: Artifact) 
 
 class _Native:
     """What PyTorch computes with: the form optimised for this CPU where it agreed with the frozen graph, else that
-    graph. It is made when it is needed, since it holds a second copy of the weights."""
+    graph. It is made when it is needed, since it holds a second copy of the weights; executables that derive from
+    another share it."""
 
     def __init__(self, c_module: Any, artifact: Artifact) -> None:
         self._c_module = c_module
         self._optimize = artifact.optimize
-        self._method: Callable[..., Any] | None = None
+        self.method: Callable[..., Any] | None = None
+        """The callable that computes, once it is open."""
 
-    def method(self) -> Callable[..., Any]:
-        """The callable that computes."""
-        if self._method is None:
+    def open(self) -> Callable[..., Any]:
+        """Make the callable that computes."""
+        if self.method is None:
             c_module = self._c_module
             if self._optimize:
                 c_module = optimized(torch.jit._recursive.wrap_cpp_module(c_module.__copy__()))._c
-            self._method = c_module._get_method("forward")
-        return self._method
+            self.method = c_module._get_method("forward")
+        return self.method
 
     def weights(self) -> int:
-        """Bytes of the frozen graph's constants."""
-        values = constants(torch.jit._recursive.wrap_cpp_module(self._c_module))
+        """Bytes of the graph's constants, and of what is not constant."""
+        module = torch.jit._recursive.wrap_cpp_module(self._c_module)
+        values = [*constants(module), *module.parameters(), *module.buffers()]
         return sum(value.nbytes for value in values if isinstance(value, torch.Tensor))
 
 
@@ -172,5 +196,5 @@ def _rows(tensor: torch.Tensor, first: int, step: int) -> torch.Tensor:
 
 
 def _detached(tensor: torch.Tensor) -> torch.Tensor:
-    """Compiled models infer; no gradient flows through them."""
-    return tensor.detach() if tensor.requires_grad else tensor
+    """Compiled models infer; no gradient flows through them. What is not plain stays what it is."""
+    return tensor.detach() if tensor.requires_grad and is_plain(tensor) else tensor

@@ -10,6 +10,9 @@ import torch
 from neuron_adapters.files.record import Record
 from neuron_rt import InputMismatchError
 
+#: Tensors that are numbers in memory. Another class may keep them elsewhere, and may answer calls itself.
+PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
+
 
 class Inputs:
     """The tensors that a model was compiled for.
@@ -40,6 +43,7 @@ class Inputs:
         self._check_paths([path for path, _tensor in leaves])
         batches = set()
         for (path, tensor), (_path, shape, dtype) in zip(leaves, record.inputs):
+            self._check_memory(path, tensor, shape)
             self._check_dtype(path, tensor, dtype)
             batches.add(self._first_dimension(path, tensor, shape))
         if not record.dynamic_batch or batches == {record.batch}:
@@ -54,6 +58,19 @@ class Inputs:
             raise InputMismatchError(
                 f"The model was compiled for {len(wanted)} input tensor(s) at {_listed(wanted)}, "
                 f"and was called with {len(paths)} at {_listed(paths)}."
+            )
+
+    def _check_memory(self, path: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
+        if tensor.device.type == "meta":
+            raise InputMismatchError(
+                f"Input {path} is on the device meta, so it has a shape and no values. Pass a tensor on the CPU."
+            )
+        if tensor.device.type != "cpu":
+            raise InputMismatchError(f"Input {path} is on the device {tensor.device}. Move it to the CPU, x.cpu().")
+        if tensor.is_nested:
+            raise InputMismatchError(
+                f"Input {path} was compiled for shape {list(shape)}, got a nested tensor. "
+                "Pad it, torch.nested.to_padded_tensor(x, 0.0)."
             )
 
     def _check_dtype(self, path: str, tensor: torch.Tensor, dtype: str) -> None:
@@ -81,9 +98,10 @@ class Inputs:
         )
 
     def converted(self, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Tensors in a row as the engine reads them: float32 for float16, as FLOAT32_TO_FLOAT16 allows, and dense."""
+        """Plain tensors in a row as the engine reads them: float32 for float16, as FLOAT32_TO_FLOAT16 allows, no
+        parameters, and no negation that is left for later."""
         return [
-            tensor.to_dense().to(dtype) if tensor.layout is not torch.strided else tensor.to(dtype)
+            tensor.detach().resolve_neg().to(dtype)
             for tensor, (_shape, dtype) in zip(args, self._specs if self._in_a_row else ())
         ]
 
@@ -99,6 +117,16 @@ class Inputs:
         return tuple(arguments)
 
 
+def is_plain(tensor: torch.Tensor) -> bool:
+    """Whether ``tensor`` is numbers in memory and nothing else, so that an engine may read them. ``torch.func`` wraps
+    tensors without giving them another class."""
+    return (
+        type(tensor) in PLAIN_TYPES
+        and tensor.layout is torch.strided
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
 def _compare_single(shape: tuple[int, ...], dtype: torch.dtype) -> Callable[[Sequence[Any]], bool]:
     """``_compare_row`` for one tensor, without the loop, which takes a sixth of a small model's overhead."""
 
@@ -106,34 +134,43 @@ def _compare_single(shape: tuple[int, ...], dtype: torch.dtype) -> Callable[[Seq
         if len(args) != 1:
             return False
         tensor = args[0]
-        return (
-            type(tensor) is torch.Tensor
-            and tensor.shape == shape
-            and tensor.dtype is dtype
-            and tensor.is_cpu
-            and not tensor.requires_grad
-            and tensor.layout is torch.strided
-        )
+        try:
+            return (
+                type(tensor) is torch.Tensor
+                and tensor.shape == shape
+                and tensor.dtype is dtype
+                and tensor.is_cpu
+                and not tensor.requires_grad
+                and tensor.layout is torch.strided
+                and not tensor.is_neg()
+            )
+        except RuntimeError:  # nested: it has no shape
+            return False
 
     return fit
 
 
 def _compare_row(specs: Sequence[tuple[tuple[int, ...], torch.dtype]]) -> Callable[[Sequence[Any]], bool]:
-    """A function that tells whether arguments are tensors of these shapes and dtypes, dense and without gradients."""
+    """A function that tells whether arguments are tensors of these shapes and dtypes, without gradients, whose values
+    are what is in their memory."""
 
     def fit(args: Sequence[Any]) -> bool:
         if len(args) != len(specs):
             return False
-        for tensor, (shape, dtype) in zip(args, specs):
-            if (
-                not isinstance(tensor, torch.Tensor)
-                or tensor.shape != shape
-                or tensor.dtype is not dtype
-                or tensor.requires_grad
-                or not tensor.is_cpu
-                or tensor.layout is not torch.strided
-            ):
-                return False
+        try:
+            for tensor, (shape, dtype) in zip(args, specs):
+                if (
+                    type(tensor) is not torch.Tensor
+                    or tensor.shape != shape
+                    or tensor.dtype is not dtype
+                    or tensor.requires_grad
+                    or not tensor.is_cpu
+                    or tensor.layout is not torch.strided
+                    or tensor.is_neg()
+                ):
+                    return False
+        except RuntimeError:  # nested: it has no shape
+            return False
         return True
 
     return fit

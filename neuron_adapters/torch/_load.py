@@ -51,7 +51,7 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
             artifact, cores = _artifact.read(module, file.name)
             if artifact is not None:
                 executable = file.executable(module, artifact)
-                _executables.keep(key, executable)
+                _executables.keep(None if executable.writes else key, executable)
         _placed.place(runtime, module, file.source, cores, executable)
         return module
 
@@ -109,6 +109,7 @@ class _File:
                 torchscript.check_debug_information(self.f, self.source or repr(self.f))
             artifact.verify(module, self.name)
         executable = Executable.open(module, artifact, self._config.engine, self.name)
-        # Later loads copy this module, so what the user sets on theirs stays theirs.
-        executable.c_module = module._c.__copy__()
+        if not executable.writes:
+            # Later loads copy this module, so what the user sets on theirs stays theirs.
+            executable.c_module = module._c.__copy__()
         return executable

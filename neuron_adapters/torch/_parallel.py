@@ -138,7 +138,11 @@ class DataParallel(torch.nn.Module):
         if self.dim == 0 and self._executable.artifact.batchable:
             self._executable = self._executable.with_dynamic_batch(dynamic=True)
             return
-        why = "dim is not 0" if self.dim != 0 else "its inputs and outputs have no common dimension 0"
+        why = "its inputs and outputs have no common dimension 0"
+        if self._executable.writes:
+            why = "the model writes to its buffers or its inputs"
+        if self.dim != 0:
+            why = "dim is not 0"
         warnings.warn(
             f"DataParallel cannot enable dynamic batching, since {why}: every part must have the compiled shape",
             UserWarning,

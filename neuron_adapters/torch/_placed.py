@@ -122,7 +122,8 @@ def follow(source: torch.nn.Module, result: torch.jit.ScriptModule, *, same: boo
         artifact.attach(result)
     model = model_of(source)
     if model is not None:
-        wrap(result, model, target_of(source)[2] if same else None)
+        executable = target_of(source)[2] if same else None
+        wrap(result, model, executable and executable.of_copy(result))
 
 
 def target_of(module: Any) -> tuple[Callable[..., Any], int, Executable | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,16 @@ import pytest
 import torch
 
 import neuron_adapters.torch
+
+#: What computes here: "default", "framework" (NEURON_ADAPTERS_ENGINE=framework) or "absent" (OpenVINO is not
+#: installed). ``make test-engines`` runs all tests of this folder with each.
+ENGINE = os.environ.get("TORCH_TESTS_ENGINE", "default")
+HIDE_OPENVINO = "import sys; sys.modules['openvino'] = None  # importing it fails, and no finder finds it\n"
+
+if ENGINE == "absent":
+    exec(HIDE_OPENVINO)
+if ENGINE != "default":
+    collect_ignore = ["test_engine.py", "test_engine_process.py"]  # tests of the engine itself, which each say what computes
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -63,8 +74,18 @@ def models(tmp_path_factory: pytest.TempPathFactory, net: torch.nn.Module, image
 
 
 @pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
+def _own_runtime(own_runtime: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has NCs of its own, and the engine of this run of the tests."""
+    if ENGINE == "framework":
+        monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "framework")
+
+
+@pytest.fixture
+def default_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the engine itself: they run as users have it who set nothing."""
+    monkeypatch.delenv("NEURON_ADAPTERS_ENGINE", raising=False)
+    if ENGINE == "absent":
+        pytest.skip("it is a test of the engine, which is hidden")
 
 
 @pytest.fixture
@@ -72,4 +93,7 @@ def script(run_script: Callable[..., str]) -> Callable[..., str]:
     """Run a script, or a snippet, in a process of its own, warnings as errors but TorchScript's; returns what it
     printed."""
     head = "warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', DeprecationWarning)\n"
-    return lambda script, *arguments, **given: run_script(script, *arguments, head=head, **given)
+    if ENGINE == "absent":
+        head = HIDE_OPENVINO + head
+    engine = {"NEURON_ADAPTERS_ENGINE": "framework"} if ENGINE == "framework" else {}
+    return lambda script, *arguments, **given: run_script(script, *arguments, head=head, **{**engine, **given})
