@@ -295,8 +295,8 @@ def _freeze(scripted: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     frozen = torch.jit._recursive.wrap_cpp_module(torch._C._freeze_module(c_module, [], True, False))  # noqa: FBT003
     if _effects.writes(frozen):
         return scripted  # the optimisations take each batch_norm for one of inference
-    torch.jit.run_frozen_optimizations(frozen)
-    return frozen
+    torch.jit.run_frozen_optimizations(frozen)  # type: ignore[attr-defined]
+    return frozen  # type: ignore[no-any-return]
 
 
 def _reads_its_mode(scripted: torch.jit.ScriptModule) -> bool:

@@ -20,11 +20,14 @@ HIDE_OPENVINO = "import sys; sys.modules['openvino'] = None  # importing it fail
 if ENGINE == "absent":
     exec(HIDE_OPENVINO)
 if ENGINE != "default":
-    collect_ignore = ["test_engine.py", "test_engine_process.py"]  # tests of the engine itself, which each say what computes
+    collect_ignore = [
+        "test_engine.py",
+        "test_engine_process.py",
+    ]  # tests of the engine itself, which each say what computes
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engine_models import mobile, openvino  # noqa: F401  # fixtures  # isort: skip
+from engine_models import mobile, openvino  # noqa: E402, F401  # fixtures  # isort: skip
 
 
 class Net(torch.nn.Module):

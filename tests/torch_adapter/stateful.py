@@ -181,14 +181,14 @@ def state(module: nn.Module) -> Any:
     return {name: plain(tensor) for name, tensor in module.state_dict().items()}
 
 
-def behaviour(name: str, compile: Callable[..., Any], file: str) -> dict[str, Any]:
+def behaviour(name: str, compile_model: Callable[..., Any], file: str) -> dict[str, Any]:
     """Everything about a model that a user can see before and after it is compiled, saved, loaded and copied."""
     torch.manual_seed(3)
     model, x = MODELS[name](), example()
     modes = [part.training for part in model.modules()]
     seen: dict[str, Any] = {}
     torch.manual_seed(4)
-    compiled = compile(model, x)
+    compiled = compile_model(model, x)
     seen["random numbers"] = plain(torch.rand(2))
     seen["the user's module"] = state(model)
     seen["its modes"] = [part.training for part in model.modules()] == modes
@@ -216,15 +216,17 @@ def behaviour(name: str, compile: Callable[..., Any], file: str) -> dict[str, An
 
 def main(api: str, folder: str) -> None:
     warnings.filterwarnings("ignore")
-    compile = torch.jit.trace
+    compile_model = torch.jit.trace
     if api == "neuron":
         import neuron_adapters.torch
 
-        compile = neuron_adapters.torch.trace
+        compile_model = neuron_adapters.torch.trace
     seen = {}
     for name in MODELS:
         with torch.no_grad():  # a compiled model infers
-            seen[name] = behaviour(name, lambda model, x: compile(model, x, check_trace=False), f"{folder}/{name}.pt")
+            seen[name] = behaviour(
+                name, lambda model, x: compile_model(model, x, check_trace=False), f"{folder}/{name}.pt"
+            )
     json.dump(seen, sys.stdout)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import torch
 from torch_adapter import stateful
 
@@ -55,7 +54,8 @@ def test_the_reason(monkeypatch: pytest.MonkeyPatch, model: Callable[[], torch.n
     compiled = trace(model().eval(), torch.zeros(2, 3), check_trace=False)
     compiled(torch.zeros(2, 3))
     (placed,) = neuron_adapters.describe().models
-    assert placed.engine == "torch" and why in placed.why
+    assert placed.engine == "torch"
+    assert why in placed.why
     monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
     neuron_rt.current().close()  # type: ignore[union-attr]
     with pytest.raises(CompileError, match=why):
