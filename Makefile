@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 MXNET  ?= .venv-mxnet
 ORACLE := $(MXNET)/.ready
+# What each engine must do alike: models made of compiled models, and unusual tensors.
+DERIVED := $(addprefix tests/torch_adapter/, test_derived.py test_special_inputs.py)
 
 .DEFAULT_GOAL := help
 
@@ -46,8 +48,14 @@ check: $(READY)  ## ruff and mypy
 
 test: check $(ORACLE)  ## ruff, mypy and the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
+	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
+
+test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch computes, and where OpenVINO is absent
+	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
+	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup setup-mxnet demo examples bench check test clean
+.PHONY: help setup setup-mxnet demo examples bench check test test-engines clean

@@ -292,11 +292,12 @@ def _freeze(scripted: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
             return scripted
         c_module = c_module.__copy__()
         c_module.setattr("training", False)
-    frozen = torch.jit._recursive.wrap_cpp_module(torch._C._freeze_module(c_module, [], True, False))  # noqa: FBT003
+    c_module = torch._C._freeze_module(c_module, [], True, False)  # noqa: FBT003
+    frozen: torch.jit.ScriptModule = torch.jit._recursive.wrap_cpp_module(c_module)
     if _effects.writes(frozen):
         return scripted  # the optimisations take each batch_norm for one of inference
-    torch.jit.run_frozen_optimizations(frozen)  # type: ignore[attr-defined]
-    return frozen  # type: ignore[no-any-return]
+    torch.jit._freeze.run_frozen_optimizations(frozen)
+    return frozen
 
 
 def _reads_its_mode(scripted: torch.jit.ScriptModule) -> bool:

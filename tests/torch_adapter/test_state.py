@@ -28,15 +28,19 @@ ROOT = Path(__file__).resolve().parents[2]
 def behaviours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What each model of ``stateful`` does, in a process of plain PyTorch and in one of compiled models."""
 
+    folders = {api: tmp_path_factory.mktemp(api) for api in ("plain", "neuron")}  # not in threads: they would collide
+
     def run(api: str) -> dict[str, Any]:
-        folder = tmp_path_factory.mktemp(api)
+        folder = folders[api]
         env = {name: value for name, value in os.environ.items() if not name.startswith("NEURON")}
         env |= {"PYTHONPATH": f"{ROOT / 'core'}:{ROOT}", "NEURON_ADAPTERS_STATE_DIR": str(folder)}
         script = [sys.executable, stateful.__file__, api, str(folder)]
-        return dict(json.loads(subprocess.run(script, env=env, check=True, capture_output=True, timeout=280).stdout))
+        done = subprocess.run(script, env=env, capture_output=True, timeout=280)
+        assert done.returncode == 0, done.stderr.decode()
+        return dict(json.loads(done.stdout))
 
     with ThreadPoolExecutor() as pool:
-        return dict(zip(("plain", "neuron"), pool.map(run, ("plain", "neuron"))))
+        return dict(zip(folders, pool.map(run, folders)))
 
 
 @pytest.mark.parametrize("name", stateful.MODELS)
