@@ -24,6 +24,7 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
 
+_autocast = torch._C._is_any_autocast_enabled
 _move = ctypes.PyDLL(None).memmove
 _move.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _move.restype = None
@@ -108,10 +109,18 @@ class _Call:
 
     def __call__(self, leaves: Sequence[torch.Tensor]) -> Any:
         """Run, and return what the model returns, or GUARDED. ``leaves`` are kept alive by the caller until then."""
+        if _autocast():  # PyTorch's operators compute in another type then
+            return GUARDED
         placed: object = None
         for index, leaf in enumerate(leaves):
+            try:
+                address = leaf.data_ptr()
+            except RuntimeError:  # of a transform (torch.func): it has no memory of its own
+                return GUARDED
+            if not address:  # its memory was given back, or it is zeros without any
+                return GUARDED
             if self._inputs[index] is not None and leaf.is_contiguous():
-                _move(self._at[index], leaf.data_ptr(), self._sizes[index])
+                _move(self._at[index], address, self._sizes[index])
             else:
                 placed = (placed, self._place(index, leaf))  # a copy must live as long
         if self._only is not None:
@@ -145,13 +154,13 @@ class _Call:
         if buffer is not None:
             return buffer
         spec = self._specs[index]
-        tensor = torch.empty(spec.shape, dtype=spec.dtype)
+        tensor = torch.empty(spec.shape, dtype=spec.dtype, device="cpu")  # whatever the user's default device
         self._request.set_output(index, tensor.data_ptr())
         return tensor
 
 
 def _buffer(spec: Tensor) -> torch.Tensor | None:
-    return torch.zeros(spec.shape, dtype=spec.dtype) if spec.size <= SMALL else None
+    return torch.zeros(spec.shape, dtype=spec.dtype, device="cpu") if spec.size <= SMALL else None
 
 
 @contextlib.contextmanager

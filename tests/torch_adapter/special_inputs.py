@@ -104,6 +104,9 @@ CASES: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "mkldnn": lambda module, x: module(x.to_mkldnn()),
     "fake": faked,
     "grad of torch.func": lambda module, x: torch.func.grad(lambda value: module(value).sum())(x),
+    "zero tensor": lambda module, x: module(torch._efficientzerotensor(x.shape)),
+    "autocast": lambda module, x: cast(x, module),
+    "default device": lambda module, x: on_meta(x, module),
 }
 
 #: What PyTorch refuses, or would take from another device: one clear error of the adapter's.
@@ -115,6 +118,17 @@ REFUSED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "meta subclass": lambda x: x.to("meta").as_subclass(Named),
     "complex": lambda x: torch.complex(x, x).conj(),
 }
+
+
+def cast(x: torch.Tensor, module: Any) -> Any:
+    """Operators compute in bfloat16 here, and their results have that type."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return str(module(x).dtype)
+
+
+def on_meta(x: torch.Tensor, module: Any) -> Any:
+    with torch.device("meta"):
+        return module(x)
 
 
 def inference(x: torch.Tensor, module: Any) -> Any:

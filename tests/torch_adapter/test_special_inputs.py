@@ -28,7 +28,6 @@ CHOICE = {"default": "openvino", "framework": "framework", "absent": "auto"}[ENG
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The answers to all cases, of a process of plain PyTorch and of one of compiled models."""
-
     folders = {api: tmp_path_factory.mktemp(api) for api in ("plain", "neuron")}  # not in threads: they would collide
 
     def run(api: str) -> dict[str, Any]:

@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def behaviours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What each model of ``stateful`` does, in a process of plain PyTorch and in one of compiled models."""
-
     folders = {api: tmp_path_factory.mktemp(api) for api in ("plain", "neuron")}  # not in threads: they would collide
 
     def run(api: str) -> dict[str, Any]:
