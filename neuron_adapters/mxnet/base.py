@@ -4,6 +4,7 @@
 
     MXNetError         RuntimeError    what MXNet would raise, too
     +-- MXNetValueError  ValueError    an argument is wrong
+    +-- MXNetIndexError  IndexError    an index is outside its table
     +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is not one
     +-- UnreadableError  OSError       a file cannot be read
         +-- MissingError FileNotFoundError
@@ -20,7 +21,8 @@ from neuron_adapters.files.printable import one_line
 from neuron_rt import ArtifactError, NeuronError
 
 __all__ = [
-    "FormatError", "MXNetError", "MXNetValueError", "MissingError", "UnreadableError", "numeric_types", "string_types",
+    "FormatError", "MXNetError", "MXNetIndexError", "MXNetValueError", "MissingError", "UnreadableError",
+    "numeric_types", "string_types",
 ]  # fmt: skip
 
 _LONGEST = 4000
@@ -38,6 +40,10 @@ class MXNetError(NeuronError, RuntimeError):
 
 class MXNetValueError(MXNetError, ValueError):
     """An argument is wrong: its value, its shape or its dtype."""
+
+
+class MXNetIndexError(MXNetError, IndexError):
+    """An index is outside its table."""
 
 
 class FormatError(ArtifactError, MXNetError):

@@ -1,0 +1,102 @@
+"""Runs a graph operator by operator on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet._inference import Inferred, Step, invalid
+from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
+from neuron_adapters.mxnet.numpy_form import _layers, _regions  # noqa: F401 - they register operators
+from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, PREPARATIONS
+from neuron_adapters.mxnet.numpy_form._onnx import FUNCTIONS, Array
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, OnnxNode, Tensor, Value
+
+
+class NumpyForm:
+    """A graph whose shapes and dtypes are inferred. It holds no arrays but the constants of its operators."""
+
+    def __init__(self, inferred: Inferred) -> None:
+        """Raises InvalidGraphError where an operator cannot be translated."""
+        self._inferred = inferred
+        self._variables = [(node.name, number) for node, number in inferred.wiring.variables]
+        self._steps = [_Step(inferred, step) for step in inferred.wiring.steps]
+        self._last_uses = _last_uses(inferred)
+
+    def run(self, arrays: Mapping[str, Array]) -> list[Array]:
+        """The outputs for the variables by name. Raises MXNetError where MXNet has no answer either."""
+        values: dict[int, Array] = {number: arrays[name] for name, number in self._variables if name in arrays}
+        with np.errstate(all="ignore"):
+            for index, step in enumerate(self._steps):
+                step.run(values)
+                for number in self._last_uses.get(index, ()):
+                    values.pop(number, None)
+        return [values[number] for number in self._inferred.wiring.outputs]
+
+
+def _last_uses(inferred: Inferred) -> dict[int, list[int]]:
+    """The values that no step after a step reads."""
+    last = {number: index for index, step in enumerate(inferred.wiring.steps) for number in step.ins}
+    kept = set(inferred.wiring.outputs)
+    uses: dict[int, list[int]] = {}
+    for number, index in last.items():
+        if number not in kept:
+            uses.setdefault(index, []).append(number)
+    return uses
+
+
+class _Step:
+    """One of MXNet's operators: as MXNet has it, or as the ONNX operators that it is translated to."""
+
+    def __init__(self, inferred: Inferred, step: Step) -> None:
+        self._step = step
+        self._outs = [
+            Tensor("", inferred.value_dtypes[number], inferred.value_shapes[number] or ()) for number in step.outs
+        ]
+        self._attributes = Attributes(step.node.attrs)
+        self._own = OPERATORS.get(step.node.op) or OPERATORS.get(step.operator.name)
+        self._prepare = PREPARATIONS.get(step.node.op)
+        self._ins = [
+            Tensor(f"#{place}", inferred.value_dtypes[number], inferred.value_shapes[number] or ())
+            for place, number in enumerate(step.ins)
+        ]
+        self._nodes: list[OnnxNode] = []
+        self._constants: dict[str, Array] = {}
+        self._results: Sequence[Value] = ()
+        to = Builder()
+        to.turn(step.node.name, self._outs)
+        try:
+            self._results = step.operator.translate(to, step.node.attrs, *self._ins)
+        except (ValueError, ArithmeticError) as error:
+            raise invalid(step.node, str(error)) from error
+        self._nodes, self._constants = to.nodes, to.constants
+
+    def run(self, values: dict[int, Array]) -> None:
+        """Compute its outputs from its inputs in ``values``, and add them there."""
+        step = self._step
+        arrays = [values[number] for number in step.ins]
+        try:
+            if self._own is not None:
+                results = self._own(self._attributes, self._outs, *arrays)
+            else:
+                prepared = self._prepare(self._attributes, *arrays) if self._prepare is not None else arrays
+                results = self._translated(prepared)
+        except MXNetError as error:
+            raise type(error)(f"{step.node.op} {step.node.name}: {error}") from None
+        except IndexError as error:
+            raise MXNetIndexError(f"{step.node.op} {step.node.name}: {error}") from None
+        for number, result, out in zip(step.outs, results, self._outs):
+            values[number] = np.ascontiguousarray(result, out.dtype).reshape(out.shape)
+
+    def _translated(self, arrays: Sequence[Array]) -> Sequence[Array]:
+        known: dict[str, Any] = {tensor.name: array for tensor, array in zip(self._ins, arrays)}
+        known.update(self._constants)
+        for node in self._nodes:
+            inputs = [known[name] if name else None for name in node.inputs]
+            result = FUNCTIONS[node.op](*inputs, **node.attributes)
+            results = result if isinstance(result, (list, tuple)) else (result,)
+            known.update(zip(node.outputs, results))
+        return [known[value.name] for value in self._results]

@@ -1,0 +1,61 @@
+"""ONNX operators on NumPy arrays that sample points and regions, and that suppress boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.numpy_form._onnx import Array, function
+
+
+@function("GridSample")
+def _grid_sample(x: Array, grid: Array, **_how: Any) -> Array:
+    """Bilinear, the ends of -1 to 1 in the middle of the outermost points, 0 outside."""
+    height, width = x.shape[2:]
+    across, down = (grid[..., 0] + 1) * ((width - 1) / 2), (grid[..., 1] + 1) * ((height - 1) / 2)
+    left, top = np.floor(across), np.floor(down)
+    result = np.zeros((*x.shape[:2], *grid.shape[1:3]), x.dtype)
+    rows = np.arange(len(x))[:, None, None]
+    for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        at = np.where(inside, row, 0).astype(int), np.where(inside, column, 0).astype(int)
+        weight = (1 - np.abs(across - column)) * (1 - np.abs(down - row))
+        sampled = np.moveaxis(x[rows, :, at[0], at[1]], -1, 1)
+        result += (np.where(inside[:, None], sampled, 0) * weight[:, None]).astype(x.dtype)
+    return result
+
+
+@function("NonMaxSuppression")
+def _suppress(boxes: Array, scores: Array, most: Array, overlap: Array, least: Array) -> Array:
+    """Triples of batch, class and box: the boxes of a higher score than ``least``, the best first, that overlap none
+    before them."""
+    chosen: list[tuple[int, int, int]] = []
+    for batch, group in np.ndindex(*scores.shape[:2]):
+        row, corners = scores[batch, group], boxes[batch]
+        kept: list[int] = []
+        for place in np.argsort(-row, kind="stable"):
+            if not row[place] > least[0] or len(kept) == most[0]:
+                break
+            if all(_overlap(corners[place], corners[other]) <= overlap[0] for other in kept):
+                kept.append(int(place))
+        chosen += [(batch, group, place) for place in kept]
+    return np.array(chosen, np.int64).reshape(-1, 3)
+
+
+def _overlap(box: Array, other: Array) -> float:
+    shared = np.maximum(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0).prod()
+    both = (box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - shared
+    return float(shared / both) if both > 0 else 0.0
+
+
+def rounded(number: Any) -> int:
+    """Halves away from zero, as C rounds."""
+    return int(np.trunc(number + np.copysign(0.5, number)))
+
+
+@function("RoiAlign")
+def _roi_align(*inputs: Array, **attributes: Any) -> Array:
+    from onnx.reference.ops.op_roi_align import RoiAlign
+
+    return RoiAlign.eval(*inputs, **attributes)
