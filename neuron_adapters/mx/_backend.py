@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from neuron_adapters.mx._artifact import verify
 from neuron_adapters.mx._executable import Executable, run
-from neuron_adapters.mx._lowering import lower
+from neuron_adapters.mx._lowering import fits, lower
 from neuron_adapters.mx._placed import new_model, place
 
-__all__ = ["executable", "lower", "new_model", "place", "run", "verify"]
+__all__ = ["executable", "fits", "lower", "new_model", "place", "run", "verify"]
 
 executable = Executable.of

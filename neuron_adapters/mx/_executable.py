@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Hashable, Sequence
 from typing import Any
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
 from neuron_adapters.adapter.executable import Shared, all_cpus, prepare
+from neuron_adapters.adapter.guards import QUIET
 from neuron_adapters.mxnet._backend import Plan
 from neuron_rt import (
     CompileError,
@@ -29,8 +31,13 @@ class Executable:
     def __init__(self, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> None:
         """Raises CompileError where no engine is there, ValueError where the weights are not the plan's."""
         self.plan = plan
-        program = plan.lowered.refreshed(weights).program(weights)
-        self.deployment = Deployment(_engine(), program, bf16=bf16)
+        self.deployment: Any = None  # a Deployment
+        """The program on the NCs of this process; None where NumPy computes."""
+        self._weights = weights
+        engine = _engine()
+        if plan.lowered is not None:
+            program = plan.lowered.refreshed(weights).program(weights)
+            self.deployment = Deployment(engine, program, bf16=bf16)
 
     @classmethod
     def of(cls, key: Hashable | None, plan: Plan, weights: Sequence[memoryview], *, bf16: bool = False) -> Executable:
@@ -40,14 +47,18 @@ class Executable:
 
     def prepare(self, slots: Sequence[Slot]) -> Computation:
         """Make ready to run on ``slots``; what computes there (``neuron_rt.runtime.Prepare``). Raises EngineError."""
+        if self.deployment is None:
+            return Computation("numpy", self.plan.why, sum(weight.nbytes for weight in self._weights))
         computation = prepare(slots, self, "it runs all graphs of MXNet's", None)
         assert isinstance(computation, Computation), "without a framework only an engine computes"
         return computation
 
     def everywhere(self) -> RequestPool:
         """Return a pool on all CPUs of this process, bound to none: that of ``mx.cpu()``. Raises EngineError."""
-        (pool,) = self.deployment.pools([CpuSet("cpu", frozenset(), all_cpus())])
-        return pool
+        if self.deployment is None:
+            return RequestPool(_no_request, 1)
+        pools: list[RequestPool] = self.deployment.pools([CpuSet("cpu", frozenset(), all_cpus())])
+        return pools[0]
 
     def call(self, pool: RequestPool) -> Call:
         """Create a new request of ``pool``."""
@@ -57,14 +68,18 @@ class Executable:
 class Call:
     """A request that remembers the addresses it is set to."""
 
-    __slots__ = ("_inputs", "_outputs", "_request")
+    __slots__ = ("_alarm", "_inputs", "_outputs", "_request")
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._inputs, self._outputs = ([0] * len(sizes) for sizes in request.sizes)
+        inputs, outputs = request.sizes
+        self._inputs, self._outputs = [0] * len(inputs), [0] * (len(outputs) - 1)
+        self._alarm = ctypes.c_float()
+        request.set_output(len(self._outputs), ctypes.addressof(self._alarm))
 
-    def __call__(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-        """Run, from the addresses ``inputs`` to the addresses ``outputs``, which the caller keeps alive."""
+    def __call__(self, inputs: Sequence[int], outputs: Sequence[int]) -> bool:
+        """Run, from the addresses ``inputs`` to the addresses ``outputs``, which the caller keeps alive; whether the
+        guards are quiet."""
         request = self._request
         if inputs != self._inputs:
             for index, address in enumerate(inputs):
@@ -75,6 +90,7 @@ class Call:
                 request.set_output(index, address)
             self._outputs = list(outputs)
         request.run()
+        return self._alarm.value <= QUIET  # NaN is not
 
 
 def run(
@@ -83,15 +99,20 @@ def run(
     inputs: Sequence[int],
     outputs: Sequence[int],
     alive: object,  # noqa: ARG001 - the memory at those addresses, for as long as this runs: a caller may give up earlier
-) -> None:
-    """Run once, by a request of ``pool``: after warm-up a call makes none."""
+) -> bool:
+    """Run once, by a request of ``pool``: after warm-up a call makes none. Whether the outputs are MXNet's (K3)."""
     idle = pool.idle
     try:
         call: Any = idle.pop()
     except IndexError:
         call = executable.call(pool)
-    call(inputs, outputs)
+    quiet: bool = call(inputs, outputs)
     idle.append(call)  # after an exception it is dropped: its addresses may be half set
+    return quiet
+
+
+def _no_request() -> Request:
+    raise AssertionError("NumPy computes")
 
 
 def _engine() -> Engine:

@@ -1,35 +1,61 @@
 """Lowers a graph of MXNet's: it is translated to ONNX, read by OpenVINO, and becomes text that names its weights.
 
 The weights never pass through ONNX: for the translation they are inputs, and become constants in the text, which names
-them. So nothing of their content is copied or looked at.
+them. So nothing of their content is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from neuron_adapters.adapter.guards._folding import fold
 from neuron_adapters.files import openvino_ir
+from neuron_adapters.mx._guards import BeyondEngineError, arrays_of, guard, measured, require_checkable
 from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._backend import Plan
 from neuron_adapters.mxnet._inference import Inferred
 from neuron_rt import CompileError
 
 
-def lower(inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
+def lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection[str] = ()) -> Plan:
     """Lower a graph whose shapes and dtypes are inferred. ``held``: the memory of the variables that are constants.
+    ``tables``: variables of which rows are gathered.
 
-    Raises InvalidGraphError, and CompileError where the engine cannot read the result.
+    Where the engine cannot read the result, or no check shows that it computes as MXNet does, NumPy computes. Raises
+    InvalidGraphError.
     """
     model = _onnx.translate(inferred, {})
     outputs = tuple((shape or (), np.dtype(dtype)) for shape, dtype in inferred.outputs)
-    converted, names = _converted(model)
+    try:
+        converted, names = _converted(model)
+    except CompileError as error:
+        return Plan(None, (), (), outputs, inferred, why=str(error))
     constants = [name for name in names if name in held]
+    inputs = tuple(name for name in names if name not in held)
+    shapes, dtypes = inferred.shapes, inferred.dtypes
+    weights = arrays_of(
+        {name: held[name] for name in constants}, {name: (shapes[name] or (), dtypes[name]) for name in constants}
+    )
+    try:
+        require_checkable(inferred)
+        fold(converted)
+        guarded, limits = guard(converted, held=weights, tables=tables)
+    except BeyondEngineError as error:
+        return Plan(None, inputs, tuple(constants), outputs, inferred, why=str(error))
     numbers = {name: number for number, name in enumerate(constants)}
-    lowered = openvino_ir.lower(converted, [held[name] for name in constants], numbers)
-    return Plan(lowered, tuple(name for name in names if name not in held), tuple(constants), outputs)
+    lowered = openvino_ir.lower(guarded, [held[name] for name in constants], numbers)
+    return Plan(lowered, inputs, tuple(constants), outputs, inferred, tuple(limits[name] for name in constants))
+
+
+def fits(plan: Plan, weights: Sequence[np.ndarray[Any, Any]]) -> bool:
+    """Whether the weights of ``plan`` keep to what its guards take for granted of them."""
+    for limit, exact in zip(plan.limits, measured(weights, [limit.axis for limit in plan.limits])):
+        if not (limit.least <= exact.least and exact.most <= limit.most and exact.total <= limit.total):
+            return False
+    return True
 
 
 def _converted(model: Any) -> tuple[Any, list[str]]:

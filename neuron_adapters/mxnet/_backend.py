@@ -7,7 +7,7 @@ that is bound: it brings the engine along.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -21,6 +21,7 @@ from neuron_rt import Computation, Model, RequestPool, Slot
 
 if TYPE_CHECKING:  # it brings all operators along
     from neuron_adapters.mxnet._inference import Inferred
+    from neuron_adapters.mxnet.numpy_form import NumpyForm
 
 Spec = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -30,12 +31,28 @@ _name = ""
 @dataclass(frozen=True)
 class Plan:
     """A lowered graph. ``inputs``: the variables it is given at each call, in the engine's order. ``held``: the
-    variables that are its constants, in the order in which the text numbers them. ``outputs``: shapes and dtypes."""
+    variables that are its constants, in the order in which the text numbers them. ``outputs``: shapes and dtypes.
+    ``inferred``: the graph itself. ``limits``: for each of ``held``, what its guards take for granted of it.
 
-    lowered: Lowered
+    ``lowered`` None: NumPy computes, and ``why``.
+    """
+
+    lowered: Lowered | None
     inputs: tuple[str, ...]
     held: tuple[str, ...]
     outputs: tuple[Spec, ...]
+    inferred: Inferred
+    limits: tuple[Any, ...] = ()
+    why: str = ""
+
+    def numpy_form(self) -> NumpyForm:
+        """What computes the calls that the engine cannot (SPEC K3). Most graphs never need it."""
+        form: NumpyForm | None = self.__dict__.get("_numpy_form")
+        if form is None:
+            from neuron_adapters.mxnet.numpy_form import NumpyForm
+
+            form = self.__dict__["_numpy_form"] = NumpyForm(self.inferred)
+        return form
 
 
 class Executable(Protocol):
@@ -51,8 +68,9 @@ class Executable(Protocol):
 class Backend(Protocol):
     """The functions of a backend."""
 
-    def lower(self, inferred: Inferred, held: Mapping[str, memoryview]) -> Plan:
+    def lower(self, inferred: Inferred, held: Mapping[str, memoryview], tables: Collection[str] = ()) -> Plan:
         """Lower a graph whose shapes and dtypes are inferred. ``held``: the memory of the variables that are constants.
+        ``tables``: variables of which rows are gathered.
 
         Raises InvalidGraphError and CompileError.
         """
@@ -66,8 +84,12 @@ class Backend(Protocol):
         Raises CompileError where no engine is installed.
         """
 
-    def run(self, executable: Any, pool: Any, inputs: Sequence[int], outputs: Sequence[int], alive: object) -> None:
-        """Run once on ``pool``. ``inputs``, ``outputs``: addresses, in memory that ``alive`` keeps."""
+    def fits(self, plan: Plan, weights: Sequence[np.ndarray[Any, Any]]) -> bool:
+        """Whether the guards of ``plan`` hold for these weights, in the order of ``held``."""
+
+    def run(self, executable: Any, pool: Any, inputs: Sequence[int], outputs: Sequence[int], alive: object) -> bool:
+        """Run once on ``pool``; whether the outputs are MXNet's. ``inputs``, ``outputs``: addresses, in memory that
+        ``alive`` keeps."""
 
     def new_model(self, name: str, cores: int, file: str = "") -> Model:
         """Create the runtime's model for a graph that needs ``cores`` NCs."""

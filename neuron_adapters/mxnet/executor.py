@@ -77,6 +77,8 @@ class Executor:
         self._bf16 = any(CAST in node.attrs for node in graph.compiled) if bf16 is None else bf16
         self._backend = backend()
         self._guard = threading.RLock()  # a signal handler may run what its own thread is running
+        self._fresh = False
+        """Whether the plan was just made from the weights as they are."""
         self._plan = self._lowered(graph, inferred)
         self._seen, self._versions = self._load()
         self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
@@ -138,7 +140,18 @@ class Executor:
                 np.copyto(buffer, source)
                 self._from[index] = address(buffer)
             pool: Any = self._pool if slot is None else slot.pool
-            self._backend.run(self._executable, pool, self._from, self._to, self._alive)
+            if self._plan.lowered is None:
+                self._run_by_numpy()
+            elif not self._backend.run(self._executable, pool, self._from, self._to, self._alive):
+                pool.guarded += 1
+                self._run_by_numpy()
+
+    def _run_by_numpy(self) -> None:
+        """Write MXNet's own results to the outputs (SPEC K3). Raises MXNetError where MXNet has none."""
+        form = self._plan.numpy_form()
+        results = form.run({name: array._array for name, array in self._arrays.items()})
+        for output, result in zip(self.outputs, results):
+            output._array[...] = result
 
     def _checked(self, name: str, value: Any) -> tuple[NDArray, np.ndarray[Any, Any]]:
         """Return the argument of that name, and the array to copy to it. Raises TypeError and MXNetValueError."""
@@ -158,16 +171,17 @@ class Executor:
 
     def _lowered(self, graph: Graph, inferred: Inferred | None = None) -> Plan:
         """Return the plan for arrays of these shapes and dtypes. It holds nothing of their content."""
-        arrays = {name: array._array for name, array in self._arrays.items()}
 
         def lower() -> Plan:
+            arrays = {name: array._array for name, array in self._arrays.items()}
             known = inferred or graph.infer(
                 {name: array.shape for name, array in arrays.items()},
                 {name: array.dtype.name for name, array in arrays.items()},
             )
-            return self._backend.lower(known, {name: content(self._arrays[name]) for name in self._held})
+            self._fresh = True
+            return self._lower(known, graph)
 
-        specs = [(name, array.shape, array.dtype) for name, array in arrays.items()]
+        specs = [(name, array._array.shape, array._array.dtype) for name, array in self._arrays.items()]
         return graph.plan((*specs, *self._held), lower)
 
     def _load(self) -> tuple[int, dict[str, int]]:
@@ -175,13 +189,24 @@ class Executor:
         and the weights' versions. They become the executor's own when the form computes: an exception before that
         leaves it to the next run."""
         seen = writes.value
-        held = [self._arrays[name] for name in self._plan.held]
-        versions = {name: array._version for name, array in zip(self._plan.held, held)}
-        key = key_of(held)
-        shared = None if key is None else (self._plan.lowered.text, key, self._bf16)
-        contents = [content(array) for array in held]
+        arrays, weights, contents, versions = [], [], [], {}
+        for name in self._plan.held:
+            array = self._arrays[name]
+            arrays.append(array)
+            weights.append(array._array)
+            contents.append(content(array))
+            versions[name] = array._version
+        if not self._fresh and not self._backend.fits(self._plan, weights):
+            self._plan = self._lower(self._plan.inferred, self._symbol._analysis())
+        self._fresh = False
+        lowered, key = self._plan.lowered, key_of(arrays)
+        shared = None if key is None or lowered is None else (lowered.text, key, self._bf16)
         self._executable = self._backend.executable(shared, self._plan, contents, bf16=self._bf16)
         return seen, versions
+
+    def _lower(self, inferred: Inferred, graph: Graph) -> Plan:
+        held = {name: content(self._arrays[name]) for name in self._held}
+        return self._backend.lower(inferred, held, graph.tables)
 
     def _look(self) -> None:
         """Load the weights again where one was written to since the last look."""

@@ -107,9 +107,10 @@ def _taken(at: Attributes, data: Shape, index: Shape) -> Shape:
 @operator("take", inputs=("a", "indices"), shape=_taken, dtypes=first_dtype)
 def _take(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     axis = axis_of(at.integer("axis", 0), len(data.shape))
-    # "raise" cannot raise from within an engine; it is what "clip" is for indices that are right.
     mode = at.choice("mode", ("clip", "wrap", "raise"), "clip")
-    return to.Gather(data, places(to, index, data.shape[axis], mode), axis=axis)
+    # With "raise" a guard sees an index outside, and NumPy's form of the graph raises.
+    whole = to.cast(index, "int64") if mode == "raise" else places(to, index, data.shape[axis], mode)
+    return to.Gather(data, whole, axis=axis)
 
 
 @operator("batch_take", inputs=("a", "indices"), shape=lambda _at, _data, index: index, dtypes=first_dtype)
