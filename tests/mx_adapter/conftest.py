@@ -47,6 +47,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "numbered_case" in metafunc.fixturenames:
         cases = _oracle_module("cases").CASES
         metafunc.parametrize("numbered_case", list(enumerate(cases)), ids=[case.name for case in cases])
+    if "special_case" in metafunc.fixturenames:
+        chosen = _oracle_module("variants").chosen(_oracle_module("cases").CASES)
+        metafunc.parametrize("special_case", chosen, ids=[case.name for _number, case in chosen])
 
 
 @pytest.fixture(scope="session")
