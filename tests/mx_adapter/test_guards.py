@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ def test_an_index_outside_its_table() -> None:
                      i=np.array([0, 2], "f"))  # fmt: skip
     assert executor.forward()[0].asnumpy().tolist() == [[0, 1], [4, 5]]
     for wrong in ([0, 3], [-1, 0], [0, 1e9], [0, np.nan]):
-        with pytest.raises(mx.MXNetError, match="rows: index .* is out of bounds for an axis of size 3") as caught:
+        with pytest.raises(mx.MXNetError, match=r"rows: index .* is out of bounds for an axis of size 3") as caught:
             call(executor, i=np.array(wrong, "f"))
         assert isinstance(caught.value, IndexError)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 UNARY = [
     "abs", "cbrt", "ceil", "erf", "exp", "expm1", "floor", "log", "log1p", "logical_not", "negative", "reciprocal",
@@ -71,8 +71,8 @@ def test_random_graphs(seed: int, dtype: str) -> None:
     executor = symbol.bind(mx.cpu(), arrays, grad_req="null")
     form = executor._plan.numpy_form()
     for kind in range(4):
-        for name in arrays:
-            arrays[name][:] = mx.nd.array(draws(values, dtype)[kind], dtype=dtype)
+        for array in arrays.values():
+            array[:] = mx.nd.array(draws(values, dtype)[kind], dtype=dtype)
         expected = outcome(lambda: form.run({name: array.asnumpy() for name, array in arrays.items()})[0])
         result = outcome(lambda: executor.forward()[0].asnumpy())
         if isinstance(expected, str) or isinstance(result, str):

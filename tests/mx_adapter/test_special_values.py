@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import neuron_adapters.mx as mx
+from neuron_adapters import mx
 
 Answers = tuple[dict[str, Any], dict[str, np.ndarray]]
 

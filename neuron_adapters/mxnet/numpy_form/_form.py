@@ -58,7 +58,7 @@ class _Step:
         ]
         self._attributes = Attributes(step.node.attrs)
         self._own = OPERATORS.get(step.node.op) or OPERATORS.get(step.operator.name)
-        self._prepare = PREPARATIONS.get(step.node.op)
+        self._prepare = PREPARATIONS.get(step.node.op) or PREPARATIONS.get(step.operator.name)
         self._ins = [
             Tensor(f"#{place}", inferred.value_dtypes[number], inferred.value_shapes[number] or ())
             for place, number in enumerate(step.ins)

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._operators import broadcast_name, elementwise_name, scalar_name
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
 from neuron_adapters.mxnet.numpy_form._onnx import Array
 from neuron_adapters.mxnet.numpy_form._regions import rounded
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
 from neuron_adapters.mxnet.operators._rules import axis_of
-from neuron_adapters.mxnet.operators.arithmetic import _REVERSED_NAMES, _SAME_NAMES, _SCALAR_NAMES
 from neuron_adapters.mxnet.operators.reduction import _axes
 
 Compute = Callable[..., "Sequence[Array]"]
@@ -93,19 +93,19 @@ def _mod(x: Array, y: Array) -> Array:
     return np.where(y == 0, np.zeros_like(x), np.mod(x, np.where(y == 0, np.ones_like(y), y)))
 
 
-for _name, _binary in {"hypot": np.hypot, "mod": _mod}.items():
+for _name, _binary in {"hypot": np.hypot, "modulo": _mod}.items():
 
-    @operator(f"broadcast_{_name}", *_SAME_NAMES[_name])
+    @operator(broadcast_name(_name), elementwise_name(_name))
     def _pairwise(_at: Attributes, _outs: list[Tensor], x: Array, y: Array, compute: Any = _binary) -> Sequence[Array]:
         return [compute(x, y)]
 
-    @operator(*_SCALAR_NAMES[_name])
+    @operator(scalar_name(_name))
     def _scalar(at: Attributes, outs: list[Tensor], x: Array, compute: Any = _binary) -> Sequence[Array]:
         x = x.astype(outs[0].dtype)
         return [compute(x, np.asarray(at.number("scalar", 1.0)).astype(x.dtype))]
 
 
-@operator(*_REVERSED_NAMES["mod"])
+@operator(scalar_name("modulo", swapped=True))
 def _reversed_mod(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
     x = x.astype(outs[0].dtype)
     return [_mod(np.asarray(at.number("scalar", 1.0)).astype(x.dtype), x)]

@@ -20,11 +20,11 @@ os.environ["MXNET_ENGINE_TYPE"] = "NaiveEngine"
 os.environ["MXNET_STORAGE_FALLBACK_LOG_VERBOSE"] = "0"
 warnings.simplefilter("ignore")
 
-import mxnet as mx
-import numpy as np
-from cases import CASES
-from operators import symbol_of
-from variants import chosen, variants
+import mxnet as mx  # noqa: E402
+import numpy as np  # noqa: E402
+from cases import CASES  # noqa: E402
+from operators import symbol_of  # noqa: E402
+from variants import chosen, variants  # noqa: E402
 
 #: Seconds after which a child that says nothing hangs.
 PATIENCE = 15

@@ -51,9 +51,10 @@ def variants(case) -> Iterator[tuple[str, list[np.ndarray]]]:
     undefined = UNDEFINED.get(case.op)
     for place, array in enumerate(case.inputs):
         for kind in [] if place == undefined else kinds(case, array):
-            yield f"{place} {kind}", [
-                special(each, kind, case.name) if index == place else each for index, each in enumerate(case.inputs)
-            ]
+            yield (
+                f"{place} {kind}",
+                [special(each, kind, case.name) if index == place else each for index, each in enumerate(case.inputs)],
+            )
     if undefined is None and len(case.inputs) > 1 and all(array.dtype.kind == "f" for array in case.inputs):
         yield "all mixed", [special(array, "mixed", f"{case.name} {index}") for index, array in enumerate(case.inputs)]
 
@@ -78,6 +79,8 @@ def special(array: np.ndarray, kind: str, seed: str) -> np.ndarray:
         return changed
     info = np.iinfo(array.dtype)
     numbers = [{"least": info.min, "most": info.max}.get(number, number) for number in INTEGERS[kind]]
-    bits = np.array([int(number) % (1 << 64) for number in np.resize(np.array(numbers, object), places.size)], np.uint64)
+    bits = np.array(
+        [int(number) % (1 << 64) for number in np.resize(np.array(numbers, object), places.size)], np.uint64
+    )
     flat[places] = bits.astype(array.dtype)
     return changed
