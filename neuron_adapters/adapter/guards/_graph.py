@@ -215,7 +215,7 @@ class _Examination:
     def check_size(self, port: _Port, most: float) -> Value:
         """Check that the magnitudes of all numbers of ``port`` add up to ``most`` at most."""
         self.checks.total(port, most)
-        value = self.values.get(port.key) or Value(-most, most, exact=not self.bf16)
+        value = self.values.get(port.key) or Value(-most, most, exact=port.type != "bf16" and not self.bf16)
         self.values[port.key] = value.clipped(-most, most)
         return self.values[port.key]
 
