@@ -55,7 +55,11 @@ test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch comput
 	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
 	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
 
+numerics: $(READY)  ## every operator on special values, compiled and not; writes the table of docs/numerics.md
+	$(BIN)/python -m tests.numerics $(ARGS)
+	$(BIN)/python -m tests.numerics.torch_fuzz 0 500
+
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup setup-mxnet demo examples bench check test test-engines clean
+.PHONY: help setup setup-mxnet demo examples bench check test test-engines numerics clean
