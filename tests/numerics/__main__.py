@@ -12,36 +12,16 @@ import multiprocessing
 import os
 import re
 import sys
-import tempfile
 import time
-import warnings
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from .outcome import Outcome, table
+from .outcome import table
+from .worker import examined, start
 
 PAGE = Path(__file__).parents[2] / "docs" / "numerics.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
-
-
-def _start() -> None:
-    """Set up a process that examines cases."""
-    for name in [name for name in os.environ if name.startswith("NEURON")]:
-        del os.environ[name]
-    os.environ["NEURON_ADAPTERS_ENGINE"] = "openvino"
-    os.environ["NEURON_ADAPTERS_STATE_DIR"] = tempfile.mkdtemp()
-    warnings.simplefilter("ignore")
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _examined(index: int) -> Outcome:
-    from .torch_side import examine
-    from .torch_table import cases
-
-    return examine(list(cases())[index])
 
 
 def main() -> int:
@@ -55,9 +35,9 @@ def main() -> int:
     chosen = [index for index, case in enumerate(cases()) if re.search(options.pattern, case.name)]
     outcomes = []
     with ProcessPoolExecutor(
-        min(len(chosen), len(os.sched_getaffinity(0))), multiprocessing.get_context("spawn"), _start
+        min(len(chosen), len(os.sched_getaffinity(0))), multiprocessing.get_context("spawn"), start
     ) as pool:
-        for outcome in pool.map(_examined, chosen, chunksize=8):
+        for outcome in pool.map(examined, chosen, chunksize=8):
             outcomes.append(outcome)
             print(outcome, flush=True)
     there = [outcome for outcome in outcomes if not outcome.missing]
