@@ -222,7 +222,7 @@ def _size(inputs: list[torch.Tensor]) -> float:
 
 def _coarse(name: str) -> float:
     """A model that rounds to half precision in between is as coarse as that."""
-    return 50.0 if "bfloat16" in name else 10.0 if "half" in name or "float16" in name else 1.0
+    return 50.0 if "bfloat16" in name else 20.0 if "half" in name or "float16" in name else 1.0
 
 
 def _bits(x: torch.Tensor) -> torch.Tensor:
