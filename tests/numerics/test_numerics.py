@@ -63,7 +63,6 @@ def test_networks_at_random(group: int) -> None:
     assert any(outcome.engine.total() and outcome.guarded.total() for outcome in outcomes)
 
 
-@pytest.mark.xfail(strict=True, reason="optimize_for_inference fuses a convolution with what follows, and loses NaN")
 @pytest.mark.parametrize("layer", ["ReLU", "Sigmoid", "Hardswish"])
 def test_where_pytorch_computes(monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
     """The form that PyTorch itself computes with answers as the plain graph does, too."""
