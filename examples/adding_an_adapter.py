@@ -18,7 +18,7 @@ os.environ.setdefault("NEURON_RT_NUM_CORES", "4")
 import numpy as np
 
 import neuron_adapters
-from neuron_adapters.adapter.executable import Shared, identity
+from neuron_adapters.adapter.executable import Shared
 from neuron_adapters.adapter.hooks import Hooks, hook
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.adapter.placement_rules import default_placement
@@ -77,17 +77,17 @@ def wrap_load(load: Callable[[str], Network]) -> Callable[[str], Network]:
     """A hook of ``numnet.load``: what is loaded is placed. Loads of one file share its weights (SPEC K5)."""
 
     def placed_load(path: str) -> Network:
-        config = init().config  # the runtime first: what cannot be placed need not be read
-        key = identity(path)
+        runtime = init()  # first: what cannot be placed need not be read
+        key, network = _networks.find(runtime.config, path)
         try:
-            network = _networks.get(key) or load(path)
+            network = network or load(path)
         except (ValueError, KeyError, EOFError) as error:
             raise damaged(f"{path} cannot be read as a network: {one_line(error)}") from error
         _networks.keep(key, network)
         weights = sum(weight.nbytes for weight in network.weights)
         model = Model(os.path.basename(path), 1, FRAMEWORK, kind="numnet", file=path, weights=weights)
         placed = PlacedNetwork(network, model)
-        init().place(model, default_placement(config, model.nc_count))
+        runtime.place(model, default_placement(runtime.config, model.nc_count))
         remember(placed, model)
         return placed
 

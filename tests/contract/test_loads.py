@@ -40,4 +40,5 @@ def test_a_load_is_short(adapter: Adapter, needs: int, most: int, monkeypatch: p
     """A second load, of what was never compiled or of what shares its executable with the first."""
     monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "framework")  # an engine's work is not counted
     models = [adapter.load(needs)]
-    assert 20 < changes_of_file(lambda: models.append(adapter.load(needs))) <= most
+    counts = [changes_of_file(lambda: models.append(adapter.load(needs))) for _ in range(3)]
+    assert 20 < min(counts) <= most  # what another thread publishes may come in between

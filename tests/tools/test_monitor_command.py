@@ -215,7 +215,7 @@ def test_wrong_environment(run_monitor: Any) -> None:
     for name, value, said in (
         ("NEURON_ADAPTERS_INSTANCE", "inf9.huge", "is not an instance"),
         ("NEURON_ADAPTERS_STATE_DIR", "relative", "is not an absolute path"),
-        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or not at a directory"),
+        ("NEURON_ADAPTERS_STATE_DIR", "/etc/hostname", "is a link or not a directory"),
     ):
         done = run_monitor(code=1, **{name: value})
         (line,) = done.stderr.splitlines()

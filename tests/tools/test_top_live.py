@@ -144,7 +144,7 @@ def test_unusable_state_directory(top: Top, tmp_path: Path) -> None:
         said = top(*words, "-i", "0.1", code=1, NEURON_ADAPTERS_STATE_DIR=str(tmp_path / "file")).stderr
         assert said.count("\n") == 1
         assert "NEURON_ADAPTERS_STATE_DIR" in said
-        assert "no directory" in said
+        assert "not a directory" in said
     assert "NEURON_ADAPTERS_INSTANCE" in top("-o", code=1, NEURON_ADAPTERS_INSTANCE="none").stderr
 
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Iterator, Sequence
 
 from neuron_adapters.tools.shared.terminal import INTERRUPTED, fail, say
@@ -41,14 +42,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--new_model_dir", default="new_model", metavar="DIR", help="where to write the copy (default: new_model)"
     )
     options = parser.parse_args(arguments)
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         with _scratch(os.path.dirname(os.path.abspath(options.new_model_dir))) as scratch:
             _convert(parser, options, scratch)
-    except KeyboardInterrupt:
-        return fail(PROGRAM, "interrupted", INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - whatever it is, one line says it
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, one line says it
+        if interrupts:  # TensorFlow's import may make another error of it
+            return fail(PROGRAM, "interrupted", INTERRUPTED)
         reason = str(error).strip().splitlines() or [type(error).__name__]
         return fail(PROGRAM, reason[0])
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
 
 
