@@ -209,6 +209,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "NaN as a weight": lambda x: ov.add(x, ov.constant(np.float32(NAN))),
     "infinity as a result": lambda x: ov.add(x, ov.constant(np.float32(-INF))),
     "a comparison with more than 32 bits": lambda x: ov.equal(ov.convert(x, "i64"), ov.constant(np.int64(2**32 + 5))),
+    "half precision in between": lambda x: ov.convert(ov.convert(x, "f16"), "f32"),
     "an operator without a rule": lambda x: ov.non_zero(x),
 }
 

@@ -25,6 +25,9 @@ from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
 
 _autocast = torch._C._is_any_autocast_enabled
+#: Operators of which the result depends on the shape of what they take alone.
+_OF_SHAPE = {"aten::dim", "aten::numel", "aten::ones_like", "aten::size", "aten::zeros_like"}
+
 _move = ctypes.PyDLL(None).memmove
 _move.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _move.restype = None
@@ -244,12 +247,40 @@ def _refuse(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> None:
     kinds = {node.kind() for node in graph.nodes()}
     if kinds & {"prim::If", "prim::Loop"}:
         raise CompileError("it has control flow, and one example does not go every way")
+    if any(_reads_a_table_by_parts(node) for node in graph.nodes()):
+        raise CompileError("it indexes several dimensions of a constant table at once")
     if any(True for _ in frozen.parameters()) or any(True for _ in frozen.buffers()):
         raise CompileError("it keeps state between calls")
     if any(not isinstance(argument, torch.Tensor) for argument in inputs):
         raise CompileError("its inputs are nested")
     if any(leaf.numel() == 0 for _path, leaf in flatten(inputs)):
         raise CompileError("it has an empty input")
+
+
+def _reads_a_table_by_parts(node: Any) -> bool:
+    """Whether ``node`` is ``table[a, b]`` with a table that is constant. Conversion makes one row of such a table, and
+    one index of all: table[0, 5] would be table[1, 1]."""
+    if node.kind() != "aten::index":
+        return False
+    table, indexes = node.inputs()
+    values = [value for value in indexes.node().inputs() if not isinstance(value.type(), torch.NoneType)]
+    return len(values) > 1 and not _depends_on_an_input(table)
+
+
+def _depends_on_an_input(value: Any) -> bool:
+    """Whether ``value`` depends on what an input holds, and not only on its shape."""
+    seen: set[str] = set()
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        node = value.node()
+        if value.debugName() in seen or node.kind() in _OF_SHAPE:
+            continue
+        seen.add(value.debugName())
+        if node.kind() == "prim::Param" and str(value.type()) == "Tensor":
+            return True
+        pending.extend(node.inputs())
+    return False
 
 
 def _convert(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Sequence[torch.Tensor]) -> Any:

@@ -358,3 +358,16 @@ def test_pipeline_cores_use_all_their_cpus(monkeypatch: pytest.MonkeyPatch, tmp_
     loaded = torch.jit.load(tmp_path / "m.pt")
     assert same(loaded(*inputs), model(*inputs), rtol=1e-3, atol=1e-4)
     assert engine_of(loaded)[0] == "openvino"
+
+
+def test_index_of_a_constant_table_in_two_dimensions(openvino: None) -> None:
+    """Conversion makes one row of a constant table, and would read table[1, 1] for table[0, 5]."""
+    table = torch.arange(8.0).reshape(2, 4)
+    with pytest.raises(CompileError, match="several dimensions of a constant table"):
+        trace(lambda i: table[torch.zeros_like(i), i] * 2, torch.tensor([1]))
+
+
+def test_example_of_a_single_number(openvino: None) -> None:
+    compiled = trace(lambda x: torch.relu(x) * 2, torch.tensor([3.0]))
+    assert compiled(torch.tensor([-1.0])).item() == 0
+    assert compiled(torch.tensor([4.0])).item() == 8
