@@ -58,6 +58,7 @@ test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch comput
 numerics: $(READY)  ## every operator on special values, compiled and not; writes the table of docs/numerics.md
 	$(BIN)/python -m tests.numerics $(ARGS)
 	$(BIN)/python -m tests.numerics.torch_fuzz 0 500
+	$(BIN)/python -m tests.numerics.tf_table
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
