@@ -19,6 +19,7 @@ class Checks:
         self._apart: dict[tuple[str, int], Any] = {}
         self._normal: dict[tuple[str, int], Any] = {}
         self._kept: list[tuple[Any, int]] = []
+        self._varied: dict[tuple[Any, ...], tuple[Any, tuple[int, ...]]] = {}
         self._copies: list[Any] = []
 
     def total(self, port: Any, most: float) -> None:
@@ -39,6 +40,10 @@ class Checks:
         """Check that no number is near zero: its size would be that of the rounding errors of numbers as large as the
         graph's inputs."""
         self._apart[port.key] = port
+
+    def varied(self, port: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+        """Check that numbers differ along ``axes`` by more than a small part of their size."""
+        self._varied[(*port.key, axes)] = port, shape
 
     def normal(self, port: Any) -> None:
         """Check that no number is so small that some kernels take it for zero, and others do not."""
@@ -70,6 +75,7 @@ class Checks:
         for port, lo, hi in self._ranges.values():
             conditions += _within(ov, port, words.get(port.node.get_name()), lo, hi)
         conditions += [_normal(ov, port) for port in self._normal.values()]
+        conditions += [_varied(ov, port, shape, axes) for (*_key, axes), (port, shape) in self._varied.items()]
         for (_name, _index, axis), port in self._rows.items():
             conditions.append(_some_in_each_row(ov, port, axis))
         if self._apart:
@@ -164,6 +170,18 @@ def _within(ov: Any, port: Any, words: _Words | None, lo: float, hi: float) -> l
         return [inside, ov.equal(words.high, ov.constant(np.int32(0)))]
     sign = ov.negative(ov.convert(ov.less(words.low, ov.constant(np.int32(0))), "i32"))
     return [inside, ov.equal(words.high, sign)]
+
+
+#: By how much numbers that are normalised must differ, their size being 1.
+_SPREAD = 2.0**-6
+
+
+def _varied(ov: Any, port: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    value = ov.convert(ov.reshape(port.output, ov.constant(np.array(shape)), special_zero=False), "f32")
+    most = ov.reduce_max(value, ov.constant(np.array(axes)), keep_dims=False)
+    least = ov.reduce_min(value, ov.constant(np.array(axes)), keep_dims=False)
+    size = ov.maximum(ov.abs(most), ov.abs(least))
+    return ov.greater_equal(ov.subtract(most, least), ov.multiply(size, ov.constant(np.float32(_SPREAD))))
 
 
 def _normal(ov: Any, port: Any) -> Any:

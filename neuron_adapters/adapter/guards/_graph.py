@@ -329,5 +329,8 @@ class _Operator:
         if self.is_float(index) and self.constant(index) is None:
             self._examination.checks.normal(self._sources[index])
 
+    def varied(self, index: int, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+        self._examination.checks.varied(self._sources[index], shape, axes)
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         self._examination.checks.rows(self._sources[index], axis)

@@ -60,6 +60,9 @@ class Op(Protocol):
     def normal(self, index: int) -> None:
         """Ask for a guard that no number of input ``index``, if those are floats, is denormal."""
 
+    def varied(self, index: int, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+        """Ask for a guard that the numbers of input ``index``, in ``shape``, are not nearly equal along ``axes``."""
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         """Ask for a guard that input ``index`` is not minus infinity, or false, all along ``axis``."""
 
@@ -580,9 +583,22 @@ def _normalized(op: Op) -> Value:
     if not op.ins[0].size ** 2 * count < 1e38:
         return Value(-math.inf, math.inf, undefined=True)
     size = math.sqrt(count) + 1
+    if op.ins[0].exact:
+        # Of equal numbers only rounding errors are left, which eps makes large. Computed numbers hardly are equal.
+        op.varied(0, *_normalized_together(op))
     if op.type == "GroupNormalization":
         size = size * op.ins[1].size + op.ins[2].size
     return symmetric(size)
+
+
+def _normalized_together(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The input's shape, and the axes of the numbers that have one mean."""
+    shape = op.shape()
+    if op.type == "GroupNormalization":
+        groups = int(op.attribute("num_groups"))
+        return (shape[0], groups, math.prod(shape[1:]) // groups), (2,)
+    axes = op.constant(1)
+    return shape, tuple(range(1, len(shape))) if axes is None else tuple(int(axis) for axis in axes.reshape(-1))
 
 
 @_rule("BatchNormInference")
