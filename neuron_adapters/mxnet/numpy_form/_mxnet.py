@@ -167,6 +167,12 @@ def _pooled(at: Attributes, x: Array) -> Sequence[Array]:
     return [np.where(x > lowest, x, lowest)]
 
 
+@before("Pooling_v1")
+def _before_older_pooling(_at: Attributes, x: Array) -> Sequence[Array]:
+    """The older operator keeps NaN."""
+    return [x]
+
+
 @operator("BatchNorm_v1", "_contrib_SyncBatchNorm")
 def _batch_norm(
     at: Attributes, outs: list[Tensor], x: Array, gamma: Array, beta: Array, mean: Array, var: Array
