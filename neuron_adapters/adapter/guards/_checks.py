@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -172,12 +173,22 @@ def _within(ov: Any, port: Any, words: _Words | None, lo: float, hi: float) -> l
     return [inside, ov.equal(words.high, sign)]
 
 
-#: By how much numbers that are normalised must differ, their size being 1.
-_SPREAD = 2.0**-6
+#: By how much numbers that are normalised must differ, their size being 1; and how many of them are looked at.
+_SPREAD, _SAMPLES = 2.0**-6, 64
 
 
 def _varied(ov: Any, port: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
-    value = ov.convert(ov.reshape(port.output, ov.constant(np.array(shape)), special_zero=False), "f32")
+    kept = len(shape) - len(axes)
+    count = math.prod(shape[kept:])
+    value = port.output
+    if sorted(axis % len(shape) for axis in axes) == list(range(kept, len(shape))) and count > _SAMPLES:
+        # Numbers of which some, here and there, differ are not all equal.
+        value = ov.reshape(value, ov.constant(np.array([*shape[:kept], count])), special_zero=False).output(0)
+        start, stop, step = (ov.constant(np.array([number])) for number in (0, count, count // _SAMPLES))
+        value, axes = ov.slice(value, start, stop, step, ov.constant(np.array([kept]))).output(0), (kept,)
+    elif shape != port.shape:
+        value = ov.reshape(value, ov.constant(np.array(shape)), special_zero=False).output(0)
+    value = ov.convert(value, "f32")
     most = ov.reduce_max(value, ov.constant(np.array(axes)), keep_dims=False)
     least = ov.reduce_min(value, ov.constant(np.array(axes)), keep_dims=False)
     size = ov.maximum(ov.abs(most), ov.abs(least))

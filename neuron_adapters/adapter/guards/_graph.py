@@ -108,11 +108,20 @@ def _terms(port: _Port, factor: int) -> list[tuple[int, _Port | None]]:
     return [(factor, port)]
 
 
+def _places(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of the places of a picture or a sound; of two or more, channels may come last."""
+    if len(shape) < 4:
+        return (len(shape) - 1,)
+    channels_last = shape[-1] <= 4 < shape[1]
+    return tuple(range(1, len(shape) - 1)) if channels_last else tuple(range(2, len(shape)))
+
+
 class _Examination:
     """What is known of all values of a graph."""
 
     def __init__(self, bf16: bool) -> None:
         self.values: dict[tuple[str, int], Value] = {}
+        self.inputs: list[_Port] = []
         self.checks = Checks(QUIET)
         self.bf16 = bf16
 
@@ -120,6 +129,7 @@ class _Examination:
         """Find what is known of the outputs of ``node``."""
         kind = node.get_type_name()
         if kind == "Parameter":
+            self.inputs.append(_Port(node, 0))
             self.values[node.get_name(), 0] = self._parameter(_Port(node, 0))
         elif kind == "Constant":
             self.values[node.get_name(), 0] = self._constant(node)
@@ -331,6 +341,11 @@ class _Operator:
 
     def varied(self, index: int, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
         self._examination.checks.varied(self._sources[index], shape, axes)
+
+    def varied_inputs(self) -> None:
+        for port in self._examination.inputs:
+            if len(port.shape) > 1 and port.type in LARGEST:
+                self._examination.checks.varied(port, port.shape, _places(port.shape))
 
     def some_in_each_row(self, index: int, axis: int) -> None:
         self._examination.checks.rows(self._sources[index], axis)

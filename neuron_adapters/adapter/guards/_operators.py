@@ -63,6 +63,10 @@ class Op(Protocol):
     def varied(self, index: int, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
         """Ask for a guard that the numbers of input ``index``, in ``shape``, are not nearly equal along ``axes``."""
 
+    def varied_inputs(self) -> None:
+        """Ask for a guard that no channel of a picture or a sound among the graph's inputs is uniform: then all places
+        of what convolutions make of it are equal."""
+
     def some_in_each_row(self, index: int, axis: int) -> None:
         """Ask for a guard that input ``index`` is not minus infinity, or false, all along ``axis``."""
 
@@ -583,9 +587,12 @@ def _normalized(op: Op) -> Value:
     if not op.ins[0].size ** 2 * count < 1e38:
         return Value(-math.inf, math.inf, undefined=True)
     size = math.sqrt(count) + 1
+    # Of equal numbers only rounding errors are left, which eps makes large.
+    shape, axes = _normalized_together(op)
     if op.ins[0].exact:
-        # Of equal numbers only rounding errors are left, which eps makes large. Computed numbers hardly are equal.
-        op.varied(0, *_normalized_together(op))
+        op.varied(0, shape, axes)
+    elif len(axes) > 1 or op.type == "GroupNormalization":
+        op.varied_inputs()
     if op.type == "GroupNormalization":
         size = size * op.ins[1].size + op.ins[2].size
     return symmetric(size)
