@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
@@ -37,18 +38,27 @@ class RequestPool:
     those that have finished, so that after warm-up a call neither allocates nor blocks. ``threads`` run a request.
     ``guarded`` counts the calls that the framework answered, since only its answer is exact (SPEC K3)."""
 
-    __slots__ = ("guarded", "idle", "request", "threads")
+    __slots__ = ("__weakref__", "_shares", "guarded", "idle", "request", "threads")
 
     def __init__(self, request: Callable[[], Request], threads: int) -> None:
         self.request = request
         self.threads = threads
         self.idle: deque[Any] = deque()
         self.guarded = 0
+        self._shares: weakref.WeakSet[RequestPool] = weakref.WeakSet()
+
+    def share(self) -> RequestPool:
+        """A pool of the same requests that counts for itself: one for each model that has them."""
+        share = RequestPool(self.request, self.threads)
+        share.idle = self.idle
+        self._shares.add(share)
+        return share
 
     def move(self, request: Callable[[], Request]) -> None:
         """Make requests of another executable from now on. A call that is running leaves its request to the old one."""
-        self.request = request
-        self.idle = deque()
+        idle: deque[Any] = deque()
+        for pool in (self, *self._shares):
+            pool.request, pool.idle = request, idle
 
 
 class CpuSet(NamedTuple):

@@ -32,8 +32,8 @@ class ModelReport:
     why: str
     """Why that and no other."""
     guarded: int = 0
-    """Calls that the engine left to the framework, since only that answers them exactly (SPEC K3). Loads of one
-    compiled file on the same NCs count together."""
+    """Calls, or slices of a batch, that the engine left to the framework, since only that answers them exactly
+    (SPEC K3)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Layout:
                     calls_by_replica=tuple(slot.calls for slot in slots),
                     engine=model.engine,
                     why=model.why,
-                    guarded=sum({id(slot.pool): slot.pool.guarded for slot in slots if slot.pool}.values()),
+                    guarded=sum(slot.pool.guarded for slot in slots if slot.pool),
                 )
             )
         return cls(

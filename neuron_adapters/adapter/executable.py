@@ -143,7 +143,7 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
         log.warning("%s: OpenVINO cannot load it, so %s runs it: %s", slots[0].name, framework, error)
         return f"the engine cannot load it: {error}"
     for slot, pool in zip(slots, pools):
-        slot.pool = pool
+        slot.pool = pool.share()
     return Computation(opened.deployment.engine.name, why, opened.deployment.program.weights_bytes)
 
 

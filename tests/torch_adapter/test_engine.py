@@ -371,3 +371,18 @@ def test_example_of_a_single_number(openvino: None) -> None:
     compiled = trace(lambda x: torch.relu(x) * 2, torch.tensor([3.0]))
     assert compiled(torch.tensor([-1.0])).item() == 0
     assert compiled(torch.tensor([4.0])).item() == 8
+
+
+def test_loads_of_a_file_on_one_nc_count_their_guarded_calls_apart(
+    openvino: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "1")
+    path = tmp_path / "m.pt"
+    trace(torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU()).eval(), torch.rand(2, 4)).save(path)
+    first, second = torch.jit.load(path), torch.jit.load(path)
+    broken = torch.full((2, 4), float("nan"))
+    assert first(broken).isnan().all()
+    assert first(torch.rand(2, 4)).isfinite().all()
+    assert second(torch.rand(2, 4)).isfinite().all()
+    assert [model.guarded for model in neuron_adapters.describe().models] == [1, 0]
+    assert str(neuron_adapters.describe()).count("guarded calls: 1 (docs/numerics.md)") == 1
