@@ -72,6 +72,9 @@ def test_hostile_record(load: Load, monitor: Monitor, tmp_path: Path) -> None:
     for file in (tmp_path / "state").glob("*.json"):
         record = json.loads(file.read_text())
         if record["pid"] == process.pid:
+            while not record["models"]:  # until it has told what it has to tell, which would be written over the lie
+                time.sleep(0.01)
+                record = json.loads(file.read_text())
             lie = {
                 **record,
                 "tag": "\x1b[2J\nred\u202e",
