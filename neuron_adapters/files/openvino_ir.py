@@ -32,6 +32,8 @@ _MOST_TEXT = 256 << 20
 #: Deflate can unpack to a thousand times the packed size; the text of a deep network unpacks to thirty times.
 _MOST_TIMES, _SLACK = 100, 1 << 20
 _NEW = -1
+#: Bytes from which on a constant is looked for by where it lies.
+_LARGE = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -112,19 +114,21 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
     """
     import openvino  # optional
 
+    model, lying = _without_large_constants(model, own)
+    held = {**(held or {}), **lying}
     with tempfile.TemporaryDirectory(prefix="neuron-adapters-") as folder:
         path = Path(folder) / "model.xml"
         openvino.serialize(model, path, path.with_suffix(".bin"))
         tree = ET.fromstring(path.read_text())  # noqa: S314 - OpenVINO wrote it just now
         weights = memoryview(path.with_suffix(".bin").read_bytes())
-    named = set() if held is None else set(held.values())
+    named = set(held.values())
     known = {
         hashlib.sha256(own[number]).digest(): number for number in reversed(range(len(own))) if number not in named
     }
     new = bytearray()
     constants: list[tuple[int, int, int]] = []
     prints: dict[int, int] = {}
-    stand_ins = {} if held is None else _stand_ins(tree, held)
+    stand_ins = _stand_ins(tree, held)
     _strip(tree)
     tables = _tables(tree)
     packed = 0
@@ -159,6 +163,29 @@ def lower(model: Any, own: Sequence[memoryview], held: Mapping[str, int] | None 
     if any("offset" in piece for piece in text) or len(text) != len(constants) + 1:
         raise CompileError("it has an operator with an attribute that the file format does not carry")
     return Lowered(text, tuple(constants), bytes(new), prints, packed)
+
+
+def _without_large_constants(model: Any, own: Sequence[memoryview]) -> tuple[Any, dict[str, int]]:
+    """The model with an input in place of each constant that lies in the very memory of one of ``own``, and the numbers
+    of these by the names of the inputs. Such constants need neither be written to a file nor compared."""
+    import openvino  # optional
+    from openvino import opset13 as ov
+
+    numbers = {(_address(view), view.nbytes): number for number, view in enumerate(own) if view.nbytes >= _LARGE}
+    held: dict[str, int] = {}
+    inputs = list(model.get_parameters())
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Constant" or node.get_byte_size() < _LARGE:
+            continue
+        data = node.get_data()
+        number = numbers.get((data.__array_interface__["data"][0], data.nbytes))
+        if number is not None and data.flags.c_contiguous:
+            name = f"constant {number} at {len(held)}"
+            stand_in = ov.parameter(list(node.output(0).get_shape()), node.output(0).get_element_type(), name=name)
+            node.output(0).replace(stand_in.output(0))
+            inputs.append(stand_in)
+            held[name] = number
+    return (openvino.Model(model.get_results(), inputs, "model") if held else model), held
 
 
 def fingerprint(value: memoryview) -> int:

@@ -102,12 +102,13 @@ def trace(
     )
     with torch.random.fork_rng(devices=[]):  # runs beyond those of torch.jit.trace draw no random numbers
         # A graph that writes is not run: what it writes to is saved as torch.jit.trace left it (SPEC K7).
-        batchable = not writes and _batchable(frozen, inputs)
+        outputs = None if writes else _run_twice(frozen, inputs)
+        batchable = not writes and _batchable(inputs, outputs)
         if dynamic_batch_size and not batchable:
             raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
-        fast = None if writes else _optimized(frozen, inputs)
+        fast = None if writes else _optimized(frozen, inputs, outputs)
         artifact = replace(artifact, batchable=batchable, optimize=fast is not None)
-        artifact = _lowered(artifact, frozen, inputs, fast or frozen, bf16=flags.bf16).sealed(frozen)
+        artifact = _lowered(artifact, frozen, inputs, outputs, fast or frozen, bf16=flags.bf16).sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
         _write_workdir(Path(compiler_workdir), frozen, artifact)
@@ -323,30 +324,31 @@ def _without_gradients(tensors: Iterable[torch.Tensor]) -> Iterator[None]:
             tensor.requires_grad_(True)  # noqa: FBT003
 
 
-def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> None:
-    """Let PyTorch optimise a graph, which it does in its first runs."""
+def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
+    """What ``module`` returns, once PyTorch has optimised its graph, which it does in the first runs."""
     method = module._c._get_method("forward")
-    method(*inputs)
-    method(*inputs)
+    with torch.no_grad():
+        method(*inputs)
+        return method(*inputs)
 
 
-def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> torch.jit.ScriptModule | None:
-    """The form optimised for this CPU, where it gives the same numbers on the example inputs, and on inputs that are
+def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> torch.jit.ScriptModule | None:
+    """The form optimised for this CPU, where it gives ``outputs`` as ``frozen`` does, and the same on inputs that are
     not finite: a convolution that is fused with what follows loses NaN (SPEC K3)."""
     try:
+        fast = optimized(frozen)
+        if not _agree(outputs, _run_twice(fast, inputs)):
+            return None
         with torch.no_grad():
-            fast = optimized(frozen)
-            _run_twice(frozen, inputs)
-            _run_twice(fast, inputs)
-            same = all(_agree(frozen, fast, trial) for trial in _with_broken_numbers(inputs))
+            methods = [module._c._get_method("forward") for module in (frozen, fast)]
+            same = all(_agree(*(method(*trial) for method in methods)) for trial in _with_broken_numbers(inputs))
     except RuntimeError:  # an operator that the optimised form does not know
         return None
     return fast if same else None
 
 
 def _with_broken_numbers(inputs: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """The inputs themselves, then with NaN or infinity as the first number, or the last, of all inputs of floats."""
-    yield inputs
+    """The inputs with NaN or infinity as the first number, or the last, of all that are floats; none where none is."""
     if not any(leaf.is_floating_point() for _path, leaf in flatten(inputs)):
         return
     for number in (float("nan"), float("inf")):
@@ -362,8 +364,8 @@ def _with_broken_numbers(inputs: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
             yield tuple(map_tensors(broken, argument) for argument in inputs)
 
 
-def _agree(frozen: torch.jit.ScriptModule, fast: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:
-    expected, actual = (list(flatten(module._c._get_method("forward")(*inputs))) for module in (frozen, fast))
+def _agree(outputs: Any, others: Any) -> bool:
+    expected, actual = list(flatten(outputs)), list(flatten(others))
     return len(expected) == len(actual) and all(
         path == actual_path
         and wanted.dtype == tensor.dtype
@@ -392,6 +394,7 @@ def _lowered(
     artifact: Artifact,
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
+    outputs: Any,
     fast: torch.jit.ScriptModule,
     *,
     bf16: bool,
@@ -405,7 +408,7 @@ def _lowered(
         if _effects.draws(frozen):
             raise CompileError("it answers differently each time: it draws random numbers")
         rival = fast._c._get_method("forward") if compete else None
-        return _lowering.lower(engine, frozen, inputs, rival, bf16=cast)
+        return _lowering.lower(engine, frozen, inputs, outputs, rival, bf16=cast)
 
     verdict = decide("PyTorch", lower, bf16=bf16)
     if verdict.form is None:
@@ -421,10 +424,9 @@ def _lowered(
     )
 
 
-def _batchable(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> bool:
+def _batchable(inputs: tuple[Any, ...], outputs: Any) -> bool:
     """Whether inputs and outputs all have one batch as dimension 0."""
-    with torch.no_grad():
-        leaves = [*flatten(inputs), *flatten(frozen._c._get_method("forward")(*inputs))]
+    leaves = [*flatten(inputs), *flatten(outputs)]
     return len({leaf.shape[0] if leaf.dim() else None for _path, leaf in leaves}) == 1 and leaves[0][1].dim() > 0
 
 

@@ -188,20 +188,20 @@ def lower(
     engine: Engine,
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
+    outputs: Any,
     rival: Callable[..., Any] | None,
     *,
     bf16: bool,
 ) -> tuple[Form, str]:
-    """Convert ``frozen`` and compare; the form, and the comparison in words. ``rival``: what PyTorch would compute
-    with; None where it shall not.
+    """Convert ``frozen`` and compare; the form, and the comparison in words. ``outputs``: what it returns for
+    ``inputs``. ``rival``: what PyTorch would compute with; None where it shall not.
 
     Raises CompileError with the reason where the engine can't run it, does not agree, or is slower.
     """
     _refuse(frozen, inputs)
     method = frozen._c._get_method("forward")
     with torch.no_grad(), one_thread():
-        method(*inputs)
-        template = Template.of(method(*inputs))
+        template = Template.of(outputs)
         if template is None:
             raise CompileError("it returns something other than tensors in tuples, lists and dictionaries")
         structure, results = template
