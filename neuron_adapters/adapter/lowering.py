@@ -60,21 +60,21 @@ def trials(example: Sequence[np.ndarray[Any, Any]]) -> Iterator[Trial]:
     if time.monotonic() < end:
         yield Trial("zeros", [np.zeros_like(array) for array in example])
     if time.monotonic() < end:
-        yield Trial("the example in another order", [np.flip(array).copy() for array in example])
+        yield Trial("the example in another order", [np.array(np.flip(array)) for array in example])
 
 
 def _other(array: np.ndarray[Any, Any], rng: np.random.Generator, factor: float) -> np.ndarray[Any, Any]:
     """Values of the kind of ``array``. Floats: normal ones of ``factor`` times its magnitude. Integers and booleans:
     others between its smallest and its largest."""
     if array.dtype.kind == "b":
-        return ~array
+        return np.asarray(~array)
     if array.dtype.kind == "f":
         largest = min(float(np.abs(array).max(initial=0)), 1e3)
         return np.asarray(rng.standard_normal(array.shape) * factor * (largest or 1) / 2).astype(array.dtype)
     least, most = (int(array.min()), int(array.max())) if array.size else (0, 0)
     span = most - least + 1
     if span == 1:
-        return array + np.ones_like(array)
+        return np.asarray(array + np.ones_like(array))
     steps = rng.integers(1, span, array.shape)
     return np.asarray(least + (array.astype(object) - least + steps) % span).astype(array.dtype)
 

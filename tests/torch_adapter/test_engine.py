@@ -367,6 +367,12 @@ def test_index_of_a_constant_table_in_two_dimensions(openvino: None) -> None:
         trace(lambda i: table[torch.zeros_like(i), i] * 2, torch.tensor([1]))
 
 
+@pytest.mark.parametrize("number", [1.5, 3, True])
+def test_example_without_dimensions(openvino: None, number: float) -> None:
+    compiled = trace(lambda x, y: torch.relu(x) * y.float(), (torch.rand(2), torch.tensor(number)))
+    assert compiled(torch.tensor([-1.0, 2.0]), torch.tensor(number)).tolist() == [0, 2 * number]
+
+
 def test_example_of_a_single_number(openvino: None) -> None:
     compiled = trace(lambda x: torch.relu(x) * 2, torch.tensor([3.0]))
     assert compiled(torch.tensor([-1.0])).item() == 0
