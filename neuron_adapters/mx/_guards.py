@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.adapter.guards._graph import QUIET, _Examination, _Operator, _Port, _source
-from neuron_adapters.adapter.guards._operators import RULES, TAKE_MASKS
 from neuron_adapters.adapter.guards._values import LARGEST, MOST_INT, RANGES, Value, symmetric, union
+from neuron_adapters.adapter.guards.rules import RULES, TAKE_MASKS
 from neuron_adapters.mxnet._inference import Inferred
 from neuron_rt import CompileError
 

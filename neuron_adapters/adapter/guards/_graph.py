@@ -11,8 +11,8 @@ import numpy as np
 
 from neuron_adapters.adapter.guards._checks import Checks
 from neuron_adapters.adapter.guards._folding import fold
-from neuron_adapters.adapter.guards._operators import RULES, TAKE_MASKS
 from neuron_adapters.adapter.guards._values import LARGEST, MOST_INT, RANGES, Value, of_constant
+from neuron_adapters.adapter.guards.rules import RULES, TAKE_MASKS
 from neuron_rt import CompileError
 
 #: The alarm up to which a call is the engine's. NaN is not.
@@ -244,7 +244,7 @@ class _Examination:
 
 
 class _Operator:
-    """See ``neuron_adapters.adapter.guards._operators.Op``."""
+    """See ``neuron_adapters.adapter.guards.rules.Op``."""
 
     def __init__(self, examination: _Examination, node: Any) -> None:
         self.node = node
