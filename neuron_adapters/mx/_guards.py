@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters.adapter.guards._graph import QUIET, _Examination, _Operator, _Port, _source
+from neuron_adapters.adapter.guards._graph import QUIET, Examination, Operator, Port, source_of
 from neuron_adapters.adapter.guards._values import LARGEST, MOST_INT, RANGES, Value, symmetric, union
 from neuron_adapters.adapter.guards.rules import RULES, TAKE_MASKS
 from neuron_adapters.mxnet._inference import Inferred
@@ -122,14 +122,14 @@ def guard(model: Any, *, held: Mapping[str, Array], tables: Collection[str]) -> 
     return guarded, limits
 
 
-def _distance(sources: Sequence[_Port], *, compared: bool) -> _Port:
+def _distance(sources: Sequence[Port], *, compared: bool) -> Port:
     """How far numbers are from a jump, less what rounding may do: negative where that is not sure. 0 is exact."""
     from openvino import opset13 as ov  # optional
 
     number = ov.convert(sources[0].output, "f32")
     jump = ov.convert(sources[1].output, "f32") if compared else ov.round(number, "half_to_even")
     slack = ov.multiply(ov.abs(number), ov.constant(np.float32(1e-6)))
-    return _Port(ov.subtract(ov.abs(ov.subtract(number, jump)), slack), 0)
+    return Port(ov.subtract(ov.abs(ov.subtract(number, jump)), slack), 0)
 
 
 def _axes(model: Any) -> dict[str, int]:
@@ -147,7 +147,7 @@ def _axis_of(node: Any) -> int:
     return 0 if node.get_type_name() == "Convolution" else 1
 
 
-class _Tolerant(_Examination):
+class _Tolerant(Examination):
     """What is known of all values of a graph whose operators are computed by the engine or by NumPy."""
 
     def __init__(self, limits: Mapping[str, Limits], tables: Collection[str]) -> None:
@@ -170,20 +170,20 @@ class _Tolerant(_Examination):
         """Check that no quotient is so near to where an operator jumps that its last bit decides: the engine
         multiplies by a reciprocal, so x / x may be less than 1."""
         kind = node.get_type_name()
-        sources = [_source(node, index) for index in range(node.get_input_size())]
+        sources = [source_of(node, index) for index in range(node.get_input_size())]
         divided = any(source.key in self.quotients for source in sources)
         if (kind == "Divide" and sources[0].type in LARGEST) or (divided and kind in _KEEP_QUOTIENTS):
             self.quotients.add((node.get_name(), 0))
         elif divided and kind in _JUMP and sources[0].type in LARGEST:
-            port = _Port(node, 0)
+            port = Port(node, 0)
             if kind not in {"Convert", "ConvertLike"} or port.type not in LARGEST:
                 self.checks.within(_distance(sources, compared=kind in _COMPARE), 0, LARGEST["f32"])
 
-    def limits_of(self, port: _Port) -> Limits | None:
+    def limits_of(self, port: Port) -> Limits | None:
         """Those of the weight that ``port`` is."""
         return self.limits.get(port.node.get_friendly_name()) if port.node.get_type_name() == "Parameter" else None
 
-    def _parameter(self, port: _Port) -> Value:
+    def _parameter(self, port: Port) -> Value:
         limits = self.limits_of(port)
         if limits is not None and port.type in LARGEST:
             return Value(limits.least, limits.most, exact=True, undefined=limits.most == math.inf)
@@ -202,14 +202,14 @@ class _Tolerant(_Examination):
             return Value(-math.inf, math.inf, undefined=True)
 
     def _result(self, node: Any) -> None:
-        port = _source(node, 0)
+        port = source_of(node, 0)
         value = self.values[port.key]
         if port.type in LARGEST and (value.masked or value.undefined):
             self.check_size(port, _MOST_INSIDE)
         if self._origin(port).node.get_type_name() == "Parameter":
             self.checks.copy(node)
 
-    def _operator(self, op: _Operator) -> list[Value]:
+    def _operator(self, op: Operator) -> list[Value]:
         if any(port.get_partial_shape().is_dynamic for port in op.node.outputs()) and op.type != "NonMaxSuppression":
             return [Value(0, 1)] * op.node.get_output_size()  # whether a row holds a box that was chosen, or none
         own = _OWN.get(op.type)
@@ -226,14 +226,14 @@ class _Tolerant(_Examination):
                 pass
         return self._without_rule(op)
 
-    def _without_rule(self, op: _Operator) -> list[Value]:
+    def _without_rule(self, op: Operator) -> list[Value]:
         """Values of an operator of which nothing is known, but that finite numbers come out of it."""
         for index in range(len(op.ins)):
             self.finite(op, index)
         results = []
         integers = any(not op.is_float(index) for index in range(len(op.ins)))
         for index in range(op.node.get_output_size()):
-            port = _Port(op.node, index)
+            port = Port(op.node, index)
             if port.type not in RANGES:
                 raise BeyondEngineError(f"{op.type} computes {port.type}, which the engine does not compute with")
             if port.type in LARGEST:
@@ -246,16 +246,16 @@ class _Tolerant(_Examination):
                 raise BeyondEngineError(f"{op.type} may compute integers beyond {MOST_INT}")
         return results
 
-    def finite(self, op: _Operator, index: int) -> None:
+    def finite(self, op: Operator, index: int) -> None:
         """Check input ``index`` of an operator where it may be NaN or infinite."""
         value = op.ins[index]
         if op.is_float(index) and op.constant(index) is None and not value.size <= _MOST_INSIDE:
-            op.ins[index] = self.check_size(_source(op.node, index), _MOST_INSIDE)
+            op.ins[index] = self.check_size(source_of(op.node, index), _MOST_INSIDE)
 
 
 # -- operators with rules of their own -------------------------------------------------------------------------------
 
-_Own = Callable[[_Tolerant, _Operator], "list[Value] | None"]
+_Own = Callable[[_Tolerant, Operator], "list[Value] | None"]
 _OWN: dict[str, _Own] = {}
 
 
@@ -268,9 +268,9 @@ def _own(*types: str) -> Callable[[_Own], _Own]:
 
 
 @_own(*_PRODUCTS)
-def _product(examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _product(examination: _Tolerant, op: Operator) -> list[Value] | None:
     """Sums of products with a weight."""
-    limits = examination.limits_of(_source(op.node, 1))
+    limits = examination.limits_of(source_of(op.node, 1))
     if limits is None or not op.is_float():
         return None
     if limits.axis != _axis_of(op.node) or (op.type == "MatMul" and len(op.shape(1)) != 2):
@@ -285,40 +285,40 @@ def _product(examination: _Tolerant, op: _Operator) -> list[Value] | None:
 
 
 @_own("TopK")
-def _top(examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _top(examination: _Tolerant, op: Operator) -> list[Value] | None:
     """Equal numbers come in any order in MXNet, too."""
     examination.finite(op, 0)
     return [op.ins[0], Value(0, op.shape()[op.attribute("axis")] - 1)]
 
 
 @_own("NonMaxSuppression")
-def _suppression(examination: _Tolerant, op: _Operator) -> list[Value]:
+def _suppression(examination: _Tolerant, op: Operator) -> list[Value]:
     """Places that the engine chose, or -1 behind them, which its own ScatterNDUpdate leaves out. It turns boxes round
     whose second corner comes first, which MXNet does not."""
     from openvino import opset13 as ov  # optional
 
     boxes, axis = op.node.input_value(0), ov.constant(np.int64(2))
     low, high = (ov.gather(boxes, ov.constant(np.array(places, "i8")), axis) for places in ([0, 1], [2, 3]))
-    examination.checks.within(_Port(ov.subtract(high, low), 0), 0, RANGES["f32"][1])
+    examination.checks.within(Port(ov.subtract(high, low), 0), 0, RANGES["f32"][1])
     examination.finite(op, 0)
     examination.finite(op, 1)
     return [Value(0, 0), *[Value(0, 1)] * (op.node.get_output_size() - 1)]
 
 
 @_own("Gather")
-def _gather(examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _gather(examination: _Tolerant, op: Operator) -> list[Value] | None:
     """A row of a table shows whether it is finite; the whole table need not be looked at."""
-    source = _source(op.node, 0)
+    source = source_of(op.node, 0)
     if source.node.get_type_name() != "Parameter" or source.node.get_friendly_name() not in examination.tables:
         return None
     axis = int(op.constant(2).item())
     if op.constant(1) is None or op.ins[1].lo < 0:
         op.bound(1, 0, op.shape(0)[axis] - 1)
-    return [examination.check_size(_Port(op.node, 0), _MOST_INSIDE)]
+    return [examination.check_size(Port(op.node, 0), _MOST_INSIDE)]
 
 
 @_own("GatherND", "ScatterNDUpdate")
-def _at_coordinates(examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _at_coordinates(examination: _Tolerant, op: Operator) -> list[Value] | None:
     """Indexes are checked one coordinate at a time."""
     from openvino import opset13 as ov  # optional
 
@@ -328,20 +328,20 @@ def _at_coordinates(examination: _Tolerant, op: _Operator) -> list[Value] | None
         indexes = op.node.input_value(1)
         for place, size in enumerate(sizes):
             column = ov.gather(indexes, ov.constant(np.int64(place)), ov.constant(np.int64(-1)))
-            examination.checks.within(_Port(column, 0), 0, size - 1)
+            examination.checks.within(Port(column, 0), 0, size - 1)
         _clear(op, 1, np.zeros(len(sizes)), np.array(sizes) - 1)
     return [op.ins[0] if op.type == "GatherND" else union(op.ins[0], op.ins[2])]
 
 
 @_own("ROIAlign")
-def _region(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _region(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     op.bound(2, 0, op.shape(0)[0] - 1)
     _clear(op, 2, np.zeros(()), np.array(op.shape(0)[0] - 1))
     return None
 
 
 @_own("GatherElements")
-def _elements(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _elements(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     size = op.shape(0)[op.attribute("axis")]
     if op.constant(1) is None and not op.ins[1].fits(0, size - 1):
         op.bound(1, 0, size - 1)
@@ -350,17 +350,17 @@ def _elements(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
 
 
 @_own("ROIPooling")
-def _pooled_region(examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _pooled_region(examination: _Tolerant, op: Operator) -> list[Value] | None:
     from openvino import opset13 as ov  # optional
 
     column = ov.gather(op.node.input_value(1), ov.constant(np.int64(0)), ov.constant(np.int64(1)))
-    examination.checks.within(_Port(column, 0), 0, op.shape(0)[0] - 1)
+    examination.checks.within(Port(column, 0), 0, op.shape(0)[0] - 1)
     most = float(np.finfo(np.float32).max)
     _clear(op, 1, np.array([0, *[-most] * 4]), np.array([op.shape(0)[0] - 1, *[most] * 4]))
     return None
 
 
-def _clear(op: _Operator, index: int, least: Array, most: Array) -> None:
+def _clear(op: Operator, index: int, least: Array, most: Array) -> None:
     """Let an operator take 0 for what is outside: the engine would read and write beyond its memory, before the alarm
     is heard."""
     from openvino import opset13 as ov  # optional
@@ -373,7 +373,7 @@ def _clear(op: _Operator, index: int, least: Array, most: Array) -> None:
 
 
 @_own("Divide")
-def _divide(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _divide(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     """Of integers: those that are not negative, by those that are not zero."""
     if op.is_float():
         return None
@@ -382,7 +382,7 @@ def _divide(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
 
 
 @_own("Mod", "FloorMod")
-def _modulo(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _modulo(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     if op.is_float():
         return None
     if op.type == "Mod":
@@ -392,14 +392,14 @@ def _modulo(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
 
 
 @_own("ReduceMean", "AvgPool")
-def _mean(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _mean(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     if not op.is_float():
         raise BeyondEngineError(f"{op.type} of integers is not MXNet's")
     return None
 
 
 @_own("Convert")
-def _convert(_examination: _Tolerant, op: _Operator) -> list[Value] | None:
+def _convert(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     """Integers from numbers of any sign are those that are cut off."""
     if op.out_type() not in RANGES:
         raise BeyondEngineError(f"it computes {op.out_type()}, which the engine does not compute with")

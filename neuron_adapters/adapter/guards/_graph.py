@@ -38,7 +38,7 @@ def guard(model: Any, *, bf16: bool = False) -> Any:
     """
     fold(model)
     _refuse_roundings(model)
-    examination = _Examination(bf16)
+    examination = Examination(bf16)
     for node in model.get_ordered_ops():
         examination.visit(node)
     return examination.checks.attach(model)
@@ -47,17 +47,17 @@ def guard(model: Any, *, bf16: bool = False) -> Any:
 def _refuse_roundings(model: Any) -> None:
     """Refuse a model that returns float32 and rounds to half precision on its way: the engine leaves that out. Results
     of half precision may differ by what half precision can hold."""
-    if not any(_source(node, 0).type == "f32" for node in model.get_results()):
+    if not any(source_of(node, 0).type == "f32" for node in model.get_results()):
         return
     for node in model.get_ordered_ops():
-        if node.get_type_name() == "Convert" and _Port(node, 0).type in {"f16", "bf16"}:
-            source = _source(node, 0)
+        if node.get_type_name() == "Convert" and Port(node, 0).type in {"f16", "bf16"}:
+            source = source_of(node, 0)
             if source.type == "f32" and source.node.get_type_name() != "Constant":
                 raise CompileError("it rounds float32 to half precision in between, which the engine leaves out")
 
 
 @dataclass(frozen=True)
-class _Port:
+class Port:
     """Output ``index`` of a node."""
 
     node: Any
@@ -80,27 +80,27 @@ class _Port:
         return tuple(self.output.get_shape())
 
 
-def _source(node: Any, index: int) -> _Port:
+def source_of(node: Any, index: int) -> Port:
     """The port that input ``index`` of ``node`` reads."""
     output = node.input_value(index)
-    return _Port(output.get_node(), output.get_index())
+    return Port(output.get_node(), output.get_index())
 
 
-def _terms(port: _Port, factor: int) -> list[tuple[int, _Port | None]]:
+def _terms(port: Port, factor: int) -> list[tuple[int, Port | None]]:
     """The terms of a sum of integers, each with its factor; None for a constant, with the distance of its values."""
     node, kind = port.node, port.node.get_type_name()
     if kind in {*_PASSING, "Broadcast"}:
-        return _terms(_source(node, 0), factor)
+        return _terms(source_of(node, 0), factor)
     if kind == "Constant":
         values = np.unique(node.get_data())
         return [(factor * int(np.diff(values).min()) if values.size > 1 else 0, None)]
     if kind == "Add":
-        return [*_terms(_source(node, 0), factor), *_terms(_source(node, 1), factor)]
+        return [*_terms(source_of(node, 0), factor), *_terms(source_of(node, 1), factor)]
     if kind == "Multiply":
         for index in range(2):
-            number = _source(node, index).node
+            number = source_of(node, index).node
             if number.get_type_name() == "Constant" and number.get_data().size == 1 and number.get_data().item() > 0:
-                return _terms(_source(node, 1 - index), factor * int(number.get_data().item()))
+                return _terms(source_of(node, 1 - index), factor * int(number.get_data().item()))
     return [(factor, port)]
 
 
@@ -112,12 +112,12 @@ def _places(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(range(1, len(shape) - 1)) if channels_last else tuple(range(2, len(shape)))
 
 
-class _Examination:
+class Examination:
     """What is known of all values of a graph."""
 
     def __init__(self, bf16: bool) -> None:
         self.values: dict[tuple[str, int], Value] = {}
-        self.inputs: list[_Port] = []
+        self.inputs: list[Port] = []
         self.checks = Checks(QUIET)
         self.bf16 = bf16
 
@@ -125,17 +125,17 @@ class _Examination:
         """Find what is known of the outputs of ``node``."""
         kind = node.get_type_name()
         if kind == "Parameter":
-            self.inputs.append(_Port(node, 0))
-            self.values[node.get_name(), 0] = self._parameter(_Port(node, 0))
+            self.inputs.append(Port(node, 0))
+            self.values[node.get_name(), 0] = self._parameter(Port(node, 0))
         elif kind == "Constant":
             self.values[node.get_name(), 0] = self._constant(node)
         elif kind == "Result":
             self._result(node)
         else:
-            for index, value in enumerate(self._operator(_Operator(self, node))):
+            for index, value in enumerate(self._operator(Operator(self, node))):
                 self.values[node.get_name(), index] = value
 
-    def _parameter(self, port: _Port) -> Value:
+    def _parameter(self, port: Port) -> Value:
         if port.type == "f64":
             raise CompileError("it takes float64, which the engine does not compute with")
         if port.type not in RANGES:
@@ -150,7 +150,7 @@ class _Examination:
         return self.check(port, -MOST_INT, MOST_INT) if port.type in {"i32", "i64", "u32", "u64"} else value
 
     def _constant(self, node: Any) -> Value:
-        port = _Port(node, 0)
+        port = Port(node, 0)
         if port.type == "string":
             raise CompileError("it has a text as a constant")
         if port.type not in LARGEST:
@@ -167,7 +167,7 @@ class _Examination:
         return value.inexact() if self.bf16 else value
 
     def _result(self, node: Any) -> None:
-        port = _source(node, 0)
+        port = source_of(node, 0)
         value = self.values[port.key]
         if value.masked:
             raise CompileError("it returns infinity")
@@ -177,7 +177,7 @@ class _Examination:
         if origin.node.get_type_name() == "Parameter":
             self.checks.copy(node)
 
-    def _operator(self, op: _Operator) -> list[Value]:
+    def _operator(self, op: Operator) -> list[Value]:
         if op.type not in RULES:
             raise CompileError(f"the engine's {op.type} is not known to answer as the framework's does")
         if op.type not in TAKE_MASKS and any(value.masked for value in op.ins):
@@ -189,18 +189,18 @@ class _Examination:
             return results
         for index, value in enumerate(op.ins):
             if op.is_float(index) and op.constant(index) is None and value.size > _MOST_INSIDE:
-                op.ins[index] = self.check_size(_source(op.node, index), _MOST_INSIDE)
+                op.ins[index] = self.check_size(source_of(op.node, index), _MOST_INSIDE)
         results = op.results()
         return results if self._possible(op, results) else self._checked(op, results)
 
-    def _possible(self, op: _Operator, results: Sequence[Value]) -> bool:
+    def _possible(self, op: Operator, results: Sequence[Value]) -> bool:
         return all(value.fits(*RANGES.get(op.out_type(index), (0, 0))) for index, value in enumerate(results))
 
-    def _checked(self, op: _Operator, results: Sequence[Value]) -> list[Value]:
+    def _checked(self, op: Operator, results: Sequence[Value]) -> list[Value]:
         """The results of an operator that may leave what its type holds: with checks of them."""
         checked = []
         for index, value in enumerate(results):
-            port = _Port(op.node, index)
+            port = Port(op.node, index)
             if port.type not in LARGEST:
                 raise CompileError(f"{op.type} may compute {port.type} beyond its limits, or beyond {MOST_INT}")
             self.values[port.key] = value
@@ -211,10 +211,10 @@ class _Examination:
                 checked.append(self.check_size(port, _MOST_INSIDE))
         return checked
 
-    def _origin(self, port: _Port) -> _Port:
+    def _origin(self, port: Port) -> Port:
         """Where the numbers of ``port`` come from unchanged."""
         while port.node.get_type_name() in _PASSING:
-            source = _source(port.node, 0)
+            source = source_of(port.node, 0)
             if port.node.get_type_name() == "Convert" and (port.type in LARGEST) != (source.type in LARGEST):
                 break
             port = source
@@ -222,7 +222,7 @@ class _Examination:
 
     # -- checks -----------------------------------------------------------------------------------------------------
 
-    def check(self, port: _Port, lo: float, hi: float) -> Value:
+    def check(self, port: Port, lo: float, hi: float) -> Value:
         """Check that all numbers of ``port`` are in [``lo``, ``hi``]."""
         origin = self._origin(port) if port.key in self.values else port
         if origin.type in LARGEST:
@@ -233,9 +233,9 @@ class _Examination:
             self.values[port.key] = value.clipped(lo, hi)
             if port.key == origin.key:
                 return self.values[port.key]
-            port = _source(port.node, 0)
+            port = source_of(port.node, 0)
 
-    def check_size(self, port: _Port, most: float) -> Value:
+    def check_size(self, port: Port, most: float) -> Value:
         """Check that the magnitudes of all numbers of ``port`` add up to ``most`` at most."""
         self.checks.total(port, most)
         value = self.values.get(port.key) or Value(-most, most, exact=port.type != "bf16" and not self.bf16)
@@ -243,14 +243,14 @@ class _Examination:
         return self.values[port.key]
 
 
-class _Operator:
+class Operator:
     """See ``neuron_adapters.adapter.guards.rules.Op``."""
 
-    def __init__(self, examination: _Examination, node: Any) -> None:
+    def __init__(self, examination: Examination, node: Any) -> None:
         self.node = node
         self.type: str = node.get_type_name()
         self._examination = examination
-        self._sources = [_source(node, index) for index in range(node.get_input_size())]
+        self._sources = [source_of(node, index) for index in range(node.get_input_size())]
         self.ins = [examination.values[source.key] for source in self._sources]
         self._attributes: dict[str, Any] | None = None
 
@@ -272,10 +272,10 @@ class _Operator:
         return self._sources[index].shape
 
     def out_shape(self, index: int = 0) -> tuple[int, ...]:
-        return _Port(self.node, index).shape
+        return Port(self.node, index).shape
 
     def out_type(self, index: int = 0) -> str:
-        return _Port(self.node, index).type
+        return Port(self.node, index).type
 
     def used(self, index: int) -> bool:
         return index < self.node.get_output_size() and bool(self.node.output(index).get_target_inputs())
@@ -326,7 +326,7 @@ class _Operator:
     def _merged(self, count: int) -> bool:
         """Whether the rows are those of several dimensions."""
         node = self._sources[0].node
-        return node.get_type_name() == "Reshape" and _source(node, 0).shape[:1] != (count,)
+        return node.get_type_name() == "Reshape" and source_of(node, 0).shape[:1] != (count,)
 
     def apart(self, index: int) -> None:
         self._examination.checks.apart(self._sources[index])
@@ -340,7 +340,7 @@ class _Operator:
 
     def varied_inputs(self) -> None:
         for port in self._examination.inputs:
-            if len(port.shape) > 1 and port.type in LARGEST:
+            if len(port.shape) > 1 and port.type in LARGEST and port.output.get_target_inputs():
                 self._examination.checks.varied(port, port.shape, _places(port.shape))
 
     def some_in_each_row(self, index: int, axis: int) -> None:
