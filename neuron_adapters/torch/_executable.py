@@ -22,7 +22,7 @@ from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._effects import writes
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._inputs import Inputs, is_plain
-from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, open_program
+from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, autocasts, open_program
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import Computation, Engine, RequestPool, Slot
 
@@ -74,6 +74,8 @@ class Executable:
         if not self._fit(args):
             return self._run_differing(pool, args)
         if pool is None:
+            if autocasts():  # the form that is optimised for this CPU does not
+                return self._by_framework(None, *args)
             native = self._native
             return (native.method or native.open())(*args)
         idle = pool.idle
@@ -115,7 +117,8 @@ class Executable:
         if not plain:
             return self._slices(batch, args, partial(self._by_framework, pool))
         if pool is None:
-            return self._slices(batch, args, self._native.method or self._native.open())
+            method = partial(self._by_framework, None) if autocasts() else self._native.method or self._native.open()
+            return self._slices(batch, args, method)
 
         def run(*slice_: Any) -> Any:
             tensors = self._inputs.converted(slice_)

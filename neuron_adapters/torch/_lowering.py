@@ -24,7 +24,8 @@ from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._structure import Template, flatten
 from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
 
-_autocast = torch._C._is_any_autocast_enabled
+#: Whether PyTorch's operators compute in another type than that of their inputs (torch.autocast).
+autocasts = torch._C._is_any_autocast_enabled
 #: Operators of which the result depends on the shape of what they take alone.
 _OF_SHAPE = {"aten::dim", "aten::numel", "aten::ones_like", "aten::size", "aten::zeros_like"}
 
@@ -112,7 +113,7 @@ class _Call:
 
     def __call__(self, leaves: Sequence[torch.Tensor]) -> Any:
         """Run, and return what the model returns, or GUARDED. ``leaves`` are kept alive by the caller until then."""
-        if _autocast():  # PyTorch's operators compute in another type then
+        if autocasts():
             return GUARDED
         placed: object = None
         for index, leaf in enumerate(leaves):
