@@ -140,7 +140,11 @@ def tails(report: Report, rounds: int, seconds: float) -> None:
         figures = [Spread.of(values(mine, key)) for key in ("p50", "p99") for mine in (alone, beside)]
         ratio = Spread.of(ratios(beside, alone, "p99"))
         rows.append(
-            [name, *(f"{one.median * 1e3:,.3g}" if one else "-" for one in figures), ratio.text() if ratio else "-"]
+            [
+                name,
+                *(f"{figure.median * 1e3:,.3g}" if figure else "-" for figure in figures),
+                ratio.text() if ratio else "-",
+            ]
         )
         report.data.setdefault("tail", {})[name] = [vars(one) if one else None for one in [*figures, ratio]]
     columns = ["served by", "p50 alone", "p50 beside", "p99 alone", "p99 beside", "p99 ratio (quartiles)"]

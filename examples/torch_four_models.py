@@ -69,9 +69,8 @@ def main() -> None:
     for name, model in loaded.items():
         (where,) = neuron_adapters.placement(model)
         worst = max(difference(result, answers[name]) for result in results[name])
-        print(
-            f"model {name} on {where!s:8}  {len(results[name])} calls  largest difference from plain PyTorch {worst:.1e}"  # noqa: E501
-        )
+        calls = len(results[name])
+        print(f"model {name} on {where!s:8}  {calls} calls  largest difference from plain PyTorch {worst:.1e}")
         require(str(where) == EXPECTED[name], f"model {name} is on {where}, the guide says {EXPECTED[name]}")
         require(worst < 1e-4, f"model {name} answers otherwise than plain PyTorch")
     print("\nAll four are where the guide says, and answer as plain PyTorch does.")

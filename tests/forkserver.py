@@ -119,7 +119,7 @@ def _serve(connection: socket.socket, imports: list[str]) -> tuple[dict[str, Any
             os.close(file)
         ended = os.pidfd_open(pid)
         waiting: list[Any] = [ended, connection]
-        if ended not in select.select(waiting, [], [])[0]:  # nobody waits any more
+        if ended not in select.select(waiting, [], [])[0]:  # no reader is left
             os.kill(pid, signal.SIGKILL)
         os.close(ended)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

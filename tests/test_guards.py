@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
+from openvino import opset13 as ov
 
 from neuron_adapters.adapter.guards import QUIET, guard
 from neuron_rt import CompileError
-
-openvino = pytest.importorskip("openvino")
-ov = pytest.importorskip("openvino.opset13")
 
 FLAT = (1, 4)
 NAN, INF = float("nan"), float("inf")
@@ -210,8 +209,15 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "infinity as a result": lambda x: ov.add(x, ov.constant(np.float32(-INF))),
     "a comparison with more than 32 bits": lambda x: ov.equal(ov.convert(x, "i64"), ov.constant(np.int64(2**32 + 5))),
     "half precision in between": lambda x: ov.convert(ov.convert(x, "f16"), "f32"),
+    "a slice of which an input says the begin": lambda x: ov.slice(
+        x, ov.convert(ov.reduce_max(x, ov.constant(np.array([1])), keep_dims=False), "i64"), *map(_numbers, (4, 1, 1))
+    ),
     "an operator without a rule": lambda x: ov.non_zero(x),
 }
+
+
+def _numbers(number: int) -> Any:
+    return ov.constant(np.array([number]))
 
 
 def _top(x: Any, count: int = 1) -> Any:
@@ -276,6 +282,17 @@ def test_uniform_picture_before_a_group_norm() -> None:
     assert not guarded.speaks(picture)
     picture[0, 1] = 0.7
     assert guarded.speaks(picture)
+
+
+@pytest.mark.parametrize("length", [0, -1, 6, 2**31])
+def test_lengths_of_sequences(length: int) -> None:
+    x, lengths = _float((2, 5, 3)), ov.parameter([2], np.int64)
+    weights = [ov.constant(np.ones((1, 12, size), np.float32) / 8) for size in (3, 4)]
+    bias, state = ov.constant(np.zeros((1, 16), np.float32)), ov.constant(np.zeros((2, 1, 4), np.float32))
+    graph = ov.gru_sequence(x, state, lengths, *weights, bias, 4, "forward", linear_before_reset=True).output(0)
+    guarded = Guarded(graph, [x, lengths])
+    assert not guarded.speaks(np.ones((2, 5, 3), np.float32), np.array([5, 1]))
+    assert guarded.speaks(np.ones((2, 5, 3), np.float32), np.array([5, length]))
 
 
 def test_input_of_float64() -> None:

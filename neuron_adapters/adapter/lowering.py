@@ -75,8 +75,9 @@ def _other(array: np.ndarray[Any, Any], rng: np.random.Generator, factor: float)
     span = most - least + 1
     if span == 1:
         return np.asarray(array + np.ones_like(array))
-    steps = rng.integers(1, span, array.shape)
-    return np.asarray(least + (array.astype(object) - least + steps) % span).astype(array.dtype)
+    wide = np.int64 if span < 1 << 62 else object
+    steps = rng.integers(1, min(span, 1 << 62), array.shape)
+    return np.asarray(least + (array.astype(wide) - least + steps) % span).astype(array.dtype)
 
 
 @contextlib.contextmanager

@@ -281,7 +281,7 @@ def _product(examination: _Tolerant, op: Operator) -> list[Value] | None:
         return [result]
     examination.finite(op, 0)
     result = symmetric(op.ins[0].size * total)
-    return [result] if result.fits(*RANGES[op.out_type()]) else examination._checked(op, [result])
+    return [result] if result.fits(*RANGES[op.out_type()]) else examination.checked(op, [result])
 
 
 @_own("TopK")

@@ -191,12 +191,12 @@ class Examination:
             if op.is_float(index) and op.constant(index) is None and value.size > _MOST_INSIDE:
                 op.ins[index] = self.check_size(source_of(op.node, index), _MOST_INSIDE)
         results = op.results()
-        return results if self._possible(op, results) else self._checked(op, results)
+        return results if self._possible(op, results) else self.checked(op, results)
 
     def _possible(self, op: Operator, results: Sequence[Value]) -> bool:
         return all(value.fits(*RANGES.get(op.out_type(index), (0, 0))) for index, value in enumerate(results))
 
-    def _checked(self, op: Operator, results: Sequence[Value]) -> list[Value]:
+    def checked(self, op: Operator, results: Sequence[Value]) -> list[Value]:
         """The results of an operator that may leave what its type holds: with checks of them."""
         checked = []
         for index, value in enumerate(results):

@@ -15,6 +15,8 @@ from neuron_rt import CompileError
     masks=True,
 )  # fmt: skip
 def _moved(op: Op) -> Value:
+    if any(op.constant(index) is None for index in range(1, len(op.ins))):
+        raise CompileError(f"{op.type} moves numbers to where an input says")
     return op.ins[0]
 
 

@@ -87,6 +87,8 @@ def _recurrent(op: Op) -> list[Value]:
     state = op.ins[1].size
     steps = op.shape(0)[1] if sequence else 1
     weights = 3 + lstm if sequence else 2 + lstm
+    if sequence and op.constant(weights - 1) is None:
+        op.bound(weights - 1, 1, steps)  # the lengths
     inner = op.ins[0].size * op.ins[weights].size * op.shape(0)[-1]
     inner += max(1.0, state) * op.ins[weights + 1].size * op.shape(weights + 1)[-1] + op.ins[weights + 2].size
     if not inner < 1e38:
