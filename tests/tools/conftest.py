@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Loaded:
             text=True,
         )
         self.pid = self.process.pid
+        self.models = len(words)
         assert self.process.stdout is not None
         self.ncs = [int(word) for word in self.process.stdout.readline().split()]
 
@@ -57,6 +59,17 @@ class Loaded:
         its thread, those that its thread waited for a CPU, and those on the wall."""
         self.tell(line)
         return self.answer()
+
+    def record(self, state: Path) -> tuple[Path, dict[str, Any]]:
+        """Its record's file, and what it says once it tells of all models: it is not written again until then."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            for file in state.glob("*.json"):
+                record = json.loads(file.read_text())
+                if record["pid"] == self.pid and len(record["models"]) == self.models:
+                    return file, record
+            time.sleep(0.01)
+        raise TimeoutError(f"process {self.pid} has not told of its {self.models} models")
 
     def end(self) -> None:
         self.process.kill()

@@ -37,6 +37,12 @@ def board_of(state: Path) -> Path:
     return board
 
 
+def write_over(file: Path, record: Any) -> None:
+    new = file.with_name(f".{file.name}")
+    new.write_text(json.dumps(record))
+    os.replace(new, file)
+
+
 @pytest.mark.parametrize("version", [VERSION + 1, -1])
 def test_counters_of_another_version(load: Load, monitor: Monitor, tmp_path: Path, version: int) -> None:
     """What its record and the kernel say is told; of the rest, the error says why it is not there."""
@@ -57,11 +63,8 @@ def test_counters_of_another_version(load: Load, monitor: Monitor, tmp_path: Pat
 def test_record_of_a_newer_version(load: Load, monitor: Monitor, tmp_path: Path) -> None:
     process = load("1", NEURON_RT_NUM_CORES="1")
     honest = load("1", NEURON_RT_NUM_CORES="1")
-    for file in (tmp_path / "state").glob("*.json"):
-        record = json.loads(file.read_text())
-        if record["pid"] == process.pid:
-            (tmp_path / "state" / f".{file.name}").write_text(json.dumps({**record, "version": record["version"] + 1}))
-            os.replace(tmp_path / "state" / f".{file.name}", file)
+    file, record = process.record(tmp_path / "state")
+    write_over(file, {**record, "version": record["version"] + 1})
     assert set(next(monitor().runtimes())) == {honest.pid}
 
 
@@ -69,34 +72,28 @@ def test_hostile_record(load: Load, monitor: Monitor, tmp_path: Path) -> None:
     """Nothing in it ends the monitor, or leaves the line that it is told in."""
     process = load("1", NEURON_RT_NUM_CORES="1")
     honest = load("1", NEURON_RT_NUM_CORES="1")
-    for file in (tmp_path / "state").glob("*.json"):
-        record = json.loads(file.read_text())
-        if record["pid"] == process.pid:
-            while not record["models"]:  # until it has told what it has to tell, which would be written over the lie
-                time.sleep(0.01)
-                record = json.loads(file.read_text())
-            lie = {
-                **record,
-                "tag": "\x1b[2J\nred\u202e",
-                "instance": ["inf1.xlarge"],
-                "ncs": [-1, 0, 0, 10**30],
-                "models": [
-                    {
-                        "number": 1,
-                        "name": "\n\x1b]0;x\x07",
-                        "weights": -5,
-                        "file": 3,
-                        "framework": None,
-                        "nc_count": "2",
-                    },
-                    {"number": 2**70, "weights": 10**40},
-                    {"number": True},
-                    "x",
-                    None,
-                ],
-            }
-            (tmp_path / "state" / f".{file.name}").write_text(json.dumps(lie))
-            os.replace(tmp_path / "state" / f".{file.name}", file)
+    file, record = process.record(tmp_path / "state")
+    lie = {
+        **record,
+        "tag": "\x1b[2J\nred\u202e",
+        "instance": ["inf1.xlarge"],
+        "ncs": [-1, 0, 0, 10**30],
+        "models": [
+            {
+                "number": 1,
+                "name": "\n\x1b]0;x\x07",
+                "weights": -5,
+                "file": 3,
+                "framework": None,
+                "nc_count": "2",
+            },
+            {"number": 2**70, "weights": 10**40},
+            {"number": True},
+            "x",
+            None,
+        ],
+    }
+    write_over(file, lie)
     running = monitor("20ms")
     for _turn in range(3):
         report = next(iter(running))
