@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +97,10 @@ def machine_cpus(root: Path = Path("/sys")) -> tuple[Cpu, ...]:
 def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...]:
     """The fixed CPU set behind each NC (SPEC I3), the same in every process that sees the same machine.
 
-    Fewer NCs than CPUs: equal runs of neighbours. They split neither SMT cores while there are enough of these, nor
-    NUMA nodes while these are large enough; CPUs that do not divide equally are left over. More NCs than CPUs: NC ``i``
-    on CPU ``i`` modulo their number, so that neighbours differ.
+    Fewer NCs than CPUs: equal runs of neighbours, as large as they can be while no two NCs share an SMT core (unless
+    there are more NCs than cores) and no NC has CPUs of two NUMA nodes (unless there are fewer NCs than nodes). CPUs
+    that do not divide equally are left over. More NCs than CPUs: NC ``i`` on CPU ``i`` modulo their number, so that
+    neighbours differ.
     """
     if not cpus:
         return (frozenset(),) * nc_count
@@ -113,13 +114,17 @@ def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...
     cores: dict[tuple[int, int], list[int]] = {}
     for cpu in sorted(ordered, key=lambda cpu: (cpu.node, cpu.core, cpu.index)):
         cores.setdefault((cpu.node, cpu.core), []).append(cpu.index)
-    # The unit is a core, or a CPU where there are more NCs than cores or cores of unequal width.
-    whole = len(cores) >= nc_count and len({len(threads) for threads in cores.values()}) == 1
-    by_node: dict[int, list[list[int]]] = {}
-    for (node, _core), threads in cores.items():
-        by_node.setdefault(node, []).extend([threads] if whole else [[cpu] for cpu in threads])
-    runs = _equal_runs(nc_count, list(by_node.values()))
-    return tuple(frozenset(cpu for unit in run for cpu in unit) for run in runs)
+    if nc_count > len(cores):  # then NCs share cores, but none has threads of two
+        runs = _equal_runs(nc_count, [[[cpu] for cpu in threads] for threads in cores.values()])
+    else:
+        nodes: dict[int, list[list[int]]] = {}
+        for (node, _core), threads in cores.items():
+            nodes.setdefault(node, []).append(threads)
+        runs = _equal_runs(nc_count, list(nodes.values()))
+        joined = _whole_nodes(nc_count, list(nodes.values()))
+        if joined and len(joined[0]) > len(runs[0]):
+            runs = joined
+    return tuple(map(frozenset, runs))
 
 
 def cpus_of_process(
@@ -131,17 +136,35 @@ def cpus_of_process(
     return tuple(fixed[nc] & mask or frozenset({turn[nc % len(turn)]}) for nc in ncs)
 
 
-def _equal_runs(count: int, nodes: list[list[list[int]]]) -> list[list[list[int]]]:
-    """Cut ``count`` equal runs of units out of the nodes; whole nodes to a run where nodes are as many as runs."""
-    if count <= len(nodes):
-        share = len(nodes) // count
-        size = min(sum(len(node) for node in nodes[i * share : (i + 1) * share]) for i in range(count))
-        return [[unit for node in nodes[i * share : (i + 1) * share] for unit in node][:size] for i in range(count)]
-    size = max(len(node) for node in nodes)
-    while size > 1 and sum(len(node) // size for node in nodes) < count:
+def _equal_runs(count: int, rooms: Sequence[Sequence[list[int]]]) -> list[list[int]]:
+    """Cut ``count`` runs of as many CPUs each as possible out of the rooms. A room is a sequence of units: runs lie
+    within a room, and no two share a unit. There are at least ``count`` units."""
+    size = max(sum(map(len, units)) for units in rooms)
+    while True:
+        runs = [run for units in rooms for run in _cut(size, units)]
+        if len(runs) >= count:
+            return runs[:count]
         size -= 1
-    runs = [node[i : i + size] for node in nodes for i in range(0, len(node) - size + 1, size)]
-    return runs[:count]
+
+
+def _cut(size: int, units: Sequence[list[int]]) -> Iterator[list[int]]:
+    """Cut runs of ``size`` CPUs out of the units, wide ones first, so that narrow ones fill what they leave."""
+    run: list[int] = []
+    for unit in sorted(units, key=len, reverse=True):
+        run += unit
+        if len(run) >= size:
+            yield run[:size]
+            run = []
+
+
+def _whole_nodes(count: int, nodes: Sequence[Sequence[list[int]]]) -> list[list[int]]:
+    """The CPUs of equally many whole nodes for each of ``count`` NCs, as many of them as all have; empty where there
+    are fewer nodes."""
+    share = len(nodes) // count
+    shares = [
+        [cpu for node in nodes[nc * share : (nc + 1) * share] for unit in node for cpu in unit] for nc in range(count)
+    ]
+    return [cpus[: min(map(len, shares))] for cpus in shares] if share else []
 
 
 def _read_list(path: Path) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,60 @@ def test_cpus_of_ncs(nodes: int, cores: int, threads: int, nc_count: int) -> Non
         assert all(len({node_of[index] for index in one}) == 1 for one in sets), "no NC spans NUMA nodes"
 
 
+#: The threads of each core of each node: nodes of unequal size, cores with a thread switched off, cores of two kinds.
+topologies = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=8), min_size=1, max_size=4)
+
+
+def machine_of(topology: list[list[int]]) -> list[Cpu]:
+    """A machine as QEMU numbers it: node by node, and the threads of a core together."""
+    cpus: list[Cpu] = []
+    for node, cores in enumerate(topology):
+        for threads in cores:
+            cpus += [Cpu(len(cpus) + thread, node, len(cpus)) for thread in range(threads)]
+    return cpus
+
+
+@given(topologies, st.integers(1, 40), st.randoms())
+def test_uneven_machines(topology: list[list[int]], nc_count: int, random: Random) -> None:
+    """SPEC I3, on a machine of any shape."""
+    cpus = machine_of(topology)
+    sets = cpus_of_ncs(nc_count, cpus)
+    assert sets == cpus_of_ncs(nc_count, random.sample(cpus, len(cpus)))
+    assert len(sets) == nc_count
+    assert len({len(behind) for behind in sets}) == 1
+    if nc_count > len(cpus):
+        return
+    assert sum(map(len, sets)) == len(frozenset().union(*sets)), "no CPU stands behind two NCs"
+    cores = [{cpus[index].core for index in behind} for behind in sets]
+    if nc_count <= sum(map(len, topology)):
+        assert sum(map(len, cores)) == len(set().union(*cores)), "no core is behind two NCs"
+    else:
+        assert {len(behind) for behind in cores} == {1}, "no NC has threads of two cores"
+    if nc_count >= len(topology):
+        assert all(len({cpus[index].node for index in behind}) == 1 for behind in sets), "no NC spans NUMA nodes"
+
+
+@pytest.mark.parametrize(
+    ("topology", "nc_count", "expected"),
+    [
+        # A thread of a core is switched off: the others are whole.
+        ([[1, 2, 2, 2]], 3, [{1, 2}, {3, 4}, {5, 6}]),
+        # Two cores of two threads, four of one: an NC a core, or as many CPUs each.
+        ([[2, 2, 1, 1, 1, 1]], 6, [{0}, {2}, {4}, {5}, {6}, {7}]),
+        ([[2, 2, 1, 1, 1, 1]], 4, [{0, 1}, {2, 3}, {4, 5}, {6, 7}]),
+        # The larger node holds both NCs: half of it is more than the smaller node.
+        ([[1] * 6, [1] * 2], 2, [{0, 1, 2}, {3, 4, 5}]),
+        ([[1] * 6, [1] * 2], 1, [set(range(8))]),
+        # Whole nodes where there are fewer NCs than nodes.
+        ([[1] * 2] * 4, 2, [set(range(4)), set(range(4, 8))]),
+        ([[2, 2]] * 2, 4, [{0, 1}, {2, 3}, {4, 5}, {6, 7}]),
+    ],
+)
+def test_uneven_machine(topology: list[list[int]], nc_count: int, expected: list[set[int]]) -> None:
+    """SPEC I3: as many CPUs as can be, of whole cores and nodes."""
+    assert cpus_of_ncs(nc_count, machine_of(topology)) == tuple(map(frozenset, expected))
+
+
 def test_one_nc_has_the_machine() -> None:
     """Whole nodes to an NC where nodes are as many as NCs."""
     assert cpus_of_ncs(1, machine(2, 4, 2)) == (frozenset(range(16)),)
@@ -83,3 +138,23 @@ def test_machine_cpus_reads_the_container(tmp_path: Path) -> None:
     assert machine_cpus(tmp_path) == (Cpu(1, 0, 1), Cpu(2, 1, 2), Cpu(5, 0, 1))
     (tmp_path / "fs/cgroup/cpuset.cpus.effective").write_text("nonsense")
     assert len(machine_cpus(tmp_path)) == 8
+
+
+def test_machine_cpus_without_those_that_are_off(tmp_path: Path) -> None:
+    """SPEC I1: CPUs that are switched off are not there; nor is a node that has memory only."""
+    system = tmp_path / "devices/system"
+    for node, listed in enumerate(("0,2-3", "4-7", "")):  # the kernel leaves CPU 1 out of all lists
+        (system / f"node/node{node}").mkdir(parents=True)
+        (system / f"node/node{node}/cpulist").write_text(f"{listed}\n")
+    (system / "cpu/cpu1").mkdir(parents=True)
+    for cpu, siblings in enumerate(("0", "", "2-3", "2-3", "4-5", "4-5", "6-7", "6-7")):
+        if siblings:
+            topology = system / f"cpu/cpu{cpu}/topology"
+            topology.mkdir(parents=True)
+            (topology / "thread_siblings_list").write_text(f"{siblings}\n")
+    (system / "cpu/online").write_text("0,2-7\n")
+    cpus = machine_cpus(tmp_path)
+    assert [(cpu.index, cpu.node, cpu.core) for cpu in cpus] == [
+        (0, 0, 0), (2, 0, 2), (3, 0, 2), (4, 1, 4), (5, 1, 4), (6, 1, 6), (7, 1, 6),
+    ]  # fmt: skip
+    assert cpus_of_ncs(3, cpus) == (frozenset({2, 3}), frozenset({4, 5}), frozenset({6, 7}))
