@@ -55,6 +55,9 @@ test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch comput
 	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
 	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
 
+test-many-cpus: $(READY)  ## where models compute on emulated machines of 4 to 16 CPUs, about forty minutes; see CONTRIBUTING.md
+	MANY_CPUS=1 $(BIN)/python -m pytest tests/many_cpus -o faulthandler_timeout=0 --timeout 3600 $(ARGS)
+
 numerics: $(READY)  ## every operator on special values, compiled and not; writes the table of docs/numerics.md
 	$(BIN)/python -m tests.numerics $(ARGS)
 	$(BIN)/python -m tests.numerics.torch_fuzz 0 500
@@ -63,4 +66,4 @@ numerics: $(READY)  ## every operator on special values, compiled and not; write
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup setup-mxnet demo examples bench check test test-engines numerics clean
+.PHONY: help setup setup-mxnet demo examples bench check test test-engines test-many-cpus numerics clean
