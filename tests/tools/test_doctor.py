@@ -234,6 +234,55 @@ def test_map(instance: str, cpus: tuple[Cpu, ...], expected: list[str]) -> None:
     assert [re.sub(" +", " ", line) for line in _host.map_of(config)] == [re.sub(" +", " ", line) for line in expected]
 
 
+def in_nodes(count: int, nodes: int) -> tuple[Cpu, ...]:
+    return tuple(Cpu(index, index * nodes // count, index) for index in range(count))
+
+
+@pytest.mark.parametrize(
+    ("variables", "cpus", "nodes", "spans"),
+    [
+        (
+            {"NEURON_RT_NUM_CORES": "2,4,3,4"}, in_nodes(16, 2), "node 0: NC0-NC7; node 1: NC8-NC15",
+            [("group 2 (NC6-NC8) spans NUMA nodes 0 and 1 (NC6-NC7 on node 0, NC8 on node 1): a CPU reads weights",
+              "3 NeuronCores are within a node anywhere in NC0-NC7 (node 0) or NC8-NC15 (node 1): form the groups in")],
+        ),
+        ({"NEURON_RT_NUM_CORES": "4,4,2,3"}, in_nodes(16, 2), "node 0: NC0-NC7; node 1: NC8-NC15", []),
+        ({"NEURON_RT_NUM_CORES": "4,4,2,3"}, in_nodes(16, 1), None, []),
+        ({"NEURON_RT_NUM_CORES": "2,4,x"}, in_nodes(16, 2), "node 0: NC0-NC7; node 1: NC8-NC15", []),
+        (
+            {"NEURON_RT_VISIBLE_CORES": "5-8", "NEURONCORE_GROUP_SIZES": "1,3"}, in_nodes(16, 2),
+            "node 0: NC0-NC7; node 1: NC8-NC15", [("group 1 (NC6-NC8) spans NUMA nodes 0 and 1", "anywhere in")],
+        ),
+        (
+            {"NEURON_ADAPTERS_INSTANCE": "1"}, in_nodes(8, 2), "node 0: NC0; node 1: NC0",
+            [("NC0 spans NUMA nodes 0 and 1: a CPU", "NEURON_ADAPTERS_INSTANCE with 2 NeuronCores or more keeps each")],
+        ),
+        (
+            {"NEURON_RT_NUM_CORES": "16"}, in_nodes(4, 2),
+            "node 0: NC0-NC1,NC4-NC5,NC8-NC9,NC12-NC13; node 1: NC2-NC3,NC6-NC7,NC10-NC11,NC14-NC15", [],
+        ),
+        ({"NEURON_RT_NUM_CORES": "2,4,3,4", "NEURON_ADAPTERS_AFFINITY": "off"}, in_nodes(16, 2), None, []),
+    ],
+)  # fmt: skip
+def test_nodes(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], cpus: tuple[Cpu, ...], nodes: str | None,
+    spans: list[tuple[str, ...]],
+) -> None:  # fmt: skip
+    """I3: which NeuronCores are on which NUMA node, and which groups span some."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("neuron_rt.config.machine_cpus", lambda: cpus)
+    found = _examination.examine(WELL)
+    said = [line for _title, lines in found.sections for line in lines if line.name == "NUMA"]
+    assert [line.text for line in said if line.level == "ok"] == ([nodes] if nodes else [])
+    notes = [line.text for line in said if line.level == "note"]
+    assert len(notes) == len(spans)
+    for note, parts in zip(notes, spans):
+        assert [part for part in parts if part not in note] == [], note
+    behind = found.data["instance"]["nodes_of_ncs"]
+    assert len(behind) == (0 if "NEURON_ADAPTERS_AFFINITY" in variables else found.data["instance"]["nc_count"])
+
+
 def test_every_map_is_short() -> None:
     for instance in (*INSTANCE_TYPES, "host", "4096"):
         for count in (1, 2, 7, 64, 192):

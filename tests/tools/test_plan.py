@@ -307,3 +307,55 @@ def test_an_option_is_stronger(run_plan: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NEURON_RT_VISIBLE_CORES")
     assert json.loads(run_plan("1", "--groups", "1,1,1", "-j"))["instance_ncs"] == [0, 1, 2]
     assert json.loads(run_plan("1", "--visible", "7", "-j"))["groups"] == []
+
+
+SPANS = "a CPU reads weights and intermediate results in another node's memory more slowly than in its own."
+
+
+@pytest.mark.parametrize(
+    ("words", "marks", "ncs", "texts"),
+    [
+        (
+            "2,4,3,4 --cores 13 --cpus 16 --nodes 2 -i 16", ["C"], [6, 7, 8],
+            ["NC6-NC8, where C computes, spans NUMA nodes 0 and 1 (NC6-NC7 on node 0, NC8 on node 1): " + SPANS,
+             "3 NeuronCores are within a node anywhere in NC0-NC7 (node 0) or NC8-NC12 (node 1): load the models in",
+             "neuron_cores_context"],
+        ),
+        (
+            "4,2,4,2 -f mx --start 6,0,6,2 --cpus 16 --nodes 2 -i 16", ["A", "C"], [6, 7, 8, 9],
+            ["NC6-NC9, where A and C compute, spans", "bind it to another mx.neuron(i)"],
+        ),
+        (
+            "2,3 -f tf --cores 7,3 --cpus 16 --nodes 2 -i 16", ["B"], [7, 8, 9],
+            ["NC7-NC9 of group 1, where B computes", "anywhere in NC0-NC7 (node 0): ", "NEURON_RT_NUM_CORES="],
+        ),
+        ("8 --cpus 8 --nodes 2", ["A"], [*range(8)], ["No node has 8 NeuronCores in a row: compile for 4 at most"]),
+        # NeuronCores in turn: neighbours are on neighbouring CPUs, round and round.
+        ("1,2 --cpus 4 --nodes 2 -f mx --start 0,1", ["B"], [1, 2],
+         ["(NC1 on node 0, NC2 on node 1)", "NC0-NC1 (node 0) or NC4-NC5 (node 0) or NC2-NC3 (node 1) or NC6-NC7"]),
+        ("1 --cpus 8 --nodes 4 -i 2", ["A"], [0], ["spans NUMA nodes 0 and 1: ", "with 4 NeuronCores or more keeps"]),
+    ],
+)  # fmt: skip
+def test_spans_nodes(run_plan: Run, words: str, marks: list[str], ncs: list[int], texts: list[str]) -> None:
+    """I3: which model has CPUs of several NUMA nodes, which nodes, what that costs and what to do."""
+    said = run_plan(*words.split(), "-j")
+    assert findings(said)["spans_nodes"] == (marks, ncs)
+    (text,) = [finding["text"] for finding in json.loads(said)["findings"] if finding["kind"] == "spans_nodes"]
+    assert [part for part in texts if part not in text] == [], text
+
+
+def test_within_nodes(run_plan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said of models within a node, nor where models are bound to no CPUs."""
+    words = ["4,4,2,3", "--cores=13", "--cpus=16", "--nodes=2", "--instance=16", "-j"]
+    said = run_plan(*words)
+    assert "spans_nodes" not in findings(said)
+    assert [nc["nodes"] for nc in json.loads(said)["ncs"]] == [[0]] * 8 + [[1]] * 5
+    words[0] = "3,3,3"
+    assert "spans_nodes" in findings(run_plan(*words))
+    monkeypatch.setenv("NEURON_ADAPTERS_AFFINITY", "off")
+    assert "spans_nodes" not in findings(run_plan(*words))
+
+
+@pytest.mark.parametrize("words", ["1 --nodes 2", "1 --cpus 6 --nodes 4"])
+def test_nodes_of_no_machine(run_plan: Run, words: str) -> None:
+    assert "--nodes" in run_plan(*words.split(), code=2)

@@ -22,7 +22,7 @@ PATIENCE = 60
 FIELDS = {
     "": ["fits", "framework", "instance", "instance_ncs", "groups", "ncs", "models", "findings"],
     "instance": ["name", "nc_count", "ncs_per_device", "cpu_count"],
-    "ncs": ["nc", "instance_nc", "device", "cpus", "models"],
+    "ncs": ["nc", "instance_nc", "device", "cpus", "nodes", "models"],
     "models": ["mark", "name", "nc_count", "placement", "cpus", "error"],
     "placement": ["start_nc", "nc_count", "instance_ncs"],
     "groups": ["start_nc", "nc_count"],
@@ -116,7 +116,7 @@ def test_json_has_the_documented_fields(run_plan: Run) -> None:
         assert said[name]
         assert all(list(one) == FIELDS[name] for one in said[name])
     assert all(list(one) == FIELDS["placement"] for model in said["models"] for one in model["placement"])
-    assert said["ncs"][0] == {"nc": 0, "instance_nc": 0, "device": 0, "cpus": [0], "models": ["A"]}
+    assert said["ncs"][0] == {"nc": 0, "instance_nc": 0, "device": 0, "cpus": [0], "nodes": [0], "models": ["A"]}
     text = (ROOT / "docs" / "tools.md").read_text()
     assert [name for names in FIELDS.values() for name in names if f"`{name}`" not in text] == []
 
@@ -209,7 +209,7 @@ def test_documented(run_plan: Run) -> None:
     text = (ROOT / "docs" / "tools.md").read_text()
     assert PICTURE in text
     options = set(re.findall(r"--[a-z]+", run_plan("--help").partition("models:")[0])) - {"--help"}
-    assert len(options) == 11
+    assert len(options) == 12
     assert [name for name in options if f"`{name}`" not in text] == []
 
 

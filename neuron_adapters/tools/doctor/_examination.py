@@ -11,12 +11,26 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from neuron_adapters import __version__
-from neuron_adapters.tools.doctor._host import Limits, StateDirectory, limits_of, map_of, state_of
+from neuron_adapters.tools.doctor._host import Limits, StateDirectory, limits_of, map_of, nodes_of, spans_of, state_of
 from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, shadows, version_of
 from neuron_adapters.tools.doctor._variables import Variable, conflicts_of, variables_of
 from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory, read_environment
 from neuron_adapters.tools.shared.text import ranges, size
-from neuron_rt import INSTANCE, STATE_DIR, Config, NeuronError, Owner, cpus_of_ncs, listed, owned, owners
+from neuron_rt import (
+    AFFINITY,
+    GROUP_SIZES,
+    INSTANCE,
+    NUM_CORES,
+    STATE_DIR,
+    VISIBLE_CORES,
+    Config,
+    NeuronError,
+    Owner,
+    cpus_of_ncs,
+    listed,
+    owned,
+    owners,
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,13 @@ def _config() -> tuple[Config, str]:
     return Config.read({}), wrong
 
 
+def _of_process(config: Config) -> Config:
+    """Read also what a process would own and how it forms groups, where that is valid; else ``config``."""
+    with contextlib.suppress(NeuronError):
+        return read_environment(STATE_DIR, INSTANCE, AFFINITY, NUM_CORES, VISIBLE_CORES, GROUP_SIZES)
+    return config
+
+
 def _versions(findings: Findings) -> None:
     versions: dict[str, str | None] = {"neuron-adapters": __version__, "python": platform.python_version()}
     for name in PACKAGES:
@@ -120,6 +141,12 @@ def _instance(findings: Findings, config: Config, limits: Limits) -> None:
         Line("ok", f"{instance.name}: {instance.nc_count} NeuronCores on {instance.device_count} devices", "instance"),
         *(Line("ok", line, "CPU map") for line in map_of(config)),
     ]
+    process = _of_process(config)
+    nodes = nodes_of(process)
+    if len(nodes.ncs) > 1:
+        places = "; ".join(f"node {node}: {listed(ncs)}" for node, ncs in nodes.ncs.items())
+        lines.append(Line("ok", places, "NUMA"))
+        lines += [Line("note", text, "NUMA") for text in spans_of(nodes, process)]
     cpus = sorted(cpu.index for cpu in config.cpus)
     mask = sorted(allowed_cpus())
     if mask and set(mask) >= set(cpus):
@@ -136,6 +163,7 @@ def _instance(findings: Findings, config: Config, limits: Limits) -> None:
         instance={
             "name": instance.name, "nc_count": instance.nc_count, "device_count": instance.device_count,
             "cpus_of_ncs": [sorted(own) for own in cpus_of_ncs(instance.nc_count, config.cpus)],
+            "nodes_of_ncs": list(map(sorted, nodes.of)),
         },
         machine={
             "cpus": cpus, "mask": mask, "cpu_limit": limits.cpus, "memory": memory, "memory_limit": limits.memory,

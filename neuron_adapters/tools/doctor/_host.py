@@ -11,9 +11,11 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuron_adapters.tools.shared.numa import Nodes
 from neuron_adapters.tools.shared.text import ranges
-from neuron_rt import Config, cpus_of_ncs
+from neuron_rt import Config, choose_ncs, cpus_of_ncs, listed
 
+_MOVE = "form the groups in another order, of other sizes, or of other NEURON_RT_VISIBLE_CORES"
 _LINES = 4
 _EACH = 4  # NCs on a line
 _FLOCK = struct.Struct("@hhqqi")  # struct flock of 64-bit Linux: type, whence, start, length, pid
@@ -48,6 +50,25 @@ def map_of(config: Config) -> list[str]:
     lines = ["CPU " + "".join(cell.ljust(width) for cell in row).rstrip() for row in rows]
     left = sorted(set(cpus) - frozenset[int]().union(*behind))
     return [*lines, *([f"CPU {ranges(left)}: not used, since the CPUs do not divide evenly"] if left else [])]
+
+
+def nodes_of(config: Config) -> Nodes:
+    """The NUMA nodes behind the NCs of the instance; none where models are bound to no CPUs."""
+    return Nodes(cpus_of_ncs(config.instance.nc_count, config.cpus) if config.affinity else (), config.cpus)
+
+
+def spans_of(nodes: Nodes, config: Config) -> list[str]:
+    """Say which NCs, and which groups of a process of this environment, have CPUs of several NUMA nodes."""
+    # NCs themselves span nodes only where they are fewer than the nodes.
+    spans = [nodes.explain(f"NC{nc}", [nc], "") for nc in range(len(nodes.of)) if nodes.span([nc])]
+    if spans:
+        return spans
+    visible = choose_ncs(config) or ()
+    for index, group in enumerate(config.groups if nodes.of else ()):
+        ncs = visible[group.start : group.start + group.size]
+        if nodes.span(ncs):
+            spans.append(nodes.explain(f"group {index} ({listed(ncs)})", ncs, _MOVE))
+    return spans
 
 
 def limits_of(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> Limits:

@@ -48,6 +48,7 @@ examples:
   neuron-adapters plan 2,4,3,4 --cores 13 --framework mx --start 0,2,6,9
   neuron-adapters plan 2 --cores 8 --start 2 --replicas 2
   neuron-adapters plan 4x2 --groups 2,2,2,2 --svg plan.svg
+  neuron-adapters plan 2,4,3,4 --cores 13 --cpus 16 --nodes 2
 
 Options that are left out are taken from the environment:
 NEURON_ADAPTERS_INSTANCE, NEURON_RT_NUM_CORES, NEURON_RT_VISIBLE_CORES,
@@ -91,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="plan for a machine of N CPUs instead of this one",
     )
+    add(
+        "--nodes",
+        type=whole_number("a number of NUMA nodes", 1, MOST_NCS),
+        default=1,
+        metavar="N",
+        help="with --cpus: NUMA nodes (sockets) that these CPUs are on in equal parts",
+    )
     add("--now", action="store_true", help="leave out NeuronCores that processes own at this moment")
     add("-j", "--json", action="store_true", help="JSON for scripts")
     add("--svg", metavar="FILE", help="also write a drawing")
@@ -99,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _show(parser: argparse.ArgumentParser, options: argparse.Namespace, loads: Sequence[Load]) -> int:
     environ = _environ(options, os.environ)
-    machine = None if options.cpus is None else tuple(Cpu(index, core=index) for index in range(options.cpus))
+    machine = _machine(parser, options)
     try:
         config = Config.read(environ, machine)
     except NeuronConfigError as error:
@@ -124,6 +132,18 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace, loads: S
     else:
         say(text_of(plan, width=terminal_width(), pretty=is_utf8()))
     return 0 if plan.fits else 1
+
+
+def _machine(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[Cpu, ...] | None:
+    """Make the CPUs of the planned machine; None for this one."""
+    count, nodes = options.cpus, options.nodes
+    if count is None:
+        if nodes > 1:
+            parser.error("--nodes is for a machine of --cpus: of this one the nodes are known")
+        return None
+    if count % nodes:
+        parser.error(f"--cpus={count} are not equal parts of --nodes={nodes}")
+    return tuple(Cpu(index, node=index * nodes // count, core=index) for index in range(count))
 
 
 def _environ(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:

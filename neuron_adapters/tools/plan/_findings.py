@@ -11,11 +11,19 @@ from neuron_adapters.tools.shared.text import ranges
 from neuron_rt import GROUP_SIZES, NUM_CORES, VISIBLE_CORES, Config, listed
 
 _MOST_NAMED = 8
+#: How a model gets onto other NCs.
+_MOVES = {
+    "torch": "load the models in another order, or within neuron_cores_context(start_nc)",
+    "tf": f"load the models in another order, or form other groups ({NUM_CORES}=...,...)",
+    "mx": "bind it to another mx.neuron(i)",
+}
 
 
 def findings_of(plan: Plan) -> tuple[Finding, ...]:
     """Find everything but loads that failed."""
-    return (*_shared(plan), *_idle(plan), *_same_cpus(plan), *_replicated(plan), *_deprecated(plan.config))
+    return (
+        *_shared(plan), *_idle(plan), *_same_cpus(plan), *_spanning(plan), *_replicated(plan), *_deprecated(plan.config)
+    )  # fmt: skip
 
 
 def _shared(plan: Plan) -> list[Finding]:
@@ -74,6 +82,27 @@ def _same_cpus(plan: Plan) -> list[Finding]:
         "NEURON_ADAPTERS_INSTANCE=host makes one NeuronCore a CPU."
     )
     return [Finding("warning", "same_cpus", text, concerned)]
+
+
+def _spanning(plan: Plan) -> list[Finding]:
+    """Find runs of NCs that models are on and that have CPUs of several NUMA nodes, once each."""
+    runs: dict[tuple[int, ...], list[str]] = {}
+    for model in plan.models:
+        for replica in model.ranges:
+            runs.setdefault(tuple(replica.ncs), []).append(model.mark)
+    findings = []
+    for ncs, marks in runs.items():
+        if plan.nodes.span(ncs):
+            groups = enumerate(plan.config.groups)
+            where = [
+                f" of group {index}" for index, group in groups if group.start <= ncs[0] < group.start + group.size
+            ]
+            what = (
+                f"{listed(ncs)}{''.join(where)}, where {_named(marks)} {'computes' if len(marks) == 1 else 'compute'},"
+            )
+            text = plan.nodes.explain(what, ncs, _MOVES[plan.framework])
+            findings.append(Finding("warning", "spans_nodes", text, tuple(marks), ncs))
+    return findings
 
 
 def _replicated(plan: Plan) -> list[Finding]:

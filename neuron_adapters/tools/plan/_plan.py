@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from neuron_adapters.tools.shared.numa import Nodes
 from neuron_adapters.tools.shared.text import ranges
 from neuron_rt import Config, CoreRange, listed
 
@@ -87,6 +88,11 @@ class Plan:
         """Which device a visible NC is on."""
         return self.visible[nc] // self.config.instance.ncs_per_device
 
+    @cached_property
+    def nodes(self) -> Nodes:
+        """NUMA nodes behind the visible NCs."""
+        return Nodes(self.cpus, self.config.cpus)
+
     def cpus_of(self, ncs: Iterable[int]) -> tuple[int, ...]:
         return tuple(sorted(frozenset[int]().union(*(self.cpus[nc] for nc in ncs))))
 
@@ -137,6 +143,7 @@ class Plan:
                     "instance_nc": self.visible[nc],
                     "device": self.device(nc),
                     "cpus": sorted(self.cpus[nc]),
+                    "nodes": sorted(self.nodes.of[nc]),
                     "models": [model.mark for model in on],
                 }
                 for nc, on in enumerate(self.on)
