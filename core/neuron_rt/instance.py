@@ -141,7 +141,7 @@ def _equal_runs(count: int, rooms: Sequence[Sequence[list[int]]]) -> list[list[i
     within a room, and no two share a unit. There are at least ``count`` units."""
     size = max(sum(map(len, units)) for units in rooms)
     while True:
-        runs = [run for units in rooms for run in _cut(size, units)]
+        runs = [run for units in rooms for run in sorted(_cut(size, units))]
         if len(runs) >= count:
             return runs[:count]
         size -= 1

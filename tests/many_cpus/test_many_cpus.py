@@ -73,7 +73,7 @@ class Scenario:
     @property
     def engine(self) -> str:
         """What computes: MXNet's graphs have no framework behind them."""
-        return self.framework if self.kind != "compiled" and self.framework != "mx" else "openvino"
+        return self.framework if self.kind in {"plain", "framework"} and self.framework != "mx" else "openvino"
 
     @property
     def same_bits(self) -> bool:
@@ -100,6 +100,10 @@ CORES = models((1, 0, {0, 1}), (2, 1, {2, 3, 4, 5}), (1, 3, {6, 7}))
 #: A process with half of sixteen NeuronCores; a forked child of it has the other half.
 HALF = models((2, 0, {0, 1}), (4, 2, {2, 3, 4, 5}))
 
+#: Four loads of one file: its weights are in memory once, whichever NeuronCores compute.
+ONES = models(*((1, nc, {nc}) for nc in range(4)))
+PAIRS = models(*((2, nc, {nc, nc + 1}) for nc in range(0, 8, 2)))
+
 THIRTEEN = {"NEURON_RT_NUM_CORES": "13"}
 SIX_GROUPS = {"NEURON_RT_NUM_CORES": ",".join(map(str, GROUPS))}
 TWO = {"NEURON_ADAPTERS_INSTANCE": "2", "NEURON_RT_NUM_CORES": "1,1"}  # groups: Keras makes no replicas then
@@ -121,6 +125,8 @@ def scenarios() -> Iterator[Scenario]:
             yield Scenario("16 CPUs", framework, "lifecycle", kind, HALF, "lifecycle", EIGHT)
     for framework, kind in (("torch", "framework"), ("torch", "compiled"), ("mx", "compiled")):
         yield Scenario("4 CPUs", framework, "guide", kind, GUIDE_OF_4, environ=THIRTEEN)
+    yield Scenario("4 CPUs", "torch", "four loads", "heavy", ONES, environ={"NEURON_ADAPTERS_INSTANCE": "4"})
+    yield Scenario("16 CPUs", "torch", "four loads", "heavy", PAIRS, environ=EIGHT)
     yield Scenario("16 CPUs", "torch", "guide", "compiled", GUIDE, environ=THIRTEEN)
 
 
@@ -197,6 +203,11 @@ def check_confined(watched: Json, cpus: frozenset[int]) -> None:
     ticks = callers + others
     assert outside(others, cpus) <= MOST_ELSEWHERE * ticks.total(), f"threads left {sorted(cpus)}\n{table(watched)}"
     assert outside(callers, cpus) <= MOST_OF_CALLERS * ticks.total(), f"callers left {sorted(cpus)}\n{table(watched)}"
+    for thread in watched["threads"]:
+        if not thread["role"] and sum(thread["ticks"].values()) > MOST_ELSEWHERE * ticks.total():
+            assert all(cpus >= set(mask) for mask in thread["masks"]), (
+                f"a thread may leave {sorted(cpus)}\n{table(watched)}"
+            )
     least = LEAST_SHARE * (ticks.total() - outside(ticks, cpus)) / len(cpus)
     idle = [cpu for cpu in sorted(cpus) if ticks[cpu] < least]
     assert not idle, f"CPUs {idle} of {sorted(cpus)} hardly work\n{table(watched)}"

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from frameworks import FRAMEWORKS
-from scenarios import ACTIONS, Scene, in_child
+from scenarios import ACTIONS, FILES, Scene, in_child
 
 PATIENCE = 400  # seconds for a scenario
 Json = dict[str, Any]
@@ -45,18 +45,19 @@ def run_all(framework: Any, scenarios: list[Json], folder: Path) -> None:
     began = time.monotonic()
     framework.import_framework()
     print(f"{framework.name}: imported in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    answers: dict[tuple[int, int], list[Any]] = {}
+    answers: dict[tuple[str, int, int], list[Any]] = {}
 
-    def answer(need: int, threads: int) -> list[Any]:
-        if (need, threads) not in answers:  # a process that no adapter is in
-            answers[need, threads] = in_child(lambda: framework.alone(folder, need, threads).tolist())
-        return answers[need, threads]
+    def answer(*model: Any) -> list[Any]:
+        if model not in answers:  # a process that no adapter is in
+            answers[model] = in_child(lambda: framework.alone(folder, *model).tolist())
+        return answers[model]
 
     for scenario in scenarios:
         with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as result:
             began = time.monotonic()
+            plain = FILES[scenario["kind"]].replace("compiled", "plain")
             try:
-                alone = [answer(need, cpus) for need, _start, cpus in scenario["models"]]
+                alone = [answer(plain, need, cpus) for need, _start, cpus in scenario["models"]]
             except ChildProcessError:
                 alone = []
             code = run(lambda: _act(scenario, framework, folder, alone, result), said)

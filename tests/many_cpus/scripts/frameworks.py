@@ -23,7 +23,7 @@ def image() -> np.ndarray:
 
 
 class Torch:
-    """PyTorch."""
+    """PyTorch; also networks of 25 MB of weights ("heavy-"), of which the engine holds no copies."""
 
     name = "torch"
 
@@ -46,11 +46,14 @@ class Torch:
                 layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2],
                 torch.nn.AvgPool2d(16), torch.nn.Flatten(), torch.nn.Linear(WIDTH * (SIZE // 16) ** 2, 10),
             ).eval()  # fmt: skip
-            torch.jit.save(torch.jit.trace(network, example), folder / f"torch-plain-{need}.pt")
+            heavy = torch.nn.Sequential(
+                *network[:5], torch.nn.AvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(WIDTH * (SIZE // 4) ** 2, 1024)
+            ).eval()
             flags = ["--neuroncore-pipeline-cores", str(need)]
-            torch.jit.save(
-                torch.neuron.trace(network, example, compiler_args=flags), folder / f"torch-compiled-{need}.pt"
-            )
+            for kind, model in (("", network), ("heavy-", heavy)):
+                torch.jit.save(torch.jit.trace(model, example), folder / f"torch-{kind}plain-{need}.pt")
+                compiled = torch.neuron.trace(model, example, compiler_args=flags)
+                torch.jit.save(compiled, folder / f"torch-{kind}compiled-{need}.pt")
 
     def load(self, folder: Path, kind: str, need: int, start: int) -> Any:
         """Load a model as a script does, which lets it land where it may."""
@@ -64,12 +67,12 @@ class Torch:
         with torch.no_grad():
             return model(torch.from_numpy(image())).numpy()
 
-    def alone(self, folder: Path, need: int, threads: int) -> np.ndarray:
+    def alone(self, folder: Path, kind: str, need: int, threads: int) -> np.ndarray:
         """What the framework answers without an adapter."""
         import torch
 
         torch.set_num_threads(threads)
-        return self.call(torch.jit.load(folder / f"torch-plain-{need}.pt"))
+        return self.call(torch.jit.load(folder / f"torch-{kind}-{need}.pt"))
 
 
 class TensorFlow:
@@ -113,13 +116,13 @@ class TensorFlow:
 
         return np.asarray(model(tf.constant(np.moveaxis(image(), 1, 3)), training=False))
 
-    def alone(self, folder: Path, need: int, threads: int) -> np.ndarray:
+    def alone(self, folder: Path, kind: str, need: int, threads: int) -> np.ndarray:
         """What the framework answers without an adapter."""
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        return self.call(self.load(folder, "plain", need, 0))
+        return self.call(self.load(folder, kind, need, 0))
 
 
 class MXNet:
@@ -167,11 +170,11 @@ class MXNet:
 
         return model.forward(data=mx.nd.array(image()))[0].asnumpy()
 
-    def alone(self, folder: Path, need: int, threads: int) -> np.ndarray:
+    def alone(self, folder: Path, kind: str, need: int, threads: int) -> np.ndarray:
         """What the library answers on no NCs."""
         from neuron_adapters import mx
 
-        return self.call(self._bind(folder, "plain", need, mx.cpu()))
+        return self.call(self._bind(folder, kind, need, mx.cpu()))
 
     def _bind(self, folder: Path, kind: str, need: int, context: Any) -> Any:
         from neuron_adapters import mx

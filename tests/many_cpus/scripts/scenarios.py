@@ -1,8 +1,12 @@
 """What is done on the machine. Each scenario loads models, calls them and returns what it saw; the tests judge it.
 
-A scenario is a dictionary: ``framework``; ``action``, a function here; ``kind``: "plain", "compiled", or "framework" for
-compiled models that the framework computes; ``models``: of each the NCs it is compiled for, at which NC a script starts it
-that says so (MXNet's), and how many CPUs it should get; ``environ``.
+A scenario is a dictionary:
+- ``framework``, and ``action``: a function here;
+- ``kind``: "plain", "compiled", "heavy" for compiled models of many weights, or "framework" for compiled models that the
+  framework computes;
+- ``models``: of each the NCs it is compiled for, the NC at which a script for MXNet starts it, and how many CPUs it
+  should get;
+- ``environ``.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ from watching import masks, watch
 
 ALONE, TOGETHER = 4, 8  # seconds of watching
 
+#: The files of each kind.
+FILES = {"plain": "plain", "compiled": "compiled", "framework": "compiled", "heavy": "heavy-compiled"}
+
 Json = dict[str, Any]
 
 
@@ -36,7 +43,7 @@ class Scene:
 
     def load(self, index: int) -> Any:
         need, start, _cpus = self.scenario["models"][index]
-        return self.framework.load(self.folder, "plain" if self.kind == "plain" else "compiled", need, start)
+        return self.framework.load(self.folder, FILES[self.kind], need, start)
 
     def load_all(self) -> None:
         self.models = [self.load(index) for index in range(len(self.scenario["models"]))]
