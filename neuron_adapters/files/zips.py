@@ -30,6 +30,7 @@ _LARGEST_DIRECTORY = 16 << 20
 #: zipfile takes quadratic time for extra fields, which PyTorch's directories do not have.
 _LONGEST_EXTRA = 1 << 10
 _ENTRY = b"PK\1\2"
+_HEADER = 30
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -61,6 +62,12 @@ def read(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
         raise ValueError(f"{entry.filename} is packed by a method that PyTorch does not read")
     with packed.open(entry) as member:
         return member.read(min(most, entry.file_size))
+
+
+def offset(fd: int, entry: zipfile.ZipInfo) -> int:
+    """Where a member's bytes begin in the archive that ``fd`` leads to. Raises one of DAMAGED."""
+    name, extra = struct.unpack_from("<2H", os.pread(fd, _HEADER, entry.header_offset), _HEADER - 4)
+    return int(entry.header_offset + _HEADER + name + extra)
 
 
 class _Guarded:

@@ -23,6 +23,7 @@ from neuron_adapters.torch._effects import writes
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._inputs import Inputs, is_plain
 from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, autocasts, open_program
+from neuron_adapters.torch._pages import Packed, Pages
 from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
 from neuron_rt import Computation, Engine, RequestPool, Slot
 
@@ -30,7 +31,9 @@ from neuron_rt import Computation, Engine, RequestPool, Slot
 class Executable:
     """Runs one compiled model; shared by all its replicas and loads (SPEC K5)."""
 
-    def __init__(self, module: torch.jit.ScriptModule, artifact: Artifact, compiled: Compiled | None, why: str) -> None:
+    def __init__(
+        self, module: torch.jit.ScriptModule, artifact: Artifact, compiled: Compiled | Packed | None, why: str
+    ) -> None:
         """``compiled``: its form for the engine, None where PyTorch computes. ``why``: the reason for either."""
         # Not the Python object: it will hold this executable, and its place shall be free when it goes (SPEC P6).
         self.c_module = module._c
@@ -38,6 +41,8 @@ class Executable:
         self.writes = writes(module)
         """Whether it writes to its buffers or inputs: then each load and copy has its own executable (SPEC K7)."""
         self._compiled = compiled
+        self.pages: Pages | None = None
+        """The memory of its constants, where PyTorch's copy of them need not stay."""
         self._native = _Native(module._c, artifact)
         arguments = module._c._get_method("forward").schema.arguments[1:]
         self._accept(artifact, [argument.name for argument in arguments])
@@ -58,12 +63,26 @@ class Executable:
         opened, why = open_form("PyTorch", choice, recorded, source, lambda engine: _opened(engine, module, artifact))
         return cls(module, artifact, opened, why)
 
+    def hold_once(self, module: torch.jit.ScriptModule, source: str, state: object) -> None:
+        """Give PyTorch's copy of the constants back once the engine has its own (``_pages``). ``module``: this
+        executable's, just loaded from ``source``. ``state``: the file's (``adapter.executable.identity``)."""
+        if isinstance(self._compiled, Compiled) and not self.writes:
+            self.pages = Pages.of(module, self._compiled.deployment.program, source, state)
+            if self.pages is not None:
+                self._compiled = Packed(self._compiled, self.pages)
+
+    def keep(self) -> None:
+        """Have the constants in memory from now on, for PyTorch. Raises ArtifactError where their file was written
+        to."""
+        if self.pages is not None:
+            self.pages.keep()
+
     def prepare(self, slots: Sequence[Slot]) -> Computation:
         """Make ready to run on ``slots``; what computes there (``neuron_rt.runtime.Prepare``)."""
         computation = prepare(slots, self._compiled, self.why, "PyTorch")
         if isinstance(computation, Computation):
             return computation
-        self._native.open()
+        self._open_native()
         return Computation("torch", computation, self._native.weights())
 
     def __call__(self, pool: RequestPool | None, *args: Any, **kwargs: Any) -> Any:
@@ -76,8 +95,7 @@ class Executable:
         if pool is None:
             if autocasts():  # the form that is optimised for this CPU does not
                 return self._by_framework(None, *args)
-            native = self._native
-            return (native.method or native.open())(*args)
+            return (self._native.method or self._open_native())(*args)
         idle = pool.idle
         try:
             call = idle.pop()
@@ -90,11 +108,16 @@ class Executable:
     def _by_framework(self, pool: RequestPool | None, *args: Any) -> Any:
         """PyTorch's own answer, or its own error: to a call whose guard spoke, or on tensors that no engine reads (SPEC
         K3). By the frozen graph: the one that is optimised for this CPU takes plain tensors only."""
+        self.keep()
         method = self.c_module._get_method("forward")
         if pool is None:  # the runtime has limited PyTorch's threads already
             return method(*args)
         pool.guarded += 1
         return (FRAMEWORK.limit_threads(pool.threads), method(*args))[1]
+
+    def _open_native(self) -> Callable[..., Any]:
+        self.keep()
+        return self._native.open()
 
     def with_dynamic_batch(self, dynamic: bool) -> Executable:
         """A copy with dynamic batching on or off; nothing is loaded again."""
@@ -117,7 +140,7 @@ class Executable:
         if not plain:
             return self._slices(batch, args, partial(self._by_framework, pool))
         if pool is None:
-            method = partial(self._by_framework, None) if autocasts() else self._native.method or self._native.open()
+            method = partial(self._by_framework, None) if autocasts() else self._native.method or self._open_native()
             return self._slices(batch, args, method)
 
         def run(*slice_: Any) -> Any:

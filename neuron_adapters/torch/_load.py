@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from neuron_adapters.adapter.executable import Shared
+from neuron_adapters.adapter.executable import Shared, identity
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.files import torchscript
 from neuron_adapters.files.printable import damaged, one_line
@@ -38,8 +38,9 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
         runtime = init()  # first: what can't be placed need not be read
         own = partial(load, map_location=map_location, _extra_files=_extra_files, _restore_shapes=_restore_shapes)
         file = _File(f, own, runtime.config)
-        key = executable = None
+        key = state = executable = None
         if file.source and map_location is None and not _extra_files and not _restore_shapes:
+            state = identity(file.source)
             key, executable = _executables.find(runtime.config, file.source)
         if executable is not None:  # loaded before: both share their weights (SPEC K5)
             module = torch.jit._recursive.wrap_cpp_module(executable.c_module.__copy__())
@@ -51,8 +52,12 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
             artifact, cores = _artifact.read(module, file.name)
             if artifact is not None:
                 executable = file.executable(module, artifact)
+                if state is not None:
+                    executable.hold_once(module, file.source, state)
                 _executables.keep(None if executable.writes else key, executable)
         _placed.place(runtime, module, file.source, cores, executable)
+        if executable is not None and executable.pages is not None:
+            executable.pages.cover(module)
         return module
 
     return jit_load

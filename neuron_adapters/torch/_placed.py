@@ -56,6 +56,7 @@ class CompiledMethod(PlacedMethod):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _tracing() is not None:
+            self._target.keep()  # type: ignore[attr-defined]
             return self._method(*args, **kwargs)
         model = self._model
         slot = model.slot or model.pick()
@@ -63,6 +64,11 @@ class CompiledMethod(PlacedMethod):
         return slot.run(self._target, (pool, *args), kwargs, pool is None)
 
     __call__._torchdynamo_disable = True  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self._method), name):  # the graph, which holds the constants
+            self._target.keep()  # type: ignore[attr-defined]
+        return super().__getattr__(name)
 
 
 def wrap(module: torch.jit.ScriptModule, model: Model, executable: Executable | None = None) -> None:
