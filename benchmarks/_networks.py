@@ -114,10 +114,11 @@ def make(name: str, batch: int = 1) -> tuple[nn.Module, tuple[torch.Tensor, ...]
     torch.manual_seed(SEED)
     if name == "resnet50":
         return ResNet50().eval(), (torch.rand(batch, 3, 224, 224),)
-    if name == "bert":
+    if name in ("bert", "bert-base"):
         mask = torch.ones(batch, 128, dtype=torch.int64)
         mask[:, 100:] = 0
-        return SmallBert().eval(), (torch.randint(0, 30522, (batch, 128)), mask)
+        bert = SmallBert() if name == "bert" else SmallBert(768, 12, 12)  # the size of BERT-base
+        return bert.eval(), (torch.randint(0, 30522, (batch, 128)), mask)
     if name == "tiny":
         layers = (nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
         return nn.Sequential(*layers).eval(), (torch.rand(batch, 64),)

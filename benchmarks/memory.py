@@ -1,8 +1,10 @@
-"""What replicas cost in memory: 16 replicas of a compiled ResNet-50, and 16 loads of its file, against one.
+"""What compiled models cost in memory: one against plain PyTorch, and 16 replicas or loads of a file against one.
 
-Weights are the same in all of them, so one copy should do. Each case is a fresh process in which every replica has
-answered twice. PSS counts a page that several processes share in parts, RSS in full. Two ratios: of whole processes, and
-of what is left without a process that has imported everything and loaded nothing, which is the honest one.
+The weights of replicas are the same, so one copy should do; and of a compiled model the engine's copy should do. Each
+case is a fresh process in which every replica has answered twice. PSS counts a page that several processes share in
+parts, RSS in full. Two ratios: of whole processes, and of what is left without a process that has imported everything
+and loaded nothing, which is the honest one. Against plain PyTorch it is RSS, since the frameworks' libraries are shared
+with whatever else runs.
 """
 
 from __future__ import annotations
@@ -16,19 +18,22 @@ from _scripts import interleave
 SCRIPT = """
 import contextlib, gc, json, sys
 import numpy, torch
-import neuron_adapters.torch, neuron_rt
-with contextlib.suppress(ImportError):
-    import openvino  # an engine that is loaded late would be counted as the model's
-neuron_rt.init()
 loads, replicas = int(sys.argv[3]), int(sys.argv[4])
+place = contextlib.nullcontext()
+if replicas:
+    import neuron_adapters.torch, neuron_rt
+    with contextlib.suppress(ImportError):
+        import openvino  # an engine that is loaded late would be counted as the model's
+    neuron_rt.init()
+    place = torch.neuron.experimental.neuron_cores_context(0, replicas)
 with numpy.load(sys.argv[2]) as file:
     inputs = [torch.from_numpy(file[name]) for name in file.files]
 kept = []
-with torch.no_grad(), torch.neuron.experimental.neuron_cores_context(0, replicas):
+with torch.no_grad(), place:
     for _ in range(loads):
         kept.append(torch.jit.load(sys.argv[1]))
 with torch.no_grad():
-    for _ in range(2 * replicas):
+    for _ in range(2 * max(replicas, 1)):
         for one in kept:
             one(*inputs)
 gc.collect()
@@ -40,7 +45,40 @@ with open("/proc/self/smaps_rollup") as file:
             found[name] = int(size.split()[0]) / 1024
 print(json.dumps(found))
 """
+#: Loads and replicas; no replicas: plain PyTorch.
+PLAIN = {"plain PyTorch, no model": (0, 0), "plain PyTorch": (1, 0)}
 CASES = {"no model": (0, 1), "one": (1, 1), "16 replicas": (1, 16), "16 loads of one file": (16, 1)}
+
+
+def against_plain(report: Report, rounds: int, folder: str, env: dict[str, str]) -> None:
+    """Measure one compiled model against one of plain PyTorch."""
+    rows = []
+    for network in ("resnet50", "bert-base"):
+        files = {kind: (model_file(folder, network, kind), arrays(folder, network)) for kind in ("plain", "compiled")}
+        cases = {name: ("plain", case) for name, case in PLAIN.items()}
+        cases |= {name: ("compiled", CASES[name]) for name in ("no model", "one")}
+        found = interleave(
+            {name: (SCRIPT, env, *files[kind], *map(str, case)) for name, (kind, case) in cases.items()}, rounds
+        )
+        sizes = {name: values(mine, "Rss") for name, mine in found.items()}
+        whole = [mine / plain for mine, plain in zip(sizes["one"], sizes["plain PyTorch"])]
+        added = [
+            [loaded - bare for loaded, bare in zip(sizes[name], sizes[none])]
+            for name, none in (("one", "no model"), ("plain PyTorch", "plain PyTorch, no model"))
+        ]
+        model = [mine / plain for mine, plain in zip(*added)]
+        report.data[f"{network} against plain"] = {"rss": sizes, "whole": whole, "model": model}
+        report.goal(f"one compiled {network} ÷ plain PyTorch, less the bare process", 1.15, model, at_least=False)
+        shown = [Spread.of(sizes["plain PyTorch"]), Spread.of(sizes["one"])]
+        rows.append([network, *(size.text(0) for size in shown), Spread.of(whole).text(), Spread.of(model).text()])
+    columns = [
+        "one loaded and called",
+        "plain PyTorch, RSS, MiB",
+        "compiled",
+        "÷ plain",
+        "÷ plain, less the bare processes",
+    ]
+    table("memory of one model", columns, rows)
 
 
 def main() -> None:
@@ -67,6 +105,7 @@ def main() -> None:
         if name.startswith("16"):
             report.goal(f"{name} ÷ one, whole process", 1.05, whole, at_least=False)
             report.goal(f"{name} ÷ one, less the bare process", 1.05, model, at_least=False)
+    against_plain(report, rounds, folder, env)
     columns = ["a process with", "PSS, MiB", "RSS, MiB", "÷ one", "÷ one, less the bare process"]
     table("memory of a process after calls", columns, rows)
     report.finish()
