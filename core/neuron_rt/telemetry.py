@@ -12,8 +12,10 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+import sys
 import time
 import weakref
+from array import array
 from collections import deque
 from operator import setitem
 
@@ -108,10 +110,6 @@ class Board:
         self._used = self._room = 0
         self._left: deque[int] = deque()
         self._words = self._mapped()
-        for place, word in ((H_VERSION, VERSION), (H_NCS, nc_count), (H_ROWS, ROWS), (H_WIDTH, ROW_WORDS)):
-            self._words[place] = word
-        self._words[H_PID], self._words[H_BEGAN] = os.getpid(), clock()
-        self._words[H_MAGIC] = MAGIC  # last: now it is one
 
     def row(self, number: int, replica: int, ncs: range) -> Row:
         """A row for a replica of model ``number`` on those visible NCs. It is given back when it is dropped."""
@@ -187,12 +185,20 @@ class Board:
 
     def _mapped(self) -> memoryview:
         size = WORD * self._start(ROWS)
+        header = array("q", bytes(WORD * self._start(0)))
+        for place, word in ((H_VERSION, VERSION), (H_NCS, self._nc_count), (H_ROWS, ROWS), (H_WIDTH, ROW_WORDS)):
+            header[place] = word
+        header[H_PID], header[H_BEGAN] = os.getpid(), clock()
         if self._file is not None:
             try:
+                # Written to the file and not to the mapping, of which the first write takes as long as all of this.
                 os.ftruncate(self._file.args[0], size)
-                if self._allocate(0, self._start(0)):
+                if os.pwrite(self._file.args[0], header, 0) == WORD * len(header):
+                    os.pwrite(self._file.args[0], MAGIC.to_bytes(WORD, sys.byteorder), WORD * H_MAGIC)  # now it is one
                     return memoryview(mmap.mmap(self._file.args[0], size)).cast("q")
             except OSError as error:
                 log.debug("cannot count for the tools: %s", error)
             self.close()
-        return memoryview(mmap.mmap(-1, size)).cast("q")
+        words = memoryview(mmap.mmap(-1, size)).cast("q")
+        words[: len(header)] = memoryview(header)
+        return words
