@@ -61,11 +61,21 @@ def _readings(signature: Signature, names: Sequence[str], args: Any, kwargs: Any
 
 
 def _alike(structure: Any, other: Any) -> bool:
-    """Whether two structures have the same leaves. A list may stand for a tuple."""
+    """Whether two structures have the same leaves, under the same keys. A list may stand for a tuple."""
     try:
         tf.nest.assert_same_structure(structure, other, check_types=False)
     except (TypeError, ValueError):
         return False
+    return _same_keys(structure, other)
+
+
+def _same_keys(structure: Any, other: Any) -> bool:
+    """Whether the dictionaries in two structures of the same form have the same keys, which TensorFlow leaves
+    unchecked."""
+    if isinstance(structure, dict):
+        return structure.keys() == other.keys() and all(_same_keys(structure[key], other[key]) for key in structure)
+    if isinstance(structure, (list, tuple)):
+        return all(map(_same_keys, structure, other))
     return True
 
 
