@@ -19,6 +19,7 @@ from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference, Packer
 from neuron_adapters.tf._inputs import Inputs
+from neuron_adapters.tf._placed import kind_of
 from neuron_adapters.tf._weights import Weights, size_of, value_of
 from neuron_rt import Computation, Engine, Slot
 
@@ -89,6 +90,19 @@ class Executable:
         else:
             results = slot.run(self._slices, (slot, arrays, batch), {}, False)  # noqa: FBT003
         return self._pack(results)
+
+    def on_arrays(self, slot: Slot, arrays: Sequence[Array]) -> Any:
+        """The same on arrays that ``fit``, in the order of the inputs. Nothing is checked."""
+        if slot.pool is not None:
+            return self._pack(slot.run(self._on_engine, (slot, arrays), {}, False))  # noqa: FBT003
+        inference = self.inference
+        if isinstance(inference, str):
+            return slot.run(self.artifact.function, [tf.constant(array) for array in arrays], {})
+        return self._pack(slot.run(inference.run(slot), arrays, {}, False))  # noqa: FBT003
+
+    def fit(self, leaves: Sequence[Any]) -> bool:
+        """Whether tensors or arrays have the very shapes and dtypes that were compiled."""
+        return [kind_of(leaf, []) for leaf in leaves] == self._kinds
 
     def _on_engine(self, slot: Slot, arrays: Sequence[Array]) -> list[Array]:
         pool = slot.pool

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, Req
 
 Array = np.ndarray[Any, Any]
 
+#: What the addresses of tensors are multiples of, here as in TensorFlow.
+_ALIGNMENT = 64
 #: Constants of more bytes are kept out of the conversion: it would change them, and the file had to store them again.
 LARGE = 1 << 10
 
@@ -61,39 +64,63 @@ class Compiled:
 
 
 class _Call:
-    """A request with its buffers. Small inputs are copied, larger ones read where they are."""
+    """A request with its buffers. Small arrays are copied, larger ones read and written where they are."""
 
     def __init__(self, request: Any, shape: Shape) -> None:
-        self._inputs = [_buffer(size, dtype) for size, dtype in shape.inputs]
-        self._outputs = [_buffer(size, dtype) for size, dtype in shape.outputs]
+        self._inputs = [_small_buffer(*spec) for spec in shape.inputs]
+        self._outputs = [_small_buffer(*spec) for spec in shape.outputs]
         self._alarm = _buffer((), np.dtype(np.float32))
-        out = [*self._outputs, self._alarm]
-        sizes = tuple(buffer.nbytes for buffer in self._inputs), tuple(buffer.nbytes for buffer in out)
+        sizes = tuple(_size(*spec) for spec in shape.inputs), (*(_size(*spec) for spec in shape.outputs), 4)
         if request.sizes != sizes:
             raise EngineError("its tensors are not those of the record")
         self._request = request
-        self._home = [_address(buffer) for buffer in self._inputs]
-        self._at = list(self._home)
-        for index, address in enumerate(self._home):
-            request.set_input(index, address)
-        for index, buffer in enumerate(out):
-            request.set_output(index, _address(buffer))
+        self._run = request.run
+        self._shape = shape
+        self._at = [0] * len(self._inputs)
+        self._copies: dict[int, Array] = {}
+        for index, buffer in enumerate(self._inputs):
+            if buffer is not None:
+                request.set_input(index, _address(buffer))
+        for index, buffer in enumerate([*self._outputs, self._alarm]):
+            if buffer is not None:
+                request.set_output(index, _address(buffer))
+        self._small = all(buffer is not None for buffer in self._outputs)  # the quick way
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array] | None:
         """Run; None where a guard spoke. ``arrays`` are kept alive by the caller until this returns."""
         for index, array in enumerate(arrays):
-            at = self._home[index]
-            if array.nbytes > SMALL and array.flags.c_contiguous and _address(array) % 64 == 0:
-                at = _address(array)
+            buffer = self._inputs[index]
+            if buffer is not None:
+                buffer[...] = array
             else:
-                np.copyto(self._inputs[index], array)
-            if at != self._at[index]:
-                self._request.set_input(index, at)
-                self._at[index] = at
-        self._request.run()
+                self._place(index, array)
+        targets: Any = self._outputs if self._small else [self._target(index) for index in range(len(self._outputs))]
+        self._run()
         if not self._alarm.item() <= QUIET:  # NaN is not, either
             return None
-        return [buffer.copy() for buffer in self._outputs]
+        if self._small:
+            return [buffer.copy() for buffer in targets]
+        return [target if self._outputs[index] is None else target.copy() for index, target in enumerate(targets)]
+
+    def _place(self, index: int, array: Array) -> None:
+        """Let the request read ``array`` where it is, or a copy in a row."""
+        address = _address(array)
+        if address % _ALIGNMENT or not array.flags.c_contiguous:
+            if index not in self._copies:
+                self._copies[index] = _buffer(*self._shape.inputs[index])
+            np.copyto(self._copies[index], array)
+            address = _address(self._copies[index])
+        if address != self._at[index]:
+            self._request.set_input(index, address)
+            self._at[index] = address
+
+    def _target(self, index: int) -> Array:
+        """The buffer of a small output, or new memory for a large one, which TensorFlow can take as it is."""
+        buffer = self._outputs[index]
+        if buffer is None:
+            buffer = _buffer(*self._shape.outputs[index])
+            self._request.set_output(index, _address(buffer))
+        return buffer
 
 
 class Form(NamedTuple):
@@ -253,11 +280,20 @@ def _try(
 
 
 def _buffer(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Zeros at an address that is a multiple of 64."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
+    """Memory at an address from which TensorFlow and the engine read without a copy."""
+    size = _size(shape, dtype)
+    raw = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    start = -_address(raw) % _ALIGNMENT
     return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _small_buffer(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
+    return _buffer(shape, dtype) if _size(shape, dtype) <= SMALL else None
+
+
+def _size(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Bytes."""
+    return math.prod(shape) * dtype.itemsize
 
 
 def _address(array: Array) -> int:

@@ -26,7 +26,7 @@ from neuron_adapters.tf._open_saved_model import Endpoint
 from neuron_adapters.tf._structure import bind
 from neuron_rt import CompileError, Model
 
-_executing_eagerly = context.context().executing_eagerly
+_thread = context.context()._thread_local_data  # ``is_eager`` says what ``executing_eagerly()`` does
 _Tensor = ops.EagerTensor
 
 
@@ -36,23 +36,52 @@ class PlacedExecutable:
     def __init__(self, model: Model, executable: Executable) -> None:
         self.model = model
         self.executable = executable
+        self._orders: dict[Any, list[int] | None] = {}
+        """For kinds of calls, where among a call's tensors those of the model are; None where they must be checked."""
 
     def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on the NCs. Inside a larger function, TensorFlow's graph of the model runs instead."""
-        if not _executing_eagerly():
+        if not _thread.is_eager:
             return own(owner, *args, **kwargs)
         model = self.model
         if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:
             return self.executable(model.slot or model.pick(), args)
         kwargs.pop("training", None)
+        leaves: list[Any] = []
+        try:
+            kind = _placed.kind_of(args, leaves), _placed.kind_of(kwargs, leaves)
+        except _placed.NotInference:
+            kind = None
+        order = self._orders.get(kind)
+        if order is not None:
+            arrays = [_placed.array_of(leaves[index]) for index in order]
+            return self.executable.on_arrays(model.slot or model.pick(), arrays)
         tensors = as_tensors(self.executable.artifact, args, kwargs)
         if any(not isinstance(tensor, _Tensor) for tensor in tensors):  # symbolic
             return own(owner, *args, **kwargs)
-        return self.executable(model.slot or model.pick(), tensors)
+        result = self.executable(model.slot or model.pick(), tensors)
+        if kind is not None and kind not in self._orders:
+            self._learn(kind, args, kwargs, leaves)
+        return result
+
+    def _learn(self, kind: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> None:
+        """Remember the order of ``leaves`` in a call, if they are all it has and nothing in it is cast or sliced."""
+        artifact = self.executable.artifact
+        numbers = iter([_Number(index) for index in range(len(leaves))])
+        call = _placed.filled(args, numbers), _placed.filled(kwargs, numbers)
+        order = bind(artifact.signature, artifact.record.arguments, *call)
+        whole = all(type(number) is _Number for number in order)
+        if len(self._orders) >= _placed.MOST_KINDS:
+            self._orders.clear()
+        self._orders[kind] = order if whole and self.executable.fit([leaves[number] for number in order]) else None
 
     def on_leaves(self, leaves: Sequence[Any]) -> Any:
         """Run on the NCs on the tensors of a call, in the order in which they were compiled."""
         return self.executable(self.model.slot or self.model.pick(), _cast(self.executable.artifact, leaves))
+
+
+class _Number(int):
+    """The place of a tensor in a call, which stands in for it."""
 
 
 def as_tensors(artifact: Artifact, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -87,7 +116,10 @@ class _Compiled:
         self.built = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _placed.run(type(self)._own, self, args, kwargs)
+        placed = self.__dict__.get(_placed.KEY)
+        if placed is None or _placed.observers:
+            return _placed.run(type(self)._own, self, args, kwargs)
+        return placed(type(self)._own, self, args, kwargs)  # as ``run`` does, without the call
 
     def _own(self, *args: Any, **kwargs: Any) -> Any:
         if any(_is_symbolic(leaf) for leaf in tf.nest.flatten((args, kwargs))):

@@ -38,7 +38,7 @@ MOST_KINDS = 64
 observers: list[Callable[..., Any]] = []
 
 _no_tape = pywrap_tfe.TFE_Py_TapeSetIsEmpty
-_executing_eagerly = context.context().executing_eagerly
+_thread = context.context()._thread_local_data  # ``is_eager`` says what ``executing_eagerly()`` does
 _Tensor = ops.EagerTensor
 
 
@@ -59,7 +59,7 @@ class Placed:
 
     def __call__(self, own: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run ``own(owner, *args, **kwargs)`` on the NCs where it is for inference; else call it."""
-        if not (_executing_eagerly() and _no_tape()) or kwargs.get("training"):
+        if not (_thread.is_eager and _no_tape()) or kwargs.get("training"):
             return own(owner, *args, **kwargs)
         leaves: list[Any] = []
         if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:  # as below, without the recursion
@@ -67,8 +67,8 @@ class Placed:
             kind: Any = (args[0]._datatype_enum(), args[0]._shape_tuple())
         else:
             try:
-                kind = (_kind(args, leaves), _kind(kwargs, leaves))
-            except _NotInference:
+                kind = (kind_of(args, leaves), kind_of(kwargs, leaves))
+            except NotInference:
                 return own(owner, *args, **kwargs)
         model = self.model
         slot = model.slot or model.pick()
@@ -101,7 +101,7 @@ class Placed:
             @tf.function(autograph=False)
             def infer(*tensors: Any) -> Any:
                 rest = iter(tensors)
-                return _plain(own(owner, *_filled(args, rest), **_filled(kwargs, rest)))
+                return _plain(own(owner, *filled(args, rest), **filled(kwargs, rest)))
 
             try:
                 function = infer.get_concrete_function(*specs)
@@ -121,26 +121,26 @@ class Placed:
         self._kinds[kind] = inference
 
 
-class _NotInference(Exception):  # noqa: N818 - an answer, not a fault
+class NotInference(Exception):  # noqa: N818 - an answer, not a fault
     """An argument that no call for inference has, such as a symbolic tensor."""
 
 
-def _kind(value: Any, leaves: list[Any]) -> Any:
+def kind_of(value: Any, leaves: list[Any]) -> Any:
     """A hashable description of arguments; their tensors go to ``leaves`` in order."""
     kind = type(value)
     if kind is _Tensor:
         leaves.append(value)
         return value._datatype_enum(), value._shape_tuple()
-    if kind is np.ndarray and value.dtype.kind in "fiub":
+    if kind is np.ndarray and value.dtype.kind in "fiub" and value.dtype.isnative:
         leaves.append(value)
         return tf.as_dtype(value.dtype).as_datatype_enum, value.shape
     if kind is dict:
-        return ("dict", *((key, _kind(item, leaves)) for key, item in value.items()))
+        return ("dict", *((key, kind_of(item, leaves)) for key, item in value.items()))
     if kind in (list, tuple):
-        return (kind.__name__, *(_kind(item, leaves) for item in value))
+        return (kind.__name__, *(kind_of(item, leaves) for item in value))
     if value is None or kind in (bool, int, float, str):
         return kind.__name__, value
-    raise _NotInference
+    raise NotInference
 
 
 def _family(kind: Any) -> Any:
@@ -150,12 +150,12 @@ def _family(kind: Any) -> Any:
     return tuple(_family(part) if isinstance(part, tuple) else part for part in kind)
 
 
-def _filled(value: Any, tensors: Iterator[Any]) -> Any:
-    """The arguments with ``tensors`` for theirs, in the order of ``_kind``."""
+def filled(value: Any, tensors: Iterator[Any]) -> Any:
+    """The arguments with ``tensors`` for theirs, in the order of ``kind_of``."""
     if isinstance(value, dict):
-        return {key: _filled(item, tensors) for key, item in value.items()}
+        return {key: filled(item, tensors) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_filled(item, tensors) for item in value)
+        return type(value)(filled(item, tensors) for item in value)
     return next(tensors) if isinstance(value, (_Tensor, np.ndarray)) else value
 
 
