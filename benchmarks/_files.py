@@ -1,8 +1,8 @@
 """Model files for the benchmarks, each made once, in a process of its own, so that nothing of the making is measured.
 
 Kinds: ``plain`` (a TorchScript trace), ``compiled`` and ``bf16`` (torch.neuron.trace), ``onnx``, ``openvino``; ``keras``,
-``keras_compiled`` and ``keras_bf16`` (tensorflow.neuron.trace), ``keras_frozen`` (a graph with its weights); ``mx``, a
-checkpoint that the real MXNet wrote.
+``keras_compiled`` and ``keras_bf16`` (tensorflow.neuron.trace), ``keras_frozen`` (a graph with its weights),
+``keras_openvino`` (that graph converted); ``mx``, a checkpoint that the real MXNet wrote.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 SUFFIX = {"plain": ".pt", "compiled": ".pt", "bf16": ".pt", "onnx": ".onnx", "openvino": ".xml"}
-SUFFIX |= {"keras": ".keras", "keras_compiled": "", "keras_bf16": "", "keras_frozen": ".pb"}
+SUFFIX |= {"keras": ".keras", "keras_compiled": "", "keras_bf16": "", "keras_frozen": ".pb", "keras_openvino": ".xml"}
 SUFFIX |= {"mx": ""}
 PATIENCE = 600  # seconds for one file
 
@@ -80,6 +80,12 @@ def keras_arrays(folder: str, network: str) -> str:
 
 def _make_keras(network: str, kind: str, path: str) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if kind == "keras_openvino":
+        import openvino
+
+        model = openvino.convert_model(model_file(os.path.dirname(path), network, "keras_frozen"))
+        openvino.save_model(model, path, compress_to_fp16=False)
+        return
     import numpy
     import tensorflow as tf
     from _networks import make_keras

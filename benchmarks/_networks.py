@@ -134,8 +134,14 @@ def make_keras(name: str) -> tuple[object, object]:
     rng = numpy.random.default_rng(SEED)
     if name == "resnet50":
         return keras.applications.ResNet50(weights=None), rng.random((1, 224, 224, 3), dtype="float32")
+    if name == "mobilenet":
+        return keras.applications.MobileNetV2(weights=None), rng.random((1, 224, 224, 3), dtype="float32")
+    if name == "lstm":  # unrolled: the engine takes no graph with a loop
+        layers = [keras.Input((80,), dtype="int32"), keras.layers.Embedding(5000, 128)]
+        layers += [keras.layers.LSTM(128, unroll=True), keras.layers.Dense(2)]
+        return keras.Sequential(layers), rng.integers(0, 5000, (1, 80), dtype="int32")
     if name == "tiny":
         dense = keras.layers.Dense
         layers = [keras.Input((64,)), dense(128, activation="relu"), dense(128, activation="relu"), dense(10)]
         return keras.Sequential(layers), rng.random((1, 64), dtype="float32")
-    raise ValueError(f"no Keras network {name!r}; there are resnet50 and tiny")
+    raise ValueError(f"no Keras network {name!r}; there are resnet50, mobilenet, lstm and tiny")

@@ -271,13 +271,13 @@ WAYS = {
     "adapter_compiled": with_torch,
     "adapter_bf16": with_torch,
     "onnxruntime": with_onnxruntime,
-    "openvino": with_openvino,
+    **dict.fromkeys(("openvino", "keras_openvino"), with_openvino),
 }
 
 #: The kind of file each way reads (see _files.py).
 KIND = dict.fromkeys(("keras", "keras_predict", "keras_function", "keras_adapter"), "keras")
 KIND |= {"keras_session": "keras_frozen", "keras_session_as_is": "keras_frozen"}
-KIND |= {"keras_compiled": "keras_compiled", "keras_bf16": "keras_bf16"}
+KIND |= {way: way for way in ("keras_compiled", "keras_bf16", "keras_openvino")}
 KIND |= dict.fromkeys(("mxnet", "mxnet_naive", "mx_adapter"), "mx")
 KIND |= {"onnxruntime": "onnx", "openvino": "openvino", "adapter_compiled": "compiled", "adapter_bf16": "bf16"}
 
