@@ -45,7 +45,7 @@ from neuron_rt.errors import (
     StateDirectoryError,
 )
 from neuron_rt.execution import Framework, PlainFramework, Slot
-from neuron_rt.instance import MOST_NCS, Cpu, Instance, cpus_of_ncs, cpus_of_process
+from neuron_rt.instance import MOST_NCS, Cpu, Instance, cpus_of_ncs, cpus_of_process, smt_cores
 from neuron_rt.locks import share
 from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.ownership import choose_ncs, foresee, owned
@@ -53,7 +53,7 @@ from neuron_rt.placement import CoreRange, listed
 from neuron_rt.recording import timeline
 from neuron_rt.runtime import Computation, Model, Runtime, current, init
 from neuron_rt.telemetry import BUCKET_COUNT
-from neuron_rt.undo import Undo, guarded, undoing
+from neuron_rt.undo import Mutex, Undo, guarded, opened, undoing
 from neuron_rt.usage import ANYWHERE, Allocation, PlacementRequest, Usage
 from neuron_rt.version import __version__
 
@@ -80,12 +80,12 @@ __all__ = [
     "LOG_LOCATION", "MOST_NCS", "NUM_CORES", "PROCESS_TAG", "STATE_DIR", "TRACE", "VALIDATE_HASH", "VARIABLES",
     "VISIBLE_CORES", "WAIT", "Allocation", "ArtifactError", "CompileError", "Computation", "Config", "Constant",
     "CoreRange", "Counters", "Cpu", "CpuSet", "Deployment", "Engine", "EngineError", "ExecutionTimeoutError",
-    "Framework", "InputMismatchError", "Instance", "Layout", "Model", "ModelNotLoadedError", "ModelReport",
+    "Framework", "InputMismatchError", "Instance", "Layout", "Model", "ModelNotLoadedError", "ModelReport", "Mutex",
     "NeuronConfigError", "NeuronCoresNotAvailableError", "NeuronError", "NotEnoughNeuronCoresError", "Observer",
     "OpenVINO", "Owner", "Place", "PlacementRequest", "PlainFramework", "Program", "Request", "RequestPool",
     "Runtime", "Slot", "Snapshot", "StateDirectoryError", "Undo", "Usage", "__version__", "choose_ncs",
     "cpus_of_ncs", "cpus_of_process", "current", "foresee", "guarded", "init", "installed_engine", "listed",
-    "owned", "owners", "percentile", "share", "timeline", "undoing",
+    "opened", "owned", "owners", "percentile", "share", "smt_cores", "timeline", "undoing",
 ]  # fmt: skip
 
 

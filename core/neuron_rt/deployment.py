@@ -72,9 +72,10 @@ class CpuSet(NamedTuple):
 class Deployment:
     """A program on the NCs of this process, its weights held once (SPEC K5).
 
-    Slots on the same CPUs share an executable: they could not run at once anyway. Slots on several CPU sets have an
-    executable each while the weights are small, since then the calling thread computes. Larger weights are held once,
-    in an executable of several lanes, whose threads are the engine's.
+    Slots on the same CPUs share an executable: they could not run at once anyway. Slots on other CPUs have an
+    executable each while the weights are small. Larger weights are held once, in an executable of several lanes, whose
+    threads are the engine's. A lane is one thread: it can be sent to any CPU. Several threads of the engine's cannot,
+    so each set of CPUs on which several compute has an executable of its own, and what the engine packs is held again.
     """
 
     def __init__(self, engine: Engine, program: Program, *, bf16: bool = False) -> None:
@@ -86,40 +87,46 @@ class Deployment:
         self._pools: dict[Hashable, RequestPool] = {}
         self._lanes = 0
         self._shared: Executable | None = None
+        self._worth = 0
+
+    def threads(self, most: int) -> int:
+        """How many of ``most`` threads a run has. Raises EngineError."""
+        if most > 1 and not self._worth:
+            self._worth = self.engine.worth_threads(self.program)
+        return min(most, self._worth or 1)
 
     def pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
-        """A pool for each of ``cpu_sets``, which have the same number of threads. Loads what is not loaded yet.
-
-        Raises EngineError; then all is as before.
-        """
+        """A pool for each of ``cpu_sets``. Loads what is not loaded yet. Raises EngineError."""
         return (self._guard.hold(), self._make_pools(cpu_sets))[1]
 
     def _make_pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
-        new = {cpu_set.key: cpu_set for cpu_set in cpu_sets if cpu_set.key not in self._pools}
-        if new and (len(self._pools) + len(new) - 1) * self.program.packed_bytes > MOST_COPIED:
-            self._share(new)
-        else:
-            executables = {key: self._load(cpus.threads, 1) for key, cpus in new.items()}
-            for key, (_key, cpus, threads) in new.items():
-                self._pools[key] = RequestPool(partial(executables[key].request, cpus), threads)
-            self._cpu_sets.update(new)
+        new = [cpu_set for cpu_set in dict.fromkeys(cpu_sets) if cpu_set.key not in self._pools]
+        small = (len(self._pools) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED
+        movable = [cpu_set for cpu_set in new if not small and (cpu_set.threads == 1 or not cpu_set.cpus)]
+        for cpu_set in new:
+            if cpu_set not in movable:
+                self._use(self.engine.load(self.program, cpu_set.threads, [cpu_set.cpus], bf16=self.bf16), [cpu_set])
+        if movable:
+            self._share(movable)
         return [self._pools[cpu_set.key] for cpu_set in cpu_sets]
 
-    def _share(self, new: dict[Hashable, CpuSet]) -> None:
+    def _share(self, new: Sequence[CpuSet]) -> None:
         """Let all sets of CPUs run in lanes of one executable; twice as many as before where they do not suffice."""
-        cpu_sets = {**self._cpu_sets, **new}
+        threads = new[0].threads
+        known = [cpu_set for cpu_set in self._cpu_sets.values() if cpu_set.threads == threads]
         moving = new
-        if self._shared is None or self._lanes < len(cpu_sets):
-            lanes = max(len(cpu_sets), 2 * self._lanes)
-            self._shared = self._load(next(iter(new.values())).threads, lanes)
-            self._lanes, moving = lanes, cpu_sets
-        for key, cpu_set in moving.items():
-            request = partial(self._shared.request, cpu_set.cpus)
-            if key in self._pools:
-                self._pools[key].move(request)
-            else:
-                self._pools[key] = RequestPool(request, cpu_set.threads)
-        self._cpu_sets = cpu_sets
+        if self._shared is None or self._lanes < len(known) + len(new):
+            lanes = max(len(known) + len(new), 2 * self._lanes)
+            self._shared = self.engine.load(self.program, threads, [frozenset()] * lanes, bf16=self.bf16)
+            self._lanes, moving = lanes, [*known, *new]
+        self._use(self._shared, moving)
 
-    def _load(self, threads: int, lanes: int) -> Executable:
-        return self.engine.load(self.program, threads, lanes, bf16=self.bf16)
+    def _use(self, executable: Executable, cpu_sets: Sequence[CpuSet]) -> None:
+        """Make requests of ``executable`` on these CPUs from now on."""
+        for cpu_set in cpu_sets:
+            request = partial(executable.request, cpu_set.cpus)
+            if cpu_set.key in self._pools:
+                self._pools[cpu_set.key].move(request)
+            else:
+                self._pools[cpu_set.key] = RequestPool(request, cpu_set.threads)
+            self._cpu_sets[cpu_set.key] = cpu_set

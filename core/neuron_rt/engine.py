@@ -6,6 +6,7 @@ which makes a :class:`Request` for each run at a time. ``deployment`` does so fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -54,8 +55,8 @@ class Executable(Protocol):
     """A program that is loaded: its machine code and packed weights. They go with the last reference to it."""
 
     def request(self, cpus: frozenset[int]) -> Request:
-        """Make a request. With one lane it runs in the calling thread, and requests take turns. With several it runs
-        in a thread of the engine, which it ties to ``cpus``, if any, for the time."""
+        """Make a request that runs on ``cpus``. With one thread and one lane the calling thread computes, wherever it
+        is bound, and requests take turns. Else threads of the engine compute: on ``cpus``, where these were named."""
 
 
 class Engine(Protocol):
@@ -63,6 +64,11 @@ class Engine(Protocol):
 
     name: str
 
-    def load(self, program: Program, threads: int, lanes: int, *, bf16: bool) -> Executable:
-        """Make ``program`` ready to run with ``threads`` threads a run, ``lanes`` runs at once. ``bf16``: compute in
-        bfloat16 where the CPU can. Raises EngineError."""
+    def worth_threads(self, program: Program) -> int:
+        """How many threads ``program`` is worth. It depends on the program alone (SPEC K3)."""
+
+    def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Executable:
+        """Make ``program`` ready to run with ``threads`` threads a run, on each of ``lanes`` at once: a set of CPUs, or
+        an empty one, which is not bound. ``bf16``: compute in bfloat16 where the CPU can.
+
+        Raises EngineError, also where its threads do not stay on the CPUs of ``lanes`` (SPEC K8)."""

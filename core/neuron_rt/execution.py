@@ -146,6 +146,12 @@ class Slot:
         """Whether a call would begin at once, as far as can be told."""
         return attempt(self._cores) is not None
 
+    def leave_to_caller(self) -> None:
+        """Let the calling thread run the model, since a single thread computes, unless a caller must be able to leave
+        (SPEC X3)."""
+        if self.timeout is None:
+            self.worker = self._leaving = None
+
     def bind_next_call(self) -> None:
         """Bind the thread of the next call, however brief the calls so far were."""
         self.last = NEVER

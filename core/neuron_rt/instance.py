@@ -95,6 +95,11 @@ def machine_cpus(root: Path = Path("/sys")) -> tuple[Cpu, ...]:
     return tuple(cpus)
 
 
+def smt_cores(cpus: frozenset[int]) -> int:
+    """How many SMT cores these CPUs are of."""
+    return len({(cpu.node, cpu.core) for cpu in machine_cpus() if cpu.index in cpus}) or len(cpus)
+
+
 def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...]:
     """The fixed CPU set behind each NC (SPEC I3), the same in every process that sees the same machine.
 

@@ -11,21 +11,23 @@ import ctypes
 import importlib.util
 import logging
 import os
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from neuron_rt import lifecycle
 from neuron_rt.engine import Program
 from neuron_rt.errors import EngineError
 from neuron_rt.lifecycle import Step
+from neuron_rt.openvino_cpus import compiled_on, pinned, tasks
+from neuron_rt.openvino_streams import Streams
+from neuron_rt.openvino_work import worth_threads
 from neuron_rt.undo import Mutex, Undo
 
 log = logging.getLogger("neuron_rt")
 
+T = TypeVar("T")
 _Handle = ctypes.c_void_p
 _REF = ctypes.byref
 
@@ -60,44 +62,79 @@ class OpenVINO:
             cls._instance = cls()
         return cls._instance
 
-    def load(self, program: Program, threads: int, lanes: int, *, bf16: bool) -> Compiled:
+    def worth_threads(self, program: Program) -> int:
+        """See neuron_rt.engine.Engine."""
+        return worth_threads(program)
+
+    def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Compiled:
         """See neuron_rt.engine.Engine."""
         text, weights = self._placed(program)
-        model = self.handle("ov_core_read_model_from_memory_buffer", self.core, text, len(text), weights)
-        properties = {
+        model = self.read(self.core, text, weights.args[0] if weights is not None else None)
+        hint = {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
+        if threads > 1 and all(lanes):
+            (cpus,) = lanes
+            compile_it = partial(self.compile, self.core, model.args[0], {**pinned(threads), **hint})
+            compiled = self._started_with(partial(compiled_on, self, threads, cpus, compile_it))
+            return Compiled(self, compiled, program, cpus)
+        properties: dict[str, object] = {
             # 0: the calling thread alone computes. 1: it and helpers. More: threads of the library.
-            "NUM_STREAMS": 0 if lanes == threads == 1 else lanes,
-            "INFERENCE_NUM_THREADS": threads * lanes,
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "NUM_STREAMS": 0 if len(lanes) == threads == 1 else len(lanes),
+            "INFERENCE_NUM_THREADS": threads * len(lanes),
             "ENABLE_CPU_PINNING": "NO",
+            **hint,
         }
-        words = [str(word).encode() for pair in properties.items() for word in pair]
+        before = tasks()
+        compiled = self._started_with(partial(self.compile, self.core, model.args[0], properties))
+        return Compiled(self, compiled, program, Streams(tasks() - before, len(lanes)) if len(lanes) > 1 else None)
+
+    def read(self, core: Any, text: bytes, weights: Any = None) -> Undo:
+        """Read a graph; what is returned holds it, and frees it."""
+        return self._made(
+            self.lib.ov_model_free,
+            "ov_core_read_model_from_memory_buffer",
+            core,
+            text,
+            ctypes.c_size_t(len(text)),
+            weights,
+        )
+
+    def compile(self, core: Any, model: Any, properties: dict[str, object]) -> Undo:
+        """Compile a graph; what is returned holds it, and frees it."""
+        words = [ctypes.c_char_p(str(word).encode()) for pair in properties.items() for word in pair]
         compiled = Undo(self.lib.ov_compiled_model_free, _Handle())
         into, count = _REF(compiled.args[0]), ctypes.c_size_t(len(words))
-        arguments = (self.core, model, b"CPU", count, into, *map(ctypes.c_char_p, words))
-        before = _tasks()
-        try:
-            status = self._started_with(partial(self.lib.ov_core_compile_model, *arguments))
-            self.check(status, "ov_core_compile_model")
-        finally:
-            self.lib.ov_model_free(model)
-            if weights is not None:
-                self.lib.ov_tensor_free(weights)
-        streams = _Streams(_tasks() - before, lanes) if lanes > 1 else None
-        return Compiled(self, compiled, program, streams)
+        status = self.lib.ov_core_compile_model(core, model, b"CPU", count, into, *words)
+        self.check(status, "ov_core_compile_model")
+        return compiled
 
-    def _started_with(self, compile_model: Callable[[], int]) -> int:
-        """Call ``compile_model`` and return its status. The first call starts the library's threading."""
+    def request_of(self, compiled: Undo) -> Undo:
+        """Make a request; what is returned holds it, and frees it."""
+        lib = self.lib
+        return self._made(lib.ov_infer_request_free, "ov_compiled_model_create_infer_request", compiled.args[0])
+
+    def new_core(self) -> Undo:
+        """A core of its own; what is returned holds it, and frees it."""
+        return self._made(self.lib.ov_core_free, "ov_core_create")
+
+    def _made(self, free: Any, function: str, *args: Any) -> Undo:
+        """Call ``function``, whose last argument is what it makes; ``free`` frees that."""
+        result = Undo(free, _Handle())
+        self.check(getattr(self.lib, function)(*args, _REF(result.args[0])), function)
+        return result
+
+    def _started_with(self, compile_model: Callable[[], T]) -> T:
+        """Call ``compile_model``. The first call starts the library's threading."""
         return compile_model() if OpenVINO._started else (self._guard.hold(), self._start(compile_model))[1]
 
-    def _start(self, compile_model: Callable[[], int]) -> int:
+    def _start(self, compile_model: Callable[[], T]) -> T:
         if OpenVINO._started:
             return compile_model()
         if _bound_before():
             log.warning("OpenVINO was started here before: its threads do not stay on the CPUs of their NeuronCores")
-        status = (_threads_left_alone(), compile_model())[1]
-        OpenVINO._started = True
-        return status
+        try:
+            return (_threads_left_alone(), compile_model())[1]
+        finally:
+            OpenVINO._started = True
 
     def check(self, status: int, what: str) -> None:
         """Raise EngineError for a status that is not 0."""
@@ -123,7 +160,7 @@ class OpenVINO:
         self.check(self.lib.ov_tensor_get_byte_size(tensor, _REF(size)), "ov_tensor_get_byte_size")
         return size.value
 
-    def _placed(self, program: Program) -> tuple[bytes, Any]:
+    def _placed(self, program: Program) -> tuple[bytes, Undo | None]:
         """The text with the offsets of its constants, and one tensor that spans all of them. Nothing reads the gaps."""
         constants = program.constants
         base = min((constant.address for constant in constants), default=0)
@@ -131,7 +168,9 @@ class OpenVINO:
         text = program.text[0]
         for constant, piece in zip(constants, program.text[1:]):
             text += f' offset="{constant.address - base}" size="{constant.size}"{piece}'
-        return text.encode(), self.tensor(self._byte_type, (end - base,), base) if constants else None
+        if not constants:
+            return text.encode(), None
+        return text.encode(), Undo(self.lib.ov_tensor_free, self.tensor(self._byte_type, (end - base,), base))
 
     def _type_of_one_byte(self) -> int:
         """The library's number for a type of one byte. Numbers of types differ between its versions."""
@@ -149,11 +188,14 @@ class OpenVINO:
 class Compiled:
     """A program that OpenVINO has compiled for this CPU. Keeps the memory of its constants alive."""
 
-    def __init__(self, library: OpenVINO, compiled: Undo, program: Program, streams: _Streams | None) -> None:
-        """``compiled`` has the handle, and frees it."""
+    def __init__(
+        self, library: OpenVINO, compiled: Undo, program: Program, computing: Streams | frozenset[int] | None
+    ) -> None:
+        """``compiled`` has the handle, and frees it. ``computing``: what computes, if not the calling thread: threads
+        that are tied where they are needed, or those that the library has tied to a set of CPUs."""
         self._freeing = compiled  # the first attribute is dropped first, before the constants that it reads
         self._library = library
-        self.streams = streams
+        self.computing = computing
         self.handle = compiled.args[0]
         self._owner = program.owner
         self.inputs = self._ports("input")
@@ -162,7 +204,11 @@ class Compiled:
 
     def request(self, cpus: frozenset[int]) -> Request:
         """See neuron_rt.engine.Executable."""
-        return Request(self._library, self) if self.streams is None else _StreamRequest(self._library, self, cpus)
+        if self.computing is None:
+            return Request(self._library, self)
+        if isinstance(self.computing, Streams):
+            return _StreamRequest(self._library, self, cpus, self.computing)
+        return _PinnedRequest(self._library, self, cpus)
 
     def _ports(self, kind: str) -> tuple[tuple[int, tuple[int, ...], int], ...]:
         """Type, shape and size in bytes of every input or output. Raises EngineError for a shape that is not fixed."""
@@ -224,7 +270,31 @@ class Request:
 
 
 class _StreamRequest(Request):
-    """A request of a program of several lanes: a thread of the library computes, tied to ``cpus`` meanwhile."""
+    """A request of a program of several lanes of one thread: a thread of the library computes, tied to ``cpus``
+    meanwhile."""
+
+    def __init__(self, library: OpenVINO, compiled: Compiled, cpus: frozenset[int], streams: Streams) -> None:
+        super().__init__(library, compiled)
+        self._cpus = cpus
+        self._streams = streams
+
+    def run(self) -> None:
+        """See neuron_rt.engine.Request."""
+        lib = self._library.lib
+        status = (
+            self._streams.done(self),
+            # An interrupt, too, finds it ended: its memory is the caller's.
+            Undo(lib.ov_infer_request_wait, self._handle),
+            self._streams.start(self, self._cpus, lib.ov_infer_request_start_async, self._handle)
+            or lib.ov_infer_request_wait(self._handle),
+        )[2]
+        self._library.check(status, "ov_infer_request_wait")
+
+
+class _PinnedRequest(Request):
+    """A request of a program whose threads the library has tied to ``cpus``. The calling thread is one of them. It is
+    a thread of the runtime (``worker``), never the user's: the library unties it at the end, and here it is tied
+    again."""
 
     def __init__(self, library: OpenVINO, compiled: Compiled, cpus: frozenset[int]) -> None:
         super().__init__(library, compiled)
@@ -232,16 +302,7 @@ class _StreamRequest(Request):
 
     def run(self) -> None:
         """See neuron_rt.engine.Request."""
-        lib = self._library.lib
-        streams: Any = self._compiled.streams
-        status = (
-            streams.done(self),
-            # An interrupt, too, finds it ended: its memory is the caller's.
-            Undo(lib.ov_infer_request_wait, self._handle),
-            streams.start(self, self._cpus, lib.ov_infer_request_start_async, self._handle)
-            or lib.ov_infer_request_wait(self._handle),
-        )[2]
-        self._library.check(status, "ov_infer_request_wait")
+        (Undo(os.sched_setaffinity, 0, self._cpus), super().run())
 
 
 def _threads_left_alone() -> object:
@@ -265,85 +326,6 @@ def _bound_before() -> bool:
             return any("libtbbbind" in line for line in maps)
     except OSError:
         return False
-
-
-class _Streams:
-    """The threads that run an executable of several lanes, and the CPUs that they are tied to.
-
-    The library gives a request to whichever of its threads is idle. So before a request starts, all idle ones are tied
-    to its CPUs. Which of them took it matters only when another request starts meanwhile: it is the one that has used
-    CPU time.
-    """
-
-    def __init__(self, tasks: Iterable[int], count: int) -> None:
-        """``tasks``: threads that the library has just started; ``count`` of them made its graphs, the rest slept."""
-        self._mutex = Mutex()  # a signal handler may call a model here
-        self._threads = sorted(tasks, key=_worked, reverse=True)[:count]
-        self._running: dict[Request, dict[int, float]] = {}
-        """Of each request that runs: the thread that took it, or those that may have, with their CPU time then."""
-
-    def start(self, request: Request, cpus: frozenset[int], start: Callable[[int], int], handle: int) -> int:
-        """Start ``request`` on ``cpus``; the status. At worst it runs on other CPUs once."""
-        return (self._mutex.hold(), self._start(request, cpus, start, handle))[1]
-
-    def _start(self, request: Request, cpus: frozenset[int], start: Callable[[int], int], handle: int) -> int:
-        busy = self._busy()
-        idle = [thread for thread in self._threads if thread not in busy]
-        for thread in idle:
-            if cpus:
-                with contextlib.suppress(OSError):
-                    os.sched_setaffinity(thread, cpus)
-        self._running[request] = {thread: _worked(thread) for thread in idle}
-        return start(handle)
-
-    def done(self, request: Request) -> Undo:
-        """What tells, when it is dropped, that ``request`` has ended."""
-        return Undo(self._running.pop, request, None)
-
-    def _busy(self) -> set[int]:
-        """Threads that run a request."""
-        taken: set[int] = set()
-        for request in list(self._running):
-            taken.update(self._taker(request, taken))
-        return taken
-
-    def _taker(self, request: Request, others: set[int]) -> Collection[int]:
-        """The thread that runs ``request``; none where it has ended or does not show."""
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
-            since = self._running.get(request, {})
-            if len(since) < 2:
-                return since
-            worked = [thread for thread in since if thread not in others and _worked(thread) - since[thread] > _WORK]
-            if worked:
-                self._running[request] = {worked[0]: 0.0}
-                return worked[:1]
-            time.sleep(_WORK)
-        return ()
-
-
-#: Seconds of CPU time that tell a thread that runs a request from one that just went to sleep.
-_WORK = 20e-6
-#: Seconds to wait until a request's thread has used CPU time. Then it counts as idle, and may be tied elsewhere.
-_PATIENCE = 2e-3
-
-
-def _worked(thread: int) -> float:
-    """CPU time of a thread of this process in seconds, by the clock that Linux has for it (clock_getres(2)); 0 where
-    there is none."""
-    try:
-        return time.clock_gettime((~thread << 3) | 6)
-    except OSError:
-        return 0.0
-
-
-def _tasks() -> set[int]:
-    """Threads of this process that are not Python's."""
-    try:
-        every = {int(name) for name in os.listdir("/proc/self/task")}
-    except OSError:
-        return set()
-    return every - {thread.native_id for thread in threading.enumerate()}
 
 
 def _library() -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, find_engine
 from neuron_adapters.files.printable import one_line
-from neuron_rt import Computation, Config, CpuSet, Deployment, Engine, EngineError, RequestPool, Slot
+from neuron_rt import Computation, Config, CpuSet, Deployment, Engine, EngineError, RequestPool, Slot, smt_cores
 
 log = logging.getLogger("neuron_adapters")
 
@@ -117,23 +117,18 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
     """
     if opened is None:
         return why
-    partly = any(len(slot.cpus) > 1 for slot in slots)
-    if partly:
-        why = "its NeuronCores are several CPUs but not all: the engine's helper threads cannot be tied there"
-        if framework is not None:
-            return why
-        why += ", so one thread computes"
+    deployment = opened.deployment
     everywhere = all_cpus()
-    cpu_sets = [
-        CpuSet(
-            slot.cpus or ("all" if slot.threads else slot.ncs),
-            slot.cpus,
-            1 if partly else slot.threads or everywhere,
-        )
-        for slot in slots
-    ]
     try:
-        pools = opened.deployment.pools(cpu_sets)
+        cpu_sets = [
+            CpuSet(
+                slot.cpus or ("all" if slot.threads else slot.ncs),
+                slot.cpus,
+                deployment.threads(smt_cores(slot.cpus) if len(slot.cpus) > 1 else slot.threads or everywhere),
+            )
+            for slot in slots
+        ]
+        pools = deployment.pools(cpu_sets)
         for pool in pools:
             if not pool.idle:
                 pool.idle.append(opened.call(pool))
@@ -144,7 +139,9 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
         return f"the engine cannot load it: {error}"
     for slot, pool in zip(slots, pools):
         slot.pool = pool.share()
-    return Computation(opened.deployment.engine.name, why, opened.deployment.program.weights_bytes)
+        if pool.threads == 1:
+            slot.leave_to_caller()
+    return Computation(deployment.engine.name, why, deployment.program.weights_bytes)
 
 
 def all_cpus() -> int:

@@ -30,8 +30,7 @@ from neuron_adapters.adapter.executable import identity
 from neuron_adapters.files import zips
 from neuron_adapters.files.printable import damaged
 from neuron_adapters.torch._lowering import Compiled, _Call
-from neuron_rt import Engine, Program, RequestPool, Undo
-from neuron_rt.undo import Mutex, opened
+from neuron_rt import Engine, Mutex, Program, RequestPool, Undo, opened
 
 #: Least and most bytes in a constant that is given back.
 _LEAST, _MOST = 1 << 16, 1 << 30
@@ -253,8 +252,14 @@ class _Loading:
         self._engine = engine
         self._pages = pages
 
-    def load(self, program: Program, threads: int, lanes: int, *, bf16: bool) -> Any:
+    def worth_threads(self, program: Program) -> int:
         """See neuron_rt.Engine."""
+        return self._engine.worth_threads(program)
+
+    def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Any:
+        """See neuron_rt.Engine."""
+        if len(lanes) > 1:  # each lane is a graph of the engine's: the first run of one tells nothing of the others
+            self._pages.keep()
         return self._pages.load(partial(self._engine.load, program, threads, lanes, bf16=bf16))
 
 

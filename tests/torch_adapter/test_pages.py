@@ -273,7 +273,8 @@ def test_what_the_engine_reads_in_place(file: Path, plain: Any, monkeypatch: pyt
 
 @pytest.mark.parametrize("copied", [0, 1 << 30])
 def test_other_neuroncores(file: Path, plain: Any, monkeypatch: pytest.MonkeyPatch, copied: int) -> None:
-    """A load on other NCs after the first calls: the engine packs again what is read again, and it is given back."""
+    """A load on other NCs after the first calls: the engine packs again what is read again, and it is given back. Lanes
+    are graphs of the engine's, each of which may read at its first run: for them it stays."""
     monkeypatch.setattr("neuron_rt.deployment.MOST_COPIED", copied)
     modules = [called(file)]
     for start in (1, 2, 3):
@@ -284,8 +285,8 @@ def test_other_neuroncores(file: Path, plain: Any, monkeypatch: pytest.MonkeyPat
         for module in modules * 3:
             assert torch.equal(module(IDS, X), modules[0](IDS, X))
     pages = pages_of(modules[0])
-    assert pages.missing
-    assert pages.untouched()
+    assert pages.kept == (copied == 0)
+    assert pages.untouched() == bool(pages.missing) == (not pages.kept)
     answers(modules[2], plain, exactly=True)
     answers(modules[0], plain, exactly=True)
 

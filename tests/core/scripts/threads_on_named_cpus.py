@@ -1,0 +1,52 @@
+"""Compiles tiny programs on CPUs that are named, in turn, and prints where the library's threads are while they run."""
+
+import json
+import os
+import time
+
+from neuron_rt import EngineError, Program
+from neuron_rt.openvino import OpenVINO
+from neuron_rt.openvino_cpus import _GRAPH, compiled_on, pinned, tasks
+
+library = OpenVINO.instance()
+graph = library.read(library.core, _GRAPH.format(1024).encode())
+library.load(Program((_GRAPH.format(1),), ()), 1, [frozenset()], bf16=False)  # starts the library's threads
+
+
+def compiled(cpu):
+    make = lambda: library.compile(library.core, graph.args[0], pinned(1))
+    return compiled_on(library, 1, frozenset({cpu}), make)
+
+
+def cpus_of(program):
+    time.sleep(0.01)  # whatever ran before has left its CPU
+    request = library.request_of(program)
+    seen, end = set(), time.monotonic() + 10
+    while not seen and time.monotonic() < end:
+        library.lib.ov_infer_request_start_async(request.args[0])
+        masks = [os.sched_getaffinity(task) for task in tasks()]
+        library.lib.ov_infer_request_wait(request.args[0])
+        seen = {cpu for mask in masks if len(mask) == 1 for cpu in mask}
+    return sorted(seen)
+
+
+home = sorted(os.sched_getaffinity(0))
+alive, landed = [], []
+for turn in range(4):
+    for cpu in home:
+        program = compiled(cpu)
+        landed.append([cpu, cpus_of(program)])
+        if turn % 2:  # some stay, some go: what they leave behind must not be taken for what is asked
+            alive.append(program)
+        del program
+landed += [[cpu, cpus_of(program)] for cpu, program in zip(home + home, alive)]
+reserved = library.compile(library.core, graph.args[0], pinned(1, reserve=True))  # somebody else's
+errors = []
+for cpu in home[:1]:
+    try:
+        compiled(cpu)
+    except EngineError as error:
+        errors.append(str(error))
+del reserved
+landed.append([home[0], cpus_of(compiled(home[0]))])  # and nothing of the failure is left
+print(json.dumps({"landed": landed, "errors": errors, "kept": sorted(os.sched_getaffinity(0)) == home}))

@@ -1,0 +1,72 @@
+"""SPEC X1, K8: programs of the engine's own threads run on the CPUs that are named, or not at all.
+
+Programs of several threads need more CPUs than most machines have to spare: ``tests/many_cpus`` has them. Here the same
+path is taken with one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+
+from neuron_rt import EngineError, Program
+from neuron_rt.openvino_work import WORTH_A_THREAD, multiplications, worth_threads
+
+NET = """<net><layers>
+<layer id="0" type="Parameter"><output><port><dim>8</dim><dim>512</dim></port></output></layer>
+<layer id="1" type="{kind}"><data {data}/><input>{inputs}</input>
+<output><port>{outputs}</port></output></layer></layers></net>"""
+
+
+def program(kind: str, inputs: list[list[int]], outputs: list[int], data: str = "") -> Program:
+    def dims(shape: list[int]) -> str:
+        return "".join(f"<dim>{size}</dim>" for size in shape)
+
+    ports = "".join(f"<port>{dims(shape)}</port>" for shape in inputs)
+    text = NET.format(kind=kind, data=data, inputs=ports, outputs=dims(outputs))
+    half = len(text) // 2
+    return Program((text[:half], text[half:]), ())  # as it is cut where it names a constant
+
+
+def test_threads_are_where_they_are_asked_to_be(run_script: Callable[..., str]) -> None:
+    """Whatever programs have been there before, on every CPU; an error where another program has reserved it."""
+    told = json.loads(run_script("threads_on_named_cpus.py"))
+    assert len(told["landed"]) == 6 * len(os.sched_getaffinity(0)) + 1
+    assert [row for row in told["landed"] if row[1] != row[:1]] == []
+    assert len(told["errors"]) == 1
+    assert told["kept"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "outputs", "data", "expected"),
+    [
+        ("MatMul", [[8, 512], [512, 1000]], [8, 1000], "", 8 * 512 * 1000),
+        ("MatMul", [[512, 8], [512, 1000]], [8, 1000], 'transpose_a="true"', 8 * 512 * 1000),
+        ("MatMul", [[512], [512, 1000]], [1000], 'transpose_a="true"', 512 * 1000),
+        ("Convolution", [[1, 3, 224, 224], [64, 3, 7, 7]], [1, 64, 112, 112], "", 64 * 112 * 112 * 3 * 49),
+        ("GroupConvolution", [[1, 64, 56, 56], [64, 1, 1, 3, 3]], [1, 64, 56, 56], "", 64 * 56 * 56 * 9),
+        ("ConvolutionBackpropData", [[1, 64, 7, 7], [64, 32, 2, 2]], [1, 32, 14, 14], "", 64 * 49 * 32 * 4),
+        (
+            "LSTMSequence",
+            [[2, 80, 64], [2, 1, 32], [2, 1, 32], [2], [1, 128, 64], [1, 128, 32], [1, 128]],
+            [2, 1, 80, 32], "", 2 * (128 * 64 + 128 * 32),
+        ),
+        ("ReLU", [[8, 512]], [8, 512], "", 8 * 512),
+        ("Result", [[8, 512]], [], "", 0),
+    ],
+)  # fmt: skip
+def test_work(kind: str, inputs: list[list[int]], outputs: list[int], data: str, expected: int) -> None:
+    """How many threads a network is worth depends on its operators' sizes."""
+    graph = program(kind, inputs, outputs, data)
+    assert multiplications(graph) == expected
+    assert worth_threads(graph) == 1 + expected // WORTH_A_THREAD
+
+
+@pytest.mark.parametrize(
+    "text", ["<net><layer", '<net><layer type="MatMul"/></net>', '<net><layer type="Convolution"/></net>']
+)
+def test_no_graph(text: str) -> None:
+    with pytest.raises(EngineError, match="its graph cannot be read"):
+        multiplications(Program((text,), ()))
