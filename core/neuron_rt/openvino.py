@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neuron_rt import lifecycle
+from neuron_rt import lifecycle, openvino_cpus
 from neuron_rt.engine import Program
 from neuron_rt.errors import EngineError
 from neuron_rt.lifecycle import Step
@@ -73,7 +73,8 @@ class OpenVINO:
         hint = {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
         if threads > 1 and all(lanes):
             (cpus,) = lanes
-            compile_it = partial(self.compile, self.core, model.args[0], {**pinned(threads), **hint})
+            # Another thread compiles, and may go on when this one is interrupted: it keeps what it reads.
+            compile_it = partial(self._compile_kept, (model, weights, program), {**pinned(threads), **hint})
             compiled = self._started_with(partial(compiled_on, self, threads, cpus, compile_it))
             return Compiled(self, compiled, program, cpus)
         properties: dict[str, object] = {
@@ -106,6 +107,9 @@ class OpenVINO:
         status = self.lib.ov_core_compile_model(core, model, b"CPU", count, into, *words)
         self.check(status, "ov_core_compile_model")
         return compiled
+
+    def _compile_kept(self, kept: tuple[Undo, Undo | None, Program], properties: dict[str, object]) -> Undo:
+        return self.compile(self.core, kept[0].args[0], properties)
 
     def request_of(self, compiled: Undo) -> Undo:
         """Make a request; what is returned holds it, and frees it."""
@@ -363,6 +367,7 @@ def _forget() -> None:
     """A forked child makes its own: the library's threads are the parent's."""
     OpenVINO._instance = None
     OpenVINO._guard = Mutex()
+    openvino_cpus.forget()
 
 
 lifecycle.in_child(Step.ENGINE, _forget)

@@ -88,11 +88,20 @@ def compiled_on(library: Library, threads: int, cpus: frozenset[int], make: Call
                 errors.append(error.with_traceback(None))  # whose frames would hold the CPUs
 
     thread = threading.Thread(target=work, name="neuron_rt loading", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # the interpreter is on its way out
+        raise EngineError(f"no thread can be started to load it: {error}") from error
     thread.join()
     if errors:
         raise errors.pop()
     return results.pop()
+
+
+def forget() -> None:
+    """In a forked child: whoever held the lock is the parent's."""
+    global _guard
+    _guard = threading.Lock()
 
 
 def _compile(library: Library, threads: int, cpus: frozenset[int], make: Callable[[], Undo]) -> Undo:

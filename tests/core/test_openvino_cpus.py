@@ -39,6 +39,11 @@ def test_threads_are_where_they_are_asked_to_be(run_script: Callable[..., str]) 
     assert told["kept"]
 
 
+def test_interrupted(run_script: Callable[..., str]) -> None:
+    """SPEC X4: the thread that compiles outlives its caller, with all that it reads; the next load waits for it."""
+    assert run_script("interrupted_while_it_lands.py") == "done\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "inputs", "outputs", "data", "expected"),
     [
