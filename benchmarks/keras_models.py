@@ -29,7 +29,7 @@ ADAPTER = "adapter"
 COMPILED = "adapter, compiled"
 BF16 = "adapter, compiled, bf16"
 LENGTH = {"resnet50": 1.5, "tiny": 0.5}
-PARTS = ("two", "call", "tail", "memory")
+PARTS = ("two", "call", "tail", "memory", "load")
 GROUPS = {"NEURON_RT_NUM_CORES": "1,1"}  # a group a model: no replicas
 
 MEMORY = """
@@ -50,6 +50,34 @@ with open("/proc/self/smaps_rollup") as file:
         name, _, size = line.partition(":")
         if name in ("Pss", "Rss"):
             found[name] = int(size.split()[0]) / 1024
+print(json.dumps(found))
+"""
+
+LOAD = """
+import gc, json, os, sys, time
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import numpy, tensorflow as tf
+if sys.argv[3] != "plain":
+    import neuron_adapters.tf
+with numpy.load(sys.argv[2]) as file:
+    x = tf.constant(file[file.files[0]])
+tf.matmul(tf.ones((2, 2)), tf.ones((2, 2)))  # what TensorFlow starts at its first operator is not the model's
+
+def resident():
+    gc.collect()
+    with open("/proc/self/smaps_rollup") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("Rss:"))
+
+bare, kept, found = resident(), [], {}
+for turn in ("first", "second"):
+    began = time.perf_counter()
+    kept.append(tf.keras.models.load_model(sys.argv[1]))
+    found[turn + " load"] = (time.perf_counter() - began) * 1e3
+    kept[-1](x)
+    found[turn + " load and answer"] = (time.perf_counter() - began) * 1e3
+    if turn == "first":
+        kept[-1](x)
+        found["memory"] = resident() - bare
 print(json.dumps(found))
 """
 
@@ -176,6 +204,29 @@ def memory(report: Report, rounds: int) -> None:
     table("PSS of a process, MiB", ["model", "one", "4 replicas", "ratio (quartiles)"], rows)
 
 
+def load(report: Report, rounds: int) -> None:
+    """How long one model takes to load and to its first answers, and what it adds to the process's memory."""
+    folder, env = models_folder(), environment(scratch(), NEURON_RT_NUM_CORES="1")
+    inputs = keras_arrays(folder, "resnet50")
+    kinds = {"plain Keras": "keras", ADAPTER: "keras", COMPILED: "keras_compiled"}
+    cases: dict[str, tuple[Any, ...]] = {
+        name: (LOAD, env, model_file(folder, "resnet50", kind), inputs, "plain" if name == "plain Keras" else "adapter")
+        for name, kind in kinds.items()
+    }
+    answers = run_scripts(cases, rounds)
+    figures = ("first load", "first load and answer", "second load", "second load and answer", "memory")
+    rows = []
+    for figure in figures:
+        spreads = [Spread.of(values(mine, figure)) for mine in answers.values()]
+        rows.append([figure, *(spread.text(0) if spread else "-" for spread in spreads)])
+        report.data.setdefault("load", {})[figure] = {name: values(mine, figure) for name, mine in answers.items()}
+    table("one Keras resnet50: ms, and MiB of RSS added by the first", ["", *kinds], rows)
+    plain, compiled = answers["plain Keras"], answers[COMPILED]
+    for figure, goal in (("first load and answer", 1.0), ("memory", 1.15)):
+        name = f"one model: {figure}, compiled ÷ plain Keras"
+        report.goal(name, goal, ratios(compiled, plain, figure), at_least=False)
+
+
 def main() -> None:
     """Measure."""
     make = parser(__doc__, rounds=5, seconds=1.0)
@@ -192,6 +243,8 @@ def main() -> None:
         tails(report, rounds, 1.5 * seconds)
     if "memory" in options.parts:
         memory(report, min(rounds, 3))
+    if "load" in options.parts:
+        load(report, min(rounds, 3))
     report.finish()
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -85,8 +85,8 @@ class Deployment:
         self._guard = Mutex()  # a signal handler may load a model here
         self._cpu_sets: dict[Hashable, CpuSet] = {}
         self._pools: dict[Hashable, RequestPool] = {}
-        self._lanes = 0
-        self._shared: Executable | None = None
+        self._shared: dict[int, tuple[Executable, int]] = {}
+        """By the number of threads: the executable of several lanes, and how many it has."""
         self._worth = 0
 
     def threads(self, most: int) -> int:
@@ -102,26 +102,27 @@ class Deployment:
     def _make_pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
         new = [cpu_set for cpu_set in dict.fromkeys(cpu_sets) if cpu_set.key not in self._pools]
         small = (len(self._pools) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED
-        movable = [cpu_set for cpu_set in new if not small and (cpu_set.threads == 1 or not cpu_set.cpus)]
         for cpu_set in new:
-            if cpu_set not in movable:
+            if small or not _is_movable(cpu_set):
                 self._use(self.engine.load(self.program, cpu_set.threads, [cpu_set.cpus], bf16=self.bf16), [cpu_set])
-        if movable:
-            self._share(movable)
+        for threads in dict.fromkeys(cpu_set.threads for cpu_set in new if not small and _is_movable(cpu_set)):
+            self._share(threads, new)
         return [self._pools[cpu_set.key] for cpu_set in cpu_sets]
 
-    def _share(self, new: Sequence[CpuSet]) -> None:
-        """Let all sets of CPUs run in lanes of one executable; twice as many as before where they do not suffice."""
-        threads = new[0].threads
-        known = [cpu_set for cpu_set in self._cpu_sets.values() if cpu_set.threads == threads]
-        moving = new
-        if self._shared is None or self._lanes < len(known) + len(new):
-            lanes = max(len(known) + len(new), 2 * self._lanes)
-            self._shared = self.engine.load(self.program, threads, [frozenset()] * lanes, bf16=self.bf16)
-            self._lanes, moving = lanes, [*known, *new]
-        self._use(self._shared, moving)
+    def _share(self, threads: int, new: Sequence[CpuSet]) -> None:
+        """Let all sets of CPUs on which ``threads`` compute run in lanes of one executable; twice as many as before
+        where they do not suffice."""
+        executable, lanes = self._shared.get(threads, (None, 0))
+        every = dict.fromkeys(s for s in (*self._cpu_sets.values(), *new) if s.threads == threads and _is_movable(s))
+        if executable is None or lanes < len(every):
+            lanes = max(len(every), 2 * lanes)
+            executable = self.engine.load(self.program, threads, [frozenset()] * lanes, bf16=self.bf16)
+            self._shared[threads] = executable, lanes
+            self._use(executable, every)
+        else:
+            self._use(executable, [cpu_set for cpu_set in every if cpu_set.key not in self._pools])
 
-    def _use(self, executable: Executable, cpu_sets: Sequence[CpuSet]) -> None:
+    def _use(self, executable: Executable, cpu_sets: Iterable[CpuSet]) -> None:
         """Make requests of ``executable`` on these CPUs from now on."""
         for cpu_set in cpu_sets:
             request = partial(executable.request, cpu_set.cpus)
@@ -130,3 +131,8 @@ class Deployment:
             else:
                 self._pools[cpu_set.key] = RequestPool(request, cpu_set.threads)
             self._cpu_sets[cpu_set.key] = cpu_set
+
+
+def _is_movable(cpu_set: CpuSet) -> bool:
+    """Whether any lane can run there: it has one thread, which can be sent to any CPU, or is not bound."""
+    return cpu_set.threads == 1 or not cpu_set.cpus

@@ -20,7 +20,7 @@ from neuron_rt import lifecycle, openvino_cpus
 from neuron_rt.engine import Program
 from neuron_rt.errors import EngineError
 from neuron_rt.lifecycle import Step
-from neuron_rt.openvino_cpus import compiled_on, pinned, tasks
+from neuron_rt.openvino_cpus import CALLER_COMPUTES, alone, compiled_on, pinned, tasks, tiny
 from neuron_rt.openvino_streams import Streams
 from neuron_rt.openvino_work import worth_threads
 from neuron_rt.undo import Mutex, Undo
@@ -75,8 +75,10 @@ class OpenVINO:
             (cpus,) = lanes
             # Another thread compiles, and may go on when this one is interrupted: it keeps what it reads.
             compile_it = partial(self._compile_kept, (model, weights, program), {**pinned(threads), **hint})
-            compiled = self._started_with(partial(compiled_on, self, threads, cpus, compile_it))
-            return Compiled(self, compiled, program, cpus)
+            graph = self.read(self.core, tiny())
+            # The library starts in one call of C, which no exception interrupts.
+            self._started_with(partial(self.compile, self.core, graph.args[0], CALLER_COMPUTES))
+            return Compiled(self, compiled_on(self, threads, cpus, compile_it), program, cpus)
         properties: dict[str, object] = {
             # 0: the calling thread alone computes. 1: it and helpers. More: threads of the library.
             "NUM_STREAMS": 0 if len(lanes) == threads == 1 else len(lanes),
@@ -84,8 +86,11 @@ class OpenVINO:
             "ENABLE_CPU_PINNING": "NO",
             **hint,
         }
+        compile_now = partial(self.compile, self.core, model.args[0], properties)
+        if not properties["NUM_STREAMS"]:
+            return Compiled(self, self._started_with(compile_now), program, None)
         before = tasks()
-        compiled = self._started_with(partial(self.compile, self.core, model.args[0], properties))
+        compiled = self._started_with(partial(alone, compile_now))
         return Compiled(self, compiled, program, Streams(tasks() - before, len(lanes)) if len(lanes) > 1 else None)
 
     def read(self, core: Any, text: bytes, weights: Any = None) -> Undo:

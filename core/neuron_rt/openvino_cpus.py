@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from neuron_rt.errors import EngineError
 from neuron_rt.instance import machine_cpus
-from neuron_rt.undo import Undo
+from neuron_rt.undo import Mutex, Undo
 
 #: Seconds to wait for the trial program to show where its threads are. Other work may keep them from running.
 _PATIENCE = 10.0
@@ -38,6 +38,11 @@ _GRAPH = f"""<net name="m" version="11"><layers>
 <layer id="2" name="c" type="Result" version="opset1"><input>{_PORT.format("{0}", 0)}</input></layer>
 </layers><edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/>
 <edge from-layer="1" from-port="1" to-layer="2" to-port="0"/></edges></net>"""
+
+
+def tiny(size: int = 1) -> bytes:
+    """The graph of a program that computes a matrix of ``size`` rows."""
+    return _GRAPH.format(size).encode()
 
 
 class Library(Protocol):
@@ -70,8 +75,16 @@ def pinned(threads: int, *, lanes: int = 1, reserve: bool = False) -> dict[str, 
     }
 
 
-#: One at a time.
-_guard = threading.Lock()
+#: Properties of a program that has no threads.
+CALLER_COMPUTES: dict[str, object] = {"NUM_STREAMS": 0, "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": "NO"}
+
+#: One at a time: while CPUs are reserved, the library refuses any other program that has threads.
+_guard = Mutex()
+
+
+def alone(make: Callable[[], Undo]) -> Undo:
+    """Call ``make``, which compiles a program that has threads."""
+    return (_guard.hold(), make())[1]
 
 
 def compiled_on(library: Library, threads: int, cpus: frozenset[int], make: Callable[[], Undo]) -> Undo:
@@ -81,11 +94,10 @@ def compiled_on(library: Library, threads: int, cpus: frozenset[int], make: Call
     errors: list[BaseException] = []
 
     def work() -> None:
-        with _guard:
-            try:
-                results.append(_compile(library, threads, cpus, make))
-            except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
-                errors.append(error.with_traceback(None))  # whose frames would hold the CPUs
+        try:
+            results.append(alone(lambda: _compile(library, threads, cpus, make)))
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
+            errors.append(error.with_traceback(None))  # whose frames would hold the CPUs
 
     thread = threading.Thread(target=work, name="neuron_rt loading", daemon=True)
     try:
@@ -101,11 +113,12 @@ def compiled_on(library: Library, threads: int, cpus: frozenset[int], make: Call
 def forget() -> None:
     """In a forked child: whoever held the lock is the parent's."""
     global _guard
-    _guard = threading.Lock()
+    _guard = Mutex()
 
 
 def _compile(library: Library, threads: int, cpus: frozenset[int], make: Callable[[], Undo]) -> Undo:
     _wait_for_main_thread()
+    _drop_idle(library)
     nodes = _seats(library)
     wanted = [seat for node in nodes for seat in node if seat & cpus]
     if _takes_siblings:  # a thread to a core
@@ -114,7 +127,7 @@ def _compile(library: Library, threads: int, cpus: frozenset[int], make: Callabl
     if len(wanted) < threads:
         raise EngineError(f"{threads} threads have no room on CPUs {sorted(cpus)}")
     scratch = library.new_core()
-    trial = library.read(scratch.args[0], _GRAPH.format(_TRIAL).encode())
+    trial = library.read(scratch.args[0], tiny(_TRIAL))
     held = _hold_others(library, scratch, nodes, set(wanted))
     _go_to(next(node for node in nodes if wanted[0] in node))
     seen = _look(library, scratch, trial, threads, lambda seen: all(seat & seen for seat in wanted))
@@ -123,6 +136,15 @@ def _compile(library: Library, threads: int, cpus: frozenset[int], make: Callabl
     compiled = make()
     del held, trial, scratch  # in this order
     return compiled
+
+
+def _drop_idle(library: Library) -> None:
+    """Have the library drop the threads of programs that have gone. It would give them, and the CPUs that they are tied
+    to or not, to the next program of their shape, and never give back what that reserves."""
+    scratch = library.new_core()
+    graph = library.read(scratch.args[0], tiny())
+    library.compile(scratch.args[0], graph.args[0], CALLER_COMPUTES)  # so the core has the plug-in
+    del graph, scratch
 
 
 def _seats(library: Library) -> list[list[frozenset[int]]]:
@@ -141,7 +163,7 @@ def _seats(library: Library) -> list[list[frozenset[int]]]:
 def _first_two(library: Library) -> frozenset[int]:
     """The CPUs of two threads."""
     scratch = library.new_core()
-    trial = library.read(scratch.args[0], _GRAPH.format(_TRIAL).encode())
+    trial = library.read(scratch.args[0], tiny(_TRIAL))
     seen = _look(library, scratch, trial, 2, lambda seen: len(seen) > 1)
     del trial, scratch
     return seen
@@ -159,14 +181,14 @@ def _hold_others(
     library: Library, scratch: Undo, nodes: Sequence[Sequence[frozenset[int]]], wanted: set[frozenset[int]]
 ) -> list[Undo]:
     """Reserve all seats but those that are ``wanted``."""
-    tiny = library.read(scratch.args[0], _GRAPH.format(1).encode())
+    graph = library.read(scratch.args[0], tiny())
     held: list[Undo] = []
     free: list[Undo] = []
     for node in nodes:
         _go_to(node)
         for inside, run in groupby(node, wanted.__contains__):
             properties = pinned(1, lanes=len(list(run)), reserve=True)
-            (free if inside else held).append(library.compile(scratch.args[0], tiny.args[0], properties))
+            (free if inside else held).append(library.compile(scratch.args[0], graph.args[0], properties))
     return held
 
 

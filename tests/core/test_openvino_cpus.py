@@ -39,6 +39,16 @@ def test_threads_are_where_they_are_asked_to_be(run_script: Callable[..., str]) 
     assert told["kept"]
 
 
+def test_who_shares_an_executable(run_script: Callable[..., str]) -> None:
+    """SPEC K5, X1: large weights are held once where a lane can go, and no lane goes where threads are tied."""
+    assert run_script("pools_of_all_kinds.py") == "done\n"
+
+
+def test_loads_at_once(run_script: Callable[..., str]) -> None:
+    """While one is compiled for named CPUs, all CPUs are reserved, and those that need some wait."""
+    assert run_script("loads_of_all_kinds_at_once.py") == "done\n"
+
+
 def test_interrupted(run_script: Callable[..., str]) -> None:
     """SPEC X4: the thread that compiles outlives its caller, with all that it reads; the next load waits for it."""
     assert run_script("interrupted_while_it_lands.py") == "done\n"
@@ -70,7 +80,13 @@ def test_work(kind: str, inputs: list[list[int]], outputs: list[int], data: str,
 
 
 @pytest.mark.parametrize(
-    "text", ["<net><layer", '<net><layer type="MatMul"/></net>', '<net><layer type="Convolution"/></net>']
+    "text",
+    [
+        '<!DOCTYPE a [<!ENTITY a "b">]><net/>',
+        "<net><layer",
+        '<net><layer type="MatMul"/></net>',
+        '<net><layer type="Convolution"/></net>',
+    ],
 )
 def test_no_graph(text: str) -> None:
     with pytest.raises(EngineError, match="its graph cannot be read"):

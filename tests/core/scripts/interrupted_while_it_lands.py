@@ -7,12 +7,12 @@ import signal
 
 from neuron_rt import Program
 from neuron_rt.openvino import OpenVINO
-from neuron_rt.openvino_cpus import _GRAPH
+from neuron_rt.openvino_cpus import tiny
 
 SIZE = 1024
 home = sorted(os.sched_getaffinity(0))
 cpus = frozenset(home[:2])
-library, program = OpenVINO.instance(), Program((_GRAPH.format(SIZE),), ())
+library, program = OpenVINO.instance(), Program((tiny(SIZE).decode(),), ())
 
 
 def interrupt(_number, _frame):

@@ -6,11 +6,11 @@ import time
 
 from neuron_rt import EngineError, Program
 from neuron_rt.openvino import OpenVINO
-from neuron_rt.openvino_cpus import _GRAPH, compiled_on, pinned, tasks
+from neuron_rt.openvino_cpus import compiled_on, pinned, tasks, tiny
 
 library = OpenVINO.instance()
-graph = library.read(library.core, _GRAPH.format(1024).encode())
-library.load(Program((_GRAPH.format(1),), ()), 1, [frozenset()], bf16=False)  # starts the library's threads
+graph = library.read(library.core, tiny(1024))
+library.load(Program((tiny().decode(),), ()), 1, [frozenset()], bf16=False)  # starts the library's threads
 
 
 def compiled(cpu):
@@ -34,6 +34,8 @@ home = sorted(os.sched_getaffinity(0))
 alive, landed = [], []
 for turn in range(4):
     for cpu in home:
+        for streams in (1, 2):  # programs that are tied to no CPU leave threads, too
+            library.compile(library.core, graph.args[0], {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams})
         program = compiled(cpu)
         landed.append([cpu, cpus_of(program)])
         if turn % 2:  # some stay, some go: what they leave behind must not be taken for what is asked
