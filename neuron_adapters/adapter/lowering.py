@@ -103,22 +103,23 @@ def trying(engine: Engine) -> Iterator[None]:
         raise CompileError(f"{engine.name} cannot run it: {error}") from error
 
 
-def race(engine: Engine, rival: str, run_rival: Callable[[], object], run: Callable[[], object]) -> str:
-    """How much faster the engine is, in words. Raises CompileError where it is not."""
-    ratio = _seconds(run_rival) / _seconds(run)
+def race(engine: Engine, rival: str, seconds: float, run: Callable[[], object]) -> str:
+    """How much faster the engine is than ``rival``, which takes ``seconds`` a call, in words. Raises CompileError where
+    it is not."""
+    ratio = seconds / seconds_of(run)
     if ratio < WORTH:
         raise CompileError(f"{engine.name} took {1 / ratio:.2f} times as long as {rival} when it was compiled")
     return f"{ratio:.2f} times as fast as {rival} when it was compiled"
 
 
-def _seconds(function: Callable[[], object], most: float = 0.4) -> float:
-    """The quickest of some runs."""
+def seconds_of(run: Callable[[], object], most: float = 0.4) -> float:
+    """The quickest of at least two calls of ``run``, and of more up to ``most`` seconds of them."""
     best, end = float("inf"), time.perf_counter() + most
-    for _ in range(200):
+    for number in range(200):
         began = time.perf_counter()
-        function()
+        run()
         now = time.perf_counter()
         best = min(best, now - began)
-        if now > end:
+        if number and now > end:
             break
     return best

@@ -19,7 +19,7 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from neuron_adapters.adapter.guards import QUIET, guard
-from neuron_adapters.adapter.lowering import SMALL, Trial, converting, race, trials, trying
+from neuron_adapters.adapter.lowering import SMALL, Trial, converting, race, seconds_of, trials, trying
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
@@ -159,7 +159,7 @@ def lower(
             _try(engine, reference, call, trial, bf16=bf16)
     why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
     if compete:
-        why = race(engine, "TensorFlow's graph", lambda: reference(inputs), lambda: call(inputs))
+        why = race(engine, "TensorFlow's graph", seconds_of(lambda: reference(inputs)), lambda: call(inputs))
     return Form(lowered.dumps(), results), f"bfloat16; {why}" if bf16 else why
 
 

@@ -10,12 +10,11 @@ import contextlib
 import copy
 import enum
 import inspect
-import io
 import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,14 @@ import torch
 from neuron_adapters import __version__
 from neuron_adapters.adapter.compile import decide, engine_choice, find_engine
 from neuron_adapters.adapter.flags import Flags, read_flags, say_once
-from neuron_adapters.adapter.hooks import original
-from neuron_adapters.adapter.lowering import TOLERANCE
+from neuron_adapters.adapter.lowering import TOLERANCE, seconds_of
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.torch import _artifact, _context, _effects, _lowering, _placed
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._reread import give_back_freed_memory, reread, twin
 from neuron_adapters.torch._structure import flatten, map_tensors
 from neuron_rt import CompileError, Engine, Model, PlacementRequest, init
 
@@ -106,9 +105,9 @@ def trace(
         batchable = not writes and _batchable(inputs, outputs)
         if dynamic_batch_size and not batchable:
             raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
-        fast = None if writes else _optimized(frozen, inputs, outputs)
-        artifact = replace(artifact, batchable=batchable, optimize=fast is not None)
-        artifact = _lowered(artifact, frozen, inputs, outputs, fast or frozen, bf16=flags.bf16).sealed(frozen)
+        optimize, seconds = (False, 0.0) if writes else _by_pytorch(frozen, inputs, outputs)
+        artifact = replace(artifact, batchable=batchable, optimize=optimize)
+        artifact = _lowered(artifact, frozen, inputs, outputs, seconds, bf16=flags.bf16).sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
         _write_workdir(Path(compiler_workdir), frozen, artifact)
@@ -274,12 +273,7 @@ def _frozen(
         with torch.no_grad():  # as it will run; some layers take another way then, and PyTorch checks that too
             scripted = torch.jit.trace(model, inputs, **kwargs)
     frozen = _freeze(scripted)
-    constants = [c for c in frozen.code_with_constants[1].const_mapping.values() if isinstance(c, torch.Tensor)]
-    buffer = io.BytesIO()
-    with _without_gradients(constants):
-        torch.jit.save(frozen, buffer)
-    buffer.seek(0)
-    return original(torch.jit.load)(buffer)  # type: ignore[no-any-return, no-untyped-call]
+    return reread(frozen, own=frozen is not scripted)
 
 
 def _freeze(scripted: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -311,19 +305,6 @@ def _reads_its_mode(scripted: torch.jit.ScriptModule) -> bool:
     )
 
 
-@contextlib.contextmanager
-def _without_gradients(tensors: Iterable[torch.Tensor]) -> Iterator[None]:
-    """Let ``tensors`` need no gradient meanwhile. A frozen graph shares them with the user's model."""
-    learning = [tensor for tensor in tensors if tensor.requires_grad and tensor.is_leaf]
-    try:
-        for tensor in learning:
-            tensor.requires_grad_(False)  # noqa: FBT003
-        yield
-    finally:
-        for tensor in learning:
-            tensor.requires_grad_(True)  # noqa: FBT003
-
-
 def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
     """What ``module`` returns, once PyTorch has optimised its graph, which it does in the first runs."""
     method = module._c._get_method("forward")
@@ -332,11 +313,20 @@ def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
         return method(*inputs)
 
 
+def _by_pytorch(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> tuple[bool, float]:
+    """Whether PyTorch's form optimised for this CPU agrees with ``frozen``, and the seconds that one call of PyTorch's
+    form takes. That form, with its own copy of the weights, is gone before an engine makes another."""
+    fast = _optimized(frozen, inputs, outputs)
+    method = (fast or frozen)._c._get_method("forward")
+    with torch.no_grad(), _lowering.one_thread():
+        return fast is not None, seconds_of(lambda: method(*inputs))
+
+
 def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> torch.jit.ScriptModule | None:
     """The form optimised for this CPU, where it gives ``outputs`` as ``frozen`` does, and the same on inputs that are
     not finite: a convolution that is fused with what follows loses NaN (SPEC K3)."""
     try:
-        fast = optimized(frozen)
+        fast = optimized(twin(frozen))  # which ends with it: nothing else is loaded with its twin
         if not _agree(outputs, _run_twice(fast, inputs)):
             return None
         with torch.no_grad():
@@ -395,20 +385,20 @@ def _lowered(
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
     outputs: Any,
-    fast: torch.jit.ScriptModule,
+    seconds: float,
     *,
     bf16: bool,
 ) -> Artifact:
-    """Give ``frozen`` its form for the engine where the engine agrees and is faster than ``fast``, PyTorch's own; else
-    note why not."""
+    """Give ``frozen`` its form for the engine where the engine agrees and a call takes less than PyTorch's ``seconds``;
+    else note why not."""
 
     def lower(engine: Engine, cast: bool, compete: bool) -> tuple[Any, str]:
         if _effects.writes(frozen):
             raise CompileError("it writes to its buffers or its inputs, which only PyTorch does")
         if _effects.draws(frozen):
             raise CompileError("it answers differently each time: it draws random numbers")
-        rival = fast._c._get_method("forward") if compete else None
-        return _lowering.lower(engine, frozen, inputs, outputs, rival, bf16=cast)
+        give_back_freed_memory()  # that of PyTorch's form; the engine takes as much
+        return _lowering.lower(engine, frozen, inputs, outputs, seconds if compete else None, bf16=cast)
 
     verdict = decide("PyTorch", lower, bf16=bf16)
     if verdict.form is None:

@@ -190,12 +190,12 @@ def lower(
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
     outputs: Any,
-    rival: Callable[..., Any] | None,
+    rival: float | None,
     *,
     bf16: bool,
 ) -> tuple[Form, str]:
     """Convert ``frozen`` and compare; the form, and the comparison in words. ``outputs``: what it returns for
-    ``inputs``. ``rival``: what PyTorch would compute with; None where it shall not.
+    ``inputs``. ``rival``: the seconds that PyTorch takes for a call; None where it shall not compute.
 
     Raises CompileError with the reason where the engine can't run it, does not agree, or is slower.
     """
@@ -217,17 +217,10 @@ def lower(
             call = compiled.call(compiled.deployment.pools([CpuSet("compiler", frozenset(), 1)])[0])
             for trial in trials([_array(tensor) for tensor in inputs]):
                 _try(engine, method, call, trial, inputs, bf16=bf16)
-        why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino" if rival is None else _race(engine, call, rival, inputs)
+        why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
+        if rival is not None:
+            why = race(engine, "PyTorch's graph", rival, lambda: call(inputs))
     return Form(lowered.dumps(), results, structure), f"bfloat16; {why}" if bf16 else why
-
-
-def _race(
-    engine: Engine, call: Callable[[Any], Any], rival: Callable[..., Any], inputs: tuple[torch.Tensor, ...]
-) -> str:
-    """How much faster the engine is, in words. Raises CompileError where it is not."""
-    rival(*inputs)  # the first runs of a graph optimise it
-    rival(*inputs)
-    return race(engine, "PyTorch's graph", lambda: rival(*inputs), lambda: call(inputs))
 
 
 def open_program(
