@@ -1,7 +1,8 @@
 """The NeuronCores of a process as locks, and the queue before them (SPEC P5, X4).
 
 An NC is a re-entrant lock: a call inside a call, such as a signal handler's, waits for no NC that its thread holds. A
-call takes all of its NCs at once or none, so calls never hold some while they wait for others.
+call takes all of its NCs at once or none, and one inside another lends the outer call's NCs to others while it must
+wait for its own, so calls never hold some while they wait for others.
 
 The queue is a chain. Each waiter waits until those that stood last at its NCs when it came have left, and opens a gate
 when it leaves. So a waiter that leaves wakes only those directly behind it. If it gives up, they wait for what it
@@ -17,12 +18,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import compress, repeat, starmap
+from operator import itemgetter
 
 from neuron_rt.errors import ModelNotLoadedError
-from neuron_rt.undo import Mutex, Undo, taken, undoing
+from neuron_rt.undo import Mutex, Undo, guarded, taken, undoing
 
 #: In the queues of a closed runtime, so that every call checks ``closed``. Never the number of a thread.
 _CLOSED = -1
+_TAKEN = itemgetter(1)
+"""Of what ``_lend`` returns: the lease of what was waited for."""
 
 
 class Core:
@@ -88,7 +92,9 @@ class CoreLocks:
             core.free = core.taking(False)  # noqa: FBT003 - acquire's own switch. The one that failed has ended
         me = threading.get_ident()
         # A call inside a call or inside a wait of its own thread: those behind whom it would queue may wait for it.
-        if me in self.waiters or inside(self.cores):
+        if inside(self.cores):
+            return _attempt_anew(cores) or next(filter(_TAKEN, map(self._lend, [cores], [deadline])), None)
+        if me in self.waiters:
             return _take(cores, deadline)
         waiter = _Waiter()
         return (
@@ -99,6 +105,19 @@ class CoreLocks:
             (self._joining.hold(), self._join(waiter, me, ncs))[1],
             _take(cores, deadline) if waiter.comes_first(deadline) else None,
         )[-1]
+
+    def _lend(self, cores: Sequence[Core], deadline: float | None) -> tuple[object, object]:
+        """Take ``cores``, or None where ``deadline`` passes first, with what the thread holds given back until both of
+        what is returned are dropped, the last one first."""
+        # From the last NC to the first: a list is dropped from its end, and all take NCs back in the same order.
+        return (
+            [
+                guarded(core.lock._acquire_restore, core.lock._release_save)  # type: ignore[attr-defined] # noqa: SLF001 - as in Condition
+                for core in reversed(self.cores)
+                if core.inside()
+            ],
+            _take(cores, deadline),
+        )
 
     def _join(self, waiter: _Waiter, me: int, ncs: range) -> None:
         """Queue up behind the last waiter at each NC. With ``_joining`` held, so that two waiters are in the same order

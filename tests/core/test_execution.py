@@ -384,6 +384,27 @@ def test_a_call_inside_a_call_waits_for_no_queue(make_runtime: MakeRuntime) -> N
     assert in_threads(lambda: one.run(outer), third, tell) == ["inner", "third", None]
 
 
+def test_calls_inside_calls_never_hold_some_ncs_while_they_wait(make_runtime: MakeRuntime) -> None:
+    """SPEC P5: each holds an NC and wants that of the next, one at a time or all, and while it waits lends its own."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="3")
+    models = [load(runtime, 1, start) for start in range(3)]
+    every = load(runtime, 3, 0)
+    barrier = threading.Barrier(3, timeout=PATIENCE)
+
+    def outer(index: int) -> list[object]:
+        def body() -> list[object]:
+            barrier.wait()
+            inner = models[(index + 1) % 3].run(lambda: models[(index + 2) % 3].run(lambda: index))
+            assert runtime._lanes.cores[index].inside(), "it has its NC again"
+            return [inner, every.run(lambda: models[index].run(lambda: index))]
+
+        return models[index].run(body)
+
+    calls = [lambda index=index: outer(index) for index in range(3)]
+    assert in_threads(*calls) == [[0, 0], [1, 1], [2, 2]]
+    assert not any(core.inside() for core in runtime._lanes.cores)
+
+
 def test_five_thousand_threads_on_one_nc(start: Callable[..., subprocess.Popen[str]]) -> None:
     """SPEC P5, X5: whoever leaves the queue wakes those directly behind, so waking costs what is woken. With all others
     looked at, this takes hours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -140,6 +141,50 @@ def test_a_wait(everywhere: Everywhere, make_runtime: MakeRuntime, ncs: int) -> 
             assert not thread.is_alive(), "it hangs"
         assert sorted(answers) == ["behind", "holder"]
         assert_as_before(runtime, model)
+        make()
+
+
+def test_a_wait_inside_a_call(everywhere: Everywhere, make_runtime: MakeRuntime) -> None:
+    """While another thread has the NC that the inner call wants, the outer call's NC is lent to others."""
+    runtime = make_runtime(NEURON_RT_NUM_CORES="2")
+    outer, inner = (Model(name, 1, PlainFramework(), kind="plain") for name in ("outer", "inner"))
+    for start, model in enumerate((outer, inner)):
+        runtime.place(model, Place(start))
+    answers: list[str] = []
+
+    def hold() -> None:
+        held.set()
+        with contextlib.suppress(threading.BrokenBarrierError):
+            lent.wait(0.005)
+        answers.append("holder")
+
+    def borrow() -> None:
+        held.wait(PATIENCE)
+        outer.run(lambda: answers.append("borrower"))
+        lent.abort()
+
+    def call() -> None:
+        for thread in threads:
+            thread.start()
+        held.wait(PATIENCE)
+        assert outer.run(lambda: inner.run(lambda: 5)) == 5
+
+    def make() -> None:
+        nonlocal threads, held, lent
+        threads = [threading.Thread(target=target, daemon=True) for target in (lambda: inner.run(hold), borrow)]
+        held, lent = threading.Event(), threading.Barrier(2)
+        answers.clear()
+
+    threads: list[threading.Thread] = []
+    held, lent = threading.Event(), threading.Barrier(2)
+    make()
+    for _interrupted in everywhere(call, *paths(CALL), step=2):
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(PATIENCE)
+                assert not thread.is_alive(), "it hangs"
+        assert sorted(answers) == ["borrower", "holder"]
+        assert_as_before(runtime, outer, inner)
         make()
 
 
