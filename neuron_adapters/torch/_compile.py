@@ -31,6 +31,7 @@ from neuron_adapters.torch import _artifact, _context, _effects, _lowering, _pla
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._joining import fixed, joinable
 from neuron_adapters.torch._reread import give_back_freed_memory, reread, twin
 from neuron_adapters.torch._structure import flatten, map_tensors
 from neuron_rt import CompileError, Engine, Model, PlacementRequest, init
@@ -102,7 +103,7 @@ def trace(
     with torch.random.fork_rng(devices=[]):  # runs beyond those of torch.jit.trace draw no random numbers
         # A graph that writes is not run: what it writes to is saved as torch.jit.trace left it (SPEC K7).
         outputs = None if writes else _run_twice(frozen, inputs)
-        batchable = not writes and _batchable(inputs, outputs)
+        batchable = not writes and _batchable(inputs, outputs) and fixed(frozen._c._get_method("forward"))
         if dynamic_batch_size and not batchable:
             raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
         optimize, seconds = (False, 0.0) if writes else _by_pytorch(frozen, inputs, outputs)
@@ -188,7 +189,8 @@ def _not_batchable(inputs: tuple[Any, ...], writes: bool) -> str:
         return "runs a batch in slices, and this model writes to its buffers or its inputs, which each slice would do."
     shapes = [list(leaf.shape) for _path, leaf in flatten(inputs)]
     return (
-        f"needs every input and output to have the batch as dimension 0; the example inputs have the shapes {shapes}."
+        "needs every input and output to have the batch as dimension 0, and tensors only as outputs; "
+        f"the example inputs have the shapes {shapes}."
     )
 
 
@@ -417,7 +419,8 @@ def _lowered(
 def _batchable(inputs: tuple[Any, ...], outputs: Any) -> bool:
     """Whether inputs and outputs all have one batch as dimension 0."""
     leaves = [*flatten(inputs), *flatten(outputs)]
-    return len({leaf.shape[0] if leaf.dim() else None for _path, leaf in leaves}) == 1 and leaves[0][1].dim() > 0
+    same = len({leaf.shape[0] if leaf.dim() else None for _path, leaf in leaves}) == 1 and leaves[0][1].dim() > 0
+    return same and joinable(outputs)
 
 
 def _export(

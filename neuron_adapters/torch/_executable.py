@@ -22,9 +22,10 @@ from neuron_adapters.torch._constants import constants
 from neuron_adapters.torch._effects import writes
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._inputs import Inputs, is_plain
+from neuron_adapters.torch._joining import Joining
 from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, autocasts, open_program
 from neuron_adapters.torch._pages import Packed, Pages
-from neuron_adapters.torch._structure import Template, flatten, join, map_tensors
+from neuron_adapters.torch._structure import Template, flatten, map_tensors
 from neuron_rt import Computation, Engine, RequestPool, Slot
 
 
@@ -158,7 +159,7 @@ class Executable:
         for first, rows in slices(batch, step):
             slice_ = [map_tensors(lambda tensor, first=first: _rows(tensor, first, step), arg) for arg in args]  # type: ignore[misc]
             parts.append(map_tensors(lambda tensor, rows=rows: tensor[:rows], run(*slice_)))  # type: ignore[misc]
-        return parts[0] if len(parts) == 1 else join(parts, 0)
+        return Joining(0).join(parts)
 
 
 def _opened(engine: Engine, module: torch.jit.ScriptModule, artifact: Artifact) -> Compiled:

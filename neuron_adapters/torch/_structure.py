@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -98,22 +99,21 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 
 def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
     """``function`` of every tensor, in the same structure."""
-    return _mapped(function, value)
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return filled(value, {key: map_tensors(function, part) for key, part in value.items()})
+    if not isinstance(value, (list, tuple)):
+        return value
+    items = (map_tensors(function, part) for part in value)
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
-def join(parts: Sequence[Any], dim: int) -> Any:
-    """Put the results of slices together again, structure by structure; scalars become a vector."""
-    return _mapped(lambda *slices: torch.cat(slices, dim) if slices[0].dim() else torch.stack(slices), *parts)
-
-
-def _mapped(function: Callable[..., Any], *structures: Any) -> Any:
-    """``function`` of the tensors in each place of structures that are alike."""
-    first = structures[0]
-    if isinstance(first, torch.Tensor):
-        return function(*structures)
-    if isinstance(first, dict):
-        return type(first)((key, _mapped(function, *(parts[key] for parts in structures))) for key in first)
-    if not isinstance(first, (list, tuple)):
-        return first
-    items = (_mapped(function, *parts) for parts in zip(*structures))
-    return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
+def filled(model: dict[Any, Any], entries: dict[Any, Any]) -> Any:
+    """``entries`` as a dictionary like ``model``: of its class, which may be a library's own, and with its default."""
+    if type(model) is dict:
+        return entries
+    like = copy(model)
+    for key, entry in entries.items():
+        like[key] = entry
+    return like

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -184,3 +187,99 @@ def test_modes_reach_the_workers(models: Path) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not torch.equal(parallel(batch), precise)
         close(parallel(batch), parallel.module(batch))
+
+
+class Wrapper(torch.nn.Module):
+    """Two placed models in a module of the user's own, as AWS documents it for DataParallel."""
+
+    def __init__(self, first: Any, second: Any) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+        self.scale = torch.nn.Parameter(torch.tensor(2.0), requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x)) * self.scale
+
+
+def linear(seed: int) -> Any:
+    torch.manual_seed(seed)
+    return torch.nn.Linear(4, 4).eval()
+
+
+def test_a_wrapper_of_placed_models() -> None:
+    """Each replica has a copy of each model on its own NCs, with dynamic batches; the models stay where they were."""
+    nets = [linear(seed) for seed in (0, 1)]
+    wrapper = Wrapper(*(trace(net, torch.rand(1, 4)) for net in nets))
+    parallel = DataParallel(wrapper, [0, 1, 2])
+    for rows in (1, 2, 3, 7, 31):
+        x = torch.rand(rows, 4)
+        close(parallel(x), nets[1](nets[0](x)).detach() * 2)
+    rows_of = {one.name: one for one in neuron_adapters.describe().models}
+    assert sorted(rows_of) == ["DataParallel(Wrapper)", "Linear"]
+    inner = [one for one in neuron_adapters.describe().models if one.name == "Linear"]
+    assert [[place.start_nc for place in one.placement] for one in inner] == [[0, 1, 2]] * 2
+    assert all(one.calls_by_replica == rows_of["DataParallel(Wrapper)"].calls_by_replica for one in inner)
+    assert sorted(parallel.state_dict()) == ["module.scale"]
+    parallel.disable_dynamic_batching()
+    with pytest.raises(InputMismatchError, match="compiled for shape"):
+        parallel(torch.rand(6, 4))
+    neuron_adapters.unload(parallel)
+    assert [one.name for one in neuron_adapters.describe().models] == []
+    two = Wrapper(*(trace(net, torch.rand(1, 4), compiler_args=["--neuroncore-pipeline-cores", "2"]) for net in nets))
+    assert [str(one) for one in neuron_adapters.placement(DataParallel(two))] == [
+        "NC0-NC1",
+        "NC2-NC3",
+        "NC4-NC5",
+        "NC6-NC7",
+    ]
+
+
+def test_models_that_a_function_calls() -> None:
+    """They are not replicated, and calls that want each other's NCs do not wait for each other for ever."""
+    first, second = (trace(linear(seed), torch.rand(1, 4)) for seed in (0, 1))
+    parallel = DataParallel(lambda x: second(first(x)) + first(second(x)), [0, 1])
+    with torch.no_grad():
+        for _again in range(50):
+            x = torch.rand(2, 4)
+            close(parallel(x), torch.cat([second(first(row)) + first(second(row)) for row in x.split(1)]))
+
+
+def test_nested(models: Path, net: Any) -> None:
+    """A DataParallel in another one, in a module, and over a model that has replicas already."""
+    module = torch.jit.load(models / "k1.pt")
+    neuron_adapters.torch.experimental.set_multicore(module)
+    inner = DataParallel(module, [0, 1])
+    batch = torch.rand(11, 3, 8, 8)
+    with torch.no_grad():
+        expected = net(batch)
+        for model in (inner, torch.nn.Sequential(inner), torch.nn.Sequential(module)):
+            close(DataParallel(model, [0, 1, 2])(batch), expected)
+            close(inner(batch), expected)
+
+
+def test_copies(models: Path, net: Any, image: torch.Tensor) -> None:
+    """copy, deepcopy and, where the model can, pickle: replicas of their own on the same NCs, and all settings."""
+    placed = torch.jit.load(models / "k1.pt")
+    wrapper = Wrapper(placed, torch.nn.Identity())
+    for model, pickled in ((net, True), (placed, False), (wrapper, False), (torch.abs, True)):
+        parallel = DataParallel(model, [0, 3])
+        parallel.num_workers, parallel.split_size = 3, 2
+        parallel.eval()
+        with torch.no_grad():
+            expected = parallel(image)
+            twins = [copy.deepcopy(parallel), copy.copy(parallel)]
+            if pickled:
+                twins.append(pickle.loads(pickle.dumps(parallel)))
+            else:
+                with pytest.raises(RuntimeError, match="Tried to serialize"):  # PyTorch's own
+                    pickle.dumps(parallel)
+            del parallel
+            gc.collect()
+            for twin in twins:
+                assert [place.start_nc for place in neuron_adapters.placement(twin)] == [0, 3]
+                assert (twin.num_workers, twin.split_size, twin.training) == (3, 2, False)
+                assert torch.equal(twin(image), expected)
+    twin = copy.deepcopy(DataParallel(net, [0]))
+    with torch.no_grad():
+        twin.module.head[1].bias += 1
+        assert not torch.equal(twin(image), net(image)), "it has weights of its own"
