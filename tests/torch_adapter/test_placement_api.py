@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,22 +78,66 @@ def test_a_move_that_fails(models: Path, image: torch.Tensor) -> None:
     assert use() == (1, 1, 0, 0, 0, 0, 0, 0)
 
 
-def test_contexts_nest_and_belong_to_their_thread(models: Path) -> None:
-    """The innermost counts; another thread's load is not drawn in."""
-    elsewhere: list[list[str]] = []
-
-    def load() -> None:
-        elsewhere.append(spans(torch.jit.load(models / "k1.pt")))
-
+def test_contexts_nest(models: Path) -> None:
+    """The innermost counts."""
     with experimental.neuron_cores_context(4, 2):
         with experimental.neuron_cores_context(7):
             assert spans(torch.jit.load(models / "k1.pt")) == ["NC7"]
         assert spans(torch.jit.load(models / "k1.pt")) == ["NC4", "NC5"]
-        thread = threading.Thread(target=load)
-        thread.start()
-        thread.join()
-    assert elsewhere == [["NC0"]]
     assert spans(torch.jit.load(models / "k1.pt")) == ["NC0"]
+
+
+def test_contexts_and_threads(models: Path) -> None:
+    """A thread's own contexts count for it; without one it follows the process's, and is told where it may not be
+    meant."""
+
+    def load(_index: int = 0) -> Any:
+        return spans(torch.jit.load(models / "k1.pt"))
+
+    def own(start: int) -> Any:
+        with experimental.neuron_cores_context(start):
+            meeting.wait(60)  # all contexts are open at once
+            place = load()
+            meeting.wait(60)
+            return place
+
+    told = "loaded in .* without a context of its own and goes where neuron_cores_context"
+    with ThreadPoolExecutor(1) as before:
+        assert before.submit(load).result() == ["NC0"]
+        with experimental.neuron_cores_context(2), experimental.neuron_cores_context(7), ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(load, range(4))) == [["NC7"]] * 4
+            assert asyncio.run(asyncio.to_thread(load)) == ["NC7"]
+            with pytest.warns(RuntimeWarning, match=told):
+                assert before.submit(load).result() == ["NC7"]
+            meeting = threading.Barrier(1)
+            assert before.submit(own, 3).result() == ["NC3"]
+        assert before.submit(load).result() != ["NC7"]
+    meeting = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(own, range(4))) == [[f"NC{start}"] for start in range(4)]
+    with experimental.neuron_cores_context(5), ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+        meeting = threading.Barrier(2)
+        placed = one.submit(own, 6)
+        meeting.wait(60)
+        with pytest.warns(RuntimeWarning, match=told):
+            assert two.submit(load).result() == ["NC6"]
+        meeting.wait(60)
+        assert placed.result() == ["NC6"]
+        assert load() == ["NC5"]
+
+
+def test_contexts_and_tasks(models: Path) -> None:
+    """Asynchronous tasks have contexts of their own, too."""
+
+    async def load(start: int) -> Any:
+        with experimental.neuron_cores_context(start):
+            await asyncio.sleep(0)
+            return spans(torch.jit.load(models / "k1.pt"))
+
+    async def both() -> Any:
+        return await asyncio.gather(load(3), load(6))
+
+    assert asyncio.run(both()) == [["NC3"], ["NC6"]]
 
 
 def test_the_default_of_the_runtime_object(models: Path) -> None:
