@@ -223,3 +223,25 @@ def test_what_the_engine_cannot_read_is_computed_by_numpy() -> None:
     numbers = np.array([[100, 100], [-128, 1]], "i1")
     executor = bound(mx.sym.sum(mx.sym.var("x"), axis=1), x=numbers)
     np.testing.assert_array_equal(executor.forward()[0].asnumpy(), numbers.sum(1, dtype="i1"))
+
+
+@pytest.mark.parametrize("operator", [mx.sym.contrib.ROIAlign, mx.sym.ROIPooling], ids=["ROIAlign", "ROIPooling"])
+@pytest.mark.parametrize("value", [0.0, np.nan], ids=["engine", "NumPy"])
+def test_regions_in_no_picture(operator: Any, value: float) -> None:
+    """Detectors fill up their list with regions of batch -1: zeros, and the others as without them. MXNet 1.9.1 forgets
+    to write ROIAlign's zeros on a CPU, and writes them on a GPU."""
+    rng = np.random.default_rng(0)
+    data = rng.random((2, 3, 16, 16), np.float32)
+    data[0, 0, 15, 15] = value
+    regions = np.array([[0, 1, 1, 8, 8], [1, 2, 2, 10, 12], [1, 0, 0, 3, 3]], np.float32)
+    mixed = np.full((6, 5), -1, np.float32)
+    mixed[[1, 2, 4]] = regions
+    mixed[5] = [-3, 2, 2, 9, 9]
+    symbol = operator(mx.sym.var("data"), mx.sym.var("rois"), pooled_size=(3, 3), spatial_scale=1.0)
+    expected = bound(symbol, data=data, rois=regions).forward()[0].asnumpy()
+    executor = bound(symbol, data=data, rois=mixed)
+    result = executor.forward()[0].asnumpy()
+    np.testing.assert_allclose(result[[1, 2, 4]], expected, rtol=1e-5)
+    assert not result[[0, 3, 5]].any()
+    assert not call(executor, rois=np.full((6, 5), -1, np.float32)).any()
+    assert guarded(executor) == (2 if np.isnan(value) else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import mxnet as mx
@@ -27,24 +27,25 @@ _INFERENCE_ONLY = "NeuronCores infer only. Train on mx.cpu()."
 class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no types
     """An executor of mxnet's on NeuronCores (SPEC P3). Not made directly: ``bind`` and ``simple_bind`` return one.
 
-    Its arrays, ``arg_dict`` and the like, are what a run reads. Those of ``simple_bind`` are all its own. Of ``bind``
-    inputs are the arrays that were given, and weights and auxiliary states are its own: what is written to the arrays
-    that were given for these shows after ``copy_params_from``. ``outputs`` are of ``cpu(0)``, and every run writes them
-    anew.
+    Its arrays, ``arg_dict`` and the like, are what a run reads. Those of ``simple_bind`` are its own, or those that it
+    shares with another executor. Of ``bind`` inputs are the arrays that were given, and weights and auxiliary states
+    are its own: what is written to the arrays that were given for these shows after ``copy_params_from``. ``outputs``
+    are of ``cpu(0)``, and every run writes them anew.
     """
 
     def __init__(self, symbol: Any, ctx: Any, inner: Any, model: Model, fed: Mapping[str, Any]) -> None:
-        """``inner`` computes; ``fed``: arrays of the user's that a run reads, by the names of arguments."""
+        """``inner`` computes; ``fed``: arrays that are not ``inner``'s and that a run copies there, by the names of
+        arguments and auxiliary states."""
         self._symbol = symbol
         self._ctx = ctx
         self._inner = inner
         self._model = model
         self._device = Device.of(model.pick())
-        own = inner.arg_dict
+        own = {**inner.arg_dict, **inner.aux_dict}
         self._fed = {name: (array, own[name]) for name, array in fed.items() if name in own}
         arrays = {**own, **fed}
         self.arg_arrays = [arrays[name] for name in symbol.list_arguments()]
-        self.aux_arrays = [inner.aux_dict[name] for name in symbol.list_auxiliary_states()]
+        self.aux_arrays = [arrays[name] for name in symbol.list_auxiliary_states()]
         self.grad_arrays = [None] * len(self.arg_arrays)
         self.outputs = [_blank(output) for output in inner.outputs]
         self._arg_dict = self._aux_dict = self._grad_dict = self._output_dict = None
@@ -57,6 +58,11 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
     def handle(self) -> Any:
         """That of the executor that computes."""
         return self._inner.handle
+
+    def fed(self, arguments: Sequence[str]) -> bool:
+        """Whether a run copies one of ``arguments``, or an auxiliary state, from an array that is not mxnet's
+        executor's."""
+        return any(name in self._fed for name in (*arguments, *self._symbol.list_auxiliary_states()))
 
     def forward(self, is_train: bool = False, **kwargs: Any) -> list[Any]:
         """Run, after copying ``kwargs`` to the arguments of those names; the outputs, computed.
@@ -102,17 +108,17 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
         raise mx.MXNetError(f"backward(): {_INFERENCE_ONLY}")
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> NeuronExecutor:
-        """Create an executor for other input shapes on the same NeuronCores, which shares the arrays whose shapes
-        stay."""
+        """Create an executor for other input shapes on the same NeuronCores. It shares all arrays; one that is smaller
+        has the first numbers of the old, and one that is larger is new, as in mxnet."""
         slot = self._model.slot or self._model.pick()
         shapes = {name: shape for name, shape in kwargs.items() if name in self._inner.arg_dict}
         reshape = functools.partial(self._inner.reshape, partial_shaping, allow_up_sizing, **shapes)
         inner = self._device.run(slot, reshape)
-        kept = {
-            name: array
-            for name, array in self.arg_dict.items()
-            if name not in inner.arg_dict or (name in self._fed and inner.arg_dict[name].shape == array.shape)
-        }
+        own = {**inner.arg_dict, **inner.aux_dict}
+        kept = {name: array for name, array in self.arg_dict.items() if name not in own}
+        for name, (array, _own) in self._fed.items():
+            if own[name].size <= array.size:
+                kept[name] = array.reshape((-1,))[: own[name].size].reshape(own[name].shape)
         return NeuronExecutor(self._symbol, self._ctx, inner, self._model, kept)
 
     def debug_str(self) -> str:
@@ -191,6 +197,7 @@ def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
         **kwargs: Any,
     ) -> Any:
         if not _is_ours(self, ctx):
+            _refuse_sharing(shared_exec, shared_buffer)
             return simple_bind(
                 self, ctx, grad_req, type_dict, stype_dict, group2ctx, shared_arg_names, shared_exec, shared_buffer,
                 **kwargs,
@@ -201,19 +208,67 @@ def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
         types = {name: type_dict[name] for name in type_dict or () if name not in binaries}
         with _placed(self, ctx) as model:
             device = Device.of(model.pick())
-            # Memory is shared among executors of one device only.
-            near = isinstance(shared_exec, NeuronExecutor) and shared_exec._device is device
-            names = [name for name in shared_arg_names or () if name not in binaries] if near else None
+            # Without a buffer mxnet shares nothing.
+            shared = _Shared(self, shared_exec, shared_arg_names, device) if shared_buffer is not None else None
             graph = _joined(simple_bind(_plain(self), mx.cpu(), "null", types or None, stype_dict, **others))
             bound = functools.partial(
-                simple_bind, graph, device.context, "null", types or None, stype_dict, None, names,
-                shared_exec if near else None, **others,
+                simple_bind, graph, device.context, "null", types or None, stype_dict, None,
+                *(shared.near if shared is not None else ()), **others,
             )  # fmt: skip
             inner = device.run(model.pick(), bound)
             zeros = {name: mx.nd.zeros(kwargs.get(name, shape), mx.cpu(), "uint8") for name, shape in binaries.items()}
-            return NeuronExecutor(self, ctx, inner, model, zeros)
+            fed = shared.fed(inner) if shared is not None else {}
+            return NeuronExecutor(self, ctx, inner, model, {**zeros, **fed})
 
     return hooked
+
+
+class _Shared:
+    """What an executor of ``symbol`` shares with ``shared_exec``: the arguments in ``names``, and all auxiliary states.
+
+    ``near``: the arguments of ``simple_bind`` for memory that both use, which takes executors of one device. Other
+    arrays are copied before each run.
+    """
+
+    def __init__(self, symbol: Any, shared_exec: Any, names: Sequence[str] | None, device: Device) -> None:
+        self._arrays: dict[str, Any] = {}
+        self.near: tuple[Any, ...] = ()
+        if shared_exec is None:
+            return
+        arguments, binaries = shared_exec.arg_dict, symbol.binaries() if isinstance(symbol, CompiledSymbol) else {}
+        own = [name for name in symbol.list_arguments() if name in set(names or ()) and name not in binaries]
+        for name in own:
+            if name not in arguments:
+                raise mx.MXNetError(f"simple_bind: shared_exec has no argument {name}, which is to be shared.")
+            self._arrays[name] = arguments[name]
+        states = shared_exec.aux_dict
+        self._arrays.update({name: states[name] for name in symbol.list_auxiliary_states() if name in states})
+        if isinstance(shared_exec, NeuronExecutor) and shared_exec._device is device and not shared_exec.fed(own):
+            self.near = own, shared_exec._inner, {}
+
+    def fed(self, inner: Any) -> dict[str, Any]:
+        """Return the arrays that ``inner`` has no memory in common with. Raises MXNetError for another shape or
+        dtype."""
+        if self.near:
+            return {}
+        own = {**inner.arg_dict, **inner.aux_dict}
+        for name, array in self._arrays.items():
+            if (array.shape, array.dtype) != (own[name].shape, own[name].dtype):
+                raise mx.MXNetError(
+                    f"simple_bind: {name} of shared_exec is {array.dtype.__name__} of shape {array.shape}, and "
+                    f"{own[name].dtype.__name__} of shape {own[name].shape} follows from the inputs."
+                )
+        return self._arrays
+
+
+def _refuse_sharing(shared_exec: Any, shared_buffer: Any) -> None:
+    """Raise MXNetError where an executor on a CPU shall share memory with one on NeuronCores: mxnet's own takes arrays
+    of its context only."""
+    if isinstance(shared_exec, NeuronExecutor) and shared_buffer is not None:
+        raise mx.MXNetError(
+            "simple_bind on a CPU cannot share memory with an executor on NeuronCores: bind both on NeuronCores, or "
+            "the first on the CPU and this one on NeuronCores."
+        )
 
 
 def wrap_eval(evaluate: Callable[..., Any]) -> Callable[..., Any]:

@@ -366,24 +366,33 @@ def _neighbours(old: int, new: int, corners: bool) -> tuple[Array, Array, Array]
     return first, np.minimum(first + 1, old - 1), at - first
 
 
-@before("ROIPooling", "_contrib_ROIAlign")
+@before("_contrib_ROIAlign")
 def _regions(_at: Attributes, data: Array, rois: Array) -> Sequence[Array]:
-    indexes(rois[:, 0], len(data))
+    """A region of a batch below 0 counts as none, whatever its corners."""
+    none = ~(rois[:, 0] > -1)
+    rois = np.where(none[:, None], np.array([-1, 0, 0, 1, 1], rois.dtype), rois)
+    indexes(np.where(none, 0, np.trunc(rois[:, 0])), len(data))
+    _require_corners(rois)
+    return [data, rois]
+
+
+def _require_corners(rois: Array) -> None:
     if not np.isfinite(rois).all():
         raise MXNetError("a region has a corner that is NaN or infinite")
-    return [data, rois]
 
 
 @operator("ROIPooling")
 def _roi_pooling(at: Attributes, outs: list[Tensor], data: Array, rois: Array) -> Sequence[Array]:
-    """The largest is what is greater than the lowest number; 0 for a region that holds no point."""
-    _regions(at, data, rois)
+    """The largest is what is greater than the lowest number; 0 for a region that holds no point, or is in no batch."""
     scale: Array
     shown: Array
     scale, lowest = rois.dtype.type(at.number("spatial_scale")), np.finfo(data.dtype).min
     shown = np.where(data > lowest, data, lowest)
     result = np.zeros(outs[0].shape, data.dtype)
     for number, (batch, *corners) in enumerate(rois):
+        if not -1 < batch < len(data):
+            continue
+        _require_corners(np.array(corners))
         left, top, right, bottom = (rounded(corner * scale) for corner in corners)
         for place in np.ndindex(*outs[0].shape[2:]):
             spans: list[slice] = []

@@ -94,10 +94,11 @@ def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value
     at.only("position_sensitive", "False", "position-sensitive regions are not supported")
     height, width = to.outputs[0].shape[2:]
     aligned = at.flag("aligned", default=False)
-    return to.RoiAlign(
+    batch = to.cast(to.at(rois, 1, 0), "int64")
+    pooled = to.RoiAlign(
         data,
         to.slice(rois, 1, 1, 5),
-        to.cast(to.at(rois, 1, 0), "int64"),
+        to.Max(batch, 0),
         mode="avg",
         output_height=height,
         output_width=width,
@@ -105,13 +106,25 @@ def _roi_align(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value
         spatial_scale=at.number("spatial_scale"),
         coordinate_transformation_mode="half_pixel" if aligned else "output_half_pixel",
     )
+    return _zeros_where(to, to.Less(batch, 0), pooled)
 
 
 @operator("ROIPooling", inputs=("data", "rois"), shape=_pooled)
 def _roi_pooling(to: Builder, at: Attributes, data: Tensor, rois: Tensor) -> Value:
-    return to.MaxRoiPool(
-        data, rois, pooled_shape=list(to.outputs[0].shape[2:]), spatial_scale=at.number("spatial_scale")
+    # Numbers between -1 and 0 are cut to 0, which is a batch.
+    batch = to.slice(rois, 1, 0, 1)
+    outside = to.Or(to.LessOrEqual(batch, -1.0), to.GreaterOrEqual(batch, float(data.shape[0])))
+    regions = to.Concat(to.Where(outside, to.constant(0.0, rois.dtype), batch), to.slice(rois, 1, 1, 5), axis=1)
+    pooled = to.MaxRoiPool(
+        data, regions, pooled_shape=list(to.outputs[0].shape[2:]), spatial_scale=at.number("spatial_scale")
     )
+    return _zeros_where(to, outside, pooled)
+
+
+def _zeros_where(to: Builder, outside: Value, pooled: Value) -> Value:
+    """Replace the rows of regions that are in no picture: detectors fill up their list of regions with such, of batch
+    -1."""
+    return to.Where(to.reshape(outside, [-1, 1, 1, 1]), to.constant(0.0, pooled.dtype), pooled)
 
 
 def _sampled(_at: Attributes, data: Shape, grid: Shape) -> Shape:

@@ -577,6 +577,10 @@ case("_contrib_BilinearResize2D", normal(1, 2, 4, 5), normal(1, 2, 6, 7), mode="
 ROIS = fixed([[0, 0, 0, 7, 7], [1, 2, 1, 6, 5], [0, 3.3, 2.2, 11.7, 9.4]])
 case("ROIPooling", normal(2, 3, 8, 8), ROIS, pooled_size="(2, 2)", spatial_scale=1.0)
 case("ROIPooling", normal(2, 3, 8, 8), ROIS, pooled_size="(3, 2)", spatial_scale=0.5)
+case("ROIPooling", normal(2, 3, 8, 8), fixed([[-1, 0, 0, 3, 3], [1, 2, 1, 6, 5], [2, 0, 0, 4, 4], [-0.5, 1, 1, 5, 5],
+     [0, 3.3, 2.2, 11.7, 9.4]]), pooled_size="(3, 2)", spatial_scale=1.0)  # fmt: skip
+case("ROIPooling", normal(2, 3, 8, 8), fixed([[-1] * 5] * 3), pooled_size="(2, 2)", spatial_scale=1.0)
+case("ROIPooling", normal(2, 3, 8, 8), ROIS, pooled_size="(2, 2)", spatial_scale=0.8)
 for attrs in [{}, {"sample_ratio": 2}, {"sample_ratio": 2, "aligned": True}]:
     case("_contrib_ROIAlign", normal(2, 3, 8, 8), ROIS, pooled_size="(2, 3)", spatial_scale=0.7, **attrs)
 case("BilinearSampler", normal(2, 3, 5, 6), uniform(2, 2, 4, 4, low=-1.2, high=1.2))
