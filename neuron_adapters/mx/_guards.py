@@ -101,6 +101,8 @@ def require_checkable(inferred: Inferred) -> None:
     """Raise BeyondEngineError for an operator that the engine computes wrongly where no check shows it."""
     for step in inferred.wiring.steps:
         name = step.operator.name
+        if any(inferred.value_dtypes[number] == "float64" for number in (*step.ins, *step.outs)):
+            raise BeyondEngineError(f"{name} computes float64, which the engine does not compute with")
         if name in _JUMPING and inferred.value_dtypes[step.outs[0]].startswith("float"):
             raise BeyondEngineError(f"it computes {name}, which jumps where the engine is not exact")
 

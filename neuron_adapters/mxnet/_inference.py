@@ -19,7 +19,7 @@ from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
 from neuron_adapters.mxnet.operators._registry import Operator
-from neuron_adapters.mxnet.operators._rules import MaybeShape, complete, unify
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, complete, unify
 
 _MOST_ROUNDS = 8
 
@@ -165,6 +165,22 @@ def infer(
     if not partial:
         inferred.require_complete()
     return inferred
+
+
+def infer_operator(step: Step, ins: Sequence[tuple[Shape, str]]) -> list[tuple[Shape, str]]:
+    """Infer the shapes and dtypes of an operator's outputs from those of its inputs, of which the values are numbered
+    from 0. Raises InvalidGraphError where they contradict, or do not follow."""
+    shapes: list[MaybeShape] = [*(shape for shape, _dtype in ins), *[None] * len(step.outs)]
+    dtypes: list[str | None] = [*(dtype for _shape, dtype in ins), *[None] * len(step.outs)]
+    _infer_dtypes(step, dtypes)
+    _infer_step(step, shapes)
+    outputs = []
+    for number in step.outs:
+        shape = shapes[number]
+        if shape is None or not complete(shape):
+            raise invalid(step.node, "the shape of its output does not follow from its inputs")
+        outputs.append((shape, dtypes[number] or "float32"))
+    return outputs
 
 
 def invalid(node: Node, why: str) -> InvalidGraphError:

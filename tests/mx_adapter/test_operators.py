@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neuron_adapters import mx
 from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
 from neuron_adapters.mxnet._graph import Entry, Node
 from neuron_adapters.mxnet._inference import infer
 from neuron_adapters.mxnet._symbol_json import loads
+from neuron_adapters.mxnet.ndarray._invoke import invoke
 from neuron_adapters.mxnet.operators import find, names
 from neuron_adapters.mxnet.operators._registry import register
 from neuron_rt import CompileError
@@ -67,6 +69,30 @@ def test_operator(numbered_case, answers, run_onnx):
         )
     if record["composed"] is not None:
         compare_names(case, record["composed"])
+    compare_at_once(case, expected)
+
+
+def compare_at_once(case, expected):
+    """The same operator as a function of arrays; ``out`` takes what it gives."""
+    arrays = [mx.nd.array(array, dtype=array.dtype) for array in case.inputs]
+    kept = [array.asnumpy() for array in arrays]
+    results = invoke(case.op, arrays, {}, case.attrs)
+    results = results if isinstance(results, list) else [results]
+    assert len(results) == len(expected) + (case.attrs.get("act_type") == "rrelu")  # see the oracle
+    for one, other in zip(results, expected):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype.type)
+        np.testing.assert_allclose(
+            one.asnumpy().astype("float64"),
+            other.astype("float64"),
+            **TOLERANCE.get(other.dtype.name, {"rtol": 1e-4, "atol": 1e-5}),
+        )
+        one[:] = 0  # it is nobody else's
+    again = [mx.nd.zeros(one.shape, dtype=one.dtype) for one in results]
+    assert invoke(case.op, arrays, {}, case.attrs, out=again) is again
+    for one, other in zip(again, expected):
+        np.testing.assert_allclose(one.asnumpy().astype("f8"), other.astype("f8"), rtol=4e-3, atol=2e-3)
+    for array, before in zip(arrays, kept):
+        np.testing.assert_array_equal(array.asnumpy(), before)
 
 
 def compare_names(case, composed):

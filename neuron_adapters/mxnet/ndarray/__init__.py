@@ -1,17 +1,16 @@
 """Arrays, as ``mx.nd``: made, computed with, saved and loaded, in the machine's memory, by NumPy.
 
-Graphs are for what must be fast; of MXNet's operators those are here that prepare inputs and read results.
+Graphs are for what must be fast. Every operator that graphs have is here, too, and computed at once.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
 from neuron_adapters.mxnet.ndarray import (
-    _elementwise,  # noqa: F401 - its functions make themselves known, as do those of the next two
-    _manipulation,  # noqa: F401
-    _reductions,  # noqa: F401
+    _elementwise,  # noqa: F401 - its functions make themselves known
     random,
 )
 from neuron_adapters.mxnet.ndarray._array import NDArray, functions
@@ -29,14 +28,23 @@ from neuron_adapters.mxnet.ndarray._create import (
     zeros,
 )
 from neuron_adapters.mxnet.ndarray._files import load, load_frombuffer, save
+from neuron_adapters.mxnet.ndarray._invoke import operator_functions
 from neuron_adapters.mxnet.ndarray.random import normal as random_normal
 from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
-from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.operators import names
 
 __all__ = [
-    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_numpy", "full", "linspace", "load",
-    "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "waitall", "zeros",
+    "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_numpy", "full", "image", "linalg",
+    "linspace", "load", "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "waitall",
+    "zeros",
 ]  # fmt: skip
+
+contrib = Namespace(operator_functions, "_contrib_")
+image = Namespace(operator_functions, "_image_")
+linalg = Namespace(operator_functions, "_linalg_")
+op = Namespace(operator_functions, "")
+sparse = Namespace(operator_functions, "")
+_internal = Namespace(operator_functions, "")
 
 
 def __getattr__(name: str) -> Any:
@@ -45,10 +53,8 @@ def __getattr__(name: str) -> Any:
     function = look_up(functions, name)
     if function is not None:
         return function
-    if find(name) is not None:
-        raise AttributeError(f"mx.nd.{name} is not supported: bind mx.sym.{name}, and give the executor the arrays.")
-    raise AttributeError(f"mx.nd.{name} is not supported. These are: {', '.join(__dir__())}.")
+    return operator_functions.of(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *all_names(functions)})
+    return sorted({*__all__, *(name for name in {*all_names(functions), *names()} if not name.startswith("_"))})

@@ -257,9 +257,13 @@ class NDArray(Operators):
         return f"\n{self._array}\n<{type(self).__name__} {shape} @{self._context}>"
 
     def __getattr__(self, name: str) -> Any:
-        function = None if name.startswith("__") else look_up(functions, name)
-        if function is None:
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        function = look_up(functions, name)
+        if function is None:
+            from neuron_adapters.mxnet.ndarray._invoke import operator_functions
+
+            function = operator_functions.of(name)
         return functools.partial(function, self)
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> NDArray:

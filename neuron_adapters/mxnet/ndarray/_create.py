@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray._array import NDArray, dtype_of
 
@@ -49,19 +49,38 @@ def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray
     return NDArray(shared)
 
 
-def zeros(shape: Shape, ctx: Context | None = None, dtype: Any = None, **_name: Any) -> NDArray:
-    """Create an array of zeros. Other keywords, such as ``name``, are ignored, as MXNet does."""
-    return NDArray(np.zeros(_shape(shape), dtype_of(dtype)), ctx)
+def zeros(shape: Shape, ctx: Context | None = None, dtype: Any = None, **keywords: Any) -> NDArray:
+    """Create an array of zeros. ``out``: an array that takes them. Raises MXNetError for keywords that MXNet lacks."""
+    return _filled("zeros", shape, 0, ctx, dtype, **keywords)
 
 
-def ones(shape: Shape, ctx: Context | None = None, dtype: Any = None, **_name: Any) -> NDArray:
-    """Create an array of ones. Other keywords, such as ``name``, are ignored, as MXNet does."""
-    return NDArray(np.ones(_shape(shape), dtype_of(dtype)), ctx)
+def ones(shape: Shape, ctx: Context | None = None, dtype: Any = None, **keywords: Any) -> NDArray:
+    """Create an array of ones. ``out``: an array that takes them. Raises MXNetError for keywords that MXNet lacks."""
+    return _filled("ones", shape, 1, ctx, dtype, **keywords)
 
 
-def full(shape: Shape, val: float, ctx: Context | None = None, dtype: Any = None) -> NDArray:
-    """Create an array filled with ``val``."""
-    return NDArray(np.full(_shape(shape), val, dtype_of(dtype)), ctx)
+def full(
+    shape: Shape, val: float, ctx: Context | None = None, dtype: Any = None, out: NDArray | None = None
+) -> NDArray:
+    """Create an array filled with ``val``, or fill ``out``."""
+    return _filled("full", shape, val, ctx, dtype, out=out)
+
+
+def _filled(
+    function: str, shape: Shape, value: Any, ctx: Context | None, dtype: Any, *,
+    out: NDArray | None = None, name: str | None = None, stype: str = "default", **unknown: Any,  # noqa: ARG001
+) -> NDArray:  # fmt: skip
+    """``name``: nothing here, as in MXNet."""
+    if unknown:
+        raise MXNetError(f"mx.nd.{function}() has no parameter {', '.join(unknown)}. It has: shape, ctx, dtype, out.")
+    if stype != "default":
+        raise MXNetError(f"mx.nd.{function}(stype={stype!r}): this package has dense arrays only.")
+    if out is None:
+        return NDArray(np.full(_shape(shape), value, dtype_of(dtype)), ctx)
+    if out.shape != _shape(shape):
+        raise MXNetValueError(f"mx.nd.{function}() takes an out of shape {_shape(shape)}, got {out.shape}.")
+    out[:] = value
+    return out
 
 
 def empty(shape: Shape, ctx: Context | None = None, dtype: Any = None) -> NDArray:
@@ -74,21 +93,31 @@ def arange(
     stop: float | None = None,
     step: float = 1.0,
     repeat: int = 1,
-    infer_range: bool | None = None,  # noqa: ARG001 - only graphs can infer it
+    infer_range: bool | None = None,
     ctx: Context | None = None,
     dtype: Any = "float32",
 ) -> NDArray:
     """Create a range from ``start``, or from 0 to ``start`` where ``stop`` is not given; each number ``repeat``
-    times."""
-    first, end = (0, start) if stop is None else (start, stop)
-    return NDArray(np.repeat(np.arange(first, end, step).astype(dtype_of(dtype)), repeat), ctx)
+    times. ``start`` and ``step`` become ``dtype`` first. ``infer_range`` is refused: only graphs can infer it."""
+    if infer_range:
+        raise MXNetError("mx.nd.arange(infer_range=True): only graphs infer the length of a range.")
+    attrs = {"start": start, "stop": stop, "step": step, "repeat": repeat, "dtype": dtype_of(dtype).name}
+    return _created("_arange", attrs, ctx)
 
 
 def linspace(
     start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None, dtype: Any = "float32"
 ) -> NDArray:
     """Create ``num`` evenly spaced numbers."""
-    return NDArray(np.linspace(start, stop, num, endpoint=endpoint).astype(dtype_of(dtype)), ctx)
+    attrs = {"start": start, "stop": stop, "num": num, "endpoint": endpoint, "dtype": dtype_of(dtype).name}
+    return _created("_linspace", attrs, ctx)
+
+
+def _created(operator_name: str, attrs: dict[str, Any], ctx: Context | None) -> NDArray:
+    from neuron_adapters.mxnet.ndarray._invoke import invoke
+
+    array: NDArray = invoke(operator_name, [], {}, attrs, ctx=ctx)
+    return array
 
 
 def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: Any = None) -> NDArray:  # noqa: N803

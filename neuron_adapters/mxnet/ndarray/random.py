@@ -27,19 +27,28 @@ def seed(seed_state: int, ctx: Context | str = "all") -> None:  # noqa: ARG001 -
 
 
 def uniform(
-    low: float = 0, high: float = 1, shape: Shape = (1,), dtype: Any = None, ctx: Context | None = None
-) -> NDArray:
-    """Draw from the uniform distribution from ``low`` to ``high``."""
+    low: float = 0, high: float = 1, shape: Shape = (1,), dtype: Any = None, ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:  # fmt: skip
+    """Draw from the uniform distribution from ``low`` to ``high``; ``out`` takes the numbers, in its shape."""
     with _lock:
-        return NDArray(np.asarray(_drawn.uniform(low, high, shape)).astype(dtype_of(dtype)), ctx)
+        return _given(_drawn.uniform(low, high, shape if out is None else out.shape), dtype, ctx, out)
 
 
 def normal(
-    loc: float = 0, scale: float = 1, shape: Shape = (1,), dtype: Any = None, ctx: Context | None = None
-) -> NDArray:
-    """Draw from the normal distribution of mean ``loc`` and standard deviation ``scale``."""
+    loc: float = 0, scale: float = 1, shape: Shape = (1,), dtype: Any = None, ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:  # fmt: skip
+    """Draw from the normal distribution of mean ``loc`` and standard deviation ``scale``; ``out`` takes the numbers."""
     with _lock:
-        return NDArray(np.asarray(_drawn.normal(loc, scale, shape)).astype(dtype_of(dtype)), ctx)
+        return _given(_drawn.normal(loc, scale, shape if out is None else out.shape), dtype, ctx, out)
+
+
+def _given(numbers: Any, dtype: Any, ctx: Context | None, out: NDArray | None) -> NDArray:
+    if out is None:
+        return NDArray(np.asarray(numbers).astype(dtype_of(dtype)), ctx)
+    out[:] = np.asarray(numbers)
+    return out
 
 
 def randn(*shape: int, loc: float = 0, scale: float = 1, dtype: Any = None, ctx: Context | None = None) -> NDArray:
@@ -47,10 +56,13 @@ def randn(*shape: int, loc: float = 0, scale: float = 1, dtype: Any = None, ctx:
     return normal(loc, scale, shape or (1,), dtype, ctx)
 
 
-def randint(low: int, high: int, shape: Shape = (1,), dtype: Any = "int32", ctx: Context | None = None) -> NDArray:
-    """Draw whole numbers from ``low`` up to, but without, ``high``."""
+def randint(
+    low: int, high: int, shape: Shape = (1,), dtype: Any = "int32", ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:  # fmt: skip
+    """Draw whole numbers from ``low`` up to, but without, ``high``; ``out`` takes them."""
     with _lock:
-        return NDArray(np.asarray(_drawn.integers(low, high, shape)).astype(dtype_of(dtype)), ctx)
+        return _given(_drawn.integers(low, high, shape if out is None else out.shape), dtype, ctx, out)
 
 
 def shuffle(data: NDArray) -> NDArray:

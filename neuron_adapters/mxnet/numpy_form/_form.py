@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._graph import Node
 from neuron_adapters.mxnet._inference import Inferred, Step, invalid
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
 from neuron_adapters.mxnet.numpy_form import _layers, _regions  # noqa: F401 - they register operators
 from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, PREPARATIONS
 from neuron_adapters.mxnet.numpy_form._onnx import FUNCTIONS, Array
 from neuron_adapters.mxnet.operators._attributes import Attributes
-from neuron_adapters.mxnet.operators._builder import Builder, OnnxNode, Tensor, Value
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.operators._registry import Operator
 
 
 class NumpyForm:
@@ -23,15 +27,15 @@ class NumpyForm:
         """Raises InvalidGraphError where an operator cannot be translated."""
         self._inferred = inferred
         self._variables = [(node.name, number) for node, number in inferred.wiring.variables]
-        self._steps = [_Step(inferred, step) for step in inferred.wiring.steps]
+        self._steps = [(step, _form_of(inferred, step)) for step in inferred.wiring.steps]
         self._last_uses = _last_uses(inferred)
 
     def run(self, arrays: Mapping[str, Array]) -> list[Array]:
         """The outputs for the variables by name. Raises MXNetError where MXNet has no answer either."""
         values: dict[int, Array] = {number: arrays[name] for name, number in self._variables if name in arrays}
         with np.errstate(all="ignore"):
-            for index, step in enumerate(self._steps):
-                step.run(values)
+            for index, (step, form) in enumerate(self._steps):
+                values.update(zip(step.outs, form.run([values[number] for number in step.ins])))
                 for number in self._last_uses.get(index, ()):
                     values.pop(number, None)
         return [values[number] for number in self._inferred.wiring.outputs]
@@ -48,36 +52,28 @@ def _last_uses(inferred: Inferred) -> dict[int, list[int]]:
     return uses
 
 
-class _Step:
+class OperatorForm:
     """One of MXNet's operators: as MXNet has it, or as the ONNX operators that it is translated to."""
 
-    def __init__(self, inferred: Inferred, step: Step) -> None:
-        self._step = step
-        self._outs = [
-            Tensor("", inferred.value_dtypes[number], inferred.value_shapes[number] or ()) for number in step.outs
-        ]
-        self._attributes = Attributes(step.node.attrs)
-        self._own = OPERATORS.get(step.node.op) or OPERATORS.get(step.operator.name)
-        self._prepare = PREPARATIONS.get(step.node.op) or PREPARATIONS.get(step.operator.name)
-        self._ins = [
-            Tensor(f"#{place}", inferred.value_dtypes[number], inferred.value_shapes[number] or ())
-            for place, number in enumerate(step.ins)
-        ]
-        self._nodes: list[OnnxNode] = []
-        self._constants: dict[str, Array] = {}
-        self._results: Sequence[Value] = ()
+    def __init__(self, node: Node, operator: Operator, ins: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
+        """``ins``, ``outs``: shapes and dtypes; the inputs have different names. Raises InvalidGraphError."""
+        self._node = node
+        self._outs = list(outs)
+        self._ins = list(ins)
+        self._attributes = Attributes(node.attrs)
+        self._own = OPERATORS.get(node.op) or OPERATORS.get(operator.name)
+        self._prepare = PREPARATIONS.get(node.op) or PREPARATIONS.get(operator.name)
         to = Builder()
-        to.turn(step.node.name, self._outs)
+        to.turn(node.name, self._outs)
         try:
-            self._results = step.operator.translate(to, step.node.attrs, *self._ins)
+            self._results: Sequence[Value] = operator.translate(to, node.attrs, *self._ins)
         except (ValueError, ArithmeticError) as error:
-            raise invalid(step.node, str(error)) from error
+            raise invalid(node, str(error)) from error
         self._nodes, self._constants = to.nodes, to.constants
+        self.nbytes = sum(array.nbytes for array in self._constants.values())
 
-    def run(self, values: dict[int, Array]) -> None:
-        """Compute its outputs from its inputs in ``values``, and add them there."""
-        step = self._step
-        arrays = [values[number] for number in step.ins]
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """Compute the outputs. Raises MXNetError where MXNet has no answer."""
         try:
             if self._own is not None:
                 results = self._own(self._attributes, self._outs, *arrays)
@@ -85,11 +81,10 @@ class _Step:
                 prepared = self._prepare(self._attributes, *arrays) if self._prepare is not None else arrays
                 results = self._translated(prepared)
         except MXNetError as error:
-            raise type(error)(f"{step.node.op} {step.node.name}: {error}") from None
+            raise type(error)(f"{self._node.op} {self._node.name}: {error}") from None
         except IndexError as error:
-            raise MXNetIndexError(f"{step.node.op} {step.node.name}: {error}") from None
-        for number, result, out in zip(step.outs, results, self._outs):
-            values[number] = np.ascontiguousarray(result, out.dtype).reshape(out.shape)
+            raise MXNetIndexError(f"{self._node.op} {self._node.name}: {error}") from None
+        return [np.ascontiguousarray(result, out.dtype).reshape(out.shape) for result, out in zip(results, self._outs)]
 
     def _translated(self, arrays: Sequence[Array]) -> Sequence[Array]:
         known: dict[str, Any] = {tensor.name: array for tensor, array in zip(self._ins, arrays)}
@@ -100,3 +95,13 @@ class _Step:
             results = result if isinstance(result, (list, tuple)) else (result,)
             known.update(zip(node.outputs, results))
         return [known[value.name] for value in self._results]
+
+
+def _form_of(inferred: Inferred, step: Step) -> OperatorForm:
+    def tensors(prefix: str, numbers: Sequence[int]) -> list[Tensor]:
+        return [
+            Tensor(f"{prefix}{place}", inferred.value_dtypes[number], inferred.value_shapes[number] or ())
+            for place, number in enumerate(numbers)
+        ]
+
+    return OperatorForm(step.node, step.operator, tensors("#", step.ins), tensors("", step.outs))

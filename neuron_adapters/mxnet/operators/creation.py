@@ -35,27 +35,35 @@ def _has_range(at: Attributes) -> bool:
     return at.has("stop") or not at.flag("infer_range", default=False)
 
 
-def _range(at: Attributes) -> Array:
+def _range_length(at: Attributes) -> int:
     start, step = at.number("start", 0.0), at.number("step", 1.0)
     start, stop = (start, at.number("stop")) if at.has("stop") else (0.0, start)
+    if not step:
+        raise ValueError("attribute step must not be 0")
     count = int(np.ceil((stop - start) / step))
     if count < 1:
         raise ValueError(f"attributes start, stop and step must leave something, got {start}, {stop} and {step}")
-    return np.repeat(start + np.arange(count) * step, at.integer("repeat", 1))
+    return count * at.integer("repeat", 1)
 
 
-def _range_of(at: Attributes, size: int) -> Array:
-    """Create a range of ``size`` elements."""
-    return at.number("start", 0.0) + np.arange(size) // at.integer("repeat", 1) * at.number("step", 1.0)
+def _range(at: Attributes, start: float, size: int, dtype: str) -> Array:
+    """Create a range of ``size`` elements from ``start``. Start and step become ``dtype`` first, and whole
+    numbers for float16: MXNet multiplies a half by an integer as two integers."""
+    kind = np.int64 if dtype == "float16" else np.dtype(dtype)
+    first, step = (np.asarray(number, "f8").astype(dtype).astype(kind) for number in (start, at.number("step", 1.0)))
+    counts = (np.arange(size) // at.integer("repeat", 1)).astype(kind)
+    return np.asarray(first + counts * step).astype(dtype)
 
 
 def _range_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    return ins, [unify(outs[0], _range(at).shape, "output")] if _has_range(at) else outs
+    return ins, [unify(outs[0], (_range_length(at),), "output")] if _has_range(at) else outs
 
 
 @operator("_arange", inputs=(), shapes=_range_shapes, dtypes=to_dtype())
 def _arange(to: Builder, at: Attributes) -> Value:
-    return to.constant(_range(at) if _has_range(at) else _range_of(at, to.outputs[0].shape[0]), to.outputs[0].dtype)
+    out = to.outputs[0]
+    start = 0.0 if _has_range(at) and not at.has("stop") else at.number("start", 0.0)
+    return to.constant(_range(at, start, out.shape[0], out.dtype), out.dtype)
 
 
 def _like_shape(at: Attributes, data: Shape) -> Shape:
@@ -66,7 +74,7 @@ def _like_shape(at: Attributes, data: Shape) -> Shape:
 @operator("_contrib_arange_like", shape=_like_shape, dtypes=first_dtype)
 def _arange_like(to: Builder, at: Attributes, data: Tensor) -> Value:
     shape = to.outputs[0].shape
-    return to.constant(_range_of(at, prod(shape)).reshape(shape), data.dtype)
+    return to.constant(_range(at, at.number("start", 0.0), prod(shape), data.dtype).reshape(shape), data.dtype)
 
 
 @operator("_linspace", inputs=(), shapes=lambda at, ins, _outs: (ins, [(int(at.number("num")),)]), dtypes=to_dtype())

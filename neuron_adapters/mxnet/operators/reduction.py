@@ -164,3 +164,15 @@ def _sort(to: Builder, at: Attributes, data: Tensor) -> Value:
 def _argsort(to: Builder, at: Attributes, data: Tensor) -> Value:
     indices = _order(to, at, data, 0, ascending=at.flag("is_ascend", default=True))[1]
     return to.cast(indices, to.outputs[0].dtype)
+
+
+def _cumulative_shape(at: Attributes, data: Shape) -> Shape:
+    axis = at.maybe_integer("axis")
+    return (prod(data),) if axis is None else data
+
+
+@operator("_np_cumsum", inputs=("a",), shape=_cumulative_shape, dtypes=to_dtype(default=None))
+def _cumulative_sum(to: Builder, at: Attributes, data: Tensor) -> Value:
+    axis = at.maybe_integer("axis")
+    value = to.reshape(data, [-1]) if axis is None else data
+    return to.CumSum(to.cast(value, to.outputs[0].dtype), to.constant(axis_of(axis or 0, len(to.outputs[0].shape))))

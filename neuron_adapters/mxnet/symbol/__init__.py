@@ -10,22 +10,26 @@ import numpy as np
 
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet import name as names
+from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._graph import Entry, Node, hidden
 from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetValueError, reading
 from neuron_adapters.mxnet.operators import names as operator_names
 from neuron_adapters.mxnet.symbol._compose import create
-from neuron_adapters.mxnet.symbol._functions import Namespace, function_of
-from neuron_adapters.mxnet.symbol._symbol import Symbol, load_json
+from neuron_adapters.mxnet.symbol._symbol import Symbol, functions, load_json
 
 __all__ = [
     "Group", "Symbol", "Variable", "arange", "contrib", "eye", "fromjson", "full", "hypot", "linalg", "load",
     "load_json", "maximum", "minimum", "ones", "pow", "power", "var", "zeros",
 ]  # fmt: skip
 
-contrib = Namespace(Symbol, "_contrib_")
-linalg = Namespace(Symbol, "_linalg_")
+contrib = Namespace(functions, "_contrib_")
+image = Namespace(functions, "_image_")
+linalg = Namespace(functions, "_linalg_")
+op = Namespace(functions, "")
+sparse = Namespace(functions, "")
+_internal = Namespace(functions, "")
 
 fromjson = load_json
 
@@ -158,7 +162,7 @@ def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return function_of(Symbol, name)
+    return functions.of(name)
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuron_adapters.mxnet._analysis import Graph
+from neuron_adapters.mxnet._functions import Functions
 from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
 from neuron_adapters.mxnet._operators import Operators, elementwise_name, scalar_name
 from neuron_adapters.mxnet._symbol_json import dumps, loads
@@ -19,7 +20,6 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.symbol._compose import Outputs, create
-from neuron_adapters.mxnet.symbol._functions import function_of
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._inference import Inferred
@@ -256,7 +256,7 @@ class Symbol(Operators, Outputs):
         # ``x.reshape(...)`` is ``mx.sym.reshape(x, ...)``.
         if name.startswith("_") or find(name) is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-        return functools.partial(function_of(Symbol, name), self)
+        return functools.partial(functions.of(name), self)
 
     def astype(self, dtype: Any) -> Symbol:
         """Cast to ``dtype``."""
@@ -303,6 +303,25 @@ class Symbol(Operators, Outputs):
             if not isinstance(shape, (tuple, list)):
                 raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
         return {name: tuple(map(int, shape)) for name, shape in known.items()}
+
+
+def _create(
+    operator: str,
+    inputs: Sequence[Outputs],
+    named: Mapping[str, Outputs],
+    attrs: Mapping[str, Any],
+    hint: str,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+    **others: Any,
+) -> Symbol:
+    ctx = {} if others.get("ctx") is None else {"ctx": others["ctx"]}
+    return Symbol(create(operator, inputs, named, {**attrs, **ctx}, name, attr, hint))
+
+
+#: The operators as functions of symbols.
+functions = Functions("mx.sym", Symbol, _create)
 
 
 def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:

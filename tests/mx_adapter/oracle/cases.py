@@ -616,3 +616,15 @@ for mode in GATES:
     recurrent(mode, 2, 1, states=True)
     recurrent(mode, 1, 2, states=True)
     recurrent(mode, 3, 2, states=True)
+
+# --- ranges: start and step become the dtype first
+
+for dtype in ("int32", "uint8", "float16", "float64", "float32"):
+    case("_arange", start=1.5, stop=9.2, step=2.3, dtype=dtype)
+    case("_arange", start=300, stop=-2.7, step=-40.6, repeat=2, dtype=dtype)
+
+# --- cumulative sums
+case("_np_cumsum", normal(3, 4))
+case("_np_cumsum", normal(3, 4, 2), axis=1)
+case("_np_cumsum", normal(3, 4), axis=1, dtype="float64")
+case("_np_cumsum", whole(3, 4, dtype="int32"), axis=0)

@@ -1,0 +1,103 @@
+"""Every operator of a graph, on arrays: ``mx.nd.Convolution``. NumPy computes what MXNet computes (``numpy_form``)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuron_adapters.mxnet._calls import attribute_texts, by_name
+from neuron_adapters.mxnet._functions import Functions
+from neuron_adapters.mxnet._graph import Node
+from neuron_adapters.mxnet._signatures import own_name
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.ndarray._array import NDArray
+from neuron_adapters.mxnet.operators import find
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.numpy_form._form import OperatorForm
+
+#: Shape and dtype of each input.
+Specs = tuple[tuple[tuple[int, ...], str], ...]
+
+_MOST_FORMS, _MOST_BYTES = 1024, 1 << 14
+_forms: dict[Hashable, OperatorForm] = {}
+
+
+def invoke(
+    operator_name: str,
+    inputs: Sequence[NDArray],
+    named: Mapping[str, NDArray],
+    attrs: Mapping[str, Any],
+    _hint: str = "",
+    *,
+    out: Any = None,
+    ctx: Any = None,
+    **_name: Any,
+) -> Any:
+    """Compute an operator; the output, or a list of its visible outputs. ``out``: an array, or a list of them, that
+    takes the result. Raises MXNetError where MXNet has no answer, MXNetValueError for wrong arguments."""
+    operator = find(operator_name)
+    if operator is None:
+        raise MXNetError(f"the operator {operator_name} is not in this package.")
+    texts = attribute_texts(operator, operator_name, len(inputs) + len(named), attrs)
+    try:
+        expected = operator.inputs(texts)
+    except ValueError as error:
+        raise MXNetValueError(f"{operator_name}: {error}.") from error
+    arrays = by_name(operator_name, expected, inputs, named)
+    missing = [name for name in expected if name not in arrays]
+    if missing:
+        raise MXNetValueError(f"mx.nd.{operator_name}() needs {', '.join(missing)}.")
+    ordered = [arrays[name] for name in expected]
+    specs = tuple((array._array.shape, array._array.dtype.name) for array in ordered)
+    form = _form_of(own_name(operator_name), texts, specs)
+    context = ctx if ctx is not None else ordered[0].context if ordered else None
+    with np.errstate(all="ignore"):
+        results = form.run([array._array for array in ordered])
+    return _given(results, out, None if context is None else Context(context))
+
+
+def _form_of(operator_name: str, attributes: Mapping[str, str], specs: Specs) -> OperatorForm:
+    """Return what computes an operator for inputs of these shapes and dtypes. It is kept where it is small."""
+    key = operator_name, tuple(sorted(attributes.items())), specs
+    form = _forms.get(key)
+    if form is None:
+        form = _new_form(operator_name, attributes, specs)
+        if form.nbytes <= _MOST_BYTES:
+            if len(_forms) >= _MOST_FORMS:
+                _forms.clear()
+            _forms[key] = form
+    return form
+
+
+def _new_form(operator_name: str, attributes: Mapping[str, str], specs: Specs) -> OperatorForm:
+    from neuron_adapters.mxnet._inference import Step, infer_operator
+    from neuron_adapters.mxnet.numpy_form._form import OperatorForm
+    from neuron_adapters.mxnet.operators._builder import Tensor
+
+    operator = find(operator_name)
+    assert operator is not None
+    node = Node(operator_name, operator_name.lower(), dict(attributes))
+    count = len(operator.outputs(node.attrs))
+    step = Step(node, operator, tuple(range(len(specs))), tuple(range(len(specs), len(specs) + count)))
+    ins = [Tensor(f"#{place}", dtype, shape) for place, (shape, dtype) in enumerate(specs)]
+    outs = [Tensor("", dtype, shape) for shape, dtype in infer_operator(step, specs)]
+    return OperatorForm(node, operator, ins, outs)
+
+
+def _given(results: list[Any], out: Any, context: Context | None) -> Any:
+    """Return the results as arrays of their own, or in ``out``."""
+    if out is not None:
+        targets = [out] if isinstance(out, NDArray) else list(out)
+        for target, result in zip(targets, results):
+            target[:] = NDArray(result, target.context)
+        return out
+    arrays = [NDArray(result.copy(), context) for result in results]  # it may be an input, or a constant
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+#: The operators as functions of arrays.
+operator_functions = Functions("mx.nd", NDArray, invoke)
