@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +106,7 @@ class Module(BaseModule):
             refuse("Module.load(load_optimizer_states=True)")
         symbol, args, aux = model.load_checkpoint(prefix, epoch)
         module = Module(symbol, **kwargs)
-        module._params = module._chosen(args, aux, allow_missing=False)
+        module._params = module._chosen(args, aux, symbol._analysis().labels)
         module.params_initialized = True
         return module
 
@@ -198,7 +198,7 @@ class Module(BaseModule):
     def _inferred(self, data: list[DataDesc], labels: list[DataDesc] | None) -> tuple[Any, Any, Any]:
         fed_shapes = {desc.name: desc.shape for desc in [*data, *(labels or [])]}
         if self.params_initialized:
-            fed_shapes.update({name: self._params[name].shape for name in self._param_names})
+            fed_shapes.update({name: self._params[name].shape for name in self._param_names if name in self._params})
         inferred = self.symbol.infer_shape(**fed_shapes)
         if inferred[0] is None:
             raise MXNetValueError(f"the shapes of all arguments do not follow from {fed_shapes}.")
@@ -237,12 +237,10 @@ class Module(BaseModule):
                 raise MXNetError("init_params() takes parameters, or an initializer that makes them.")
             new = {}
         else:
-            new = self._chosen(arg_params or {}, aux_params or {}, allow_missing=allow_missing)
-        unknown = sorted({*(arg_params or {}), *(aux_params or {})} - {*self._param_names, *self._aux_names})
-        if unknown and allow_missing and not allow_extra:
-            raise MXNetValueError(
-                f'Find name "{unknown[0]}" that is not in the arguments: allow_extra=True ignores it.'
-            )
+            unneeded = {*self._param_names, *self._aux_names} if allow_missing else ()
+            new = self._chosen(arg_params or {}, aux_params or {}, unneeded)
+        if allow_missing and not allow_extra:
+            self._require_known(arg_params or {}, aux_params or {})
         for name, array in new.items():
             if array.shape != self._params[name].shape:
                 raise MXNetValueError(
@@ -276,7 +274,8 @@ class Module(BaseModule):
         if not self.params_initialized:
             raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
         copied = copies(self._params)
-        return {name: copied[name] for name in self._param_names}, {name: copied[name] for name in self._aux_names}
+        args = {name: copied[name] for name in self._param_names if name in copied}
+        return args, {name: copied[name] for name in self._aux_names}
 
     def save_params(self, fname: str) -> None:
         """Write the parameters."""
@@ -294,11 +293,25 @@ class Module(BaseModule):
             refuse("save_checkpoint(save_optimizer_states=True)")
         model.save_checkpoint(prefix, epoch, self.symbol, *self.get_params(), remove_amp_cast)
 
-    def _chosen(self, args: Params, aux: Params, *, allow_missing: bool) -> dict[str, NDArray]:
-        """Copy those parameters that the graph has."""
+    def _require_known(self, args: Params, aux: Params) -> None:
+        """Raise MXNetValueError for a name that the graph does not have. Its inputs may be arguments, too: compiled
+        checkpoints hold an example of each."""
+        for params, own, what in (
+            (args, self.symbol.list_arguments(), "arguments"),
+            (aux, self._aux_names, "auxiliary states"),
+        ):
+            unknown = sorted(set(params) - set(own))
+            if unknown:
+                raise MXNetValueError(
+                    f'Find name "{unknown[0]}" that is not in the {what}: allow_extra=True ignores it.'
+                )
+
+    def _chosen(self, args: Params, aux: Params, unneeded: Collection[str]) -> dict[str, NDArray]:
+        """Copy those parameters that the graph has. Raises MXNetError where one is missing that is not ``unneeded``: a
+        label is a parameter to a Module that is not told of it, and nothing is computed from it."""
         missing = [name for name in self._param_names if name not in args]
-        missing += [name for name in self._aux_names if name not in aux]
-        if missing and not allow_missing:
+        missing = [name for name in [*missing, *(set(self._aux_names) - set(aux))] if name not in unneeded]
+        if missing:
             raise MXNetError(f"{missing[0]} is not presented: parameters are missing ({', '.join(sorted(missing))}).")
         arg_params = {name: args[name] for name in self._param_names if name in args}
         return copies({**arg_params, **{name: aux[name] for name in self._aux_names if name in aux}})

@@ -51,6 +51,24 @@ def test_runs(checkpoint: Path) -> None:
     assert neuron_adapters.placement(executor)[0].nc_count == 1
 
 
+@pytest.mark.parametrize("label_names", [["softmax_label"], None])
+def test_module(checkpoint: Path, label_names: Any) -> None:
+    """As AWS's handlers do it: the arguments hold an example of the input, too."""
+    symbol, args, aux = mx.model.load_checkpoint(str(checkpoint), 0)
+    args["data"] = mx.nd.array(np.load(checkpoint.parent / "input.npy")[None])
+    module = mx.mod.Module(symbol, label_names=label_names, context=mx.neuron(0))
+    module.bind([("data", args["data"].shape)], for_training=False)
+    module.set_params(args, aux, allow_missing=True)
+    module.forward(mx.io.DataBatch([args["data"]]), is_train=False)
+    np.testing.assert_allclose(module.get_outputs()[0].asnumpy(), answer(checkpoint), atol=1e-6)
+    loaded = mx.mod.Module.load(str(checkpoint), 0, context=mx.neuron(1), label_names=label_names)
+    loaded.bind([("data", args["data"].shape)], for_training=False)
+    loaded.forward(mx.io.DataBatch([args["data"]]), is_train=False)
+    np.testing.assert_allclose(loaded.get_outputs()[0].asnumpy(), answer(checkpoint), atol=1e-6)
+    with pytest.raises(ValueError, match='"nope"'):
+        module.set_params({**args, "nope": args["data"]}, aux, allow_missing=True)
+
+
 def test_count(checkpoint: Path) -> None:
     """The NC count is the file's."""
 
