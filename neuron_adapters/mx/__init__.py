@@ -11,7 +11,7 @@ from typing import Any
 
 from neuron_adapters.mx._aliases import alias
 from neuron_adapters.mx._hooks import install, uninstall
-from neuron_adapters.mxnet import attribute, base, context, image, io, model, name, ndarray, symbol
+from neuron_adapters.mxnet import attribute, base, context, image, io, model, name, ndarray, symbol, util
 from neuron_adapters.mxnet import image as img
 from neuron_adapters.mxnet import ndarray as nd
 from neuron_adapters.mxnet import symbol as sym
@@ -21,12 +21,13 @@ from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
 from neuron_adapters.mxnet.ndarray import random
 from neuron_adapters.mxnet.symbol import Symbol, Variable
+from neuron_adapters.mxnet.util import is_np_array, is_np_shape, np_shape
 
 __all__ = [
     "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "base", "context", "contrib", "cpu",
-    "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "install", "io", "mod", "model",
-    "module", "name", "nd", "ndarray", "neuron", "num_gpus", "random", "sym", "symbol", "test_utils", "to_onnx",
-    "uninstall",
+    "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "install", "io", "is_np_array",
+    "is_np_shape", "mod", "model", "module", "name", "nd", "ndarray", "neuron", "np_shape", "num_gpus", "random", "sym",
+    "symbol", "test_utils", "to_onnx", "uninstall", "util",
 ]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.

@@ -87,7 +87,7 @@ def simple_bind(
 
 
 def _unknown(symbol: Symbol, shapes: Mapping[str, Any]) -> list[str]:
-    argument_shapes = symbol.infer_shape_partial(**shapes)[0]
+    argument_shapes = symbol._partial_shapes((), shapes)[0]
     return [name for name, shape in zip(symbol.list_arguments(), argument_shapes or []) if not shape or 0 in shape]
 
 
@@ -168,9 +168,7 @@ def unsaid(symbol: Symbol, bound: Mapping[str, Any]) -> dict[str, tuple[tuple[in
         return {}
     known = {name: spec for node in graph.compiled for name, spec in inputs_of(node).items()}
     shapes = {name: bound[name].shape for name in names if hasattr(bound.get(name), "shape")}
-    inferred, _outputs, _aux = symbol.infer_shape_partial(
-        **{**{name: spec[0] for name, spec in known.items()}, **shapes}
-    )
+    inferred, _outputs, _aux = symbol._partial_shapes((), {**{name: spec[0] for name, spec in known.items()}, **shapes})
     specs = {}
     for name, shape in zip(names, inferred):
         if name not in bound and shape and 0 not in shape and (name in known or name in graph.labels):

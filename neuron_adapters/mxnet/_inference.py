@@ -217,7 +217,8 @@ def _of_variable(node: Node, shape: MaybeShape, dtype: str | None) -> tuple[Mayb
     """Return shape and dtype of a variable: as passed, or as its own attributes say."""
     attributes = Attributes(node.attrs)
     try:
-        hint = attributes.integers("__shape__") if attributes.has("__shape__") else None
+        # Files of the time of NumPy's shapes write -1 for a size that is not known.
+        hint = tuple(max(0, size) for size in attributes.integers("__shape__")) if attributes.has("__shape__") else None
         hinted = None if dtype else (attributes.dtype("__dtype__") if attributes.has("__dtype__") else None)
     except (ValueError, ArithmeticError) as error:
         raise invalid(node, str(error)) from error

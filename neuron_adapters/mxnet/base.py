@@ -17,17 +17,21 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from neuron_adapters.files.printable import one_line
 from neuron_rt import ArtifactError, NeuronError
 
 __all__ = [
     "FormatError", "MXNetError", "MXNetIndexError", "MXNetValueError", "MissingError", "UnreadableError",
-    "numeric_types", "string_types",
+    "mx_real_t", "numeric_types", "string_types",
 ]  # fmt: skip
 
 _LONGEST = 4000
 
 string_types = (str,)
+#: The dtype of an array that says no other.
+mx_real_t = np.float32
 numeric_types = (float, int)
 
 

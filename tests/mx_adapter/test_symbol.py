@@ -246,3 +246,49 @@ def test_debug_str_names_all_nodes() -> None:
     text = mx.sym.Group([mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc"), mx.sym.var("y")]).debug_str()
     for line in ("output[1]=y(0)", "Variable:fc_weight", "Op:FullyConnected, Name=fc", "arg[0]=x(0)", "num_hidden=3"):
         assert line in text
+
+
+def _v(name: str, *shape: int) -> mx.sym.Symbol:
+    return mx.sym.var(name, shape=shape) if shape else mx.sym.var(name)
+
+
+#: What MXNet 1.9.1 says: the graph, and the shapes of its arguments and outputs, of which 0 is not known.
+PARTIAL = {
+    "dot": (lambda: mx.sym.dot(_v("a", 0, 3, 4), _v("b", 4, 5)), [(0, 3, 4), (4, 5)], [(0, 3, 5)]),
+    "batch_dot": (lambda: mx.sym.batch_dot(_v("a", 0, 3, 4), _v("b", 0, 4, 5)), [(0, 3, 4), (0, 4, 5)], [(0, 3, 5)]),
+    "open sum": (lambda: mx.sym.batch_dot(_v("a", 0, 3, 4), _v("b", 0, 0, 5)), [(0, 3, 4), (0, 0, 5)], [()]),
+    "transpose": (lambda: mx.sym.transpose(_v("a", 0, 3, 7, 9), axes=(0, 3, 2, 1)), [(0, 3, 7, 9)], [(0, 9, 7, 3)]),
+    "pick": (lambda: mx.sym.pick(_v("a", 0, 3, 3), _v("b", 0, 3), axis=1), [(0, 3, 3), (0, 3)], [(0, 3)]),
+    "where": (lambda: mx.sym.where(_v("a", 0, 2), _v("b", 0, 2), _v("c", 0, 2)), [(0, 2)] * 3, [()]),
+    "sizes of -1": (lambda: mx.sym.FullyConnected(_v("a", -1, 3), num_hidden=2, no_bias=True, name="f"),
+                    [(0, 3), (2, 3)], [(0, 2)]),
+    "convolution": (lambda: mx.sym.Convolution(_v("a", 0, 10, 0, 0), num_filter=21, kernel=(3, 3), pad=(1, 1),
+                                               no_bias=True, name="f") + _v("b", 5, 21, 32, 32),
+                    [(5, 10, 32, 32), (21, 10, 3, 3), (5, 21, 32, 32)], [(5, 21, 32, 32)]),
+    "parts": (lambda: mx.sym.SliceChannel(_v("a", 0, 15, 0), num_outputs=3)[1] + _v("b", 3, 5, 2),
+              [(3, 15, 2), (3, 5, 2)], [(3, 5, 2)]),
+    "squeezed parts": (lambda: mx.sym.SliceChannel(_v("a", 0, 10), num_outputs=10, squeeze_axis=True)[1] + _v("b", 5),
+                       [(5, 10), (5,)], [(5,)]),
+    "concat": (lambda: mx.sym.Concat(_v("a", 0, 10), _v("b", 0, 5), dim=1) + _v("c", 2, 0),
+               [(2, 10), (2, 5), (2, 15)], [(2, 15)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("graph", PARTIAL)
+def test_partial_shapes(graph: str) -> None:
+    make, arguments, outputs = PARTIAL[graph]
+    assert make().infer_shape_partial()[:2] == (arguments, outputs)
+    with mx.np_shape():
+        assert not mx.is_np_array()
+        assert mx.is_np_shape()
+        shown = make().infer_shape_partial()
+    assert shown[0] == [tuple(size or -1 for size in shape) for shape in arguments]
+    assert shown[1] == [tuple(size or -1 for size in shape) or None for shape in outputs]
+    assert not mx.is_np_shape()
+
+
+def test_a_size_that_only_values_bound_is_not_known() -> None:
+    """A slice of an axis whose size is not known may be shorter than the slice."""
+    sliced = mx.sym.slice(_v("a", 0, 3), begin=(0,), end=(100,))
+    assert sliced.infer_shape_partial()[1] == [(0, 3)]
+    assert (sliced + _v("b", 40, 3)).infer_shape_partial()[1] == [(40, 3)]

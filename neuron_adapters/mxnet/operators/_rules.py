@@ -5,8 +5,9 @@ A shape may be None (nothing known) or have zeros (sizes not known), as in MXNet
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from neuron_adapters.mxnet.operators._attributes import MOST_NAMES, Attributes
 
@@ -44,17 +45,79 @@ def same(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 
 def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
-    """Make a shape rule of a function from the attributes and all input shapes, once these are known, to the shape of
-    the output, or to a list of them."""
+    """Make a shape rule of a function from the attributes and the shapes of all inputs to the shape of the output, or
+    to a list of them.
+
+    Where sizes are not known the function is asked for several sizes in their place: what stays the same is known, and
+    a size of the output that grows with one size of the inputs tells it.
+    """
 
     def apply(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-        if not all(complete(shape) for shape in ins):
+        if any(shape is None for shape in ins):
             return ins, outs
-        inferred = rule(at, *ins)
-        shapes = [inferred] if not inferred or isinstance(inferred[0], int) else list(inferred)
-        return ins, [unify(out, tuple(shape), "output") for out, shape in zip(outs, shapes)]  # type: ignore[arg-type]
+        known = [shape for shape in ins if shape is not None]
+        open_sizes = [(place, axis) for place, shape in enumerate(known) for axis, size in enumerate(shape) if not size]
+
+        def ask(sizes: Mapping[tuple[int, int], int]) -> list[Shape]:
+            filled = [
+                tuple(size or sizes[place, axis] for axis, size in enumerate(shape))
+                for place, shape in enumerate(known)
+            ]
+            inferred = rule(at, *filled)
+            shapes = [inferred] if not inferred or isinstance(inferred[0], int) else list(inferred)
+            return [tuple(shape) for shape in shapes]  # type: ignore[arg-type]
+
+        if not open_sizes:
+            return ins, [unify(out, shape, "output") for out, shape in zip(outs, ask({}))]
+        if len(open_sizes) > _MOST_OPEN:
+            return ins, outs
+        answers = _answers(ask, open_sizes)
+        if not answers:
+            return ins, outs
+        for place, shapes in enumerate(zip(*answers.values())):
+            common = tuple(sizes[0] if len(set(sizes)) == 1 else 0 for sizes in zip(*shapes))
+            outs[place] = unify(outs[place], common, "output")
+        return _solved(ask, known, open_sizes, outs), outs
 
     return apply
+
+
+#: Sizes in place of unknown ones: small and large, with many divisors. More open sizes than the most are left open.
+_TRIALS = (60, 5040, 10080)
+_MOST_OPEN = 8
+
+_Ask = Callable[[Mapping[tuple[int, int], int]], list[Shape]]
+
+
+def _answers(ask: _Ask, open_sizes: Sequence[tuple[int, int]]) -> dict[int, list[Shape]]:
+    """Return what the function says for each trial; nothing where less than two trials are possible, or where the
+    number of axes depends on sizes."""
+    answers = {}
+    for trial in _TRIALS:
+        with contextlib.suppress(ValueError, ArithmeticError):
+            answers[trial] = ask(dict.fromkeys(open_sizes, trial))
+    ranks = {tuple(map(len, shapes)) for shapes in answers.values()}
+    return answers if len(answers) > 1 and len(ranks) == 1 else {}
+
+
+def _solved(ask: _Ask, known: Sequence[Shape], open_sizes: Sequence[tuple[int, int]], outs: Shapes) -> Shapes:
+    """Fill in the sizes of inputs of which a known size of the outputs is a multiple, plus a number."""
+    ins = [list(shape) for shape in known]
+    low, high = _TRIALS[1:]
+    for key in open_sizes:
+        others = dict.fromkeys(open_sizes, low)
+        try:
+            first, second = ask(others), ask({**others, key: high})
+        except (ValueError, ArithmeticError):
+            continue
+        for out, before, after in zip(outs, first, second):
+            for size, least, most in zip(out or (), before, after):
+                step = (most - least) // (high - low)
+                if size and step > 0 and (most - least) == step * (high - low) and (size - least) % step == 0:
+                    found = low + (size - least) // step
+                    if found > 0:
+                        ins[key[0]][key[1]] = found
+    return [tuple(shape) for shape in ins]
 
 
 def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:

@@ -71,6 +71,9 @@ def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     shape: MaybeShape = stacked
     for out in outs:
         shape = unify(shape, out, "output")
+    if shape is not None and len(data) > 1:  # sizes may be known from what comes after
+        between = (count,) if _squeezes(at) else (shape[axis] * count,)
+        ins[0] = (*shape[:axis], *between, *shape[axis + (not _squeezes(at)) :])
     return ins, [shape] * count
 
 

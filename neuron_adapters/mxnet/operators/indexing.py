@@ -14,6 +14,7 @@ from neuron_adapters.mxnet.operators._rules import (
     Shape,
     Shapes,
     axis_of,
+    complete,
     first_dtype,
     one_dtype,
     to_dtype,
@@ -159,13 +160,13 @@ def _scatter_nd(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Val
 
 def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     data = ins[0]
-    if data is None or 0 in data:
+    if data is None:
         return ins, outs
     axis = at.maybe_integer("axis") if at.has("axis") else -1
     place = axis_of(-1 if axis is None else axis, len(data))
     kept = (*data[:place], 1, *data[place + 1 :])
     gone = (*data[:place], *data[place + 1 :])
-    if ins[1] is not None and ins[1] not in (kept, gone or (1,)):
+    if ins[1] is not None and complete(ins[1]) and complete(data) and ins[1] not in (kept, gone or (1,)):
         raise ValueError(f"index must have the shape {gone} or {kept}")
     return ins, [unify(outs[0], kept if at.flag("keepdims", default=False) else gone or (1,), "output")]
 
@@ -191,7 +192,9 @@ def _one_hot(to: Builder, at: Attributes, index: Tensor) -> Value:
 def _where_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     shape = unify(unify(ins[1], ins[2]), outs[0])
     condition = ins[0]
-    if condition is not None and shape is not None and len(condition) != len(shape) and condition != shape[:1]:
+    if condition is None or not complete(condition):
+        return [condition, unify(ins[1], ins[2]), unify(ins[1], ins[2])], outs
+    if shape is not None and len(condition) != len(shape) and condition != shape[:1]:
         raise ValueError(f"condition must have the shape {shape} or {shape[:1]}")
     return [condition, shape, shape], [shape]
 

@@ -20,6 +20,7 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.symbol._compose import Outputs, create
+from neuron_adapters.mxnet.util import is_np_shape
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._inference import Inferred
@@ -117,15 +118,29 @@ class Symbol(Operators, Outputs):
 
         Returns three times None, and warns, where they do not follow. Raises MXNetError where they contradict.
         """
+        shapes: tuple[Shapes | None, Shapes | None, Shapes | None] = self._inferred_shapes(args, kwargs)
+        return shapes
+
+    def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
+        """Infer shapes as far as they follow: unknown ones are ``()``, unknown sizes 0; inside ``mx.np_shape()`` None
+        and -1."""
+        shapes = self._partial_shapes(args, kwargs)
+        if not is_np_shape():
+            return shapes
+        arguments, outputs, states = (
+            [tuple(size or -1 for size in shape) if shape else None for shape in some] for some in shapes
+        )
+        return arguments, outputs, states  # type: ignore[return-value] # MXNet's None
+
+    def _inferred_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         graph = self._analysis()
         inferred = graph.infer(self._given_shapes(args, kwargs), {})
         if unknown := graph.unknown_shapes(inferred):
-            warnings.warn(unknown, stacklevel=2)
+            warnings.warn(unknown, stacklevel=3)
             return (None, None, None)
         return _shapes(graph, inferred)
 
-    def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
-        """Infer shapes as far as they follow: unknown ones are ``()``, unknown sizes 0."""
+    def _partial_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Shapes, Shapes, Shapes]:
         graph = self._analysis()
         return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}))
 
@@ -302,7 +317,7 @@ class Symbol(Operators, Outputs):
         for name, shape in known.items():
             if not isinstance(shape, (tuple, list)):
                 raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
-        return {name: tuple(map(int, shape)) for name, shape in known.items()}
+        return {name: tuple(max(0, int(size)) for size in shape) for name, shape in known.items()}
 
 
 def _create(
