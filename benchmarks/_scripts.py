@@ -14,9 +14,11 @@ from _measure import progress
 PATIENCE = 300  # seconds
 
 
-def run(script: str, env: Mapping[str, str], *arguments: str) -> dict[str, Any]:
-    """Run Python source; its last line of output is one JSON object. Raises BenchmarkError with its last words."""
-    command = [sys.executable, "-W", "ignore", "-c", script, *arguments]
+def run(script: str | tuple[str, str], env: Mapping[str, str], *arguments: str) -> dict[str, Any]:
+    """Run Python source, or an interpreter with source; its last line of output is one JSON object. Raises
+    BenchmarkError with its last words."""
+    python, source = (sys.executable, script) if isinstance(script, str) else script
+    command = [python, "-W", "ignore", "-c", source, *arguments]
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE, errors="replace")
     except subprocess.TimeoutExpired:

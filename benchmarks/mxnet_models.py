@@ -1,4 +1,4 @@
-"""Checkpoints of MXNet on NeuronCores, beside the real MXNet 1.9.1: rates of two models, the latency of one, tails.
+"""Checkpoints of MXNet on NeuronCores, beside the real MXNet 1.9.1: rates of two models, the latency of one, tails, loads.
 
 The real MXNet runs in an environment of its own (``make setup-mxnet``), as people use it, and pinned by hand: with
 ``MXNET_ENGINE_TYPE=NaiveEngine`` the calling thread computes. The adapter runs the same files without MXNet. All sides
@@ -7,9 +7,11 @@ take turns. Two CPUs, a NeuronCore each.
 
 from __future__ import annotations
 
-from _children import Child, environment, model, scratch
+from _children import Child, environment, model, models_folder, scratch
+from _files import model_file, mx_arrays, python_of
 from _measure import Entry, Side, Spread, interleave, ratios, values
 from _report import Report, confine, parser, settings, table
+from _scripts import interleave as run_scripts
 
 NAIVE = "mxnet, two threads"
 PINNED = "mxnet, 2 processes, pinned"
@@ -18,7 +20,32 @@ LIMIT = "2 processes, adapter"
 ONE = "mxnet, one core"
 ONE_ADAPTER = "adapter, one NeuronCore"
 NETWORKS = {"resnet50_v1": 1.5, "tiny": 0.5}
-PARTS = ("two", "one", "tail")
+PARTS = ("two", "one", "tail", "load")
+LOAD = """
+import json, sys, time
+import numpy
+if sys.argv[3] == "adapter":
+    import neuron_adapters.mx as mx
+    device = mx.neuron(0)
+else:
+    import mxnet as mx
+    device = mx.cpu()
+def resident():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
+with numpy.load(sys.argv[2]) as file:
+    inputs = mx.nd.array(file[file.files[0]])
+before, began, found = resident(), time.perf_counter(), {}
+symbol, args, states = mx.model.load_checkpoint(sys.argv[1], 0)
+found["load"] = (time.perf_counter() - began) * 1e3
+executor = symbol.bind(device, {**args, "data": inputs}, aux_states=states, grad_req="null")
+found["load and bind"] = (time.perf_counter() - began) * 1e3
+executor.forward()[0].asnumpy()
+found["load, bind and answer"] = (time.perf_counter() - began) * 1e3
+executor.forward()[0].asnumpy()
+found["memory"] = resident() - before
+print(json.dumps(found))
+"""
 
 
 def side(name: str, way: str, networks: tuple[str, ...], clients: tuple[int, ...] = (1, 1), **more: object) -> Side:
@@ -122,6 +149,26 @@ def tails(report: Report, rounds: int, seconds: float) -> None:
     report.goal("tiny, adapter: p99 beside ÷ alone", 1.15, numbers, at_least=False)
 
 
+def load(report: Report, rounds: int) -> None:
+    """How long one checkpoint takes to load and to its first answer, and what it adds to the process's memory. The
+    engine is loaded by the first bind of a process: that is in the adapter's figures."""
+    folder, env = models_folder(), environment(scratch(), NEURON_RT_NUM_CORES="1")
+    files = (model_file(folder, "resnet50_v1", "mx"), mx_arrays(folder, "resnet50_v1"))
+    naive = {**env, "MXNET_ENGINE_TYPE": "NaiveEngine"}
+    answers = run_scripts(
+        {"mxnet": ((python_of("mx"), LOAD), naive, *files, "mxnet"), ADAPTER: (LOAD, env, *files, "adapter")}, rounds
+    )
+    rows = []
+    for figure in ("load", "load and bind", "load, bind and answer", "memory"):
+        spreads = [Spread.of(values(mine, figure)) for mine in answers.values()]
+        rows.append([figure, *(spread.text(0) if spread else "-" for spread in spreads)])
+        report.data.setdefault("load", {})[figure] = {name: values(mine, figure) for name, mine in answers.items()}
+    table("one resnet50_v1: ms, and MiB of RSS added", ["", *answers], rows)
+    for figure, goal in (("load, bind and answer", 1.0), ("memory", 1.15)):
+        numbers = ratios(answers[ADAPTER], answers["mxnet"], figure)
+        report.goal(f"one model: {figure}, adapter ÷ mxnet", goal, numbers, at_least=False)
+
+
 def main() -> None:
     """Measure."""
     make = parser(__doc__, rounds=5, seconds=1.0)
@@ -136,6 +183,8 @@ def main() -> None:
         one_model(report, rounds, seconds, cpus)
     if "tail" in options.parts:
         tails(report, rounds, 1.5 * seconds)
+    if "load" in options.parts:
+        load(report, min(rounds, 3))
     report.finish()
 
 
