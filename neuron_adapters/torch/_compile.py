@@ -32,6 +32,7 @@ from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable, leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._joining import fixed, joinable
+from neuron_adapters.torch._quiet import own_calls
 from neuron_adapters.torch._reread import give_back_freed_memory, reread, twin
 from neuron_adapters.torch._structure import flatten, map_tensors
 from neuron_rt import CompileError, Engine, Model, PlacementRequest, init
@@ -272,7 +273,8 @@ def _frozen(
     if isinstance(model, torch.jit.ScriptModule) and not kwargs:
         scripted: Any = model
     else:
-        with torch.no_grad():  # as it will run; some layers take another way then, and PyTorch checks that too
+        # Without gradients as it will run; some layers take another way then, and PyTorch checks that too.
+        with torch.no_grad(), own_calls():
             scripted = torch.jit.trace(model, inputs, **kwargs)
     frozen = _freeze(scripted)
     return reread(frozen, own=frozen is not scripted)

@@ -25,6 +25,7 @@ from neuron_adapters.torch._inputs import Inputs, is_plain
 from neuron_adapters.torch._joining import Joining
 from neuron_adapters.torch._lowering import GUARDED, Compiled, Shape, Tensor, autocasts, open_program
 from neuron_adapters.torch._pages import Packed, Pages
+from neuron_adapters.torch._quiet import own_calls
 from neuron_adapters.torch._structure import Template, flatten, map_tensors
 from neuron_rt import Computation, Engine, RequestPool, Slot
 
@@ -203,10 +204,10 @@ class _Native:
 def optimized(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     """A frozen module's form for inference on this CPU: operators fused, weights packed. It can't be saved."""
     able_to_freeze(module)  # else PyTorch would optimise the module itself, in place
-    frozen = original(torch.jit.freeze)(
-        module.eval()
-    )  # not the hook: this module is never saved, so it needs no record
-    return original(torch.jit.optimize_for_inference)(frozen)
+    with own_calls():
+        # Not the hook: this module is never saved, so it needs no record.
+        frozen = original(torch.jit.freeze)(module.eval())
+        return original(torch.jit.optimize_for_inference)(frozen)
 
 
 def leaf_of(path: str, tensor: torch.Tensor) -> Leaf:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from neuron_adapters.adapter.hooks import original
+from neuron_adapters.torch._quiet import own_calls
 
 #: Smallest constant that gets a stand-in, in bytes.
 _LARGE = 16 << 10
@@ -106,10 +107,10 @@ def _is_ordinary(tensor: torch.Tensor) -> bool:
 def _save_and_load(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     constants = [c for c in module.code_with_constants[1].const_mapping.values() if isinstance(c, torch.Tensor)]
     buffer = io.BytesIO()
-    with _without_gradients(constants):
+    with _without_gradients(constants), own_calls():
         torch.jit.save(module, buffer)
-    buffer.seek(0)
-    return original(torch.jit.load)(buffer)  # type: ignore[no-any-return, no-untyped-call]
+        buffer.seek(0)
+        return original(torch.jit.load)(buffer)  # type: ignore[no-any-return, no-untyped-call]
 
 
 @contextlib.contextmanager

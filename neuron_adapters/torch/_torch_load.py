@@ -11,6 +11,7 @@ import torch
 
 from neuron_adapters.files import zips
 from neuron_adapters.torch import _untrusted
+from neuron_adapters.torch._quiet import own_calls
 
 _ZIP = b"PK\x03\x04"
 
@@ -21,7 +22,8 @@ def wrap_load(original: Callable[..., Any]) -> Callable[..., Any]:
     def load(f: Any, map_location: Any = None, *args: Any, weights_only: bool | None = None, **kwargs: Any) -> Any:
         unsaid = weights_only is None and not _untrusted.asked()
         if (unsaid or weights_only is False) and is_torchscript(f):
-            return torch.jit.load(f, map_location)
+            with own_calls():
+                return torch.jit.load(f, map_location)
         return original(f, map_location, *args, weights_only=weights_only, **kwargs)
 
     return load

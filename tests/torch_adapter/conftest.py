@@ -95,7 +95,10 @@ def default_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def script(run_script: Callable[..., str]) -> Callable[..., str]:
     """Run a script, or a snippet, in a process of its own, warnings as errors but TorchScript's; returns what it
     printed."""
-    head = "warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', DeprecationWarning)\n"
+    head = "".join(
+        f"warnings.filterwarnings('ignore', r'`torch\\.jit\\..*', {kind})\n"
+        for kind in ("DeprecationWarning", "FutureWarning")
+    )
     if ENGINE == "absent":
         head = HIDE_OPENVINO + head
     engine = {"NEURON_ADAPTERS_ENGINE": "framework"} if ENGINE == "framework" else {}
