@@ -16,7 +16,8 @@ import sys
 
 from neuron_adapters.adapter.versions import TORCH_NEURON
 from neuron_adapters.torch import _classes, _hooks, experimental, neuronx
-from neuron_adapters.torch._compile import Optimization, analyze_model, get_supported_operations, trace
+from neuron_adapters.torch._analysis import analyze_model, get_supported_operations
+from neuron_adapters.torch._compile import Optimization, trace
 from neuron_adapters.torch._device import device_count, is_bf16_supported, synchronize
 from neuron_adapters.torch._parallel import DataParallel
 

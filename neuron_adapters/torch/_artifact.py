@@ -22,6 +22,10 @@ from neuron_rt import ArtifactError
 ATTRIBUTE = "_neuron_artifact"
 #: The engine's form of the model, beside the record.
 PROGRAM = "_neuron_program"
+#: What a module whose weights can be replaced carries besides: its graph without weights, and their names (_separate).
+GRAPH, WEIGHTS = "_neuron_graph", "_neuron_weights"
+#: The names of the buckets in a module that has some (_buckets).
+BUCKET = "bucket{}"
 _MOST_TEXT = 64 << 20
 #: Most bytes to hash for each byte of memory, which tensors may share or repeat by a stride of 0; bytes that may be
 #: hashed besides; bytes that are copied at once.
@@ -136,10 +140,21 @@ def able_to_freeze(module: torch.jit.ScriptModule) -> None:
 def checksum(module: torch.jit.ScriptModule, *, bounded: bool = False) -> str:
     """The SHA-256 of code, constants, state and the engine's form: it depends on what the module computes, not on how
     the file is laid out. ``bounded``: for a module out of a file, see ``_digest``."""
-    code, constants = module.code_with_constants
-    if module._c.hasattr(PROGRAM):
-        code += str(module._c.getattr(PROGRAM))
-    tensors = {**constants.const_mapping, **dict(module.named_parameters()), **dict(module.named_buffers())}
+    code, tensors = "", {}
+    composed = module._c.hasattr(WEIGHTS) or module._c.hasattr(BUCKET.format(0))
+    if composed:
+        module = torch.jit._recursive.wrap_cpp_module(module._c)  # which knows all that was added
+    for name, inner in module.named_modules() if composed else [("", module)]:
+        if not isinstance(inner, torch.jit.ScriptModule) or not inner._c._has_method("forward"):
+            continue
+        text, constants = inner.code_with_constants
+        code += f"{name}{text}"
+        for attribute in (PROGRAM, WEIGHTS):
+            if inner._c.hasattr(attribute):
+                code += str(inner._c.getattr(attribute))
+        tensors.update({f"{name}{constant}": value for constant, value in constants.const_mapping.items()})
+    tensors.update(module.named_parameters())
+    tensors.update(module.named_buffers())
     return _digest(code, tensors, bounded)
 
 

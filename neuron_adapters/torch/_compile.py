@@ -13,7 +13,6 @@ import inspect
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +26,12 @@ from neuron_adapters.adapter.flags import Flags, read_flags, say_once
 from neuron_adapters.adapter.lowering import TOLERANCE, seconds_of
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.torch import _artifact, _context, _effects, _lowering, _placed
+from neuron_adapters.torch import _artifact, _context, _effects, _lowering, _placed, _separate
 from neuron_adapters.torch._artifact import Artifact
-from neuron_adapters.torch._executable import Executable, leaf_of, optimized
+from neuron_adapters.torch._executable import leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._joining import fixed, joinable
+from neuron_adapters.torch._open import open_executable
 from neuron_adapters.torch._quiet import own_calls
 from neuron_adapters.torch._reread import give_back_freed_memory, reread, twin
 from neuron_adapters.torch._structure import flatten, map_tensors
@@ -77,21 +77,23 @@ def trace(
     it can't honour, and whatever torch.jit.trace raises.
     """
     flags = read_flags(compiler_args)
-    inputs = _arguments(example_inputs)
+    inputs = arguments(example_inputs)
     half = _wants_half(optimizations)
-    _say_ignored(kwargs, compiler_timeout, subgraph_builder_function, separate_weights)
+    _say_ignored(kwargs, compiler_timeout, subgraph_builder_function)
     if format == "pt2":
         if set(kwargs) - {"strict"}:
             raise CompileError(f"format='pt2' takes no keywords of torch.jit.trace, got {', '.join(sorted(kwargs))}.")
         program = _export(model, inputs, flags, dynamic_batch_size, half)
         if compiler_workdir is not None:
-            (_folder(Path(compiler_workdir)) / "graph.txt").write_text(str(program.graph))
+            (work_folder(Path(compiler_workdir)) / "graph.txt").write_text(str(program.graph))
         return program
     if format != "torchscript":
         raise CompileError(f"format is 'torchscript' or 'pt2', got {format!r}.")
     choice = engine_choice()
     with _fused_attention(allowed=find_engine(choice) is None):
-        frozen = _frozen(_half(model) if half else model, inputs, kwargs)
+        module = as_module(_half(model) if half else model)
+        traced = torchscript_of(module, inputs, kwargs)
+        frozen = frozen_form(traced)
     writes = _effects.writes(frozen)
     artifact = Artifact(
         pipeline_cores=flags.pipeline_cores,
@@ -109,49 +111,16 @@ def trace(
             raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
         optimize, seconds = (False, 0.0) if writes else _by_pytorch(frozen, inputs, outputs)
         artifact = replace(artifact, batchable=batchable, optimize=optimize)
-        artifact = _lowered(artifact, frozen, inputs, outputs, seconds, bf16=flags.bf16).sealed(frozen)
+        artifact = _lowered(artifact, frozen, inputs, outputs, seconds, bf16=flags.bf16)
+    if separate_weights:
+        _separate.attach(frozen, traced, _names_of_weights(module), artifact)
+    artifact = artifact.sealed(frozen)
     artifact.attach(frozen)
     if compiler_workdir is not None:
         _write_workdir(Path(compiler_workdir), frozen, artifact)
     name = getattr(model, "__name__", type(model).__name__)
-    _placed.place_compiled(frozen, Executable.open(frozen, artifact, choice, name), name)
+    _placed.place_compiled(frozen, open_executable(frozen, artifact, choice, name), name)
     return frozen
-
-
-def analyze_model(
-    model: torch.nn.Module | Callable[..., Any],
-    example_inputs: Any,
-    compiler_workdir: str | os.PathLike[str] | None = None,
-) -> dict[str, Any]:
-    """Say which operators of ``model`` a NeuronCore runs: all, since an emulated core is a set of CPUs.
-
-    Prints a summary, as torch_neuron does, and returns it: ``percent_supported``, ``supported_count``, ``total_count``,
-    ``supported_operators``, ``unsupported_operators``, ``operators``, ``operator_count``.
-    """
-    frozen = _frozen(model, _arguments(example_inputs), {"strict": False})
-    operators = Counter(node.kind() for node in frozen.inlined_graph.nodes() if node.kind().startswith("aten::"))
-    total = sum(operators.values())
-    report: dict[str, Any] = {
-        "percent_supported": 100.0,
-        "supported_count": total,
-        "total_count": total,
-        "supported_operators": set(operators),
-        "unsupported_operators": [],
-        "operators": sorted(operators),
-        "operator_count": dict(operators),
-    }
-    print(f"The following operations are supported: {', '.join(report['operators']) or 'none needed'}")  # noqa: T201
-    print(f"100.00% of all operations ({total} of {total}) are supported")  # noqa: T201
-    if compiler_workdir is not None:
-        folder = _folder(Path(compiler_workdir))
-        text = json.dumps({**report, "supported_operators": sorted(operators)}, indent=2)
-        (folder / "analysis.json").write_text(text)
-    return report
-
-
-def get_supported_operations() -> list[str]:
-    """Names of all operators an emulated NeuronCore runs: those of this PyTorch's CPU build."""
-    return sorted({s.name for s in torch._C._jit_get_all_schemas() if s.name.startswith(("aten::", "prim::"))})
 
 
 def with_dynamic_batch(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -174,7 +143,8 @@ def with_dynamic_batch(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule
     return module
 
 
-def _arguments(example_inputs: Any) -> tuple[Any, ...]:
+def arguments(example_inputs: Any) -> tuple[Any, ...]:
+    """``example_inputs`` as a tuple of arguments. Raises CompileError."""
     if isinstance(example_inputs, (torch.Tensor, dict)):
         example_inputs = (example_inputs,)
     if not isinstance(example_inputs, (tuple, list)) or not any(True for _ in flatten(example_inputs)):
@@ -203,13 +173,11 @@ def _wants_half(optimizations: Sequence[Optimization] | None) -> bool:
     return Optimization.FLOAT32_TO_FLOAT16 in chosen
 
 
-def _say_ignored(kwargs: dict[str, Any], timeout: object, builder: object, separate_weights: bool) -> None:
+def _say_ignored(kwargs: dict[str, Any], timeout: object, builder: object) -> None:
     if timeout is not None:
         say_once("compiler_timeout", "compilation is a trace in this process")
     if builder is not None:
         say_once("subgraph_builder_function", "the whole graph runs on the NeuronCore's CPUs, as one piece")
-    if separate_weights:
-        say_once("separate_weights", "the weights stay in the file, and loads of one file share them")
     for name in ("op_whitelist", "skip_compiler", "compiler_options"):
         if kwargs.pop(name, None) is not None:
             say_once(name, "there is no external compiler and nothing to partition")
@@ -259,23 +227,39 @@ def _half(model: torch.nn.Module | Callable[..., Any]) -> torch.nn.Module:
     return _HalfModule(model)
 
 
-def _frozen(
-    model: torch.nn.Module | Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any]
-) -> torch.jit.ScriptModule:
-    """Trace and freeze, and read the result back once: what is saved and loaded later is this very graph."""
+def as_module(model: torch.nn.Module | Callable[..., Any]) -> torch.nn.Module:
+    """The module that ``model`` is, that its ``forward`` belongs to, or one that calls it."""
     owner = getattr(model, "__self__", None)
     if isinstance(owner, torch.nn.Module) and getattr(model, "__name__", "") == "forward":
-        model = owner
-    if not isinstance(model, torch.nn.Module):
-        if not callable(model):
-            raise CompileError(f"trace() takes a module, a function or a bound method, got {type(model).__name__}.")
-        model = _Function(model)
-    if isinstance(model, torch.jit.ScriptModule) and not kwargs:
-        scripted: Any = model
-    else:
-        # Without gradients as it will run; some layers take another way then, and PyTorch checks that too.
-        with torch.no_grad(), own_calls():
-            scripted = torch.jit.trace(model, inputs, **kwargs)
+        return owner
+    if isinstance(model, torch.nn.Module):
+        return model
+    if not callable(model):
+        raise CompileError(f"trace() takes a module, a function or a bound method, got {type(model).__name__}.")
+    return _Function(model)
+
+
+def _names_of_weights(module: torch.nn.Module) -> dict[str, str]:
+    """The names in the user's state dict of the tensors of ``module``. Those of a function are those of the module that
+    it uses, with the module's number in front where there are several."""
+    if not isinstance(module, _Function):
+        return {name: name for name in module.state_dict()}
+    prefix = "used.0." if len(module.used) == 1 else "used."
+    return {name: name.removeprefix(prefix) for name in module.state_dict()}
+
+
+def torchscript_of(module: torch.nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.jit.ScriptModule:
+    """``module`` as torch.jit.trace gives it; a scripted one as it is where there are no ``kwargs`` for that."""
+    if isinstance(module, torch.jit.ScriptModule) and not kwargs:
+        return module
+    # Without gradients as it will run; some layers take another way then, and PyTorch checks that too.
+    with torch.no_grad(), own_calls():
+        traced: torch.jit.ScriptModule = torch.jit.trace(module, inputs, **kwargs)
+    return traced
+
+
+def frozen_form(scripted: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Freeze, and read the result back once: what is saved and loaded later is this very graph."""
     frozen = _freeze(scripted)
     return reread(frozen, own=frozen is not scripted)
 
@@ -463,7 +447,8 @@ def _export(
     return program
 
 
-def _folder(path: Path) -> Path:
+def work_folder(path: Path) -> Path:
+    """The compiler's work directory, made where it is not there. Raises CompileError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -473,7 +458,7 @@ def _folder(path: Path) -> Path:
 
 def _write_workdir(path: Path, frozen: torch.jit.ScriptModule, artifact: Artifact) -> None:
     """Write the graph and the record into the compiler's work directory."""
-    folder = _folder(path)
+    folder = work_folder(path)
     (folder / "graph.txt").write_text(str(frozen.inlined_graph))
     record = {"pipeline_cores": artifact.pipeline_cores, "inputs": artifact.inputs, "checksum": artifact.checksum}
     (folder / "artifact.json").write_text(json.dumps(record, indent=2))

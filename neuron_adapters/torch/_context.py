@@ -62,6 +62,16 @@ def multicore_context() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def no_context() -> Iterator[None]:
+    """Models loaded or traced inside go where they would go if no context were open."""
+    token = _own.set(_Context(-1, -1))
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
 def current_place() -> PlacementRequest:
     """Where a load in this thread goes."""
     context = _of_another_thread()

@@ -132,6 +132,10 @@ class Executable:
         has the state that PyTorch gave it."""
         return Executable(module, self.artifact, self._compiled, self.why) if self.writes else self
 
+    def of_load(self, module: torch.jit.ScriptModule) -> Executable:  # noqa: ARG002
+        """The executable of ``module``, a load of this executable's file: this one (SPEC K5)."""
+        return self
+
     def _run_differing(self, pool: RequestPool | None, args: Sequence[Any]) -> Any:
         """Run on arguments that are not plain tensors in a row, all as compiled. Raises InputMismatchError."""
         with torch._C.DisableTorchFunctionSubclass():  # looking at a subclass is not a call of it

@@ -20,6 +20,7 @@ from neuron_adapters.files.printable import damaged, one_line
 from neuron_adapters.torch import _artifact, _aws_compiled, _constants, _placed
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable
+from neuron_adapters.torch._open import open_executable
 from neuron_rt import Config, init
 
 #: What PyTorch raises for damaged archives, whose messages may not be UTF-8 and whose sizes may exceed the memory.
@@ -113,7 +114,7 @@ class _File:
             if self._readable:
                 torchscript.check_debug_information(self.f, self.source or repr(self.f))
             artifact.verify(module, self.name)
-        executable = Executable.open(module, artifact, self._config.engine, self.name)
+        executable = open_executable(module, artifact, self._config.engine, self.name)
         if not executable.writes:
             # Later loads copy this module, so what the user sets on theirs stays theirs.
             executable.c_module = module._c.__copy__()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
-from neuron_adapters.torch import _context
-from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded
+from neuron_adapters.torch import _context, _separate
+from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_rt import Model, PlacementRequest, Runtime, init
@@ -98,6 +98,8 @@ def place(
 ) -> None:
     """Place a module that was just loaded (SPEC P1-P3): where the context says, else where the runtime decides."""
     where = _context.current_place()
+    if executable is not None:
+        executable = executable.of_load(module)
     model = new_model(module, cores, executable, source)
     runtime.place(model, where)
     wrap(module, model, executable)
@@ -130,6 +132,23 @@ def follow(source: torch.nn.Module, result: torch.jit.ScriptModule, *, same: boo
     if model is not None:
         executable = target_of(source)[2] if same else None
         wrap(result, model, executable and executable.of_copy(result))
+
+
+def replace_weights(module: torch.jit.ScriptModule, weights: Mapping[str, Any]) -> bool:
+    """Let ``module`` compute with ``weights`` from now on, where it is; False where it has none to replace. Raises
+    CompileError where they do not fit."""
+    if not _separate.weights_of(module):
+        return False
+    model, executable = model_of(module), target_of(module)[2]
+    recorded = executable.artifact if executable is not None else read(module)[0] or Artifact()
+    result, artifact = _separate.replaced(module, recorded, weights)
+    module._reconstruct(result._c)
+    if model is not None and isinstance(executable, _separate.Separated):
+        executable.become(module, artifact)
+        wrap(module, model, executable)
+        if model.slots:  # prepared anew, it says what computes it
+            init().place(model, PlacementRequest(starts=tuple(slot.core_range.start_nc for slot in model.slots)))
+    return True
 
 
 def target_of(module: Any) -> tuple[Callable[..., Any], int, Executable | None]:
