@@ -45,7 +45,11 @@ def install() -> bool:
             "torch_neuron": here,
             "torch_neuron.experimental": experimental,
             "torch_neuronx": neuronx,
-            "torch_neuronx.experimental": experimental,
+            "torch_neuronx.experimental": neuronx.experimental,
+            "torch_neuronx.experimental.profiler": neuronx.experimental.profiler,
+            "torch_neuronx.xla_impl": neuronx.xla_impl,
+            "torch_neuronx.xla_impl.data_parallel": neuronx.xla_impl.data_parallel,
+            "torch_neuronx.xla_impl.trace": neuronx.xla_impl.trace,
         },
         _classes.namespace,
     )

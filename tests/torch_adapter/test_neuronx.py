@@ -193,6 +193,39 @@ def test_a_list_of_weights_that_makes_no_sense(text: str) -> None:
         neuronx.replace_weights(loaded, {})
 
 
+def test_profiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It records the timeline of the block, or from start() on, in a file of its own."""
+    import torch_neuronx
+    from torch_neuronx.experimental import profiler
+    from torch_neuronx.experimental.profiler import profile
+    from torch_neuronx.xla_impl.data_parallel import DataParallel
+    from torch_neuronx.xla_impl.trace import trace
+
+    assert profiler.profile is profile
+    assert (DataParallel, trace) == (torch_neuronx.DataParallel, torch_neuronx.trace)
+    monkeypatch.chdir(tmp_path)
+    model, x = trace(torch.nn.Linear(2, 2), torch.rand(1, 2)), torch.rand(1, 2)
+    seen = []
+    for options, folder in (
+        ({"port": 9012, "profile_type": "operator", "ms_duration": 10000, "traced_only": True}, "logs/plugins/neuron"),
+        ({"profile_type": "system", "target": "neuron_profile_perfetto", "output_dir": "output"}, "output"),
+        ({"output_path": tmp_path / "path"}, "path"),
+        ({"auto_start": False, "neuron_tensorboard_plugin_dir": "later"}, "later"),
+    ):
+        with torch_neuronx.experimental.profiler.profile(**options) as recorded:
+            if not options.get("auto_start", True):
+                model(x)
+                assert not recorded.path
+                recorded.start()
+                recorded.start()
+            model(x)
+        model(x)
+        (file,) = (tmp_path / folder).iterdir()
+        assert recorded.path == str(file)
+        seen.append([event["ph"] for event in json.loads(file.read_text())].count("X"))
+    assert seen == [1, 1, 1, 1]
+
+
 # -- buckets ------------------------------------------------------------------------------------------------------------
 
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
 
-from neuron_adapters.adapter.flags import say_once
 from neuron_adapters.adapter.versions import TORCH_NEURONX
-from neuron_adapters.torch import _analysis, _compile, _placed, experimental
-from neuron_adapters.torch._parallel import DataParallel
-from neuron_adapters.torch.experimental import (
+from neuron_adapters.torch import _analysis, _compile, _placed
+from neuron_adapters.torch.neuronx import experimental, xla_impl
+from neuron_adapters.torch.neuronx._buckets import BucketModelConfig, bucket_model_trace
+from neuron_adapters.torch.neuronx.experimental import (
     multicore_context,
     neuron_cores_context,
     set_multicore,
     set_neuron_cores,
 )
-from neuron_adapters.torch.neuronx._buckets import BucketModelConfig, bucket_model_trace
-from neuron_rt import CompileError
+from neuron_adapters.torch.neuronx.xla_impl.data_parallel import DataParallel
+from neuron_adapters.torch.neuronx.xla_impl.trace import trace
 
 __all__ = [
     "BucketModelConfig", "DataParallel", "PartitionerConfig", "__version__", "analyze", "async_load",
     "bucket_model_trace", "dynamic_batch", "experimental", "lazy_load", "move_trace_to_device", "multicore_context",
-    "neuron_cores_context", "replace_weights", "set_multicore", "set_neuron_cores", "trace",
+    "neuron_cores_context", "replace_weights", "set_multicore", "set_neuron_cores", "trace", "xla_impl",
 ]  # fmt: skip
 
 __version__ = TORCH_NEURONX
@@ -36,33 +36,6 @@ class PartitionerConfig:
 
     def __init__(self, **settings: Any) -> None:
         self.__dict__.update(settings)
-
-
-def trace(
-    func: torch.nn.Module | Callable[..., Any],
-    example_inputs: Any,
-    *_: Any,
-    input_output_aliases: dict[Any, int] | None = None,
-    compiler_workdir: str | os.PathLike[str] | None = None,
-    compiler_args: Sequence[str] | str | None = None,
-    partitioner_config: Any = None,
-    inline_weights_to_neff: bool = True,
-    cpu_backend: bool = False,  # noqa: ARG001 - it is a CPU either way
-) -> torch.jit.ScriptModule:
-    """Compile ``func`` for NeuronCores: see ``torch.neuron.trace``. Output structures are kept, dictionaries too."""
-    if input_output_aliases:
-        raise CompileError("input_output_aliases keeps state on the device between calls, which is not emulated.")
-    if partitioner_config is not None:
-        say_once("partitioner_config", "the whole graph runs on the NeuronCore's CPUs, as one piece")
-    traced: torch.jit.ScriptModule = _compile.trace(
-        func,
-        example_inputs,
-        compiler_args=compiler_args,
-        compiler_workdir=compiler_workdir,
-        separate_weights=not inline_weights_to_neff,
-        strict=False,
-    )
-    return traced
 
 
 def analyze(

@@ -78,6 +78,9 @@ import torch_neuron
 import torch_neuronx.experimental
 from torch_neuron import DataParallel, trace
 from torch_neuronx import PartitionerConfig, replace_weights
+from torch_neuronx.experimental import profiler
+from torch_neuronx.xla_impl.trace import trace as trace_of_xla
+import torch_neuronx.xla_impl.data_parallel
 
 assert torch.neuron is torch_neuron
 assert torch.jit.load is hooked
@@ -85,6 +88,9 @@ assert experimental is torch.neuron.experimental
 assert torch_neuron.__version__ == metadata.version("torch-neuron")
 assert torch_neuronx.__version__ == metadata.version("torch-neuronx")
 assert replace_weights.__module__ == "neuron_adapters.torch.neuronx"
+assert trace_of_xla is torch_neuronx.trace
+assert torch_neuronx.xla_impl.data_parallel.DataParallel is torch_neuronx.DataParallel is DataParallel
+assert torch_neuronx.experimental.profiler.profile is profiler.profile
 
 assert torch.neuron.is_available()
 assert torch.neuron.synchronize() is None
