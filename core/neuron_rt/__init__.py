@@ -20,6 +20,7 @@ from neuron_rt.config import (
     LOG_LEVEL,
     LOG_LOCATION,
     NUM_CORES,
+    PLACE,
     PROCESS_TAG,
     STATE_DIR,
     TRACE,
@@ -77,7 +78,7 @@ _AT_FIRST_USE = {
 
 __all__ = [
     "AFFINITY", "ANYWHERE", "BUCKET_COUNT", "ENGINE", "EXEC_TIMEOUT", "GROUP_SIZES", "INSTANCE", "LOG_LEVEL",
-    "LOG_LOCATION", "MOST_NCS", "NUM_CORES", "PROCESS_TAG", "STATE_DIR", "TRACE", "VALIDATE_HASH", "VARIABLES",
+    "LOG_LOCATION", "MOST_NCS", "NUM_CORES", "PLACE", "PROCESS_TAG", "STATE_DIR", "TRACE", "VALIDATE_HASH", "VARIABLES",
     "VISIBLE_CORES", "WAIT", "Allocation", "ArtifactError", "CompileError", "Computation", "Config", "Constant",
     "CoreRange", "Counters", "Cpu", "CpuSet", "Deployment", "Engine", "EngineError", "ExecutionTimeoutError",
     "Framework", "InputMismatchError", "Instance", "Layout", "Model", "ModelNotLoadedError", "ModelReport", "Mutex",

@@ -31,6 +31,7 @@ AFFINITY = "NEURON_ADAPTERS_AFFINITY"
 WAIT = "NEURON_ADAPTERS_WAIT"
 STATE_DIR = "NEURON_ADAPTERS_STATE_DIR"
 ENGINE = "NEURON_ADAPTERS_ENGINE"
+PLACE = "NEURON_ADAPTERS_PLACE"
 TRACE = "NEURON_ADAPTERS_TRACE"
 
 #: Every variable that the runtime reads, and its default in words.
@@ -47,6 +48,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         WAIT: "0 seconds",
         STATE_DIR: "a directory of this user, the same in every session",
         ENGINE: "auto",
+        PLACE: "all",
         TRACE: "no timeline",
         LOG_LEVEL: "ERROR where NEURON_RT_LOG_LOCATION is set, else as the application logs",
         LOG_LOCATION: "console",
@@ -62,6 +64,8 @@ CONSOLE, SYSLOG = "console", "syslog"
 
 #: Values of NEURON_ADAPTERS_ENGINE.
 ENGINES = ("auto", "openvino", "framework")
+#: Values of NEURON_ADAPTERS_PLACE.
+PLACES = ("all", "compiled")
 
 _TRUE = ("true", "1", "on", "yes")
 _FALSE = ("false", "0", "off", "no")
@@ -93,6 +97,8 @@ class Config:
     validate_hash: bool
     engine: str
     """What computes compiled models: "auto", "openvino" or "framework"."""
+    place: str
+    """Which models take NCs when they are loaded: "all", or those that are "compiled"."""
     trace: Path | None
     """The file of the timeline."""
     log_level: str | None
@@ -128,6 +134,7 @@ class Config:
             tag=raw.get(PROCESS_TAG, "")[:_LONGEST],
             validate_hash=_switch(raw.get(VALIDATE_HASH, "false"), VALIDATE_HASH),
             engine=_one_of(ENGINES, raw.get(ENGINE, "auto"), ENGINE, "is not an engine"),
+            place=_one_of(PLACES, raw.get(PLACE, "all"), PLACE, "does not say which models take NeuronCores"),
             trace=_trace(raw.get(TRACE, "")),
             log_level=_one_of(LEVELS, raw[LOG_LEVEL], LOG_LEVEL, "is not a level") if LOG_LEVEL in raw else None,
             log_location=_log_location(raw[LOG_LOCATION]) if LOG_LOCATION in raw else None,

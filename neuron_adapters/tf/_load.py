@@ -65,6 +65,8 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
         executable = _open_saved_model.executable_of(restored, source, config)
         placed: Any
         if executable is None:
+            if not _takes_cores(runtime, aws_compiled):
+                return restored
             placed = _place(runtime, restored, source, (), aws_compiled)
         else:
             placed = _place_executable(runtime, restored, executable, source)
@@ -77,9 +79,17 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
 
 def _place_model(runtime: Runtime, model: Any, source: str, aws_compiled: AwsCompiled | None = None) -> Any:
     """Place a Keras model that was not compiled here, and return it."""
+    if not _takes_cores(runtime, aws_compiled):
+        return model
     variables = [getattr(variable, "_value", variable) for variable in model.variables]  # of Keras 3, of Keras 2
     _place(runtime, model, source, variables, aws_compiled)
     return model
+
+
+def _takes_cores(runtime: Runtime, aws_compiled: AwsCompiled | None) -> bool:
+    """Whether what was not compiled here takes NCs: all does, or what the hardware's compiler made, as
+    NEURON_ADAPTERS_PLACE says."""
+    return aws_compiled is not None or runtime.config.place == "all"
 
 
 def _place(

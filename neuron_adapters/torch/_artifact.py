@@ -17,7 +17,7 @@ import torch.export
 
 from neuron_adapters.files.printable import damaged, one_line, printable
 from neuron_adapters.files.record import Record
-from neuron_rt import ArtifactError
+from neuron_rt import ArtifactError, Config
 
 ATTRIBUTE = "_neuron_artifact"
 #: The engine's form of the model, beside the record.
@@ -123,6 +123,12 @@ def embedded(module: torch.jit.ScriptModule, source: str = "the model") -> list[
             known[text] = _parsed(text, source)
         artifacts.append(known[text])
     return artifacts
+
+
+def takes_cores(module: torch.jit.ScriptModule, config: Config) -> bool:
+    """Whether a module that was not compiled takes NCs: all do, or those that hold a compiled one, as
+    NEURON_ADAPTERS_PLACE says."""
+    return config.place == "all" or bool(embedded(module))
 
 
 @functools.cache

@@ -58,6 +58,8 @@ def _load(
     nc_count, checksum = _recorded(record, source or repr(f))
     if checksum is not None and runtime.config.validate_hash:
         _artifact.compare(checksum, lambda: _artifact.program_checksum(program, bounded=True), source or repr(f))
+    if not record and runtime.config.place == "compiled":
+        return program
     model = Model(os.path.basename(source) or "exported", nc_count, FRAMEWORK, kind="torch", file=source)
     runtime.place(model, _context.current_place())
     remember(program, model)

@@ -56,6 +56,8 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
                 if state is not None:
                     executable.hold_once(module, file.source, state)
                 _executables.keep(None if executable.writes else key, executable)
+        if executable is None and not _artifact.takes_cores(module, runtime.config):
+            return module
         _placed.place(runtime, module, file.source, cores, executable)
         if executable is not None and executable.pages is not None:
             executable.pages.cover(module)

@@ -77,6 +77,7 @@ WRONG = {
     "NEURON_ADAPTERS_WAIT": ["", "-1", "abc", "1e3", "inf", "nan", "9" * 5000],
     "NEURON_ADAPTERS_AFFINITY": ["", "maybe", "2", "ON!", "none"],
     "NEURON_RT_VALIDATE_HASH": ["", "maybe", "2"],
+    "NEURON_ADAPTERS_PLACE": ["", "none", "compiled,all", "1"],
     "NEURON_ADAPTERS_STATE_DIR": ["", "relative/path", "a\x00b"],
 }
 

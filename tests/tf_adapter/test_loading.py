@@ -46,6 +46,20 @@ def test_formats(models: Path, net: Any, image: tf.Tensor, name: str) -> None:
     assert len(neuron_adapters.placement(model)) == 4
 
 
+def test_only_compiled_models_take_ncs(
+    monkeypatch: pytest.MonkeyPatch, models: Path, net: Any, image: tf.Tensor, tmp_path: Path
+) -> None:
+    """SPEC K2: with NEURON_ADAPTERS_PLACE=compiled a model that was never compiled is the framework's own."""
+    monkeypatch.setenv("NEURON_ADAPTERS_PLACE", "compiled")
+    tf.saved_model.save(net, tmp_path / "plain")
+    model, saved_model = load(models / "plain.keras", compile=False), tf.saved_model.load(tmp_path / "plain")
+    same(model(image), net(image))
+    (result,) = saved_model.signatures["serving_default"](image).values()
+    same(result, net(image))
+    assert neuron_adapters.placement(model) == neuron_adapters.placement(saved_model) == ()
+    assert len(neuron_adapters.placement(tf.saved_model.load(models / "k2"))) == 1
+
+
 def test_same_bits(script: Callable[..., str], models: Path) -> None:
     """SPEC K2: bit for bit what plain Keras gives with as many threads: here one CPU, so one thread."""
     assert script("same_bits.py", imported=True) == "same\n"

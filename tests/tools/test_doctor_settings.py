@@ -136,6 +136,7 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("NEURON_ADAPTERS_WAIT", "60", "ok", "waits up to 60 s"),
         ("NEURON_ADAPTERS_STATE_DIR", "relative", "problem", "is not an absolute path"),
         ("NEURON_ADAPTERS_ENGINE", "openvino", "ok", "what computes compiled models: openvino"),
+        ("NEURON_ADAPTERS_PLACE", "compiled", "ok", "only compiled models take NeuronCores"),
         ("NEURON_CC_FLAGS", "--neuroncore-pipeline-cores=4 --verbose 1", "ok", "models of 4 NeuronCores"),
         ("NEURON_CC_FLAGS", "--extract-weights inf1.xlarge --dynamic-batch-size", "ok", "models of 1 NeuronCore"),
         ("NEURON_CC_FLAGS", "--neuroncore-pipeline-core=4", "problem", "Unknown compiler flag '--neuroncore-pipeline-core=4'."),

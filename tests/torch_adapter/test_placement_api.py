@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import neuron_adapters
+import neuron_adapters.torch
 from neuron_adapters.torch import experimental
 from neuron_rt import ModelNotLoadedError, NotEnoughNeuronCoresError, current
 
@@ -240,3 +241,37 @@ def test_fork(script: Callable[..., str], models: Path) -> None:
 def test_spawned_children(script: Callable[..., str], models: Path) -> None:
     """Children of multiprocessing, each with NCs of its own."""
     assert script("spawned_children.py", folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_WAIT="60") == "(0,)\n"
+
+
+def test_only_compiled_models_take_ncs(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, net: Any, image: torch.Tensor
+) -> None:
+    """SPEC K2: with NEURON_ADAPTERS_PLACE=compiled a helper in a file of its own shifts no other model, and is PyTorch's
+    own; what is asked for explicitly is placed."""
+    monkeypatch.setenv("NEURON_ADAPTERS_PLACE", "compiled")
+
+    class Around(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.jit.load(models / "k2.pt")
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x) + 1
+
+    torch.jit.trace(Around(), image).save(str(tmp_path / "around.pt"))
+    torch.export.save(torch.export.export(net, (image,)), tmp_path / "plain.pt2")
+    torch.export.save(neuron_adapters.torch.trace(net, image, format="pt2"), tmp_path / "compiled.pt2")
+    gc.collect()
+
+    plain = torch.jit.load(models / "plain.pt")
+    with experimental.neuron_cores_context(5):
+        exported = torch.export.load(tmp_path / "plain.pt2")
+    assert "forward" not in vars(plain)
+    with torch.no_grad():
+        assert torch.equal(plain(image), exported.module()(image))
+    placed = [torch.jit.load(models / "k1.pt"), torch.jit.load(tmp_path / "around.pt")]
+    placed.append(torch.export.load(tmp_path / "compiled.pt2"))
+    assert [spans(model) for model in (plain, exported, *placed)] == [[], [], ["NC0"], ["NC1-NC2"], ["NC3"]]
+    experimental.set_neuron_cores(plain, 7)
+    assert spans(plain) == ["NC7"]
+    assert spans(neuron_adapters.torch.DataParallel(net, [4])) == ["NC4"]

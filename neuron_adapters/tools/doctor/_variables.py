@@ -21,6 +21,7 @@ from neuron_rt import (
     LOG_LEVEL,
     LOG_LOCATION,
     NUM_CORES,
+    PLACE,
     PROCESS_TAG,
     STATE_DIR,
     TRACE,
@@ -52,6 +53,9 @@ _MEANING: dict[str, Callable[[Config], str]] = {
     WAIT: lambda config: f"waits up to {config.wait:g} s for NeuronCores that others own",
     STATE_DIR: lambda _config: "where processes publish which NeuronCores they own",
     ENGINE: lambda config: f"what computes compiled models: {config.engine}",
+    PLACE: lambda config: (
+        "only compiled models take NeuronCores" if config.place == "compiled" else "every model takes NeuronCores"
+    ),
     TRACE: lambda config: f"records who runs when in {config.trace}" if config.trace else "no timeline",
     LOG_LEVEL: lambda config: f"the log shows {config.log_level} and above",
     LOG_LOCATION: lambda config: f"the log goes to {config.log_location}",

@@ -38,6 +38,8 @@ models:
   2,4,3,4         four models that need 2, 4, 3 and 4 NeuronCores
   encoder:2,4     a model may have a name
   16x1            sixteen models of one NeuronCore each
+Count the models that take NeuronCores: all that are loaded, or, with
+NEURON_ADAPTERS_PLACE=compiled, those that are compiled.
 
 exit codes:
   0 everything fits (warnings or not), 1 a model does not fit or the environment
