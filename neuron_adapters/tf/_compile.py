@@ -26,10 +26,11 @@ from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.placed import place_at_first_call
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.files.record import Leaf, Record
-from neuron_adapters.tf import _lowering, _models, _open_saved_model, _placed
+from neuron_adapters.tf import _batch, _lowering, _models, _open_saved_model, _placed
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
+from neuron_adapters.tf._batch import Traced
 from neuron_adapters.tf._errors import MulticoreArgumentError
-from neuron_adapters.tf._executable import Executable, weight_arrays
+from neuron_adapters.tf._executable import DYNAMIC, Executable, weight_arrays
 from neuron_adapters.tf._graphs import called_nodes, effect_of
 from neuron_adapters.tf._keras import module_of
 from neuron_adapters.tf._structure import plain
@@ -41,7 +42,7 @@ FLAGS = "NEURON_CC_FLAGS"
 #: Operators that on_neuron_ratio and analyze_model leave out, as documented.
 _NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
 #: Flags of this compiler that mean something here, or ask for what is so anyway.
-_HONOURED = frozenset({"--dump-prefix", "--dynamic-batch-size", "--must-compile"})
+_HONOURED = frozenset({"--dump-prefix", DYNAMIC, "--must-compile"})
 #: Names that Keras 3 gives to inputs which have none.
 _NUMBERED = re.compile(r"keras_tensor(_\d+)?")
 
@@ -75,12 +76,12 @@ def artifact(
     names: tuple[list[str], list[str]] | None = None,
 ) -> Artifact:
     """``func``, compiled for calls like ``func(*args, **kwargs)``. ``names``: of its inputs and outputs for servers."""
-    dynamic = "--dynamic-batch-size" in asked.given
-    function, signature = _traced(func, args, kwargs, dynamic=dynamic)
-    ratio = _ratio(function, subgraph_builder_function)
-    arrays = [tensor._numpy() for tensor in tf.nest.flatten((args, kwargs))]
-    names = names or _names(func, signature, function)
-    compiled = _compiled(func, function, signature, arrays, asked, names, dynamic=dynamic, ratio=ratio)
+    examples = args, kwargs
+    dynamic = DYNAMIC in asked.given
+    traced = _batch.trace(func, lambda signature: _traced(func, signature, examples), examples, asked=dynamic)
+    ratio = _ratio(traced.function, subgraph_builder_function)
+    names = names or _names(func, traced.signature, traced.function)
+    compiled = _compiled(func, traced, asked, names, ratio)
     if (workdir := _flag(asked, "--workdir") or _flag(asked, "--dump-prefix")) is not None:
         _write_workdir(Path(workdir), compiled)
     return compiled
@@ -132,7 +133,7 @@ def analyze_model(func: Callable[..., Any], example_inputs: Any) -> dict[str, An
     ``total_count``, ``supported_operators``, ``unsupported_operators``, ``operators``, ``operator_count``.
     """
     args, kwargs = _arguments(func, example_inputs)
-    function, _signature = _traced(func, args, kwargs, dynamic=False)
+    function = _traced(func, tf.nest.map_structure(_batch.spec, (args, kwargs)), (args, kwargs))
     operators = Counter(node.op for node in _operators(function))
     total = sum(operators.values())
     for name in sorted(operators):
@@ -237,19 +238,13 @@ def _takes(func: Any, names: dict[str, Any]) -> bool:
     return set(names) <= {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
 
 
-def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, Any]:
-    """``func`` as a function of flat tensors, and the structure of its arguments with a TensorSpec for each."""
+def _traced(func: Any, signature: Any, examples: Any) -> Any:
+    """``func`` as a function of flat tensors. ``signature``: the arguments, with a TensorSpec for each tensor."""
     if not callable(func):
         raise CompileError(f"trace() takes a keras.Model, a layer or a function, got {type(func).__name__}.")
-
-    def spec(leaf: Any) -> tf.TensorSpec:
-        if dynamic and not leaf.shape.rank:
-            raise CompileError("--dynamic-batch-size needs every input to have the batch as dimension 0.")
-        return tf.TensorSpec([None, *leaf.shape[1:]] if dynamic else leaf.shape, leaf.dtype)
-
-    signature = tf.nest.map_structure(spec, (args, kwargs))
     is_keras = module_of(type(func)) is not None or isinstance(func, tf.keras.layers.Layer)
     if is_keras and not getattr(func, "built", True):
+        args, kwargs = examples
         func(*args, **kwargs)  # makes its weights
 
     def flat(*tensors: Any) -> Any:
@@ -263,34 +258,26 @@ def _traced(func: Any, args: Any, kwargs: Any, *, dynamic: bool) -> tuple[Any, A
         raise CompileError(f"{_name(func)} returns a {type(strange[0]).__name__}, and compiled models return tensors.")
     if not traced.outputs:
         raise CompileError(f"{_name(func)} returns no tensor.")
-    return traced, signature
+    return traced
 
 
-def _compiled(
-    func: Any,
-    traced: Any,
-    signature: Any,
-    inputs: Sequence[Any],
-    flags: Flags,
-    names: tuple[list[str], list[str]],
-    *,
-    dynamic: bool,
-    ratio: float,
-) -> Artifact:
+def _compiled(func: Any, traced: Traced, flags: Flags, names: tuple[list[str], list[str]], ratio: float) -> Artifact:
     """Snapshot a traced function, record what it takes, and lower it where an engine computes it."""
-    function, weights = snapshot(traced)
+    function, weights = snapshot(traced.function)
+    inputs = traced.examples
     input_names, output_names = names
     record = Record(
         pipeline_cores=flags.pipeline_cores,
         inputs=_leaves(input_names, inputs),
         output_names=tuple(output_names),
-        arguments=tuple(_argument_names(func, signature)),
-        dynamic_batch=dynamic,
+        arguments=tuple(_argument_names(func, traced.signature)),
+        dynamic_batch=traced.varies,
+        batchable=traced.rows_apart,
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
         on_neuron_ratio=ratio,
     )
-    artifact = Artifact(function, weights, signature, record)
+    artifact = Artifact(function, weights, traced.signature, record)
     runs: Callable[..., Any] | None = None
 
     def refuse() -> str:
@@ -305,7 +292,8 @@ def _compiled(
     def lower(engine: Engine, cast: bool, compete: bool) -> tuple[_lowering.Form, str]:
         reference = lambda arrays: runs(*arrays)  # type: ignore[misc]
         weights = weight_arrays(artifact)
-        return _lowering.lower(engine, function, weights, inputs, reference, compete=compete, bf16=cast)
+        converted = traced.fixed or function
+        return _lowering.lower(engine, converted, weights, inputs, reference, compete=compete, bf16=cast)
 
     verdict = decide("TensorFlow", lower, bf16=flags.bf16, refuse=refuse)
     if verdict.form is None:

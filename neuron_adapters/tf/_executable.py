@@ -25,6 +25,9 @@ from neuron_rt import Computation, Engine, Slot
 
 Array = np.ndarray[Any, Any]
 
+#: The flag that asks for another batch to be run in slices of the compiled one.
+DYNAMIC = "--dynamic-batch-size"
+
 
 class Executable:
     """Runs one compiled model; shared by all its replicas and loads (SPEC K5)."""
@@ -40,6 +43,7 @@ class Executable:
         self._guard = threading.RLock()
         self._inputs = Inputs(artifact.record)
         self._kinds = self._inputs.kinds  # looked up at each call
+        self._sliced = artifact.record.batchable and DYNAMIC in artifact.record.flags
 
     @classmethod
     def open(cls, artifact: Artifact, choice: str, source: str) -> Executable:
@@ -79,16 +83,19 @@ class Executable:
         """Run on ``slot`` on tensors or arrays of the compiled shapes and dtypes, or with dynamic batching of the
         compiled shapes but for dimension 0. Raises InputArgumentError (SPEC K1)."""
         kinds = [(tensor._datatype_enum(), tensor._shape_tuple()) for tensor in tensors]
-        batch = None if kinds == self._kinds else self._inputs.batch_of(tensors)
+        as_compiled = kinds == self._kinds
+        if not as_compiled:
+            self._inputs.check(tensors)
         if slot.pool is None and isinstance(self.inference, str):
             return slot.run(self.artifact.function, tensors, {})
         arrays = [tensor._numpy() for tensor in tensors]
         if slot.pool is None:
             results = slot.run(self.inference.run(slot), arrays, {}, False)  # type: ignore[union-attr] # noqa: FBT003
-        elif batch is None:
+        elif as_compiled:
             results = slot.run(self._on_engine, (slot, arrays), {}, False)  # noqa: FBT003
         else:
-            results = slot.run(self._slices, (slot, arrays, batch), {}, False)  # noqa: FBT003
+            other = self._slices if self._sliced else self._by_framework
+            results = slot.run(other, (slot, arrays), {}, False)  # noqa: FBT003
         return self._pack(results)
 
     def on_arrays(self, slot: Slot, arrays: Sequence[Array]) -> Any:
@@ -113,21 +120,23 @@ class Executable:
             call = self._compiled.call(pool)  # type: ignore[union-attr]
         results: list[Array] | None = call(arrays)
         idle.append(call)  # not after an exception: where it reads and writes may be half set
-        return results if results is not None else self._by_framework(slot, arrays)
+        if results is None:
+            pool.guarded += 1
+            return self._by_framework(slot, arrays)
+        return results
 
     def _by_framework(self, slot: Slot, arrays: Sequence[Array]) -> list[Array]:
-        """TensorFlow's own answer, or its own error, to a call whose guard spoke (SPEC K3)."""
-        slot.pool.guarded += 1
+        """TensorFlow's own answer, or its own error: to a call whose guard spoke (SPEC K3), and to another batch."""
         inference = self.inference
         if isinstance(inference, str):
             results = self.artifact.function(*map(tf.constant, arrays))
             return [tensor.numpy() for tensor in tf.nest.flatten(results)]
         return inference.run_with(slot.pool.threads, slot.cpus)(*arrays)
 
-    def _slices(self, slot: Slot, arrays: Sequence[Array], batch: int) -> list[Array]:
-        """Run on ``batch`` rows in slices of the compiled batch."""
+    def _slices(self, slot: Slot, arrays: Sequence[Array]) -> list[Array]:
+        """Run another batch in slices of the compiled one."""
         step, parts = self.artifact.record.batch, []
-        for first, rows in slices(batch, step):
+        for first, rows in slices(len(arrays[0]), step):
             slice_ = [_rows(array, first, step) for array in arrays]
             parts.append([array[:rows] for array in self._on_engine(slot, slice_)])
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]

@@ -19,9 +19,8 @@ class Inputs:
         self._record = record
         self.kinds = [(tf.as_dtype(dtype).as_datatype_enum, shape) for _name, shape, dtype in record.inputs]
 
-    def batch_of(self, tensors: Sequence[Any]) -> int:
-        """The size of the batch, 0 for scalars. Raises InputArgumentError where the tensors are not what was
-        compiled."""
+    def check(self, tensors: Sequence[Any]) -> None:
+        """Raises InputArgumentError where the tensors are not what was compiled."""
         inputs = self._record.inputs
         if len(tensors) != len(inputs):
             raise InputArgumentError(
@@ -32,7 +31,6 @@ class Inputs:
         }
         if len(batches) > 1:
             raise InputArgumentError(f"The inputs of one call need one batch, got {sorted(batches)} as dimension 0.")
-        return batches.pop()
 
     def _first_dimension(self, name: str, shape: tuple[int, ...], dtype: str, tensor: Any) -> int:
         """Dimension 0 of an input, 0 for a scalar."""

@@ -74,6 +74,7 @@ def neuron_graph(artifact: Artifact) -> Any:
     graph_def = function.graph.as_graph_def().SerializeToString()
     inputs, outputs = artifact.names
     listed = Value.ListValue
+    batch = record.batch if record.dynamic_batch and record.batchable else None
     attributes = {
         "input_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in function.inputs])),
         "output_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in function.outputs])),
@@ -81,10 +82,10 @@ def neuron_graph(artifact: Artifact) -> Any:
         "executable": Value(s=neff(f"{record.compiler}-model", record.pipeline_cores, {"graph_def.pb": graph_def})),
         "input_names": Value(list=listed(s=[name.encode() for name in inputs])),
         "output_names": Value(list=listed(s=[name.encode() for name in outputs])),
-        "input_shapes": Value(list=listed(shape=[tensor.shape.as_proto() for tensor in placeholders])),
-        "output_shapes": Value(list=listed(shape=[tensor.shape.as_proto() for tensor in function.outputs])),
-        "input_batch_axis": Value(list=listed(i=[0 if record.dynamic_batch else -1] * len(inputs))),
-        "output_batch_axis": Value(list=listed(i=[0 if record.dynamic_batch else -1] * len(outputs))),
+        "input_shapes": Value(list=listed(shape=[_shape(tensor, batch) for tensor in placeholders])),
+        "output_shapes": Value(list=listed(shape=[_shape(tensor, batch) for tensor in function.outputs])),
+        "input_batch_axis": Value(list=listed(i=[-1 if batch is None else 0] * len(inputs))),
+        "output_batch_axis": Value(list=listed(i=[-1 if batch is None else 0] * len(outputs))),
         "model_config": Value(list=listed(i=[1, record.pipeline_cores, -1, 0])),
     }
     if record.replicas is not None:
@@ -104,3 +105,8 @@ def neuron_graph(artifact: Artifact) -> Any:
         {},
         add_control_dependencies=False,
     )
+
+
+def _shape(tensor: Any, batch: int | None) -> Any:
+    """The shape of a tensor with the compiled batch for dimension 0, where the operator runs slices of it."""
+    return (tensor.shape if batch is None else tf.TensorShape([batch, *tensor.shape[1:]])).as_proto()
