@@ -62,4 +62,5 @@ def main() -> int:
     try:
         return run(sys.argv[1:])
     except KeyboardInterrupt:  # before there is a script that could say so
+        exec("")  # noqa: S102 - else Python may end by SIGINT: see tools.shared.terminal.forget_interrupt
         return 130

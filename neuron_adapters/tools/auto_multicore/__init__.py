@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Sequence
 
-from neuron_adapters.tools.shared.terminal import INTERRUPTED, fail, say
+from neuron_adapters.tools.shared.terminal import INTERRUPTED, fail, forget_interrupt, say
 
 PROGRAM = "tf-neuron-auto-multicore"
 EPILOG = """\
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _convert(parser, options, scratch)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, one line says it
         if interrupts:  # TensorFlow's import may make another error of it
+            forget_interrupt()
             return fail(PROGRAM, "interrupted", INTERRUPTED)
         reason = str(error).strip().splitlines() or [type(error).__name__]
         return fail(PROGRAM, reason[0])

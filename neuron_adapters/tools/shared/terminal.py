@@ -58,6 +58,7 @@ def ending(program: str, run: Callable[[], int], *, interrupted: int = INTERRUPT
         return 0
     except KeyboardInterrupt:
         drop_output()
+        forget_interrupt()
         return interrupted
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -82,6 +83,13 @@ def stop_on_signals() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+
+
+def forget_interrupt() -> None:
+    """Let Python end with the exit code that it is given. Run with ``-m`` it ends by SIGINT once Ctrl-C came inside an
+    ``exec`` of text, such as that of a dataclass, even where the exception was caught, until another ``exec`` ends
+    well."""
+    exec("")  # noqa: S102 - the other one
 
 
 def fail(program: str, error: object, code: int = 1) -> int:
