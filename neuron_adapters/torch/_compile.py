@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import enum
+import functools
 import inspect
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Optimization(enum.Enum):
 @shown("compiling")
 def trace(
     model: torch.nn.Module | Callable[..., Any],
-    example_inputs: Any,
+    example_inputs: Any = None,
     *,
     compiler_args: Sequence[str] | str | None = None,
     compiler_timeout: int | None = None,
@@ -64,11 +65,15 @@ def trace(
     separate_weights: bool = False,
     verbose: int | str | None = None,  # noqa: ARG001
     format: str = "torchscript",  # noqa: A002 - what a user would call it
+    example_kwarg_inputs: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Compile ``model`` (a module, function or bound method) for NeuronCores.
 
-    ``example_inputs``: a tensor, or a tuple or list of arguments. ``compiler_args``: compiler flags; pipeline cores are
+    ``example_inputs``: a tensor, or a tuple or list of arguments. ``example_kwarg_inputs``: arguments by their names,
+    instead or besides; the compiled model takes all in the order of the signature.
+
+    ``compiler_args``: compiler flags; pipeline cores are
     ``['--neuroncore-pipeline-cores', '4']``. ``dynamic_batch_size``: dimension 0 may vary, and is run in slices of the
     example's batch. ``format``: ``"torchscript"`` returns a torch.jit.ScriptModule, ``"pt2"`` a
     torch.export.ExportedProgram for ``torch.export.save``. Further keywords go to torch.jit.trace.
@@ -77,12 +82,13 @@ def trace(
     it can't honour, and whatever torch.jit.trace raises.
     """
     flags = read_flags(compiler_args)
-    inputs = arguments(example_inputs)
+    inputs = () if example_inputs is None and example_kwarg_inputs is not None else arguments(example_inputs)
     half = _wants_half(optimizations)
     _say_ignored(kwargs, compiler_timeout, subgraph_builder_function)
     if format == "pt2":
-        if set(kwargs) - {"strict"}:
-            raise CompileError(f"format='pt2' takes no keywords of torch.jit.trace, got {', '.join(sorted(kwargs))}.")
+        unwanted = {*kwargs} - {"strict"} | ({"example_kwarg_inputs"} if example_kwarg_inputs is not None else set())
+        if unwanted:
+            raise CompileError(f"format='pt2' takes no keywords of torch.jit.trace, got {', '.join(sorted(unwanted))}.")
         program = _export(model, inputs, flags, dynamic_batch_size, half)
         if compiler_workdir is not None:
             (work_folder(Path(compiler_workdir)) / "graph.txt").write_text(str(program.graph))
@@ -92,7 +98,12 @@ def trace(
     choice = engine_choice()
     with _fused_attention(allowed=find_engine(choice) is None):
         module = as_module(_half(model) if half else model)
-        traced = torchscript_of(module, inputs, kwargs)
+        with _with_names(module):
+            if example_kwarg_inputs is not None:
+                kwargs["example_kwarg_inputs"] = _by_name(module, inputs, example_kwarg_inputs)
+            traced = torchscript_of(module, inputs, kwargs)
+        if example_kwarg_inputs is not None:
+            inputs = _in_order(traced, kwargs["example_kwarg_inputs"])
         frozen = frozen_form(traced)
     writes = _effects.writes(frozen)
     artifact = Artifact(
@@ -155,6 +166,27 @@ def arguments(example_inputs: Any) -> tuple[Any, ...]:
     return tuple(example_inputs)
 
 
+def _by_name(module: torch.nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments by their names. Raises CompileError."""
+    if not isinstance(named, Mapping) or not any(True for _ in flatten(dict(named))):
+        raise CompileError(
+            f"example_kwarg_inputs is a dictionary of arguments by their names, with a tensor in it, got "
+            f"{type(named).__name__}."
+        )
+    names = list(inspect.signature(module.forward).parameters)[: len(inputs)]
+    if twice := [name for name in names if name in named]:
+        raise CompileError(f"The argument {twice[0]!r} is in example_inputs and in example_kwarg_inputs.")
+    return {**dict(zip(names, inputs)), **named}
+
+
+def _in_order(traced: torch.jit.ScriptModule, named: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The arguments in the order of ``traced``. Raises CompileError."""
+    names = [argument.name for argument in traced._c._get_method("forward").schema.arguments[1:]]
+    if missing := [name for name in names[: len(named)] if name not in named]:
+        raise CompileError(f"The model takes {', '.join(names)}; {missing[0]!r} is in no example input.")
+    return tuple(named[name] for name in names[: len(named)])
+
+
 def _not_batchable(inputs: tuple[Any, ...], writes: bool) -> str:
     if writes:
         return "runs a batch in slices, and this model writes to its buffers or its inputs, which each slice would do."
@@ -192,8 +224,8 @@ class _Function(torch.nn.Module):
         self._function = function
         self.used = torch.nn.ModuleList(_modules_of(function))
 
-    def forward(self, *args: Any) -> Any:
-        return self._function(*args)
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
 
 
 def _modules_of(function: Callable[..., Any]) -> list[torch.nn.Module]:
@@ -212,9 +244,12 @@ class _HalfModule(torch.nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, *args: Any) -> Any:
-        rounded = [map_tensors(lambda leaf: leaf.half().float() if leaf.is_floating_point() else leaf, a) for a in args]
-        answer = self.inner(*rounded)
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = (
+            map_tensors(lambda leaf: leaf.half().float() if leaf.is_floating_point() else leaf, given)
+            for given in (args, kwargs)
+        )
+        answer = self.inner(*args, **kwargs)
         return map_tensors(lambda leaf: leaf.half() if leaf.is_floating_point() else leaf, answer)
 
 
@@ -250,12 +285,30 @@ def _names_of_weights(module: torch.nn.Module) -> dict[str, str]:
 
 def torchscript_of(module: torch.nn.Module, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.jit.ScriptModule:
     """``module`` as torch.jit.trace gives it; a scripted one as it is where there are no ``kwargs`` for that."""
-    if isinstance(module, torch.jit.ScriptModule) and not kwargs:
+    if isinstance(module, torch.jit.ScriptModule) and not {*kwargs} - {"example_kwarg_inputs"}:
         return module
+    positional = None if kwargs.get("example_kwarg_inputs") is not None else inputs
     # Without gradients as it will run; some layers take another way then, and PyTorch checks that too.
     with torch.no_grad(), own_calls():
-        traced: torch.jit.ScriptModule = torch.jit.trace(module, inputs, **kwargs)
+        traced: torch.jit.ScriptModule = torch.jit.trace(module, positional, **kwargs)
     return traced
+
+
+@contextlib.contextmanager
+def _with_names(module: torch.nn.Module) -> Iterator[None]:
+    """Let the arguments of a function that ``module`` calls have their names in its trace."""
+    if not isinstance(module, _Function | _HalfModule):
+        yield
+        return
+    function: Any = module._function if isinstance(module, _Function) else module.inner
+    with contextlib.suppress(TypeError, ValueError):  # builtins have no signature
+        forward: Any = functools.partial(module.forward)
+        forward.__signature__ = inspect.signature(getattr(function, "forward", function))
+        vars(module)["forward"] = forward
+    try:
+        yield
+    finally:
+        vars(module).pop("forward", None)
 
 
 def frozen_form(scripted: torch.jit.ScriptModule) -> torch.jit.ScriptModule:

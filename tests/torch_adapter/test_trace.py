@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import zipfile
@@ -464,3 +465,81 @@ def test_analyze(capsys: pytest.CaptureFixture[str], net: Any, image: torch.Tens
     assert report["operator_count"]["aten::_convolution"] == 1
     assert "aten::linear" in capsys.readouterr().out
     assert {"aten::linear", "aten::conv2d"} <= set(get_supported_operations())
+
+
+class Keywords(torch.nn.Module):
+    """Of three arguments, each of which changes the result in its own way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 2)
+
+    def forward(
+        self, x: torch.Tensor, y: torch.Tensor | None = None, scale: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        hidden = self.layer(x)
+        hidden = hidden if y is None else hidden - y
+        return hidden if scale is None else hidden * scale
+
+
+@pytest.mark.parametrize("compile_", [trace, neuronx.trace])
+def test_example_kwarg_inputs(compile_: Callable[..., Any]) -> None:
+    """Arguments by name, in any order and besides others, of a module, its forward or a function; the model takes them
+    by name and in the order of the signature, also after a load."""
+    model = Keywords().eval()
+    x, y, scale = torch.rand(1, 4), torch.rand(1, 2), torch.rand(1)
+
+    def function(x: torch.Tensor, y: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
+        return model(x, y, scale) + 1
+
+    for callable_ in (model, model.forward, function):
+        for given, named in (
+            ((), {"scale": scale, "x": x, "y": y}), ((), {"y": y, "x": x}), ((x,), {"scale": scale, "y": y}),
+            ((x, y), {"scale": scale}),
+        ):  # fmt: skip
+            everything = {**dict(zip("xy", given)), **named}
+            traced = compile_(callable_, *([given] if given else []), example_kwarg_inputs=named)
+            in_order = [everything[name] for name in ("x", "y", "scale") if name in everything]
+            for module in (traced, torch.jit.load(saved(traced))):
+                expected = callable_(**everything)
+                torch.testing.assert_close(module(**everything), expected, rtol=1e-3, atol=1e-4)
+                torch.testing.assert_close(module(*in_order), expected, rtol=1e-3, atol=1e-4)
+    assert compile_(lambda a, b: a - b, (y, y + 1))(b=y, a=y).tolist() == [[0, 0]]
+    for named in ({}, 5, {"x": 1}):
+        with pytest.raises(CompileError, match="example_kwarg_inputs is a dictionary of arguments by their names"):
+            compile_(model, example_kwarg_inputs=named)
+    with pytest.raises(CompileError, match="'x' is in example_inputs and in example_kwarg_inputs"):
+        compile_(model, (x,), example_kwarg_inputs={"x": x})
+    with pytest.raises(NameError, match="'z' is not in forward"):
+        compile_(model, example_kwarg_inputs={"x": x, "z": x})
+    with pytest.raises(CompileError, match="format='pt2' takes no keywords"):
+        trace(model, example_kwarg_inputs={"x": x}, format="pt2")
+
+
+#: A value for each keyword of torch.jit.trace that is not its default.
+TRACE_KEYWORDS: dict[str, Any] = {
+    "optimize": True, "check_trace": False, "check_inputs": [(torch.rand(1, 4),)], "check_tolerance": 0.5,
+    "strict": True, "_force_outplace": True, "_module_class": torch.jit.TopLevelTracedModule,
+    "_compilation_unit": torch.jit.CompilationUnit(), "example_kwarg_inputs": {"x": torch.rand(1, 4)},
+    "_store_inputs": False,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:`optimize` is deprecated:FutureWarning")
+@pytest.mark.parametrize("compile_", [trace, neuronx.trace])
+def test_keywords_of_torch_jit_trace(monkeypatch: pytest.MonkeyPatch, compile_: Callable[..., Any]) -> None:
+    """Each keyword of torch.jit.trace reaches it, and one that it does not have is its TypeError."""
+    own, seen = torch.jit.trace, {}
+
+    def spy(func: Any, example_inputs: Any = None, **kwargs: Any) -> Any:
+        seen.update(kwargs)
+        return own(func, example_inputs, **kwargs)
+
+    monkeypatch.setattr(torch.jit, "trace", spy)
+    for name in list(inspect.signature(own).parameters)[2:]:
+        seen.clear()
+        value = TRACE_KEYWORDS[name]
+        compile_(Keywords().eval(), *([] if name == "example_kwarg_inputs" else [torch.rand(1, 4)]), **{name: value})
+        assert seen[name] is value or seen[name] == value, name
+    with pytest.raises(TypeError, match="no_such_keyword"):
+        compile_(Keywords().eval(), torch.rand(1, 4), no_such_keyword=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ __all__ = ["trace"]
 
 def trace(
     func: torch.nn.Module | Callable[..., Any],
-    example_inputs: Any,
+    example_inputs: Any = None,
     *_: Any,
     input_output_aliases: dict[Any, int] | None = None,
     compiler_workdir: str | os.PathLike[str] | None = None,
@@ -25,6 +25,9 @@ def trace(
     partitioner_config: Any = None,
     inline_weights_to_neff: bool = True,
     cpu_backend: bool = False,  # noqa: ARG001 - it is a CPU either way
+    example_kwarg_inputs: Mapping[str, Any] | None = None,
+    strict: bool = False,
+    **kwargs: Any,
 ) -> torch.jit.ScriptModule:
     """Compile ``func`` for NeuronCores: see ``torch.neuron.trace``. Output structures are kept, dictionaries too."""
     if input_output_aliases:
@@ -37,6 +40,8 @@ def trace(
         compiler_args=compiler_args,
         compiler_workdir=compiler_workdir,
         separate_weights=not inline_weights_to_neff,
-        strict=False,
+        example_kwarg_inputs=example_kwarg_inputs,
+        strict=strict,
+        **kwargs,
     )
     return traced
