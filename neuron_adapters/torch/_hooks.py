@@ -11,7 +11,7 @@ import torch.export
 
 from neuron_adapters import adapter
 from neuron_adapters.adapter.hooks import Hooks, hook
-from neuron_adapters.torch import _exported, _load, _placed, _quiet, _torch_load
+from neuron_adapters.torch import _exported, _graph_view, _load, _placed, _quiet, _torch_load
 
 _hooks = Hooks("neuron_adapters.torch", ("torch_neuron", "torch_neuronx"))
 
@@ -34,6 +34,8 @@ def install(modules: Mapping[str, Any], namespace: object) -> bool:
         hooks.set(exported, "module", _exported.wrap_module(exported.module))
         for name in ("__copy__", "__deepcopy__"):
             hooks.set(script_module, name, _wrap_copy(getattr(script_module, name)))
+        hooks.set(script_module, "graph", _graph_view.graph(vars(script_module)["graph"]))
+        hooks.set(script_module, "code", _graph_view.code(vars(script_module)["code"]))
         hooks.set(torch.classes, "neuron", namespace)
         _quiet.put_in(hooks)
 

@@ -154,7 +154,7 @@ def test_whoever_asks(file: Path, plain: Any, how: str, tmp_path: Path, monkeypa
     assert not pages_of(module).missing
 
 
-@pytest.mark.parametrize("way", ["module", "method", "inlined", "code"])
+@pytest.mark.parametrize("way", ["method", "inlined", "code"])
 def test_the_graph_has_its_constants(file: Path, plain: Any, way: str) -> None:
     module = called(file)
     if way == "code":
@@ -162,12 +162,7 @@ def test_the_graph_has_its_constants(file: Path, plain: Any, way: str) -> None:
         assert values[0].keys() == values[1].keys()
         pairs = [(values[0][name], values[1][name]) for name in values[0]]
     else:
-        graphs = [
-            {"module": lambda each: each.graph, "method": lambda each: each.forward.graph}.get(
-                way, lambda each: each.inlined_graph
-            )(each)
-            for each in (module, plain)
-        ]
+        graphs = [each.forward.graph if way == "method" else each.inlined_graph for each in (module, plain)]
         constants = [[node.output().toIValue() for node in graph.findAllNodes("prim::Constant")] for graph in graphs]
         pairs = [pair for pair in zip(*constants) if isinstance(pair[0], torch.Tensor)]
     assert sum(value.nbytes for value, _ in pairs) > 1.9 * PACKED

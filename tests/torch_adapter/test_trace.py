@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
 import json
@@ -543,3 +544,25 @@ def test_keywords_of_torch_jit_trace(monkeypatch: pytest.MonkeyPatch, compile_: 
         assert seen[name] is value or seen[name] == value, name
     with pytest.raises(TypeError, match="no_such_keyword"):
         compile_(Keywords().eval(), torch.rand(1, 4), no_such_keyword=1)
+
+
+def test_the_graph_shows_the_plugins_operator(tmp_path: Path) -> None:
+    """What runs on NCs is one neuron::forward_v2_N in ``graph`` and ``code``, as in AWS's plug-in; the file has PyTorch's
+    own operators, and the other ways to the graph show them."""
+    module = trace(lambda x, y: (torch.relu(x), (y, [x + y])), (torch.rand(1, 4), torch.rand(1, 4)), strict=False)
+    module.save(str(tmp_path / "model.pt"))
+    loaded = torch.jit.load(tmp_path / "model.pt")
+    for one in (module, loaded, copy.deepcopy(loaded)):
+        assert [node.kind() for node in one.graph.nodes()] == ["neuron::forward_v2_3"]
+        assert "= neuron::forward_v2_3(%self, %x" in str(one.graph)
+        assert "Tuple[Tensor, Tuple[Tensor, List[Tensor]]]:\n  return ops.neuron.forward_v2_3(self, x, y)\n" in one.code
+        for graph in (one.forward.graph, one.inlined_graph):
+            assert "aten::relu" in str(graph)
+            assert "neuron::" not in str(graph)
+        assert "torch.relu" in one.forward.code
+        assert "torch.relu" in one.code_with_constants[0]
+    plain = original(torch.jit.load)(tmp_path / "model.pt")
+    assert "aten::relu" in str(plain.graph)
+    outer = torch.jit.trace(torch.nn.Sequential(trace(torch.nn.ReLU(), torch.rand(2))), torch.rand(2))
+    assert "aten::relu" in str(outer.inlined_graph)
+    assert "neuron::" not in str(outer.graph)
