@@ -6,6 +6,7 @@ error, since a misspelt ``--neuroncore-pipeline-core`` would quietly mean one NC
 
 from __future__ import annotations
 
+import difflib
 import logging
 import shlex
 from collections.abc import Collection, Iterable, Sequence
@@ -15,25 +16,30 @@ from neuron_rt import CompileError
 
 log = logging.getLogger("neuron_adapters")
 
-PIPELINE = ("--neuroncore-pipeline-cores", "--num-neuroncores")
+PIPELINE = ("--neuroncore-pipeline-cores", "--num-neuroncores", "--neuron-core-pipeline")
 _MOST_CORES = 4096
 
-#: Documented flags that change nothing on an emulated core, first those without a value, then those with one. The last
-#: line of each kind is from the documented notebooks.
+#: Flags that change nothing on an emulated core, first those without a value, then those with one. The last lines of
+#: each kind are from documented notebooks and from public programs.
 _ACCEPTED = {
     **dict.fromkeys((
         "--enable-fast-loading-neuron-binaries", "--enable-fast-context-switch",
         "--enable-mixed-precision-accumulation", "--enable-saturate-infinity", "--enable-internal-neff-wrapper",
         "--static-weights", "--weights-offloading", "--dynamic-batch-size", "--must-compile", "--reduce-neff-size",
         "--retry_failed_compilation", "-O1", "-O2", "-O3",
+        "--disable-mixed-precision-accumulation",
         "--batching_en", "--rematerialization_en", "-rematerialization_en", "--spill_dis",
+        "--enable-fast-math", "--enable-saturate", "--enable-ccop-compute-overlap", "--enable-native-kernel", "--remat",
+        "--disable-dge", "--llm-training", "--no_cache", "--no-cache",
     ), False),
     **dict.fromkeys((
         "--distribution-strategy", "--internal-hlo2tensorizer-options", "--tensorizer-options",
         "--hlo2tensorizer-options", "--logical-nc-config", "--lnc", "--logfile", "--logfile-verbose", "--model-type",
         "--optlevel", "--opt-level", "--target", "--framework", "--output", "--io-config", "--pipeline", "--verbose",
-        "--log-level", "--dump-prefix", "--workdir", "--cache_dir", "-O", "-o",
+        "--log-level", "--dump-prefix", "--workdir", "--cache_dir", "-O", "-o", "-lnc",
+        "--native-int64", "--implicit-integer-downcast",
         "--sb_size", "--enable-replication",
+        "--tensor-layout-heuristics", "--hbm-scratchpad-page-size", "--log_level", "--temp-dir", "--compile_workdir",
     ), True),
 }  # fmt: skip
 #: Documented cast flags, and for each value whether it means bfloat16 here. None: a type that CPUs do not compute in;
@@ -51,9 +57,17 @@ _CASTS: dict[str, dict[str, bool | None]] = {
     "--auto-cast-type": {"bf16": True, "fp16": None, "tf32": None, "fp8_e4m3": None},
 }  # fmt: skip
 _RELAYOUT = ("fast-relayout", "no-fast-relayout")
-_SILENT = {"--verbose", "--workdir", "--logfile", "--logfile-verbose", "--output", "-o", "--framework", "--target"}
+_SILENT = {
+    "--verbose", "--workdir", "--logfile", "--logfile-verbose", "--output", "-o", "--framework", "--target",
+    "--log-level", "--log_level", "--temp-dir", "--compile_workdir", "--cache_dir", "--no_cache", "--no-cache",
+}  # fmt: skip
 #: Flags whose value may be left out.
 _PERHAPS = {"--extract-weights"}
+#: How the compilers' own flags begin. They are in no document, take any number of values, and are many.
+_OWN = (
+    "--internal-", "--no-internal-", "--enable-internal-", "--disable-internal-", "--experimental-",
+    "--enable-experimental-",
+)  # fmt: skip
 #: Flags of several values, which may be words of their own or one.
 _SEVERAL = {"--fast-math", "--pipeline"}
 _said: set[str] = set()
@@ -82,24 +96,23 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
     ``honoured``: further flags that the adapter does something about; it finds them among those given.
     Raises CompileError for an unknown flag, a missing value, or pipeline cores that are not a positive number.
     """
-    flags = words(args)
+    flags = _without_spaces(words(args))
     cores, index = 1, 0
     casts: dict[str, bool | None] = {}
     while index < len(flags):
         name, equals, value = flags[index].partition("=")
         index += 1
         takes = name in PIPELINE or name in _CASTS or name in _PERHAPS or _ACCEPTED.get(name)
-        if takes is None and name.startswith("--internal-"):  # the compilers' own, in numbers; values as --flag=value
-            takes = False
-        if takes is None:
-            known = ", ".join(sorted({*PIPELINE, *_CASTS, *_ACCEPTED, *_PERHAPS}))
-            raise CompileError(f"Unknown compiler flag {flags[index - 1]!r}. Known: {known}.")
+        own = takes is None and name.startswith(_OWN)
+        if takes is None and not own:
+            raise _unknown(flags[index - 1])
         values: list[str] = [value] if equals else []
-        if takes and (name in _SEVERAL or not equals):
-            while index < len(flags) and not flags[index].startswith("-") and (not values or name in _SEVERAL):
+        several = name in _SEVERAL or own
+        if (takes or own) and (several or not equals):
+            while index < len(flags) and not flags[index].startswith("-") and (not values or several):
                 values.append(flags[index])
                 index += 1
-            if not values and name not in _PERHAPS:
+            if not values and name not in _PERHAPS and not own:
                 raise CompileError(f"The compiler flag {name} needs a value: ['{name}', 'VALUE'] or ['{name}=VALUE'].")
         if name in PIPELINE:
             cores = pipeline_cores(values[0], name)
@@ -108,6 +121,32 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
         elif name not in _SILENT and name not in honoured:
             say_once(name, "there is no such choice on a CPU")
     return Flags(cores, bf16=_bf16(casts), given=tuple(flags))
+
+
+def _unknown(word: str) -> CompileError:
+    """The error about a word that is no flag, with what may have been meant."""
+    known = sorted({*PIPELINE, *_CASTS, *_ACCEPTED, *_PERHAPS})
+    name, *rest = word.replace("=", " ").split() or [""]
+    if name in known and rest:
+        hint = f" It has a space in it: write [{name!r}, {' '.join(rest)!r}]."
+    else:
+        near = difflib.get_close_matches(name.replace("_", "-"), known, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+    return CompileError(f"Unknown compiler flag {word!r}.{hint} Known: {', '.join(known)}.")
+
+
+def _without_spaces(flags: Sequence[str]) -> Sequence[str]:
+    """``flags``. Raises CompileError where there is a space before or behind an equals sign."""
+    for index, word in enumerate(flags):
+        before, behind = flags[index - 1 : index], flags[index + 1 : index + 2]
+        if word.startswith("=") and before:
+            name, value = before[0], word[1:] or "".join(behind)
+        elif word.startswith("-") and word.endswith("=") and behind and not behind[0].startswith("-"):
+            name, value = word[:-1], behind[0]
+        else:
+            continue
+        raise CompileError(f"The compiler flag {name} has a space beside its equals sign: write '{name}={value}'.")
+    return flags
 
 
 def _cast(name: str, values: Sequence[str]) -> bool | None:
