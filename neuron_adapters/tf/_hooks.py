@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from neuron_adapters.adapter.hooks import Hooks, hook
-from neuron_adapters.tf import _keras, _load, _operator, _weights
+from neuron_adapters.tf import _edits, _keras, _load, _operator, _weights
 
 _hooks = Hooks("neuron_adapters.tf", ("tensorflow_neuron", "tensorflow_neuronx"))
 
@@ -34,9 +34,13 @@ def _put_in(hooks: Hooks) -> None:
         if keras.__name__ == "keras":  # Keras 2 knows how
             wrappers[keras.Input] = _keras.wrap_input
     wrappers |= dict.fromkeys(_weights.assigning(), _weights.wrap_assign)
+    wrappers |= dict.fromkeys(_edits.settings(kerases), _edits.wrap_setting)
     _operator.register()
-    _weights.look_everywhere()  # weights may have changed while the hooks were out
+    _weights.look_everywhere()  # models may have changed while the hooks were out
+    _edits.look_everywhere()
     hooks.rebind({function: hook(function, wrap) for function, wrap in wrappers.items()})
+    for kind, name, wrapper in _edits.watch(kerases):
+        hooks.set(kind, name, wrapper)
     for keras in kerases:
         hooks.set(keras.Model, "__call__", _keras.wrap_call(keras.Model.__call__))
         make = keras.Model.make_predict_function

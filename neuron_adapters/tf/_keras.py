@@ -31,6 +31,31 @@ def module_of(model_class: type) -> Any:
     return next((keras for keras in generations() if issubclass(model_class, keras.Model)), None)
 
 
+def trains_around(keras: Any) -> Callable[[], bool]:
+    """A function that tells whether a model that is called now, without ``training``, is called for training: by a
+    layer that is, or under Keras 2's learning phase. It is true within a scope that replaces variables, too."""
+    if keras.__name__ == "keras":
+        state = importlib.import_module("keras.src.backend.common.global_state").GLOBAL_STATE_TRACKER
+
+        def trains() -> bool:
+            now = state.__dict__  # quicker than asking for an attribute that may be missing
+            outer = now.get("current_call_ctx")
+            asked = outer is not None and bool(getattr(outer, "training", None))
+            return asked or now.get("stateless_scope") is not None
+
+        return trains
+    backend = importlib.import_module("tf_keras.src.backend")
+    calls = importlib.import_module("tf_keras.src.engine.base_layer_utils")._call_context
+    phase = backend._DUMMY_EAGER_GRAPH
+
+    def trains_2() -> bool:
+        outer = calls.__dict__.get("call_context")
+        asked = outer.training if outer is not None and outer.in_call else None
+        return bool(backend.learning_phase() if asked is None and phase.learning_phase_is_set else asked)
+
+    return trains_2
+
+
 def wrap_call(call: Callable[..., Any]) -> Callable[..., Any]:
     """A hook of ``Model.__call__``: what is placed runs as it is placed."""
 

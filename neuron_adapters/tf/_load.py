@@ -13,8 +13,9 @@ import tensorflow as tf
 from neuron_adapters.adapter.executable import Shared
 from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.tf import _compile, _loaded_saved_model, _models, _open_saved_model, _placed, _weights
+from neuron_adapters.tf import _compile, _keras, _loaded_saved_model, _models, _open_saved_model, _placed, _weights
 from neuron_adapters.tf._artifact import Artifact, write
+from neuron_adapters.tf._edits import Edits
 from neuron_adapters.tf._executable import Executable
 from neuron_adapters.tf._neuron_op import NeuronFunction
 from neuron_adapters.tf._open_saved_model import AwsCompiled
@@ -31,7 +32,7 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
         runtime = init()  # first: what can't be placed need not be read
         source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
         if not source or not _open_saved_model.is_saved_model(source):
-            return _place_model(runtime, load(filepath, *args, **kwargs), source)
+            return _place_model(runtime, keras, load(filepath, *args, **kwargs), source)
         weights = sorted(Path(source).glob("variables/*"))
         key, executable = _executables.find(runtime.config, os.path.join(source, "saved_model.pb"), *weights)
         if executable is None:
@@ -41,7 +42,7 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
             if executable is None:
                 own = load(filepath, *args, **kwargs) if keras.__name__ == "tf_keras" else None
                 model = own or _models.classes(keras).Loaded(restored, source)
-                return _place_model(runtime, model, source, aws_compiled)
+                return _place_model(runtime, keras, model, source, aws_compiled)
             _executables.keep(key, executable)
         model = _models.classes(keras).Neuron(executable.artifact)
         _place_executable(runtime, model, executable, source)
@@ -77,12 +78,12 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
     return load_saved_model
 
 
-def _place_model(runtime: Runtime, model: Any, source: str, aws_compiled: AwsCompiled | None = None) -> Any:
+def _place_model(runtime: Runtime, keras: Any, model: Any, source: str, aws_compiled: AwsCompiled | None = None) -> Any:
     """Place a Keras model that was not compiled here, and return it."""
     if not _takes_cores(runtime, aws_compiled):
         return model
-    variables = [getattr(variable, "_value", variable) for variable in model.variables]  # of Keras 3, of Keras 2
-    _place(runtime, model, source, variables, aws_compiled)
+    edits = None if isinstance(model, _models.Restored) else Edits(_keras.trains_around(keras))
+    _place(runtime, model, source, _weights.variables_of(model), aws_compiled, edits)
     return model
 
 
@@ -93,7 +94,12 @@ def _takes_cores(runtime: Runtime, aws_compiled: AwsCompiled | None) -> bool:
 
 
 def _place(
-    runtime: Runtime, thing: Any, source: str, variables: Sequence[Any], aws_compiled: AwsCompiled | None
+    runtime: Runtime,
+    thing: Any,
+    source: str,
+    variables: Sequence[Any],
+    aws_compiled: AwsCompiled | None,
+    edits: Edits | None = None,
 ) -> _placed.Placed:
     """Place what was not compiled here: never, or for the hardware."""
     name = os.path.basename(source) or getattr(thing, "name", "model")
@@ -103,7 +109,7 @@ def _place(
     else:
         cores, replicas = aws_compiled.nc_count, aws_compiled.replicas
         model = _placed.new_model(name, cores, source, weights=weights, why=aws_compiled.why)
-    placed = _placed.Placed(model, variables, aws_compiled)
+    placed = _placed.Placed(model, variables, aws_compiled, edits)
     _placed.place(runtime, thing, placed, replicas)
     return placed
 

@@ -163,7 +163,7 @@ class _Compiled:
         raise NotImplementedError("A compiled model has no configuration: save() it as a SavedModel directory.")
 
 
-class _Loaded:
+class Restored:
     """The model of a SavedModel that was never compiled, except for the ``keras.Model`` of either generation."""
 
     _keras: Any
@@ -231,7 +231,7 @@ def classes(keras: Any) -> SimpleNamespace:
         """A compiled model: inference only. ``aws_neuron_function`` shows it as one NeuronOp; ``on_neuron_ratio`` is
         the share of its operators that run on NeuronCores."""
 
-    class SavedModel(_Loaded, keras.Model):  # type: ignore[misc]
+    class SavedModel(Restored, keras.Model):  # type: ignore[misc]
         """A SavedModel: its calls are those of the object in it, its weights are that object's variables."""
 
         _keras = keras

@@ -21,10 +21,11 @@ from tensorflow.python.framework import ops
 
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.adapter.placement_rules import default_placement
+from neuron_adapters.tf._edits import Edits
 from neuron_adapters.tf._framework import FRAMEWORK
 from neuron_adapters.tf._graphs import CannotSeparate
 from neuron_adapters.tf._inference import Inference
-from neuron_adapters.tf._weights import Weights
+from neuron_adapters.tf._weights import Weights, variables_of
 from neuron_rt import Model, PlacementRequest, Runtime
 
 log = logging.getLogger("neuron_adapters")
@@ -45,12 +46,16 @@ _Tensor = ops.EagerTensor
 class Placed:
     """Runs a placed object that was never compiled: holds its model of the runtime, its weights and its graphs."""
 
-    def __init__(self, model: Model, variables: Iterable[Any] = (), aws_compiled: Any = None) -> None:
+    def __init__(
+        self, model: Model, variables: Iterable[Any] = (), aws_compiled: Any = None, edits: Edits | None = None
+    ) -> None:
         """``variables``: those of the object, to hear of their changes from the first. ``aws_compiled``: how it was
-        compiled for the hardware, if it was; then TensorFlow may rewrite the graph (SPEC K2, K3)."""
+        compiled for the hardware, if it was; then TensorFlow may rewrite the graph (SPEC K2, K3). ``edits``: of a model
+        of layers, which may be edited."""
         self.model = model
         self.aws_compiled = aws_compiled
-        self._weights = Weights([variable.handle for variable in variables])
+        self._edits = edits
+        self._weights = Weights(variables)
         self._kinds: dict[Any, Inference] = {}
         self._relaxed: dict[Any, tuple[list[tf.TensorSpec], Inference]] = {}
         self._left: set[Any] = set()
@@ -70,6 +75,12 @@ class Placed:
                 kind = (kind_of(args, leaves), kind_of(kwargs, leaves))
             except NotInference:
                 return own(owner, *args, **kwargs)
+        edits = self._edits
+        if edits is not None:
+            if edits.trains_around() and kwargs.get("training") is None:
+                return own(owner, *args, **kwargs)
+            if not edits.seen():
+                self._renew(edits, owner)
         model = self.model
         slot = model.slot or model.pick()
         inference = self._kinds.get(kind)
@@ -83,12 +94,22 @@ class Placed:
         arrays = slot.run(inference.run(slot), [array_of(leaf) for leaf in leaves], {}, False)  # noqa: FBT003
         return inference.pack(arrays)
 
+    def _renew(self, edits: Edits, owner: Any) -> None:
+        """Forget the graphs of a model that was edited."""
+        with self._guard:
+            edits.look(owner)
+            self._kinds, self._relaxed, self._left = {}, {}, set()
+            self._weights = self._weights.renewed(variables_of(owner))
+
     def _trace(
         self, own: Callable[..., Any], owner: Any, args: Any, kwargs: Any, kind: Any, leaves: list[Any]
     ) -> Inference | None:
         """The graph for a kind of input; None where ``own`` has to run. Inputs that differ only in the size of some
         dimensions share one graph."""
         with self._guard:
+            if self._edits is not None and self._edits.unknown:
+                self._leave(kind, own, self._edits.unknown)
+                return None
             specs = [tf.TensorSpec(np.shape(leaf), leaf.dtype) for leaf in leaves]
             family = _family(kind)
             known = self._relaxed.get(family)
@@ -108,12 +129,16 @@ class Placed:
                 inference = Inference(function, self._weights, optimize=self.aws_compiled is not None)
             except Exception as error:  # noqa: BLE001 - the framework's own call explains it better
                 why = str(error).strip().splitlines() or [type(error).__name__]
-                self.model.explain(f"not compiled; {own.__qualname__} itself is called: {why[-1][:200]}")
-                self._left.add(kind)
+                self._leave(kind, own, why[-1][:200])
                 return None
             self._relaxed[family] = (specs, inference)
             self._keep(kind, inference)
             return inference
+
+    def _leave(self, kind: Any, own: Callable[..., Any], why: str) -> None:
+        """Let ``own`` run for a kind of input."""
+        self.model.explain(f"not compiled; {own.__qualname__} itself is called: {why}")
+        self._left.add(kind)
 
     def _keep(self, kind: Any, inference: Inference) -> None:
         if len(self._kinds) >= MOST_KINDS:

@@ -36,8 +36,8 @@ _guard = threading.RLock()
 class Weights:
     """The variables that the graphs of one model read."""
 
-    def __init__(self, handles: Iterable[Any] = ()) -> None:
-        """``handles``: of variables, to listen to their changes from the first."""
+    def __init__(self, variables: Iterable[Any] = ()) -> None:
+        """``variables``: to listen to their changes from the first."""
         self.stale = False
         """Whether the next call must look for changes first."""
         self.held: dict[int, np.ndarray[Any, Any]] = {}
@@ -46,8 +46,14 @@ class Weights:
         self._unheard = False
         self._handles: dict[int, Any] = {}
         self._constants: list[Any] = []
-        for handle in handles:
-            self.listen(handle)
+        for variable in variables:
+            self.listen(variable.handle)
+
+    def renewed(self, variables: Iterable[Any]) -> Weights:
+        """The weights of the model after it was edited, when these are its variables."""
+        weights = Weights(variables)
+        weights._unheard = weights.stale = self._unheard or not self._handles.keys() >= weights._handles.keys()
+        return weights
 
     def listen(self, handle: Any) -> None:
         """Listen to changes of a variable from now on."""
@@ -97,6 +103,12 @@ class Weights:
             listeners = _listeners.get(number)
             if listeners is not None and not any(listener is not self for listener in list(listeners)):
                 _listeners.pop(number, None)
+
+
+def variables_of(model: Any) -> list[Any]:
+    """TensorFlow's variables in a Keras model."""
+    variables = (getattr(variable, "_value", variable) for variable in model.variables)  # of Keras 3, of Keras 2
+    return [variable for variable in variables if isinstance(variable, tf.Variable)]
 
 
 def is_variable(handle: Any) -> bool:
