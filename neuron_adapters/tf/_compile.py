@@ -9,7 +9,6 @@ import inspect
 import json
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.util import nest
 
 from neuron_adapters import __version__
 from neuron_adapters.adapter.compile import decide, engine_choice
@@ -43,8 +43,6 @@ FLAGS = "NEURON_CC_FLAGS"
 _NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
 #: Flags of this compiler that mean something here, or ask for what is so anyway.
 _HONOURED = frozenset({"--dump-prefix", DYNAMIC, "--must-compile"})
-#: Names that Keras 3 gives to inputs which have none.
-_NUMBERED = re.compile(r"keras_tensor(_\d+)?")
 
 
 @shown("compiling")
@@ -80,7 +78,7 @@ def artifact(
     dynamic = DYNAMIC in asked.given
     traced = _batch.trace(func, lambda signature: _traced(func, signature, examples), examples, asked=dynamic)
     ratio = _ratio(traced.function, subgraph_builder_function)
-    names = names or _names(func, traced.signature, traced.function)
+    names = names or _names(traced.signature, traced.function)
     compiled = _compiled(func, traced, asked, names, ratio)
     if (workdir := _flag(asked, "--workdir") or _flag(asked, "--dump-prefix")) is not None:
         _write_workdir(Path(workdir), compiled)
@@ -307,33 +305,14 @@ def _leaves(names: Sequence[str], arrays: Sequence[Any]) -> tuple[Leaf, ...]:
     return tuple((name, tuple(array.shape), tf.as_dtype(array.dtype).name) for name, array in zip(names, arrays))
 
 
-def _names(func: Any, signature: Any, traced: Any) -> tuple[list[str], list[str]]:
-    """Names for the serving signature: the model's own if it has any, else those of the arguments, else those that
-    TensorFlow gives."""
+def _names(signature: Any, traced: Any) -> tuple[list[str], list[str]]:
+    """Names for the serving signature, as tensorflow-neuron gives them: the keys of dictionaries, else input_1, input_2
+    and output_1, output_2, whatever the model's layers are called."""
     args, kwargs = signature
-    inputs = [path for name, arg in zip(_positional(func, len(args)), args) for path in _paths(arg, name)]
-    inputs += _paths(kwargs, "inputs")
-    outputs = _paths(traced.structured_outputs, "output_0")
-    for names, own in zip((inputs, outputs), _own_names(func)):
-        if len(own) == len(names) and all(isinstance(name, str) for name in own):
-            names[:] = own
-    return named(inputs), named(outputs)
-
-
-def _own_names(func: Any) -> tuple[list[Any], list[Any]]:
-    """Names that a functional Keras model has for its inputs, and its layers for its outputs."""
-    if hasattr(func, "input_names"):  # Keras 2
-        return list(func.input_names or ()), list(func.output_names or ())
-    if module_of(type(func)) is None:
-        return [], []
-    histories = [getattr(output, "_keras_history", None) for output in getattr(func, "outputs", None) or ()]
-    outputs = [getattr(getattr(history, "operation", None), "name", None) for history in histories]
-    inputs = [getattr(tensor, "name", None) for tensor in getattr(func, "inputs", None) or ()]
-    return [
-        # Keras 3 counts them through the process; Keras 2 had this name.
-        f"input_{number}" if _NUMBERED.fullmatch(str(name)) else name
-        for number, name in enumerate(inputs, 1)
-    ], outputs
+    outputs = traced.structured_outputs
+    if not isinstance(outputs, dict):
+        outputs = tf.nest.flatten(outputs)
+    return named(_paths(kwargs or (args if len(args) > 1 else args[0]), "input_")), named(_paths(outputs, "output_"))
 
 
 def _argument_names(func: Any, signature: Any) -> list[str]:
@@ -363,13 +342,15 @@ def _parameters(func: Any) -> list[inspect.Parameter]:
         return []
 
 
-def _paths(structure: Any, path: str) -> list[str]:
-    """A name for each tensor of a structure, in the order of ``tf.nest.flatten``."""
-    if isinstance(structure, dict):
-        return [name for key in sorted(structure) for name in _paths(structure[key], str(key))]
-    if isinstance(structure, (list, tuple)):
-        return [name for part in structure for name in _paths(part, path)]
-    return [] if structure is None else [path]
+def _paths(structure: Any, prefix: str) -> list[str]:
+    """A name for each tensor of a structure, in the order of ``tf.nest.flatten``, as Keras 2 makes them: of the keys
+    and numbers on the way to it."""
+    names = []
+    for path, leaf in nest.flatten_with_tuple_paths(structure):
+        if leaf is not None:
+            parts = [part + 1 if isinstance(part, int) else part for part in path] or [1]
+            names.append((prefix if isinstance(parts[0], int) else "") + "_".join(map(str, parts)))
+    return names
 
 
 def _operators(function: Any) -> list[Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.adapter.flags import say_once, words
 from neuron_adapters.adapter.hooks import original
+from neuron_adapters.adapter.lowering import Trial, trials
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.tf import _compile, _open_saved_model
 from neuron_adapters.tf._graphs import effect_of
@@ -72,7 +74,7 @@ def compile(  # noqa: A001 - the documented name
     flags = _compile.flags(flag_words, kwargs.get("compiler_workdir"))
     own = _own_call(restored, source, signature, examples) if key == _USUAL else None
     if own is None:
-        artifact = _compile.artifact(signature, (), examples, flags, None)
+        artifact = _compile.artifact(_of_shapes(signature, examples), (), examples, flags, None)
     else:
         artifact = _compile.artifact(own.call, own.args, {}, flags, None, own.names)
     record = replace(artifact.record, key="" if key == _USUAL else key)
@@ -107,9 +109,9 @@ class _Call:
 
 
 def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str, Any]) -> _Call | None:
-    """The call of the object in the file that ``signature`` wraps. None where the object has none, or where two outputs
-    cannot be told apart, since names are never guessed. Both are run to tell outputs apart, so the answer is None for a
-    file whose graph does more than compute, too (SPEC F1)."""
+    """The call of the object in the file that ``signature`` wraps. None where the object has none, where it refuses
+    what the signature takes, or where two outputs cannot be told apart, since names are never guessed. Both are run to
+    tell outputs apart, so the answer is None for a file whose graph does more than compute, too (SPEC F1)."""
     endpoint = _open_saved_model.Endpoint(restored, source)
     structure = endpoint.structure_of(set(examples))
     if structure is None or any(effect_of(graph.as_graph_def()) for graph in (signature.graph, *endpoint.graphs)):
@@ -122,25 +124,49 @@ def _own_call(restored: Any, source: str, signature: Any, examples: Mapping[str,
         args: tuple[Any, ...] = tf.nest.map_structure(lambda spec: tensors[spec.name], structure)
         return args
 
-    random = np.random.default_rng(0)
-    noise = {name: _noise(example, random) for name, example in examples.items()}
-    wrapped, left = signature(**noise), dict.fromkeys(signature.structured_outputs)
-    outputs = []
-    for leaf in tf.nest.flatten(call(*filled(noise))):
-        matches = [name for name in left if _same(wrapped[name], leaf)]
-        if len(matches) != 1:
-            return None
-        del left[matches[0]]
-        outputs += matches
+    wanted = set(signature.structured_outputs)
+    outputs: list[set[str]] = []
+    """For each output of the object's call, the names that it may have."""
+    for trial in _values(examples):
+        tensors = {name: tf.constant(array, examples[name].dtype) for name, array in zip(examples, trial.inputs)}
+        try:
+            wrapped, leaves = signature(**tensors), tf.nest.flatten(call(*filled(tensors)))
+        except Exception:  # noqa: BLE001 - whatever either says to a rank or a value that it does not take
+            if not outputs:  # the example
+                return None
+            continue
+        matches = [{name for name in wanted if _same(wrapped[name], leaf)} for leaf in leaves]
+        outputs = [before & now for before, now in zip(outputs or matches, matches)]
+    if any(len(matches) != 1 for matches in outputs) or len(outputs) != len(wanted) or set().union(*outputs) != wanted:
+        return None
     names = [spec.name for spec in tf.nest.flatten(structure)]
-    return None if left else _Call(call, filled(examples), (names, outputs))
+    return _Call(call, filled(examples), (names, [name for matches in outputs for name in matches]))
 
 
-def _noise(example: tf.Tensor, random: np.random.Generator) -> tf.Tensor:
-    """Another example of the kind, whose values tell outputs apart, and inputs from each other."""
-    if not example.dtype.is_floating:
-        return example
-    return tf.cast(tf.constant(random.random(example.shape)), example.dtype)
+def _of_shapes(signature: Any, examples: Mapping[str, Any]) -> Any:
+    """``signature``, or its graph as a function where it says other shapes than the examples have: only a call inside
+    another graph insists on what it says."""
+    specs = signature.structured_input_signature[1]
+    if all(specs[name].shape.is_compatible_with(example.shape) for name, example in examples.items()):
+        return signature
+    graph = signature.graph
+
+    def call(**tensors: Any) -> Any:
+        here = ops.get_default_graph()
+        inputs = {placeholder.name: here.capture(value) for value, placeholder in graph.captures}
+        inputs |= {tensor.name: tensors[name] for name, tensor in zip(signature._arg_keywords, signature.inputs)}
+        outputs = [output.name for output in graph.outputs]
+        results = tf.graph_util.import_graph_def(graph.as_graph_def(), inputs, outputs, name="")
+        return tf.nest.pack_sequence_as(signature.structured_outputs, results)
+
+    return call
+
+
+def _values(examples: Mapping[str, tf.Tensor]) -> Iterable[Trial]:
+    """The examples, and others of their kind, of both signs and of several magnitudes, which tell outputs apart, and
+    inputs from each other."""
+    arrays = [example.numpy() for example in examples.values()]
+    return [Trial("the example", arrays)] if any(array.dtype.kind == "O" for array in arrays) else trials(arrays)
 
 
 def _same(tensor: Any, leaf: Any) -> bool:

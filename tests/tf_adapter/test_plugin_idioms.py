@@ -91,6 +91,16 @@ def test_outputs_keep_their_names(run: Callable[..., str]) -> None:
     run("outputs_keep_their_names.py")
 
 
+def test_names_in_signatures(run: Callable[..., str]) -> None:
+    """input_1 and output_1, which servers' clients of tensorflow-neuron feed and read; the keys of dictionaries."""
+    run("names_in_signatures.py")
+
+
+def test_compile_tells_outputs_apart(run: Callable[..., str]) -> None:
+    """Of a file that is compiled again: whatever the example is, also where only its signature takes it."""
+    run("compile_tells_outputs_apart.py")
+
+
 def test_names_of_tensorflow_1(run: Callable[..., str]) -> None:
     """They can be imported, and a call says what to do."""
     run("names_of_tensorflow_1.py")
