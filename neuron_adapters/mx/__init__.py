@@ -16,6 +16,7 @@ from neuron_adapters.mxnet import image as img
 from neuron_adapters.mxnet import ndarray as nd
 from neuron_adapters.mxnet import symbol as sym
 from neuron_adapters.mxnet._backend import register
+from neuron_adapters.mxnet._training import TRAINING, refuse_name
 from neuron_adapters.mxnet.attribute import AttrScope
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
@@ -24,10 +25,11 @@ from neuron_adapters.mxnet.symbol import Symbol, Variable
 from neuron_adapters.mxnet.util import is_np_array, is_np_shape, np_shape
 
 __all__ = [
-    "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "base", "context", "contrib", "cpu",
-    "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "install", "io", "is_np_array",
-    "is_np_shape", "mod", "model", "module", "name", "nd", "ndarray", "neuron", "np_shape", "num_gpus", "random", "sym",
-    "symbol", "test_utils", "to_onnx", "uninstall", "util",
+    "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "context", "contrib",
+    "cpu", "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "init", "initializer",
+    "install", "io", "is_np_array", "is_np_shape", "metric", "mod", "model", "module", "name", "nd", "ndarray",
+    "neuron", "np_shape", "num_gpus", "profiler", "random", "recordio", "sym", "symbol", "test_utils", "to_onnx",
+    "uninstall", "util",
 ]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.
@@ -38,17 +40,25 @@ __version__ = "1.9.1"
 
 #: Names whose modules are imported at first use: they import the engine.
 _LATER = {
+    "autograd": "autograd",
     "contrib": "contrib",
     "executor": "executor",
     "gluon": "gluon",
+    "init": "initializer",
+    "initializer": "initializer",
+    "metric": "metric",
     "mod": "module",
     "module": "module",
+    "profiler": "profiler",
+    "recordio": "recordio",
     "test_utils": "test_utils",
     "to_onnx": "onnx_export",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name in TRAINING:
+        refuse_name(f"mx.{name}")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     place = __name__ if name == "contrib" else LIBRARY

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from neuron_adapters.mxnet._training import TRAINING, refuse_name
+
 
 class Aliases:
     """Finds and loads the library's modules by the package's name: the same module objects, not second copies."""
@@ -23,6 +25,8 @@ class Aliases:
         """See importlib.abc.MetaPathFinder."""
         if not name.startswith(self._package + "."):
             return None
+        if name.removeprefix(self._package + ".").partition(".")[0] in TRAINING:
+            refuse_name(name, imported=True)
         own = importlib.machinery.PathFinder.find_spec(name, path) if name.count(".") == 2 else None
         try:
             spec = own is None and importlib.util.find_spec(self._target(name))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from neuron_adapters.mxnet import ndarray
+from neuron_adapters.mxnet import metric, ndarray
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.io import DataBatch, DataIter
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -31,6 +31,11 @@ class BaseModule:
 
     def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Run a batch."""
+        raise NotImplementedError
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
         raise NotImplementedError
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
@@ -93,6 +98,50 @@ class BaseModule:
     fit, backward, forward_backward = _refused("fit()"), _refused("backward()"), _refused("forward_backward()")
     update, init_optimizer = _refused("update()"), _refused("init_optimizer()")
 
-    def score(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refuse: there are no metrics here."""
-        raise MXNetError("score(): this package has no metrics. predict(), and compare with the labels.")
+    def score(
+        self,
+        eval_data: DataIter,
+        eval_metric: Any,
+        num_batch: int | None = None,
+        batch_end_callback: Any = None,
+        score_end_callback: Any = None,
+        reset: bool = True,
+        epoch: int = 0,
+        sparse_row_id_fn: Any = None,  # noqa: ARG002
+    ) -> list[tuple[str, float]]:
+        """Run all of ``eval_data``, or ``num_batch`` batches, and compare with the labels; names and means. Callbacks
+        get an object with ``epoch``, ``nbatch``, ``eval_metric`` and ``locals``."""
+        self._require_ready()
+        if reset:
+            eval_data.reset()
+        measured = metric.create(eval_metric)
+        measured.reset()
+        count = 0
+        for number, batch in enumerate(eval_data):
+            if number == num_batch:
+                break
+            self.forward(batch, is_train=False)
+            self.update_metric(measured, batch.label)
+            count = number + 1
+            _call(batch_end_callback, BatchEndParam(epoch, number, measured, None))
+        _call(score_end_callback, BatchEndParam(epoch, count, measured, None))
+        return measured.get_name_value()
+
+    def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:  # noqa: ARG002
+        """Take the outputs of the last run into a metric, with these labels."""
+        names = getattr(self, "label_names", [])
+        eval_metric.update_dict(dict(zip(names, labels or [])), dict(zip(self.output_names, self.get_outputs())))
+
+
+class BatchEndParam(NamedTuple):
+    """What callbacks get."""
+
+    epoch: int
+    nbatch: int
+    eval_metric: Any
+    locals: Any
+
+
+def _call(callbacks: Any, param: BatchEndParam) -> None:
+    for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []:
+        callback(param)

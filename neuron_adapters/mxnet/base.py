@@ -42,6 +42,10 @@ class MXNetError(NeuronError, RuntimeError):
         super().__init__(one_line(message, _LONGEST), **fields)
 
 
+class NotImplementedForSymbol(MXNetError, NotImplementedError):  # noqa: N818 - MXNet's name
+    """Something that arrays can do and symbols cannot."""
+
+
 class MXNetValueError(MXNetError, ValueError):
     """An argument is wrong: its value, its shape or its dtype."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,33 +18,22 @@ from neuron_adapters.mxnet._executor_cache import ExecutorCache, InputSignature,
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, cpu
 from neuron_adapters.mxnet.executor import Executor
+from neuron_adapters.mxnet.initializer import InitDesc, Uniform
 from neuron_adapters.mxnet.io import DataDesc
-from neuron_adapters.mxnet.ndarray import NDArray, random
+from neuron_adapters.mxnet.ndarray import NDArray
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.symbol import Symbol
 
-__all__ = ["Module", "uniform"]
+__all__ = ["BaseModule", "Module", "uniform"]
 
 Params = Mapping[str, NDArray]
 Shapes = Sequence[DataDesc | tuple[str, Sequence[int]]]
 #: The part of each input that a context takes.
 Parts = dict[str, tuple[slice, ...]]
 
-#: First values of parameters that are not random, by the end of their names.
-_FIXED = {
-    "bias": 0.0, "beta": 0.0, "moving_mean": 0.0, "running_mean": 0.0, "gamma": 1.0, "moving_var": 1.0,
-    "running_var": 1.0,
-}  # fmt: skip
-
-
-def uniform(name: str, array: NDArray) -> None:
-    """Initialize as MXNet does by default: uniform from -0.01 to 0.01; 0 or 1 for biases and normalisations."""
-    for end, value in _FIXED.items():
-        if name.endswith(end):
-            array[:] = value
-            return
-    array[:] = random.uniform(-0.01, 0.01, array.shape, array.dtype)
+#: MXNet's default: evenly from -0.01 to 0.01; 0 or 1 for biases and normalisations.
+uniform = Uniform(0.01)
 
 
 class Module(BaseModule):
@@ -248,8 +238,9 @@ class Module(BaseModule):
                     "what the module is bound for."
                 )
         if initializer is not None:
+            attrs = self.symbol.attr_dict()
             for name in sorted(set(self._params) - set(new)):
-                initializer(name, self._params[name])
+                initializer(InitDesc(name, attrs.get(name), initializer), self._params[name])
         if self.params_initialized:
             for name, array in new.items():  # they are in use
                 self._params[name][:] = array
@@ -416,3 +407,9 @@ def _shape_of(shape: tuple[int, ...], part: tuple[slice, ...]) -> tuple[int, ...
     """Return the shape of that part of an array."""
     sizes = [len(range(*rows.indices(size))) for rows, size in zip(part, shape)]
     return (*sizes, *shape[len(sizes) :])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BucketingModule":  # which is made of Modules
+        return importlib.import_module("neuron_adapters.mxnet.bucketing").BucketingModule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,6 +22,8 @@ __all__ = ["activate", "activate_notebook", "active", "export", "main"]
 #: Set to 1 where Python processes are to be served.
 VARIABLE = "NEURON_ADAPTERS_RUN"
 SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_site")
+#: Commands of the compiler, behind all others on PATH: one that is installed is found first.
+COMMANDS = os.path.join(os.path.dirname(SITE), "_commands")
 
 
 def active() -> bool:
@@ -53,6 +55,10 @@ def export(environ: MutableMapping[str, str]) -> None:
     others = environ.get("PYTHONPATH", "")
     if others.split(os.pathsep)[0] != SITE:
         environ["PYTHONPATH"] = f"{SITE}{os.pathsep}{others}" if others else SITE
+    path = environ.get("PATH", os.defpath)
+    if COMMANDS not in path.split(os.pathsep):
+        environ["PATH"] = f"{path}{os.pathsep}{COMMANDS}"
+    environ.setdefault("_NEURON_RUN_PYTHON", sys.executable)
 
 
 def main() -> int:

@@ -94,6 +94,14 @@ def test_commands(python) -> None:
     assert python.served("true", code=0).stdout == ""
 
 
+def test_the_compiler_lists_its_operators(python) -> None:
+    """As AWS's checking scripts ask it, from a Python that is not on PATH."""
+    asked = "neuron-cc list-operators --framework "
+    said = python.served("sh", "-c", asked + "MXNET", env={"PATH": "/usr/bin:/bin"}, code=0).stdout.splitlines()
+    assert {"Convolution", "FullyConnected", "_contrib_box_nms"} <= set(said)
+    assert "only MXNET" in python.served("sh", "-c", asked + "ONNX", code=2).stderr
+
+
 def test_help_teaches(python) -> None:
     """Every option, every way to name a program, and examples."""
     text = python.served("--help", code=0).stdout

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from neuron_adapters.mxnet.gluon import block, nn, parameter
+from neuron_adapters.mxnet._training import refuse_block
+from neuron_adapters.mxnet.gluon import block, nn, parameter, utils
 from neuron_adapters.mxnet.gluon.block import SymbolBlock
 from neuron_adapters.mxnet.gluon.parameter import Parameter, ParameterDict
 
-__all__ = ["Parameter", "ParameterDict", "SymbolBlock", "block", "nn", "parameter"]
+__all__ = ["Parameter", "ParameterDict", "SymbolBlock", "block", "nn", "parameter", "utils"]
 
 
 def __getattr__(name: str) -> NoReturn:
-    hint = (
-        "" if name.startswith("__") else " Build and train blocks with MXNet itself; export() writes what is read here."
-    )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    refuse_block(name)

@@ -50,7 +50,7 @@ class SymbolBlock:
         dtypes = {**dict(zip(arguments, types[0])), **dict(zip(graph.list_auxiliary_states(), types[2]))}
         for name in [*arguments, *graph.list_auxiliary_states()]:
             if name not in self._inputs:
-                shared = None if params is None else params.get(name)
+                shared = params[name] if params is not None and name in params else None
                 self._params[name] = shared or Parameter(name, "null" if name in auxiliary else "write", dtypes[name])
         self._caches: dict[Context, ExecutorCache] = {}
         self._arrays: dict[str, NDArray] = {}
@@ -148,8 +148,8 @@ class SymbolBlock:
     def collect_params(self, select: str | None = None) -> ParameterDict:
         """Return the parameters, or those whose names match ``select``, a regular expression."""
         chosen = self._params.items()
-        return ParameterDict(
-            (name, parameter) for name, parameter in chosen if select is None or re.match(select, name)
+        return ParameterDict.of(
+            {name: parameter for name, parameter in chosen if select is None or re.match(select, name)}
         )
 
     def initialize(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -185,6 +185,7 @@ class SymbolBlock:
     ) -> None:
         """Read the parameters from a file of ``save_parameters`` or ``export``, or of a checkpoint."""
         loaded = ndarray.load(filename)
+        loaded = loaded if isinstance(loaded, dict) else {}
         whole = any(key.removeprefix("arg:").removeprefix("aux:") in self._params for key in loaded)
         self._params.load(filename, ctx, allow_missing, ignore_extra, "" if whole else self._common_prefix())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -99,7 +99,33 @@ class Parameter:
 
 
 class ParameterDict(dict[str, Parameter]):
-    """Parameters by name."""
+    """Parameters by name. ``prefix``: what the names that ``get`` is asked for begin with. ``shared``: where it looks
+    for them, too."""
+
+    def __init__(self, prefix: str = "", shared: ParameterDict | None = None) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self._shared = shared
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Parameter], prefix: str = "") -> ParameterDict:
+        """Return a new one with ``parameters`` in it."""
+        made = cls(prefix)
+        made.update(parameters)
+        return made
+
+    def get(self, name: str, **attributes: Any) -> Parameter:  # type: ignore[override] # as MXNet has it
+        """Return the parameter called ``prefix`` and ``name``; a new one, of these attributes, where there is none."""
+        full = self.prefix + name
+        if full not in self and self._shared is not None and full in self._shared:
+            self[full] = self._shared[full]
+        if full not in self:
+            known = {key: attributes[key] for key in ("grad_req", "dtype") if attributes.get(key) is not None}
+            self[full] = Parameter(full, **known)
+        return self[full]
+
+    def zero_grad(self) -> None:
+        """Do nothing: there are no gradients."""
 
     def reset_ctx(self, ctx: Contexts) -> None:
         """Use them there from now on."""
@@ -138,10 +164,11 @@ class ParameterDict(dict[str, Parameter]):
         Raises MXNetError for what is missing or too many, unless allowed; then nothing is changed.
         """
         loaded = ndarray.load(filename)
-        if not isinstance(loaded, dict):
+        if not isinstance(loaded, dict) and loaded:  # without any array a file has no names either
             raise MXNetError(f"{os.fspath(filename)} holds arrays without names, so no parameters.")
         arrays = {
-            restore_prefix + key.removeprefix("arg:").removeprefix("aux:"): array for key, array in loaded.items()
+            restore_prefix + key.removeprefix("arg:").removeprefix("aux:"): array
+            for key, array in (loaded.items() if isinstance(loaded, dict) else ())
         }
         missing, extra = [name for name in self if name not in arrays], [name for name in arrays if name not in self]
         if missing and not allow_missing:

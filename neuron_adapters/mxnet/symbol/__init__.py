@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -162,6 +163,8 @@ def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "symbol":
+        return importlib.import_module(f"{__name__}.symbol")
     return functions.of(name)
 
 

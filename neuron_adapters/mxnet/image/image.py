@@ -21,7 +21,8 @@ Box = tuple[int, int, int, int]
 
 
 def imread(filename: str | os.PathLike[str], flag: int = 1, to_rgb: bool = True) -> NDArray:
-    """Read an image file as uint8 of height, width and channels. ``flag`` 0: one channel, grey. ``to_rgb`` False: blue
+    """Read an image file as uint8 of height, width and channels. ``flag`` 0: one channel, grey; -1: as
+    many as the file has. ``to_rgb`` False: blue
     first.
 
     Raises MXNetError for a file that is not an image, and ImportError where Pillow is missing.
@@ -34,14 +35,17 @@ def imdecode(
     buf: bytes | bytearray | memoryview | NDArray | Array, flag: int = 1, to_rgb: bool = True, source: str = "buffer"
 ) -> NDArray:
     """Decode the bytes of an image file, as ``imread`` does."""
-    pillow = _pillow()
+    library = pillow()
     data = np.asarray(buf).tobytes() if isinstance(buf, (NDArray, np.ndarray)) else bytes(buf)
     try:
-        with pillow.open(io.BytesIO(data)) as picture:
-            pixels = np.array(picture.convert("RGB" if flag else "L"))
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        with library.open(io.BytesIO(data)) as picture:
+            if flag == 0:
+                picture.draft("L", picture.size)  # a JPEG has a grey picture in it, as OpenCV reads it
+            kept = picture.mode if picture.mode in ("L", "RGB") else "RGB"
+            pixels = np.array(picture.convert("L" if flag == 0 else "RGB" if flag > 0 else kept))
+    except (OSError, SyntaxError, ValueError, library.DecompressionBombError) as error:
         raise MXNetError(f"{source} cannot be read as an image: {error}") from error
-    if not flag:
+    if pixels.ndim == 2:
         return NDArray(pixels[:, :, None])
     return NDArray(pixels if to_rgb else np.ascontiguousarray(pixels[:, :, ::-1]))
 
@@ -154,7 +158,8 @@ def _weights(before: int, after: int, interp: int) -> Any:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """Import Pillow."""
     try:
         from PIL import Image
     except ImportError:

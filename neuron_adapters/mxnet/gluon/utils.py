@@ -1,0 +1,53 @@
+"""``mx.gluon.utils``: batches divided among contexts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from neuron_adapters.mxnet import ndarray
+from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.test_utils import download
+
+__all__ = ["check_sha1", "download", "split_and_load", "split_data"]
+
+
+def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: bool = True) -> list[NDArray]:
+    """Split along ``batch_axis``. Not ``even_split``: the last part takes what is left.
+
+    Raises ValueError where there is less than a row for each, or where they are not even and should be.
+    """
+    size = data.shape[batch_axis]
+    if even_split and size % num_slice:
+        raise MXNetValueError(
+            f"data of shape {data.shape} cannot be split evenly into {num_slice} parts along axis {batch_axis}: "
+            f"use a batch that {num_slice} divides, or even_split=False."
+        )
+    if size < num_slice:
+        raise MXNetValueError(f"data of shape {data.shape} has less than {num_slice} rows along axis {batch_axis}.")
+    if num_slice == 1:
+        return [data]
+    step = size // num_slice
+    ends = [step * (place + 1) for place in range(num_slice - 1)] + [size]
+    return [
+        data[begin:end] if batch_axis == 0 else data.slice_axis(axis=batch_axis, begin=begin, end=end)
+        for begin, end in zip([0, *ends], ends)
+    ]
+
+
+def split_and_load(
+    data: Any, ctx_list: Sequence[Context], batch_axis: int = 0, even_split: bool = True
+) -> list[NDArray]:
+    """Split as ``split_data`` does, a part for each context."""
+    array = data if isinstance(data, NDArray) else ndarray.array(data, ctx=ctx_list[0])
+    parts = split_data(array, len(ctx_list), batch_axis, even_split)
+    return [part.as_in_context(context) for part, context in zip(parts, ctx_list)]
+
+
+def check_sha1(filename: str, sha1_hash: str) -> bool:
+    """Whether the SHA-1 of a file is ``sha1_hash``."""
+    with open(filename, "rb") as file:
+        return hashlib.sha1(file.read(), usedforsecurity=False).hexdigest() == sha1_hash

@@ -1,0 +1,7 @@
+"""``mx.symbol.symbol``, where scripts of MXNet find the class."""
+
+from __future__ import annotations
+
+from neuron_adapters.mxnet.symbol import Group, Symbol, Variable, arange, full, load, load_json, ones, var, zeros
+
+__all__ = ["Group", "Symbol", "Variable", "arange", "full", "load", "load_json", "ones", "var", "zeros"]
