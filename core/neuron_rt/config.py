@@ -246,7 +246,7 @@ def _group_sizes(value: str, instance: Instance) -> tuple[tuple[int, ...], int |
     """C4: ``2,4,3,4``, ``[2,4,3,4]`` or ``4x1``. Returns the sizes, and N where the form is Nx1."""
     accepted = (
         f"group sizes, '2,4,3,4' or '[2,4,3,4]', that sum to {instance.nc_count} at most ({instance.name}), "
-        "or 'Nx1' for N groups of one"
+        "or 'Nx1' for N groups of one; unset it for no groups"
     )
     text = value.strip()
     if text.startswith("[") and text.endswith("]"):
@@ -268,7 +268,8 @@ def _sizes(name: str, value: str, parts: list[str], instance: Instance, accepted
     for part in parts:
         size = _number(part.strip())
         if size is None or size < 1:
-            raise NeuronConfigError.of(name, value, "has a part that is not a group size", accepted, part)
+            why = "has a part that is not a group size" if size is None else "has a group of 0 NeuronCores"
+            raise NeuronConfigError.of(name, value, why, accepted, part)
         sizes.append(size)
         if sum(sizes) > instance.nc_count:
             why = f"asks for more NeuronCores in all than the instance has ({instance.nc_count})"

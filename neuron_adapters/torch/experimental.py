@@ -6,6 +6,8 @@ many as the model needs.
 
 from __future__ import annotations
 
+import logging
+
 import torch
 
 from neuron_adapters.adapter.placed import model_of
@@ -14,15 +16,17 @@ from neuron_adapters.torch._context import checked_place, multicore_context, neu
 from neuron_adapters.torch._placed import new_model, wrap
 from neuron_rt import init
 
+log = logging.getLogger("neuron_adapters")
+
 __all__ = ["multicore_context", "neuron_cores_context", "set_multicore", "set_neuron_cores"]
 
 
 def set_neuron_cores(trace: torch.nn.Module, start_nc: int = -1, nc_count: int = -1) -> None:
     """Move a loaded model to ``nc_count`` NCs from ``start_nc``; as many replicas as fit there share its calls.
 
-    Works on a module that holds loaded models too, and then moves each. Raises ValueError for an index or a count that
-    this process does not have, RuntimeError where the runtime can't start or the model does not fit; then the model
-    stays where it was.
+    Works on a module that holds loaded models too, and then moves each; to one that holds none nothing happens, which
+    is logged. Raises ValueError for an index or a count that this process does not have, RuntimeError where the runtime
+    can't start or the model does not fit; then the model stays where it was.
     """
     where = checked_place(start_nc, nc_count)
     if not isinstance(trace, torch.nn.Module):
@@ -30,7 +34,11 @@ def set_neuron_cores(trace: torch.nn.Module, start_nc: int = -1, nc_count: int =
     models = [model for module in trace.modules() if (model := model_of(module)) is not None]
     if not models:
         if not isinstance(trace, torch.jit.ScriptModule):
-            raise ValueError("set_neuron_cores() takes a loaded model, and this module holds none: torch.jit.load it")
+            log.warning(
+                "set_neuron_cores() does nothing to a %s that holds no compiled or loaded model: trace() it first",
+                type(trace).__name__,
+            )
+            return
         _artifact, cores = read(trace)
         model = new_model(trace, cores)
         init().place(model, where)

@@ -190,3 +190,11 @@ def test_the_default_directory_depends_on_the_user_alone(monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/somewhere")
     monkeypatch.setenv("TMPDIR", "/elsewhere")
     assert Config.read({}).state_dir == before
+
+
+@pytest.mark.parametrize("value", ["0", "[0]", "0,0", "2,0", "0x1", " 0 "])
+def test_no_groups(value: str) -> None:
+    """A script that computes the variable may compute 0: one error says what to set instead."""
+    with pytest.raises(NeuronConfigError, match=r"0 (NeuronCores|groups).*unset it for no groups\.$") as caught:
+        Config.read({"NEURONCORE_GROUP_SIZES": value})
+    assert "\n" not in str(caught.value)

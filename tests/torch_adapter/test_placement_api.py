@@ -15,7 +15,7 @@ import torch
 
 import neuron_adapters
 import neuron_adapters.torch
-from neuron_adapters.torch import experimental
+from neuron_adapters.torch import experimental, neuronx
 from neuron_rt import ModelNotLoadedError, NotEnoughNeuronCoresError, current
 
 
@@ -160,8 +160,24 @@ def test_a_module_that_holds_models(models: Path, image: torch.Tensor) -> None:
     pair = torch.nn.ModuleList([one, two])
     experimental.set_neuron_cores(pair, 5)
     assert spans(one) == spans(two) == ["NC5-NC6"]
-    with pytest.raises(ValueError, match="holds none"):
-        experimental.set_neuron_cores(torch.nn.Linear(1, 1))
+
+
+def test_a_module_that_was_never_compiled(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing happens to it, as documented, and that is said; a wrong index is an error all the same."""
+    module = torch.nn.Linear(4, 2)
+    for place in (
+        lambda: experimental.set_neuron_cores(module, 0),
+        lambda: experimental.set_neuron_cores(torch.nn.ModuleList([module]), start_nc=2, nc_count=2),
+        lambda: experimental.set_multicore(module),
+        lambda: neuronx.move_trace_to_device(module, 3),
+    ):
+        caplog.clear()
+        place()
+        assert "set_neuron_cores() does nothing" in caplog.text
+        assert neuron_adapters.placement(module) == ()
+        assert module(torch.rand(1, 4)).requires_grad
+    with pytest.raises(ValueError, match="8"):
+        experimental.set_neuron_cores(module, 8)
 
 
 def test_two_models_on_one_group(monkeypatch: pytest.MonkeyPatch, models: Path, image: torch.Tensor) -> None:
