@@ -42,6 +42,27 @@ def test_analyze(tmp_path: Path) -> None:
         neuronx.analyze(model, torch.rand(3, 4), no_such_option=1)
 
 
+def test_arguments_by_position(tmp_path: Path) -> None:
+    """They are told apart by their types, with a warning, as documented. Dropped, a model of two NCs would have one."""
+    model, x, flags = torch.nn.Linear(2, 2), torch.rand(1, 2), ["--neuroncore-pipeline-cores", "2"]
+
+    def cores(*more: Any, **keywords: Any) -> int:
+        traced = neuronx.trace(model, x, *more, **keywords)
+        traced(x)
+        return neuron_adapters.placement(traced)[0].nc_count
+
+    for more in ((flags,), (None, flags), ({}, tmp_path / "work", flags), (" ".join(flags), str(tmp_path / "work"))):
+        with pytest.warns(UserWarning, match="by position is taken for that"):
+            assert cores(*more) == 2
+    assert (tmp_path / "work" / "graph.txt").exists()
+    for more, keywords in (((flags,), {"compiler_args": flags}), ((flags, flags), {}), ((5,), {})):
+        with pytest.raises(TypeError, match="by its name"):
+            cores(*more, **keywords)
+    config = neuronx.PartitionerConfig(trace_kwargs={"compiler_args": flags}, min_subgraph_size=3)
+    assert cores(partitioner_config=config) == 2
+    assert cores(partitioner_config=config, compiler_args="--neuroncore-pipeline-cores=3") == 3
+
+
 class Tied(torch.nn.Module):
     """Weights that are tied, a buffer that is in the state dict, one that is not, and one that nothing reads."""
 

@@ -32,9 +32,11 @@ __version__ = TORCH_NEURONX
 
 
 class PartitionerConfig:
-    """Takes any keywords for ``trace(partitioner_config=...)``: nothing is partitioned here."""
+    """Settings for ``trace(partitioner_config=...)``. Nothing is partitioned here; of ``trace_kwargs``,
+    ``compiler_args`` and ``compiler_workdir`` count."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, trace_kwargs: Mapping[str, Any] | None = None, **settings: Any) -> None:
+        self.trace_kwargs = dict(trace_kwargs or {})
         self.__dict__.update(settings)
 
 
