@@ -70,6 +70,9 @@ def simple_bind(
     """
     context = _context(ctx)
     _refuse_gradients(grad_req, context)
+    names = set(symbol.list_inputs())
+    shapes = {name: shape for name, shape in shapes.items() if name in names}  # MXNet takes others, too
+    type_dict = {name: dtype for name, dtype in (type_dict or {}).items() if name in names}
     try:
         argument_shapes, _outputs, aux = symbol.infer_shape(**shapes)
         if argument_shapes is None:

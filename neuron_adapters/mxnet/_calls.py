@@ -53,6 +53,9 @@ def _check_attributes(operator: Operator, signature: Called | None, texts: Mappi
                 f"{operator.name} has no parameter {key!r}. It has: {', '.join(signature.attributes) or 'none'}. "
                 "Attributes of your own begin and end with two underscores."
             )
+    for key, words in signature.choices.items():
+        if key in texts and texts[key] not in words:
+            raise MXNetValueError(f"{operator.name}: {key} is one of {', '.join(sorted(words))}, got {texts[key]!r}.")
     missing = sorted(signature.required - set(texts))
     if missing:
         raise MXNetValueError(f"{operator.name} needs {', '.join(missing)}.")

@@ -1,7 +1,7 @@
 """Signatures of MXNet 1.9.1's operators: the order of their parameters, which only its binary knows.
 
 Kept as text beside this file, a line an operator: ``name=the operator's own: inputs | attributes``. A star before the
-input stands for any number, a mark behind an attribute for one that is required.
+input stands for any number, a mark behind an attribute for one that is required, braces for the words that it takes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Called(NamedTuple):
     attributes: tuple[str, ...]
     required: frozenset[str]
     variadic: bool
+    choices: Mapping[str, frozenset[str]] = {}
+    """The words that attributes take, of those that take words."""
 
 
 def called(name: str) -> Called | None:
@@ -58,7 +60,12 @@ def _table() -> dict[str, Called]:
 def _read(line: str) -> tuple[str, Called]:
     names, _, rest = line.partition(":")
     inputs, _, attributes = rest.partition("|")
-    words = attributes.split()
+    words, choices = [], {}
+    for word in attributes.split():
+        attribute, _, listed = word.partition("{")
+        words.append(attribute)
+        if listed:
+            choices[attribute.rstrip("!")] = frozenset(listed.rstrip("}").split(";"))
     name, _, own = names.partition("=")
     return name, Called(
         own or name,
@@ -66,4 +73,5 @@ def _read(line: str) -> tuple[str, Called]:
         tuple(word.rstrip("!") for word in words),
         frozenset(word.rstrip("!") for word in words if word.endswith("!")),
         "*" in inputs,
+        choices,
     )

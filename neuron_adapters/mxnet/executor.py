@@ -271,7 +271,8 @@ class Executor:
                     raise MXNetValueError(f'Find name "{name}" that is not in the {what}')
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
-        """Create an executor for other input shapes, on the same NeuronCores, that shares all arrays whose shape stays.
+        """Create an executor for other input shapes, on the same NeuronCores. It shares all arrays: a smaller one has
+        the first numbers of the old, a larger one is new.
 
         Raises MXNetError where the shape of an argument that was not named changes, unless ``partial_shaping``, and for
         a larger shape, unless ``allow_up_sizing``.
@@ -290,7 +291,11 @@ class Executor:
                 raise MXNetError(
                     f"New shape of argument {name} is larger than the original: allow_up_sizing=True allows it."
                 )
-            args.append(NDArray(aligned(shape, old._array.dtype), self._context))
+            size = int(np.prod(shape))
+            if size > old.size:
+                args.append(NDArray(aligned(shape, old._array.dtype), self._context))
+            else:
+                args.append(old._view(old._array.reshape(-1)[:size].reshape(shape)))
         for (name, old), shape in zip(self.aux_dict.items(), aux_shapes or []):
             if shape != old.shape:
                 raise MXNetError(f"The shape of the auxiliary state {name} changes from {old.shape} to {shape}.")

@@ -425,3 +425,40 @@ def test_a_plan_is_of_shapes_and_dtypes_and_reads_weights_anew():
         expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         (output,) = symbol.bind(mx.neuron(0), arrays, grad_req="null").forward()
         np.testing.assert_allclose(output.asnumpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_reshaped_executor_shares_its_arrays() -> None:
+    """A smaller array has the first numbers of the old, as in MXNet; a larger one is new."""
+    symbol = mx.sym.FullyConnected(mx.sym.var("x"), mx.sym.var("w"), num_hidden=3, no_bias=True)
+    executor = symbol.bind(mx.neuron(0), {"x": mx.nd.ones((4, 3)), "w": mx.nd.ones((3, 3))}, grad_req="null")
+    smaller = executor.reshape(x=(2, 3))
+    smaller.arg_dict["x"][:] = 5
+    smaller.arg_dict["w"][:] = 2
+    assert executor.forward()[0].asnumpy()[:, 0].tolist() == [30, 30, 6, 6]
+    executor.arg_dict["x"][:] = 3
+    assert smaller.forward()[0].asnumpy().tolist() == [[18] * 3] * 2
+    larger = smaller.reshape(allow_up_sizing=True, x=(5, 3))
+    larger.forward(x=np.ones((5, 3)))
+    assert smaller.forward()[0].asnumpy().tolist() == [[18] * 3] * 2
+
+
+def test_simple_bind_takes_names_that_the_graph_lacks() -> None:
+    """As MXNet does: a label that only training needs."""
+    executor = (mx.sym.var("x") * 2).simple_bind(
+        mx.cpu(), grad_req="null", type_dict={"other": "int32"}, x=(2, 3), softmax_label=(2,)
+    )
+    assert list(executor.arg_dict) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("data", "gamma"), [((2, 3, 2, 2), (1, 3)), ((2, 3, 2, 2), (3,)), ((2, 3), (2, 3)), ((4,), (4,))]
+)
+def test_prelu_slopes(data: tuple[int, ...], gamma: tuple[int, ...]) -> None:
+    slopes = np.arange(1, 1 + np.prod(gamma), dtype=np.float32).reshape(gamma)
+    symbol = mx.sym.LeakyReLU(mx.sym.var("x"), mx.sym.var("g"), act_type="prelu")
+    arrays = {"x": -mx.nd.ones(data), "g": mx.nd.array(slopes)}
+    result = symbol.bind(mx.cpu(), arrays, grad_req="null").forward()[0].asnumpy()
+    wide = slopes.reshape(gamma if len(gamma) > 1 or len(data) == 1 else (1, *gamma))
+    np.testing.assert_array_equal(
+        result, np.broadcast_to(-wide.reshape(*wide.shape, *[1] * (len(data) - wide.ndim)), data)
+    )

@@ -318,6 +318,9 @@ def _placed(symbol: Any, ctx: Any) -> Iterator[Model]:
 
 
 def _is_ours(symbol: Any, ctx: Any) -> bool:
+    """Whether the runtime places it. Raises MXNetError for a compiled graph on a GPU, as without mxnet."""
+    if isinstance(symbol, CompiledSymbol) and ctx.device_type == "gpu":
+        raise mx.MXNetError(f"{ctx} has no NeuronCores: bind what was compiled on mx.neuron(0), or mx.cpu().")
     return isinstance(ctx, NeuronContext) or isinstance(symbol, CompiledSymbol)
 
 

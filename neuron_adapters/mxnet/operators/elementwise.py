@@ -212,8 +212,8 @@ def _leaky_relu(to: Builder, at: Attributes, x: Tensor, gamma: Tensor | None = N
         return [to.LeakyRelu(x, alpha=slope), to.constant(np.zeros(x.shape), x.dtype)]
     slope = at.number("slope", 0.25)
     if gamma is not None:
-        wide = len(x.shape) > 1 and len(gamma.shape) == 1
-        return [to.PRelu(x, to.reshape(gamma, [-1, *[1] * (len(x.shape) - 2)]) if wide else gamma)]
+        slopes = list(gamma.shape) if len(gamma.shape) > 1 or len(x.shape) == 1 else [1, *gamma.shape]
+        return [to.PRelu(x, to.reshape(gamma, slopes + [1] * (len(x.shape) - len(slopes))))]
     if kind == "elu":
         return [to.Elu(x, alpha=slope)]
     if kind == "selu":

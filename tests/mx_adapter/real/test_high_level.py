@@ -199,3 +199,12 @@ def test_compile_is_one_function(compiled: Callable[[int], Any]) -> None:
     model = compiled(2)
     loaded = own.sym.load_json(model.symbol.tojson())
     assert loaded.tojson() == model.symbol.tojson()
+
+
+def test_a_compiled_graph_on_a_gpu(compiled: Callable[[int], Any]) -> None:
+    """As without mxnet: there are no NeuronCores."""
+    model = compiled(1)
+    with pytest.raises(mx.MXNetError, match="no NeuronCores"):
+        model.symbol.bind(mx.gpu(0), {**model.args, "data": model.x}, grad_req="null", aux_states=model.aux)
+    with pytest.raises(mx.MXNetError, match="no NeuronCores"):
+        model.symbol.simple_bind(mx.gpu(0), grad_req="null", data=model.x.shape)
