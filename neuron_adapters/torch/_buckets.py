@@ -47,6 +47,10 @@ class Buckets(Executable):
         does not return what it was compiled for."""
         if kwargs:
             args = self._inputs.positional(args, kwargs)
+        names = self._inputs.names
+        if len(args) != len(names) or not all(isinstance(arg, torch.Tensor) for arg in args):
+            given = ", ".join(type(arg).__name__ for arg in args) or "none"
+            raise InputMismatchError(f"The model takes the tensors {', '.join(names)}, and was called with {given}.")
         pools: Any = pool and pool.idle
         limited = pool and FRAMEWORK.limit_threads(pool.threads)  # PyTorch computes the kernel
         chosen, number = self._select(*args)

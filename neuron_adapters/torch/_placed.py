@@ -142,9 +142,7 @@ def replace_weights(module: torch.jit.ScriptModule, weights: Mapping[str, Any]) 
     model, executable = model_of(module), target_of(module)[2]
     recorded = executable.artifact if executable is not None else read(module)[0] or Artifact()
     result, artifact = _separate.replaced(module, recorded, weights)
-    hooks = {name: value for name, value in vars(module).items() if "_hooks" in name}
     module._reconstruct(result._c)
-    vars(module).update(hooks)  # those that the user has registered
     if model is not None and isinstance(executable, _separate.Separated):
         executable.become(module, artifact)
         wrap(module, model, executable)

@@ -16,6 +16,7 @@ import torch
 import neuron_adapters
 from neuron_adapters.adapter.hooks import original
 from neuron_adapters.torch import neuronx
+from neuron_adapters.torch._placed import target_of
 from neuron_rt import ArtifactError, CompileError, InputMismatchError
 
 ENGINES = ["auto", "framework"] + ["openvino"] * (os.environ.get("TORCH_TESTS_ENGINE") != "absent")
@@ -132,6 +133,9 @@ def test_replace_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine
     neuronx.replace_weights(loaded, third)
     check(loaded, third)
     check(other, first)
+    executables = [target_of(module)[2] for module in (other, torch.jit.load(tmp_path / "first.pt"))]
+    assert executables[0] is not executables[1]
+    assert executables[0]._compiled is executables[1]._compiled, "loads of one file share what the engine has of it"
     again = torch.jit.load(tmp_path / "second.pt")
     check(again, second)
     neuronx.replace_weights(again, third)
@@ -336,6 +340,9 @@ def test_buckets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kernel: str, e
         for module, error in ((loaded, InputMismatchError), (plain, torch.jit.Error)):
             with pytest.raises(error, match="bucket kernel chose"):
                 module(torch.ones(2, 17, dtype=torch.long), torch.ones(2, 17))
+    for wrong in ((), (torch.ones(2, 4),), (torch.ones(2, 4), [1.0]), (torch.ones(2, 4),) * 3):
+        with pytest.raises(InputMismatchError, match="takes the tensors number, chosen, and was called with"):
+            loaded(*wrong)
     with pytest.raises(InputMismatchError, match=r"chose bucket 0 for inputs of shape .* dtype float32, got float64"):
         loaded(torch.ones(2, 4, dtype=torch.long), torch.ones(2, 4, dtype=torch.float64))
 
@@ -399,6 +406,8 @@ def test_buckets_that_cannot_be() -> None:
         with pytest.raises(CompileError, match=says) as caught:
             call()
         assert "\n" not in str(caught.value)
+    with pytest.raises(TypeError, match="by its name"):
+        neuronx.BucketModelConfig(KERNELS["right"], [x])
     outputs = iter([torch.nn.Linear(4, 4), torch.nn.LSTM(5, 4)])
     with pytest.raises(CompileError, match="all buckets return the same type"):
         trace(lambda: (next(outputs), {}), [x, torch.rand(1, 5)], neuronx.BucketModelConfig(None))

@@ -33,11 +33,13 @@ class BucketModelConfig:
     def __init__(
         self,
         bucket_kernel: Callable[..., Any] | None,
-        *_: Any,
+        *more: Any,
         shared_state_buffer: Sequence[torch.Tensor] | None = None,
         shared_state_buffer_preprocessor: Callable[..., Any] | None = None,
         func_kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
+        if more:
+            raise TypeError(f"BucketModelConfig() takes the kernel by position; pass {more[0]!r:.80} by its name")
         if shared_state_buffer:
             raise CompileError("shared_state_buffer keeps state on the device between calls, which is not emulated.")
         if bucket_kernel is not None and not callable(bucket_kernel):
