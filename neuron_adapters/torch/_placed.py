@@ -14,7 +14,7 @@ from neuron_adapters.torch import _context, _separate
 from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
-from neuron_rt import Model, PlacementRequest, Runtime, init
+from neuron_rt import Model, PlacementRequest, Runtime, current, init
 
 _tracing = torch._C._get_tracing_state
 
@@ -146,8 +146,12 @@ def replace_weights(module: torch.jit.ScriptModule, weights: Mapping[str, Any]) 
     if model is not None and isinstance(executable, _separate.Separated):
         executable.become(module, artifact)
         wrap(module, model, executable)
-        if model.slots:  # prepared anew, it says what computes it
-            init().place(model, PlacementRequest(starts=tuple(slot.core_range.start_nc for slot in model.slots)))
+        runtime = current()
+        for placed in () if runtime is None else runtime.models():
+            if placed.number in executable.prepared and not (executable.copied and placed is model):
+                # Made ready anew, it says what computes it.
+                starts = tuple(slot.core_range.start_nc for slot in placed.slots)
+                init().place(placed, PlacementRequest(starts=starts))
     return True
 
 

@@ -44,6 +44,10 @@ class Separated(Executable):
         super().__init__(*args)
         self._current: list[Executable] = []
         """What computes now, once weights were replaced; shared with all that derive from this one."""
+        self.prepared: set[object] = set()
+        """The numbers of the models that it, or what derives from it, was made ready for."""
+        self.copied = False
+        """Whether a copy shares its place, and what was made ready there."""
         self._origin: Executable = self
         """Kept alive, so that later loads of the file find it."""
 
@@ -60,16 +64,21 @@ class Separated(Executable):
 
     def prepare(self, slots: Sequence[Slot]) -> Computation:
         """See Executable."""
+        self.prepared.add(slots[0].model)
         return self._current[-1].prepare(slots) if self._current else super().prepare(slots)
 
     def of_copy(self, module: torch.jit.ScriptModule) -> Executable:
         """See Executable."""
-        compiled = None if self._current else self._compiled
-        twin = Separated(module, self.artifact, compiled, _WHY if self._current else self.why)
-        twin._origin = self._origin
-        return twin
+        self.copied = True
+        return self.of_load(module)
 
-    of_load = of_copy
+    def of_load(self, module: torch.jit.ScriptModule) -> Executable:
+        """See Executable."""
+        twin = Separated(module, self.artifact, self._compiled, self.why)
+        twin._origin = self._origin
+        if self._current:  # it may be called with requests of the engine, which has other weights
+            twin.become(module, self.artifact)
+        return twin
 
     def become(self, module: torch.jit.ScriptModule, artifact: Artifact) -> None:
         """Compute ``module`` from now on, here and in all that derives from this one."""

@@ -151,6 +151,42 @@ def test_replace_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine
         check(again, third)
 
 
+def test_copies_and_data_parallel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """describe() says of DataParallel that PyTorch computes now. Copies stay on the engine: the same bits as before."""
+    if "openvino" in ENGINES:
+        monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
+    first, second = (torch.nn.Linear(64, 64).eval() for _ in range(2))
+    x = torch.rand(2, 64)
+    traced = neuronx.trace(first, x, inline_weights_to_neff=False)
+    traced(x)
+    parallel = neuronx.DataParallel(traced, [3])
+    before = {model.name: model.engine for model in neuron_adapters.describe().models}
+    assert set(before.values()) == {"openvino" if "openvino" in ENGINES else "torch"}
+    neuronx.replace_weights(traced, second)
+    for model in neuron_adapters.describe().models:
+        assert (model.engine, model.why) == (
+            "torch",
+            "its weights were replaced, so PyTorch computes the graph as it was traced",
+        )
+    assert neuron_adapters.placement(parallel)[0].start_nc == 3
+    torch.testing.assert_close(parallel(x), second(x), **CLOSE)
+
+    traced = neuronx.trace(first, x, inline_weights_to_neff=False)
+    for copied in (copy.deepcopy(traced), copy.copy(traced)):
+        bits = copied(x)
+        neuronx.replace_weights(traced, second)
+        torch.testing.assert_close(traced(x), second(x), **CLOSE)
+        assert torch.equal(copied(x), bits)
+        neuronx.replace_weights(traced, first)
+
+    template = neuronx.trace(first, x, inline_weights_to_neff=False)
+    bits = template(x)
+    copied = copy.deepcopy(template)
+    neuronx.replace_weights(copied, second)
+    torch.testing.assert_close(copy.deepcopy(copied)(x), second(x), **CLOSE)
+    assert torch.equal(template(x), bits)
+
+
 def test_weights_that_do_not_fit() -> None:
     """One error says which weight and why, and the model keeps what it had."""
     model, x = torch.nn.Sequential(torch.nn.Linear(4, 4)).eval(), torch.rand(2, 4)
