@@ -27,7 +27,7 @@ from neuron_adapters.adapter.flags import Flags, read_flags, say_once
 from neuron_adapters.adapter.lowering import TOLERANCE, seconds_of
 from neuron_adapters.adapter.placed import model_of, place_at_first_call, remember
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.torch import _artifact, _context, _effects, _lowering, _placed, _separate
+from neuron_adapters.torch import _artifact, _context, _effects, _exported, _lowering, _placed, _separate
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import leaf_of, optimized
 from neuron_adapters.torch._framework import FRAMEWORK
@@ -141,7 +141,10 @@ def with_dynamic_batch(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule
     """
     executable = _placed.target_of(module)[2]
     if executable is None:
-        raise CompileError("dynamic_batch() takes a module that trace() compiled.")
+        raise CompileError(
+            "dynamic_batch() takes a module that trace() compiled to TorchScript. A program of torch.export has it "
+            "from trace(..., format='pt2', dynamic_batch_size=True)."
+        )
     if not executable.artifact.batchable:
         raise CompileError(
             "dynamic_batch() needs every input and output to have the batch as dimension 0, and a model that writes "
@@ -497,6 +500,7 @@ def _export(
     else:
         place_at_first_call(compiled, lambda model: init().place(model))
     remember(program, compiled)
+    _exported.keep_record(program, Artifact(pipeline_cores=flags.pipeline_cores, half=half))
     return program
 
 

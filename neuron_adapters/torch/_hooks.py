@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.export
+import torch.fx
 
 from neuron_adapters import adapter
 from neuron_adapters.adapter.hooks import Hooks, hook
@@ -32,8 +33,11 @@ def install(modules: Mapping[str, Any], namespace: object) -> bool:
         hooks.rebind({function: hook(function, wrap) for function, wrap in wrappers.items()})
         exported, script_module = torch.export.ExportedProgram, torch.jit._script.RecursiveScriptModule
         hooks.set(exported, "module", _exported.wrap_module(exported.module))
+        hooks.set(exported, "__copy__", _exported.copy_program)
+        hooks.set(exported, "__deepcopy__", _exported.deepcopy_program)
         for name in ("__copy__", "__deepcopy__"):
             hooks.set(script_module, name, _wrap_copy(getattr(script_module, name)))
+            hooks.set(torch.fx.GraphModule, name, _exported.wrap_copy(getattr(torch.fx.GraphModule, name)))
         hooks.set(script_module, "graph", _graph_view.graph(vars(script_module)["graph"]))
         hooks.set(script_module, "code", _graph_view.code(vars(script_module)["code"]))
         hooks.set(torch.classes, "neuron", namespace)

@@ -13,12 +13,13 @@ import torch
 import torch.fx
 
 from neuron_adapters.adapter.placed import model_of, remember
-from neuron_adapters.torch import _placed
+from neuron_adapters.torch import _exported, _placed
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._joining import Joining, UndecidedError, fixed
 from neuron_adapters.torch._replicas import Replicated, Twin, as_replica, inside, placed_in
 from neuron_adapters.torch._structure import flatten, map_tensors
+from neuron_adapters.torch._untraced import untraced
 from neuron_rt import PlacementRequest, init
 
 _OWN = frozenset({"_pool", "_pool_size", "_known", "_model", "_executable", "_target", "_fixed"})
@@ -80,12 +81,19 @@ class DataParallel(torch.nn.Module):
     def _need(self) -> int:
         """The NCs of a replica: those of the model, or of the largest that it holds."""
         inner = [_placed.target_of(part)[1] for part in placed_in(self._source).values()]
-        return max([_placed.target_of(self._source)[1], *inner])
+        return max([self._target_of()[1], *inner])
+
+    def _target_of(self) -> tuple[Callable[..., Any], int, Executable | None]:
+        """What a part runs, the NCs it needs, and its executable where it has one."""
+        exported, model = _exported.target_of(self._source), model_of(self._source)
+        if exported is not None and model is not None:
+            return exported, model.nc_count, None
+        return _placed.target_of(self._source)
 
     def _open(self) -> None:
         """Make what a copy does not share: replicas on NCs, and threads that feed them."""
         source, starts = self._source, tuple(self.device_ids)
-        target, _need, self._executable = _placed.target_of(source)
+        target, _need, self._executable = self._target_of()
         self._pool: ThreadPoolExecutor | None = None
         self._pool_size = 0
         self._known: dict[str, bool] = {}
@@ -96,6 +104,8 @@ class DataParallel(torch.nn.Module):
         if self._executable is not None:
             self._executable = self._batching(self._executable)
             self._model.prepare_with(self._executable.prepare)
+        elif self._dynamic and not _exported.takes_any_batch(source, self.dim):
+            self._static = "it was compiled for one batch, without dynamic_batch_size=True"
         elif placed_in(source):
             twin = Twin(source, self._batching)
             target = twin.module
@@ -121,6 +131,7 @@ class DataParallel(torch.nn.Module):
         elif self._model.inner:
             self._open()
 
+    @untraced
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """Split, run, join. Structures of inputs and outputs stay; what is not a tensor goes to every part.
 

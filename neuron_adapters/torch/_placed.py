@@ -14,6 +14,7 @@ from neuron_adapters.torch import _context, _separate
 from neuron_adapters.torch._artifact import ATTRIBUTE, Artifact, embedded, read
 from neuron_adapters.torch._executable import Executable
 from neuron_adapters.torch._framework import FRAMEWORK
+from neuron_adapters.torch._untraced import untraced
 from neuron_rt import Model, PlacementRequest, Runtime, current, init
 
 _tracing = torch._C._get_tracing_state
@@ -29,14 +30,12 @@ class PlacedMethod:
         self._method = method
         self._target = target
 
+    @untraced
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _tracing() is not None:  # a larger module is traced: the graph must see the method itself
             return self._method(*args, **kwargs)
         model = self._model
         return (model.slot or model.pick()).run(self._target, args, kwargs)
-
-    # torch.compile of a larger module breaks its graph here, as at any ScriptMethod.
-    __call__._torchdynamo_disable = True  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._method, name)
@@ -54,6 +53,7 @@ class CompiledMethod(PlacedMethod):
 
     __slots__ = ()
 
+    @untraced
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _tracing() is not None:
             self._target.keep()  # type: ignore[attr-defined]
@@ -62,8 +62,6 @@ class CompiledMethod(PlacedMethod):
         slot = model.slot or model.pick()
         pool = slot.pool
         return slot.run(self._target, (pool, *args), kwargs, pool is None)
-
-    __call__._torchdynamo_disable = True  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(type(self._method), name):  # the graph, which holds the constants

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 import torch
+import torch.export
 
 from neuron_adapters.adapter.placed import model_of
 from neuron_adapters.torch._artifact import read
@@ -21,17 +22,20 @@ log = logging.getLogger("neuron_adapters")
 __all__ = ["multicore_context", "neuron_cores_context", "set_multicore", "set_neuron_cores"]
 
 
-def set_neuron_cores(trace: torch.nn.Module, start_nc: int = -1, nc_count: int = -1) -> None:
+def set_neuron_cores(
+    trace: torch.nn.Module | torch.export.ExportedProgram, start_nc: int = -1, nc_count: int = -1
+) -> None:
     """Move a loaded model to ``nc_count`` NCs from ``start_nc``; as many replicas as fit there share its calls.
 
-    Works on a module that holds loaded models too, and then moves each; to one that holds none nothing happens, which
-    is logged. Raises ValueError for an index or a count that this process does not have, RuntimeError where the runtime
-    can't start or the model does not fit; then the model stays where it was.
+    Works on a program of torch.export, and on a module that holds loaded models; then it moves each. To a module that
+    holds none nothing happens, which is logged. Raises ValueError for an index or a count that this process does not
+    have, RuntimeError where the runtime can't start or the model does not fit; then the model stays where it was.
     """
     where = checked_place(start_nc, nc_count)
-    if not isinstance(trace, torch.nn.Module):
+    parts = trace.modules() if isinstance(trace, torch.nn.Module) else [trace]
+    if not isinstance(trace, (torch.nn.Module, torch.export.ExportedProgram)):
         raise TypeError(f"set_neuron_cores() takes a loaded torch module, got {type(trace).__name__}")
-    models = [model for module in trace.modules() if (model := model_of(module)) is not None]
+    models = [model for module in parts if (model := model_of(module)) is not None]
     if not models:
         if not isinstance(trace, torch.jit.ScriptModule):
             log.warning(
@@ -48,6 +52,6 @@ def set_neuron_cores(trace: torch.nn.Module, start_nc: int = -1, nc_count: int =
         init().place(model, where)
 
 
-def set_multicore(trace: torch.nn.Module) -> None:
+def set_multicore(trace: torch.nn.Module | torch.export.ExportedProgram) -> None:
     """Replicate a loaded model over all visible NCs; calls go round robin. Raises as ``set_neuron_cores`` does."""
     set_neuron_cores(trace, 0, visible_cores())
