@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from neuron_adapters.tf._neuron_op import NeuronFunction
 from neuron_adapters.tf._open_saved_model import AwsCompiled
 from neuron_rt import Runtime, init
 
+log = logging.getLogger("neuron_adapters")
+
 _executables: Shared[Executable] = Shared()
 
 
@@ -32,7 +35,7 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
         runtime = init()  # first: what can't be placed need not be read
         source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
         if not source or not _open_saved_model.is_saved_model(source):
-            return _place_model(runtime, keras, load(filepath, *args, **kwargs), source)
+            return _place_loaded(runtime, keras, load(filepath, *args, **kwargs), source)
         weights = sorted(Path(source).glob("variables/*"))
         key, executable = _executables.find(runtime.config, os.path.join(source, "saved_model.pb"), *weights)
         if executable is None:
@@ -42,7 +45,7 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
             if executable is None:
                 own = load(filepath, *args, **kwargs) if keras.__name__ == "tf_keras" else None
                 model = own or _models.classes(keras).Loaded(restored, source)
-                return _place_model(runtime, keras, model, source, aws_compiled)
+                return _place_loaded(runtime, keras, model, source, aws_compiled)
             _executables.keep(key, executable)
         model = _models.classes(keras).Neuron(executable.artifact)
         _place_executable(runtime, model, executable, source)
@@ -64,6 +67,8 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
         read = functools.partial(load, export_dir, tags, options)
         restored = read() if aws_compiled is None else _open_saved_model.restore(source, lambda _path: read(), config)
         executable = _open_saved_model.executable_of(restored, source, config)
+        if _weights.distributed(_loaded_saved_model.variables(restored)):
+            return restored
         placed: Any
         if executable is None:
             if not _takes_cores(runtime, aws_compiled):
@@ -78,13 +83,26 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
     return load_saved_model
 
 
-def _place_model(runtime: Runtime, keras: Any, model: Any, source: str, aws_compiled: AwsCompiled | None = None) -> Any:
-    """Place a Keras model that was not compiled here, and return it."""
+def _place_loaded(
+    runtime: Runtime, keras: Any, loaded: Any, source: str, aws_compiled: AwsCompiled | None = None
+) -> Any:
+    """Place what ``load_model`` made of a file that was not compiled here, and return it. What is neither a model nor
+    an object with functions, or has its variables on several devices, is the framework's alone."""
     if not _takes_cores(runtime, aws_compiled):
-        return model
-    edits = None if isinstance(model, _models.Restored) else Edits(_keras.trains_around(keras))
-    _place(runtime, model, source, _weights.variables_of(model), aws_compiled, edits)
-    return model
+        return loaded
+    model = isinstance(loaded, keras.Model)
+    restored = getattr(loaded, "__dict__", {}).get("_restored", loaded)
+    held = _weights.variables_of(loaded) if model else _loaded_saved_model.variables(loaded)
+    if _weights.distributed([*held, *_loaded_saved_model.variables(restored)]) or not (
+        model or hasattr(loaded, "signatures")
+    ):
+        log.info("%s is not placed on NeuronCores: load_model() returned a %s", source, type(loaded).__name__)
+    elif model:
+        edits = None if isinstance(loaded, _models.Restored) else Edits(_keras.trains_around(keras))
+        _place(runtime, loaded, source, held, aws_compiled, edits)
+    else:
+        _loaded_saved_model.run_on(loaded, _place(runtime, loaded, source, (), aws_compiled))
+    return loaded
 
 
 def _takes_cores(runtime: Runtime, aws_compiled: AwsCompiled | None) -> bool:

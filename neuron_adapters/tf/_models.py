@@ -24,6 +24,7 @@ from neuron_adapters.tf._loaded_saved_model import CompiledSignature, PlacedFunc
 from neuron_adapters.tf._neuron_op import NeuronFunction
 from neuron_adapters.tf._open_saved_model import Endpoint
 from neuron_adapters.tf._structure import bind
+from neuron_adapters.tf._weights import distributed
 from neuron_rt import CompileError, Model
 
 _thread = context.context()._thread_local_data  # ``is_eager`` says what ``executing_eagerly()`` does
@@ -254,7 +255,8 @@ def directory(filepath: Any, what: str) -> str:
 
 def _variables(restored: Any, captured: set[int]) -> list[Any]:
     """The variables of a restored object that are read when it is called. Keras 3 exports each twice."""
-    return [variable for variable in variables(restored) if id(variable.handle) in captured]
+    held = [variable for variable in variables(restored) if not distributed([variable])]
+    return [variable for variable in held if id(variable.handle) in captured]
 
 
 def _as_keras(keras: Any, variable: Any) -> Any:

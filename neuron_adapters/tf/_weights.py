@@ -111,6 +111,12 @@ def variables_of(model: Any) -> list[Any]:
     return [variable for variable in variables if isinstance(variable, tf.Variable)]
 
 
+def distributed(variables: Iterable[Any]) -> bool:
+    """Whether a variable is on several devices, as under ``tf.distribute``: which of them a call reads, TensorFlow
+    decides at the call."""
+    return any(isinstance(variable, tf.distribute.DistributedValues) for variable in variables)
+
+
 def is_variable(handle: Any) -> bool:
     """Whether a resource is a variable, rather than a table, an iterator or the like."""
     data = getattr(handle, "_handle_data", None)

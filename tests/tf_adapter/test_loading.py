@@ -288,6 +288,13 @@ def test_edits_show_in_the_next_call(generation: str, script: Callable[..., str]
     assert int(out) >= 4
 
 
+@pytest.mark.parametrize("generation", ["0", "1"])
+def test_what_is_not_understood_is_left_alone(generation: str, script: Callable[..., str]) -> None:
+    """H2: modules, tables, and variables on several devices."""
+    out = script("what_is_not_understood_is_left_alone.py", imported=True, TF_USE_LEGACY_KERAS=generation)
+    assert out.endswith("done\n")
+
+
 def test_what_cannot_be_separated(tmp_path: Path) -> None:
     """Left to Keras' own call, on the NCs, with the reason."""
     layer = keras.layers.StringLookup(vocabulary=["a", "b"])
