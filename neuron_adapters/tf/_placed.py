@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,7 +59,7 @@ class Placed:
         self._edits = edits
         self._weights = Weights(variables)
         self._kinds: dict[Any, Inference] = {}
-        self._relaxed: dict[Any, tuple[list[tf.TensorSpec], Inference]] = {}
+        self._relaxed: dict[Any, _Relaxed] = {}
         self._left: set[Any] = set()
         """Kinds of input for which the framework's own call runs."""
         self._guard = threading.RLock()
@@ -91,7 +93,10 @@ class Placed:
                 return slot.run(own, (owner, *args), kwargs)
         if self._weights.stale:
             self._weights.look()
-        arrays = slot.run(inference.run(slot), [array_of(leaf) for leaf in leaves], {}, False)  # noqa: FBT003
+        try:
+            arrays = slot.run(inference.run(slot), [array_of(leaf) for leaf in leaves], {}, False)  # noqa: FBT003
+        except tf.errors.OpError:  # the framework's own call says in its own words what is wrong
+            return slot.run(own, (owner, *args), kwargs)
         return inference.pack(arrays)
 
     def _renew(self, edits: Edits, owner: Any) -> None:
@@ -110,14 +115,16 @@ class Placed:
             if self._edits is not None and self._edits.unknown:
                 self._leave(kind, own, self._edits.unknown)
                 return None
-            specs = [tf.TensorSpec(np.shape(leaf), leaf.dtype) for leaf in leaves]
+            exact = specs = [tf.TensorSpec(np.shape(leaf), leaf.dtype) for leaf in leaves]
+            sizes = [size for spec in exact for size in spec.shape]
             family = _family(kind)
             known = self._relaxed.get(family)
             if known is not None:
-                specs = [known_spec.most_specific_common_supertype([spec]) for known_spec, spec in zip(known[0], specs)]
-                if specs == known[0]:
-                    self._keep(kind, known[1])
-                    return known[1]
+                specs = [relaxed.most_specific_common_supertype([spec]) for relaxed, spec in zip(known.specs, specs)]
+                if specs == known.specs and all(map(operator.ge, sizes, known.smallest)):
+                    self._keep(kind, known.inference)
+                    return known.inference
+                sizes = list(map(min, sizes, known.smallest))
 
             @tf.function(autograph=False)
             def infer(*tensors: Any) -> Any:
@@ -125,13 +132,18 @@ class Placed:
                 return _plain(own(owner, *filled(args, rest), **filled(kwargs, rest)))
 
             try:
-                function = infer.get_concrete_function(*specs)
-                inference = Inference(function, self._weights, optimize=self.aws_compiled is not None)
+                if specs != exact:  # a graph for all sizes checks less than the model, so that is asked first
+                    infer.get_concrete_function(*exact)
+                if known is not None and specs == known.specs:
+                    inference = known.inference
+                else:
+                    function = infer.get_concrete_function(*specs)
+                    inference = Inference(function, self._weights, optimize=self.aws_compiled is not None)
             except Exception as error:  # noqa: BLE001 - the framework's own call explains it better
                 why = str(error).strip().splitlines() or [type(error).__name__]
                 self._leave(kind, own, why[-1][:200])
                 return None
-            self._relaxed[family] = (specs, inference)
+            self._relaxed[family] = _Relaxed(specs, inference, sizes)
             self._keep(kind, inference)
             return inference
 
@@ -144,6 +156,16 @@ class Placed:
         if len(self._kinds) >= MOST_KINDS:
             self._kinds.clear()
         self._kinds[kind] = inference
+
+
+@dataclass
+class _Relaxed:
+    """A graph for several sizes of some dimensions."""
+
+    specs: list[tf.TensorSpec]
+    inference: Inference
+    smallest: list[int]
+    """The smallest sizes that the model took. A smaller one may be too small for it."""
 
 
 class NotInference(Exception):  # noqa: N818 - an answer, not a fault

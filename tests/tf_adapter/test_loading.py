@@ -295,6 +295,13 @@ def test_what_is_not_understood_is_left_alone(generation: str, script: Callable[
     assert out.endswith("done\n")
 
 
+@pytest.mark.parametrize("generation", ["0", "1"])
+def test_wrong_shapes_are_the_models_own_errors(generation: str, script: Callable[..., str]) -> None:
+    """X2: after good shapes of two sizes, too."""
+    out = script("wrong_shapes_are_the_models_own_errors.py", imported=True, TF_USE_LEGACY_KERAS=generation)
+    assert out == "done\n"
+
+
 def test_what_cannot_be_separated(tmp_path: Path) -> None:
     """Left to Keras' own call, on the NCs, with the reason."""
     layer = keras.layers.StringLookup(vocabulary=["a", "b"])

@@ -12,6 +12,7 @@ from neuron_adapters.adapter.hooks import original
 
 keras, layers = tf.keras, tf.keras.layers
 legacy = not hasattr(keras, "ops")
+tf.get_logger().setLevel("ERROR")  # Keras 2 warns of SavedModels that it did not write
 
 
 class Module(tf.Module):
