@@ -26,21 +26,20 @@ from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.placed import place_at_first_call
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.files.record import Leaf, Record
-from neuron_adapters.tf import _batch, _lowering, _models, _open_saved_model, _placed
+from neuron_adapters.tf import _batch, _forked, _lowering, _models, _open_saved_model, _placed
 from neuron_adapters.tf._artifact import Artifact, named, snapshot
 from neuron_adapters.tf._batch import Traced
 from neuron_adapters.tf._errors import MulticoreArgumentError
 from neuron_adapters.tf._executable import DYNAMIC, Executable, weight_arrays
-from neuron_adapters.tf._graphs import called_nodes, effect_of
+from neuron_adapters.tf._graphs import effect_of
 from neuron_adapters.tf._keras import module_of
+from neuron_adapters.tf._neuron_op import counted
 from neuron_adapters.tf._structure import plain
 from neuron_rt import CompileError, Engine, init
 
 log = logging.getLogger("neuron_adapters")
 
 FLAGS = "NEURON_CC_FLAGS"
-#: Operators that on_neuron_ratio and analyze_model leave out, as documented.
-_NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
 #: Flags of this compiler that mean something here, or ask for what is so anyway.
 _HONOURED = frozenset({"--dump-prefix", DYNAMIC, "--must-compile"})
 
@@ -74,6 +73,7 @@ def artifact(
     names: tuple[list[str], list[str]] | None = None,
 ) -> Artifact:
     """``func``, compiled for calls like ``func(*args, **kwargs)``. ``names``: of its inputs and outputs for servers."""
+    _forked.warn()
     examples = args, kwargs
     dynamic = DYNAMIC in asked.given
     traced = _batch.trace(func, lambda signature: _traced(func, signature, examples), examples, asked=dynamic)
@@ -132,7 +132,7 @@ def analyze_model(func: Callable[..., Any], example_inputs: Any) -> dict[str, An
     """
     args, kwargs = _arguments(func, example_inputs)
     function = _traced(func, tf.nest.map_structure(_batch.spec, (args, kwargs)), (args, kwargs))
-    operators = Counter(node.op for node in _operators(function))
+    operators = Counter(node.op for node in counted(function.graph.as_graph_def()))
     total = sum(operators.values())
     for name in sorted(operators):
         print(name)  # noqa: T201
@@ -177,6 +177,8 @@ def _aws_compiled_replicas(model: Any, placed: Any, count: int) -> Any:
     source = placed.model.file
     restored = _open_saved_model.restore(source, original(tf.saved_model.load), init().config)
     keras_model = _models.classes(keras_of(model)).Loaded(restored, source)
+    if "on_neuron_ratio" in vars(model):
+        vars(keras_model)["on_neuron_ratio"] = model.on_neuron_ratio
     again_model = _placed.new_model(placed.model.name, 1, source, why=placed.model.why)
     again = _placed.Placed(again_model, aws_compiled=placed.aws_compiled)
     place_at_first_call(again.model, lambda model: _placed.put(init(), model, count))
@@ -353,17 +355,12 @@ def _paths(structure: Any, prefix: str) -> list[str]:
     return names
 
 
-def _operators(function: Any) -> list[Any]:
-    """The nodes of a graph that do something."""
-    return [node for node in called_nodes(function.graph.as_graph_def()) if node.op not in _NOT_COUNTED]
-
-
 def _ratio(function: Any, builder: Callable[[Any], bool] | None) -> float:
     """The share of operators on NeuronCores, as ``subgraph_builder_function`` wants it."""
     if builder is None:
         return 1.0
     say_once("subgraph_builder_function", "the whole graph runs on the NeuronCore's CPUs, as one piece")
-    nodes = _operators(function)
+    nodes = counted(function.graph.as_graph_def())
     return sum(bool(builder(node)) for node in nodes) / len(nodes) if nodes else 0.0
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python import saved_model as saved_model_package
+from tensorflow.python.autograph.core import config as autograph
 
 from neuron_adapters.adapter.hooks import Hooks, hook
-from neuron_adapters.tf import _edits, _keras, _load, _operator, _weights
+from neuron_adapters.tf import _edits, _keras, _load, _operator, _tf1_api, _weights
 
 _hooks = Hooks("neuron_adapters.tf", ("tensorflow_neuron", "tensorflow_neuronx"))
 
@@ -46,6 +49,11 @@ def _put_in(hooks: Hooks) -> None:
         make = keras.Model.make_predict_function
         hooks.set(keras.Model, "predict", _keras.wrap_predict(keras.Model.predict))
         hooks.set(keras.Model, "make_predict_function", _keras.wrap_make_predict_function(make))
+    # AutoGraph shall rewrite what users wrote, and leave hooks alone as it does Keras.
+    hooks.set(autograph, "CONVERSION_RULES", (autograph.DoNotConvert("neuron_adapters"), *autograph.CONVERSION_RULES))
+    for name in ("load", "save", "simple_save"):
+        module = sys.modules[f"{saved_model_package.__name__}.{name}"]
+        hooks.set(saved_model_package, name, _tf1_api.CallableModule(module, name))
     for backend in (tf.keras.backend, *(keras.backend for keras in kerases)):
         if not hasattr(backend, "set_learning_phase"):  # Keras 3
             hooks.set(backend, "set_learning_phase", _keras.set_learning_phase)

@@ -14,11 +14,20 @@ import tensorflow as tf
 from neuron_adapters.adapter.executable import Shared
 from neuron_adapters.adapter.hooks import original
 from neuron_adapters.adapter.progress import shown
-from neuron_adapters.tf import _compile, _keras, _loaded_saved_model, _models, _open_saved_model, _placed, _weights
+from neuron_adapters.tf import (
+    _compile,
+    _forked,
+    _keras,
+    _loaded_saved_model,
+    _models,
+    _open_saved_model,
+    _placed,
+    _weights,
+)
 from neuron_adapters.tf._artifact import Artifact, write
 from neuron_adapters.tf._edits import Edits
 from neuron_adapters.tf._executable import Executable
-from neuron_adapters.tf._neuron_op import NeuronFunction
+from neuron_adapters.tf._neuron_op import NeuronFunction, on_neuron_ratio
 from neuron_adapters.tf._open_saved_model import AwsCompiled
 from neuron_rt import Runtime, init
 
@@ -32,6 +41,7 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
 
     @shown("loading")
     def load_model(filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        _forked.warn()
         runtime = init()  # first: what can't be placed need not be read
         source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
         if not source or not _open_saved_model.is_saved_model(source):
@@ -59,6 +69,7 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
 
     @shown("loading")
     def load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
+        _forked.warn()
         runtime = init()
         config = runtime.config
         source = os.path.abspath(os.fspath(export_dir))
@@ -127,6 +138,8 @@ def _place(
     else:
         cores, replicas = aws_compiled.nc_count, aws_compiled.replicas
         model = _placed.new_model(name, cores, source, weights=weights, why=aws_compiled.why)
+        if hasattr(thing, "aws_neuron_function"):
+            vars(thing)["on_neuron_ratio"] = on_neuron_ratio(thing.aws_neuron_function.graph.as_graph_def())
     placed = _placed.Placed(model, variables, aws_compiled, edits)
     _placed.place(runtime, thing, placed, replicas)
     return placed

@@ -10,16 +10,34 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.framework import attr_value_pb2
+from tensorflow.core.framework import attr_value_pb2, graph_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import func_graph
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from neuron_adapters.files.neff import neff
+from neuron_adapters.files.savedmodel import OP
 from neuron_adapters.tf._artifact import Artifact
+from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._operator import node_of
 
 Value = attr_value_pb2.AttrValue
+
+#: Operators that on_neuron_ratio and analyze_model leave out, as documented.
+_NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "ReadVariableOp", "NoOp", "Const"}
+
+
+def counted(definition: Any) -> list[Any]:
+    """The nodes of a graph that do something."""
+    return [node for node in called_nodes(definition) if node.op not in _NOT_COUNTED]
+
+
+def on_neuron_ratio(definition: Any) -> float:
+    """The share of a graph's operators that are in its NeuronOps."""
+    nodes = counted(definition)
+    inside = [len(counted(graph_pb2.GraphDef.FromString(node.attr["graph_def"].s))) for node in nodes if node.op == OP]
+    total = sum(inside) + len(nodes) - len(inside)
+    return sum(inside) / total if total else 0.0
 
 
 class NeuronFunction:

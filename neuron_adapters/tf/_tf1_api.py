@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, NoReturn
 
 from neuron_rt import CompileError
@@ -28,6 +29,28 @@ class RemovedName:
 
     def __repr__(self) -> str:
         return f"<tensorflow.neuron.{self._name}, which needs TensorFlow 1>"
+
+
+class CallableModule(ModuleType):
+    """A module that can be called as a function in it. ``from tensorflow.python import saved_model`` once brought
+    ``saved_model.load(folder)``; in later releases of TensorFlow, ``load`` there is the function's module."""
+
+    def __init__(self, module: ModuleType, function: str) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        vars(self)["_module"], vars(self)["_function"] = module, function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return getattr(self._module, self._function)(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_module"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, value)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._module)
 
 
 fuse = RemovedName("fuse", "compile the function with tensorflow.neuron.trace(func, example_inputs)")

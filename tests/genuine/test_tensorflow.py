@@ -56,6 +56,7 @@ def test_both_loads(simple: Path, rows: int) -> None:
     wanted = plainly(simple, x)
     model, restored = load_keras(simple), load(str(simple))
     assert isinstance(model, keras.Model)
+    assert model.on_neuron_ratio == restored.on_neuron_ratio == 1.0
     found = [
         model(x),
         model(tf.constant(x)),

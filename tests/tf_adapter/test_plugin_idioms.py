@@ -101,6 +101,16 @@ def test_compile_tells_outputs_apart(run: Callable[..., str]) -> None:
     run("compile_tells_outputs_apart.py")
 
 
+def test_autograph_leaves_hooks_alone(run: Callable[..., str]) -> None:
+    """A placed model in a tf.function, or as one: no warning that names this package."""
+    run("autograph_leaves_hooks_alone.py")
+
+
+def test_forked_after_tensorflow_has_run(run: Callable[..., str]) -> None:
+    """TensorFlow's threads do not survive: said once, at the first load."""
+    run("forked_after_tensorflow_has_run.py")
+
+
 def test_names_of_tensorflow_1(run: Callable[..., str]) -> None:
     """They can be imported, and a call says what to do."""
     run("names_of_tensorflow_1.py")

@@ -1,0 +1,37 @@
+"""Says that TensorFlow does not survive a fork, before it waits for ever.
+
+The threads that operators share are made at TensorFlow's first use, and a forked child has none of them. Small
+operators compute without; the first larger one waits for a thread that is not there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from tensorflow.python.eager import context
+
+log = logging.getLogger("neuron_adapters")
+
+_lost_threads = False
+
+
+def _look() -> None:
+    global _lost_threads
+    known = context.context_safe()
+    _lost_threads = known is not None and known._context_handle is not None
+
+
+os.register_at_fork(after_in_child=_look)
+
+
+def warn() -> None:
+    """Warn once in a child that was forked after TensorFlow had computed in its parent."""
+    global _lost_threads
+    if _lost_threads:
+        _lost_threads = False
+        log.warning(
+            "This process was forked after TensorFlow had computed in its parent. TensorFlow's threads do not survive "
+            "that, so its next large operator may never return. Fork before TensorFlow's first use, or start processes "
+            "with multiprocessing's method 'spawn'."
+        )

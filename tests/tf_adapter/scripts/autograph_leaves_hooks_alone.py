@@ -1,0 +1,31 @@
+import logging
+from plugin_idioms_head import K, net, plain, same, x
+import tensorflow as tf
+import tensorflow.neuron as tfn
+
+said = []
+handler = logging.Handler()
+handler.emit = lambda record: said.append(record.getMessage())
+tf.get_logger().addHandler(handler)
+tf.get_logger().setLevel("WARNING")
+
+net.save("plain.keras")
+tfn.trace(net, x).save("traced")
+twice = K.Sequential([K.layers.Input(4), K.models.load_model("plain.keras"), K.layers.Lambda(lambda given: 2 * given)])
+
+
+@tf.function
+def served(given):
+    total = tf.zeros_like(plain)
+    for _ in tf.range(2):  # AutoGraph's work: it goes on
+        if tf.reduce_sum(given) > -1e9:
+            total += model(given)
+    return total
+
+
+for model in (K.models.load_model("plain.keras"), K.models.load_model("traced"), tf.saved_model.load("traced")):
+    same(tf.function(model)(x), plain)
+    same(tf.function(lambda given: model(given) + 1)(x), plain + 1)
+    same(tf.function(served.python_function)(x), 2 * plain)
+same(tf.function(twice)(x), 2 * plain)
+assert not [text for text in said if "neuron" in text or "AutoGraph" in text], said
