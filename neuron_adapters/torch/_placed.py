@@ -139,14 +139,17 @@ def replace_weights(module: torch.jit.ScriptModule, weights: Mapping[str, Any]) 
         return False
     model, executable = model_of(module), target_of(module)[2]
     recorded = executable.artifact if executable is not None else read(module)[0] or Artifact()
-    result, artifact = _separate.replaced(module, recorded, weights)
+    separated = executable if isinstance(executable, _separate.Separated) else None
+    if separated is not None and separated.bare is None:
+        separated.bare = _separate.bare_graph(module)
+    result, artifact = _separate.replaced(module, recorded, weights, separated and separated.bare)
     module._reconstruct(result._c)
-    if model is not None and isinstance(executable, _separate.Separated):
-        executable.become(module, artifact)
-        wrap(module, model, executable)
+    if model is not None and separated is not None:
+        separated.become(module, artifact)
+        wrap(module, model, separated)
         runtime = current()
         for placed in () if runtime is None else runtime.models():
-            if placed.number in executable.prepared and not (executable.copied and placed is model):
+            if placed.number in separated.prepared and not (separated.copied and placed is model):
                 # Made ready anew, it says what computes it.
                 starts = tuple(slot.core_range.start_nc for slot in placed.slots)
                 init().place(placed, PlacementRequest(starts=starts))

@@ -48,6 +48,8 @@ class Separated(Executable):
         """The numbers of the models that it, or what derives from it, was made ready for."""
         self.copied = False
         """Whether a copy shares its place, and what was made ready there."""
+        self.bare: Any = None
+        """Its graph without weights, once it was needed."""
         self._origin: Executable = self
         """Kept alive, so that later loads of the file find it."""
 
@@ -130,20 +132,32 @@ def weights_of(module: torch.jit.ScriptModule) -> list[Weight]:
 
 
 def replaced(
-    module: torch.jit.ScriptModule, artifact: Artifact, given: Mapping[str, Any]
+    module: torch.jit.ScriptModule, artifact: Artifact, given: Mapping[str, Any], bare: Any = None
 ) -> tuple[torch.jit.ScriptModule, Artifact]:
     """A module like ``module`` with the weights ``given``, by their names in the original's state dict, and its record.
-    ``module`` stays as it is. Names that its graph does not use are ignored.
+    ``module`` stays as it is. Names that its graph does not use are ignored. ``bare``: what ``bare_graph`` gave.
 
     Raises CompileError where a weight is missing, or has another shape or dtype.
     """
-    graph = copy.deepcopy(_graph(module))
-    for weight in weights_of(module):
-        _set(graph, weight.path, _checked(weight, given))
+    weights = weights_of(module)
+    tensors = [_checked(weight, given) for weight in weights]
+    graph = copy.deepcopy(bare_graph(module) if bare is None else bare)
+    for weight, tensor in zip(weights, tensors):
+        _set(graph, weight.path, tensor)
     result: torch.jit.ScriptModule = torch.jit._recursive.wrap_cpp_module(graph)
     artifact = _unfit(artifact).sealed(result)
     artifact.attach(result)
     return result, artifact
+
+
+def bare_graph(module: torch.jit.ScriptModule) -> Any:
+    """The graph of ``module`` as it was traced, without weights."""
+    if module._c.hasattr(GRAPH):
+        return module._c.getattr(GRAPH)
+    graph = copy.deepcopy(module._c)
+    for weight in weights_of(module):
+        _set(graph, weight.path, torch.empty(0, dtype=_at(graph, weight.path).dtype))
+    return graph
 
 
 def _unfit(artifact: Artifact) -> Artifact:
