@@ -77,6 +77,7 @@ def test_public_flags(given: str | list[str]) -> None:
         (["--something-else-entirely"], "Unknown compiler flag '--something-else-entirely'. Known: "),
         (["transformer"], "Unknown compiler flag 'transformer'"),
         (["--model-type"], "needs a value"),
+        ("--auto-cast=matmul", "--auto-cast takes all, matmult, none; got 'matmul'. Did you mean matmult?"),
     ],
 )  # fmt: skip
 def test_what_is_wrong(given: str | list[str], says: str) -> None:

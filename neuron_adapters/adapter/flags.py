@@ -130,9 +130,14 @@ def _unknown(word: str) -> CompileError:
     if name in known and rest:
         hint = f" It has a space in it: write [{name!r}, {' '.join(rest)!r}]."
     else:
-        near = difflib.get_close_matches(name.replace("_", "-"), known, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = _nearest(name.replace("_", "-"), known)
     return CompileError(f"Unknown compiler flag {word!r}.{hint} Known: {', '.join(known)}.")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """The hint at the nearest of what is known; empty where nothing is near."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _without_spaces(flags: Sequence[str]) -> Sequence[str]:
@@ -156,7 +161,7 @@ def _cast(name: str, values: Sequence[str]) -> bool | None:
     meant = [cast for cast in casts if name != "--fast-math" or cast not in _RELAYOUT]
     for value in meant:
         if value not in known:
-            raise CompileError(f"{name} takes {', '.join(known)}; got {value!r}.")
+            raise CompileError(f"{name} takes {', '.join(known)}; got {value!r}.{_nearest(value, known)}")
         if known[value] is None:
             say_once(f"{name} {value}", "CPUs do not compute in that type; the model stays in float32")
     return known[meant[-1]] if meant else False
