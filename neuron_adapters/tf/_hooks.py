@@ -49,6 +49,9 @@ def _put_in(hooks: Hooks) -> None:
         make = keras.Model.make_predict_function
         hooks.set(keras.Model, "predict", _keras.wrap_predict(keras.Model.predict))
         hooks.set(keras.Model, "make_predict_function", _keras.wrap_make_predict_function(make))
+        if keras.__name__ == "keras":
+            checkpoint = keras.callbacks.ModelCheckpoint
+            hooks.set(checkpoint, "__init__", _keras.wrap_checkpoint_init(checkpoint.__init__))
     # AutoGraph shall rewrite what users wrote, and leave hooks alone as it does Keras.
     hooks.set(autograph, "CONVERSION_RULES", (autograph.DoNotConvert("neuron_adapters"), *autograph.CONVERSION_RULES))
     for name in ("load", "save", "simple_save"):

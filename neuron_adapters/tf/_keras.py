@@ -16,6 +16,9 @@ from tensorflow.python.framework import ops
 
 from neuron_adapters.tf._placed import placed_of, run
 
+#: What files of Keras' own formats end in.
+_ENDINGS = (".keras", ".h5", ".hdf5")
+
 
 def generations() -> list[Any]:
     """The Keras modules whose models can be placed: the one that is ``tf.keras``, and the other where it is loaded."""
@@ -103,20 +106,63 @@ def wrap_predict(predict: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wrap_save_model(keras: Any, save_model: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook of ``save_model``: compiled models save themselves. Under Keras 3, which only refuses it, a name without
-    an ending becomes a SavedModel, as it did when scripts for the plug-in were written."""
+    """A hook of ``save_model``: compiled models save themselves. Under Keras 3, a name without an ending of Keras' own
+    becomes a SavedModel, and Keras 2's arguments are taken, as when scripts for the plug-in were written. Keras 3 only
+    refuses them."""
 
     def save_model_(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         own_format = type(model).__module__ == "neuron_adapters.tf"
         if own_format:
             return model.save(filepath, *args, **kwargs)
-        named = isinstance(filepath, (str, os.PathLike)) and not os.path.splitext(filepath)[1]
-        usual = not args and kwargs.get("zipped") is None and not set(kwargs) - {"overwrite", "zipped"}
-        if keras.__name__ == "keras" and named and usual and hasattr(model, "export") and hasattr(model, "call"):
-            return model.export(os.fspath(filepath), verbose=False)
+        named = isinstance(filepath, (str, os.PathLike)) and hasattr(model, "export") and hasattr(model, "call")
+        if keras.__name__ == "keras" and named:
+            path, form = os.fspath(filepath), kwargs.get("save_format")
+            own_name = path.endswith(_ENDINGS) or path.startswith("hf://")
+            if (form == "tf" or (form is None and not own_name)) and kwargs.get("zipped") is None:
+                kwargs.pop("zipped", None)
+                return _save_as_saved_model(model, path, *args, **kwargs)
+            kwargs = _without_spellings(path, kwargs)
         return save_model(model, filepath, *args, **kwargs)
 
     return save_model_
+
+
+def _save_as_saved_model(
+    model: Any, path: str, overwrite: bool = True, include_optimizer: bool = True, save_format: Any = None,
+    signatures: Any = None, options: Any = None, save_traces: bool = True,
+) -> None:  # fmt: skip
+    """Keras 2's ``save`` of a directory. A SavedModel for inference has neither optimizer nor traces for training."""
+    del include_optimizer, save_format, save_traces
+    ask = importlib.import_module("keras.src.utils.io_utils").ask_to_proceed_with_overwrite
+    if not overwrite and os.path.exists(path) and not ask(path):
+        return
+    if signatures is None and options is None:
+        model.export(path, verbose=False)
+    else:
+        tf.saved_model.save(model, path, signatures=signatures, options=options)
+
+
+def _without_spellings(path: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keras 2's arguments of ``save`` for a file, less those that say what Keras 3 does anyway."""
+    form = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}.get(os.path.splitext(path)[1])
+    usual = {"signatures": None, "options": None, "save_traces": True, "save_format": form}
+    return {name: value for name, value in kwargs.items() if name not in usual or value != usual[name]}
+
+
+def wrap_checkpoint_init(init: Callable[..., None]) -> Callable[..., None]:
+    """A hook of ``ModelCheckpoint.__init__``: whole models may be saved as SavedModels, as in Keras 2."""
+
+    @functools.wraps(init)
+    def __init__(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        path, weights = os.fspath(filepath), args[3] if len(args) > 3 else kwargs.get("save_weights_only")
+        if weights or path.endswith(_ENDINGS) or kwargs.get("options") is not None:
+            init(self, filepath, *args, **kwargs)
+        else:
+            kwargs.pop("options", None)
+            init(self, path + ".keras", *args, **kwargs)
+            self.filepath = path
+
+    return __init__
 
 
 def wrap_input(make_input: Callable[..., Any]) -> Callable[..., Any]:

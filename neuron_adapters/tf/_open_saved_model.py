@@ -209,12 +209,15 @@ class Endpoint:
         return ordered[0] if len(ordered) == 1 else ordered
 
     def _cast(self, leaf: Any) -> Any:
-        """Floating numbers in the precision that the object takes, as Keras does it."""
+        """Numbers in the precision that the object takes, as Keras 2 does it; integers as floating numbers where it
+        takes no integers."""
         if isinstance(leaf, (np.ndarray, np.generic)):
             leaf = tf.convert_to_tensor(leaf)
-        if not tf.is_tensor(leaf) or not leaf.dtype.is_floating or leaf.dtype in self._kinds:
+        if not tf.is_tensor(leaf) or leaf.dtype in self._kinds:
             return leaf
-        wanted = [kind for kind in self._kinds if kind.is_floating]
+        floating = [kind for kind in self._kinds if kind.is_floating]
+        integer = [kind for kind in self._kinds if kind.is_integer]
+        wanted = floating if leaf.dtype.is_floating else (integer or floating) if leaf.dtype.is_integer else []
         return tf.cast(leaf, wanted[0]) if len(wanted) == 1 else leaf
 
 

@@ -302,6 +302,11 @@ def test_wrong_shapes_are_the_models_own_errors(generation: str, script: Callabl
     assert out == "done\n"
 
 
+def test_spellings_of_keras_2(script: Callable[..., str]) -> None:
+    """Scripts for Keras 2 save and feed their models under Keras 3."""
+    assert script("spellings_of_keras_2.py", imported=True) == "done\n"
+
+
 def test_what_cannot_be_separated(tmp_path: Path) -> None:
     """Left to Keras' own call, on the NCs, with the reason."""
     layer = keras.layers.StringLookup(vocabulary=["a", "b"])
