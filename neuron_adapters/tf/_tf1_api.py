@@ -1,4 +1,5 @@
-"""Names of tensorflow-neuron for TensorFlow 1, such as ``tfn.fuse``: a call raises an error that says what to do."""
+"""Names of older releases: of tensorflow-neuron for TensorFlow 1, such as ``tfn.fuse``, whose call raises an error that
+says what to do, and of TensorFlow."""
 
 from __future__ import annotations
 
@@ -54,5 +55,12 @@ class CallableModule(ModuleType):
 
 
 fuse = RemovedName("fuse", "compile the function with tensorflow.neuron.trace(func, example_inputs)")
-graph_util = RemovedName("graph_util", "write a SavedModel and compile it with tensorflow.neuron.saved_model.compile()")
-predictor = RemovedName("predictor", "load the SavedModel with tf.saved_model.load() and call its signature")
+
+
+def contrib(predictor: ModuleType) -> dict[str, ModuleType]:
+    """``tf.contrib`` of TensorFlow 1 by import names, with ``predictor``, which scripts for tensorflow-neuron load
+    models by."""
+    module = ModuleType("tensorflow.contrib", "What neuron-run provides of TensorFlow 1's tf.contrib.")
+    vars(module)["predictor"] = predictor
+    vars(module)["__path__"] = []
+    return {"tensorflow.contrib": module, "tensorflow.contrib.predictor": predictor}

@@ -93,6 +93,12 @@ def test_the_documented_script(python) -> None:
     assert python.served("infer.py", options=["--cores", "4"], code=0).stdout == "True True\n"
 
 
+def test_predictor_of_tensorflow_1(python) -> None:
+    """``tf.contrib.predictor``, by which scripts for tensorflow-neuron 1 load what they have compiled."""
+    done = python.served(SCRIPTS / "predictor_of_tensorflow_1.py", code=0)
+    assert done.stdout == "[[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]] True\n"
+
+
 def test_real_mxnet(python) -> None:
     """Where MXNet is installed it stays itself, and learns of NeuronCores when it is imported."""
     done = python.start(MXNET_PYTHON, "-m", "neuron_adapters", SCRIPTS / "real_mxnet.py", code=0)

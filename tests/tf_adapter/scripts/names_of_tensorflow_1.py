@@ -1,4 +1,4 @@
-from plugin_idioms_head import fails, net, plain, same, x
+from plugin_idioms_head import fails, net, neuron_adapters, np, plain, same, x
 import tensorflow as tf
 import tensorflow.neuron as tfn
 
@@ -7,7 +7,7 @@ from neuron_rt import CompileError
 
 fails(CompileError, lambda: fuse(batch_size=1), "tensorflow.neuron.trace(func")
 fails(CompileError, lambda: graph_util.inference_graph_from_session(None, None), "saved_model.compile()")
-fails(CompileError, lambda: predictor.from_saved_model("folder"), "call its signature")
+fails(CompileError, lambda: predictor.from_graph_def("file"), "call its signature")
 assert "TensorFlow 1" in repr(fuse) and not hasattr(fuse, "__wrapped__")
 
 # As AWS's pages load a model.
@@ -21,3 +21,32 @@ assert vars(loaded)["_neuron_placed"]
 assert load.load is tf.saved_model.load and "load_partial" in dir(load)
 saved_model.save(loaded, "again")
 same(load.load("again")(x), plain)
+
+# As its demos predict: NumPy's doubles in, arrays out, each model in its place.
+from tensorflow.neuron.predictor import from_saved_model
+
+predict = from_saved_model("traced", config=tf.compat.v1.ConfigProto())
+assert list(predict.feed_tensors) == ["input_1"] and list(predict.fetch_tensors) == ["output_1"]
+for given in ({"input_1": x.numpy().astype("f8")}, {"input_1": x.numpy().tolist()}):
+    found = predict(given)
+    assert type(found["output_1"]) is np.ndarray and found["output_1"].dtype == np.float32
+    same(found["output_1"], plain)
+assert neuron_adapters.describe().models[-1].calls == 2
+fails(ValueError, lambda: predict({"image": 1}), "are input_1, got image")
+fails(CompileError, lambda: from_saved_model("traced", "predict"), "it has serving_default")
+fails(CompileError, lambda: from_saved_model("traced", input_names={"x": "x:0"}), "takes no input_names")
+with tf.compat.v1.Session(graph=tf.Graph()) as session:
+    given = tf.compat.v1.placeholder(tf.float32, [None, 3], name="given")
+    tf.compat.v1.saved_model.simple_save(session, "old", {"x": given}, {"y": given * 2})
+tfn.saved_model.compile("old", "compiled", model_feed_dict={"x": np.ones((1, 3))})
+for folder in ("old", "compiled"):
+    same(from_saved_model(folder, tags="serve")({"x": np.ones((2, 3))})["y"], np.full((2, 3), 2.0))
+
+# As the OpenPose demo replicates a graph.
+from tensorflow.neuron.multicore import auto_multicore
+
+assert auto_multicore is tfn.auto_multicore
+tagged = graph_util.tag_multicore(loaded.aws_neuron_function.graph.as_graph_def(), 4)
+assert [node.attr["_automatic_multicore"].i for node in tagged.node if node.op == "NeuronOp"] == [4]
+fails(tf.errors.InvalidArgumentError, lambda: graph_util.tag_multicore(tagged, 0), "auto multicore")
+assert not hasattr(tf, "contrib")
