@@ -31,6 +31,15 @@ def attribute_texts(operator: Operator, operator_name: str, count: int, attrs: M
     return texts
 
 
+def split_attributes(indices_or_sections: int | Sequence[int], axis: int, squeeze_axis: bool) -> dict[str, Any]:
+    """Return the attributes of ``_split_v2`` for a number of parts, or for indices. Raises MXNetValueError."""
+    if isinstance(indices_or_sections, int):
+        return {"indices": (), "axis": axis, "squeeze_axis": squeeze_axis, "sections": indices_or_sections}
+    if not isinstance(indices_or_sections, tuple):
+        raise MXNetValueError(f"split_v2() takes a number of parts or indices, got {indices_or_sections!r}.")
+    return {"indices": [0, *indices_or_sections], "axis": axis, "squeeze_axis": squeeze_axis, "sections": 0}
+
+
 def attr_text(value: Any, key: str = "") -> str:
     """Format ``value`` as symbol files have it: ``(3, 3)``, ``True``, ``float32``."""
     if key == "dtype" and value is not None and not isinstance(value, str):

@@ -41,6 +41,8 @@ _OUTPUTS = {
     "LayerNorm": 3,
     "ROIPooling": 2,
     "_contrib_BatchNormWithReLU": 4,
+    "_contrib_MultiProposal": 2,
+    "_contrib_Proposal": 2,
     "_contrib_SyncBatchNorm": 3,
     "_contrib_box_nms": 2,
     "sort": 2,

@@ -21,7 +21,8 @@ Answers = tuple[dict[str, Any], dict[str, np.ndarray]]
 #: Operators that end in an error where MXNet's answer is a matter of chance: of what it finds beyond its arrays, or of
 #: the order in which a sort that NaN confuses compares.
 REFUSED = {
-    "ROIPooling", "_contrib_MultiBoxDetection", "_contrib_ROIAlign", "_contrib_box_iou",
+    "ROIPooling", "_contrib_MultiBoxDetection", "_contrib_MultiProposal", "_contrib_Proposal", "_contrib_ROIAlign",
+    "_contrib_box_iou",
     "_contrib_box_nms", "_ravel_multi_index", "_unravel_index", "argsort",
     "gather_nd", "sort", "take", "topk",
 }  # fmt: skip

@@ -295,3 +295,17 @@ def test_a_size_that_only_values_bound_is_not_known() -> None:
     sliced = mx.sym.slice(_v("a", 0, 3), begin=(0,), end=(100,))
     assert sliced.infer_shape_partial()[1] == [(0, 3)]
     assert (sliced + _v("b", 40, 3)).infer_shape_partial()[1] == [(40, 3)]
+
+
+def test_split_v2() -> None:
+    """A Python function of MXNet's: parts by number, or by indices."""
+    x = mx.nd.array(np.arange(12).reshape(4, 3))
+    assert [part.shape for part in mx.nd.split_v2(x, (1, 3))] == [(1, 3), (2, 3), (1, 3)]
+    assert [part.shape for part in mx.nd.split_v2(x, 3, axis=1, squeeze_axis=True)] == [(4,)] * 3
+    graph = mx.sym.split_v2(mx.sym.var("x"), (1, 3))
+    assert graph.attr_dict()["_split_v20"] == {
+        "axis": "0", "indices": "[0, 1, 3]", "sections": "0", "squeeze_axis": "False",
+    }  # fmt: skip
+    assert graph.infer_shape(x=(4, 3))[1] == [(1, 3), (2, 3), (1, 3)]
+    with pytest.raises(ValueError, match="indices"):
+        mx.sym.split_v2(mx.sym.var("x"), "3")

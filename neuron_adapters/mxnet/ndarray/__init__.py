@@ -29,14 +29,15 @@ from neuron_adapters.mxnet.ndarray._create import (
     zeros,
 )
 from neuron_adapters.mxnet.ndarray._files import load, load_frombuffer, save
-from neuron_adapters.mxnet.ndarray._invoke import operator_functions
+from neuron_adapters.mxnet.ndarray._invoke import operator_functions, split_v2
 from neuron_adapters.mxnet.ndarray.random import normal as random_normal
 from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
 from neuron_adapters.mxnet.operators import names
 
 __all__ = [
     "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_numpy", "full", "image", "linalg",
-    "linspace", "load", "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "waitall",
+    "linspace", "load", "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "split_v2",
+    "waitall",
     "zeros",
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._calls import attribute_texts, by_name
+from neuron_adapters.mxnet._calls import attribute_texts, by_name, split_attributes
 from neuron_adapters.mxnet._functions import Functions
 from neuron_adapters.mxnet._graph import Node
 from neuron_adapters.mxnet._signatures import own_name
@@ -101,3 +101,8 @@ def _given(results: list[Any], out: Any, context: Context | None) -> Any:
 
 #: The operators as functions of arrays.
 operator_functions = Functions("mx.nd", NDArray, invoke)
+
+
+def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False) -> Any:
+    """Split into equal parts, or at indices; a list, or the part itself where there is one."""
+    return invoke("_split_v2", [ary], {}, split_attributes(indices_or_sections, axis, squeeze_axis))

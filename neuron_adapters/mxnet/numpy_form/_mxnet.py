@@ -268,6 +268,11 @@ def _scattered(at: Attributes, data: Array, places: Array) -> Sequence[Array]:
     return [data, np.stack([indexes(row, size) for row, size in zip(places, at.integers("shape"))])]
 
 
+@before("_contrib_index_copy")
+def _copied(_at: Attributes, old: Array, places: Array, new: Array) -> Sequence[Array]:
+    return [old, indexes(places, len(old)), new]
+
+
 @before("SequenceLast")
 def _last(at: Attributes, data: Array, length: Array | None = None) -> Sequence[Array]:
     if length is None:
@@ -304,7 +309,7 @@ def _unravel(at: Attributes, _outs: list[Tensor], places: Array) -> Sequence[Arr
 # -- regions and boxes ----------------------------------------------------------------------------------------------
 
 
-@before("_contrib_MultiBoxDetection", "_contrib_box_iou")
+@before("_contrib_MultiBoxDetection", "_contrib_MultiProposal", "_contrib_Proposal", "_contrib_box_iou")
 def _detected(_at: Attributes, *inputs: Array) -> Sequence[Array]:
     if not all(np.isfinite(array).all() for array in inputs):
         raise MXNetError("it compares boxes and scores of which some are NaN or infinite")

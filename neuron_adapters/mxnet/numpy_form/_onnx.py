@@ -92,11 +92,6 @@ def _erf_of(x: Array) -> Array:
     return _erf(x).astype(x.dtype)
 
 
-@function("CumSum")
-def _cumulative_sum(x: Array, axis: Array) -> Array:
-    return np.cumsum(x, axis=int(axis), dtype=x.dtype)
-
-
 @function("Max")
 def _max(x: Array, *others: Array) -> Array:
     for other in others:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["find", "names"]
 
 _FAMILIES = (
-    "arithmetic", "concat", "convolution", "creation", "dense", "detection", "elementwise", "indexing", "losses",
-    "manipulation", "normalisation", "reduction", "rnn", "roi", "sequence", "shape",
+    "arithmetic", "concat", "convolution", "creation", "deformable", "dense", "detection", "elementwise", "indexing",
+    "losses", "manipulation", "normalisation", "proposal", "reduction", "rnn", "roi", "sequence", "shape",
 )  # fmt: skip
 
 

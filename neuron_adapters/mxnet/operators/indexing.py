@@ -229,3 +229,9 @@ def _unravel(to: Builder, at: Attributes, data: Tensor) -> Value:
         parts.append(left if axis == 0 else to.Mod(left, sizes[axis]))
         left = to.Div(left, sizes[axis])
     return to.cast(to.Concat(*(to.unsqueeze(part, 0) for part in reversed(parts)), axis=0), data.dtype)
+
+
+@operator("_contrib_index_copy", inputs=("old_tensor", "index_vector", "new_tensor"),
+          shape=lambda _at, old, _index, _new: old, dtypes=first_dtype)  # fmt: skip
+def _index_copy(to: Builder, _at: Attributes, old: Tensor, index: Tensor, new: Tensor) -> Value:
+    return to.ScatterND(old, to.unsqueeze(to.cast(index, "int64"), 1), new)

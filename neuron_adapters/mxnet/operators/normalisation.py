@@ -213,3 +213,28 @@ def _normalize(to: Builder, at: Attributes, data: Tensor) -> Value:
         for name, default in (("mean", 0.0), ("std", 1.0))
     )
     return to.Div(to.Sub(data, mean), deviation)
+
+
+def _cropped_shape(at: Attributes, data: Shape) -> Shape:
+    x, y, width, height = (at.integer(name) for name in ("x", "y", "width", "height"))
+    *batch, rows, columns, channels = data
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > columns or y + height > rows:
+        raise ValueError(f"the crop from ({x}, {y}) of {width} x {height} must be inside {columns} x {rows}")
+    return (*batch, height, width, channels)
+
+
+@operator("_image_crop", shape=_cropped_shape)
+def _crop(to: Builder, at: Attributes, data: Tensor) -> Value:
+    x, y, width, height = (at.integer(name) for name in ("x", "y", "width", "height"))
+    rank = len(data.shape)
+    return to.slice(to.slice(data, rank - 3, y, y + height), rank - 2, x, x + width)
+
+
+@operator("_image_flip_left_right", shape=lambda _at, data: data)
+def _flip_left_right(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.slice(data, len(data.shape) - 2, data.shape[-2] - 1, None, -1)
+
+
+@operator("_image_flip_top_bottom", shape=lambda _at, data: data)
+def _flip_top_bottom(to: Builder, _at: Attributes, data: Tensor) -> Value:
+    return to.slice(data, len(data.shape) - 3, data.shape[-3] - 1, None, -1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet import name as names
+from neuron_adapters.mxnet._calls import split_attributes
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._graph import Entry, Node, hidden
 from neuron_adapters.mxnet._symbol_json import loads
@@ -22,7 +23,7 @@ from neuron_adapters.mxnet.symbol._symbol import Symbol, functions, load_json
 
 __all__ = [
     "Group", "Symbol", "Variable", "arange", "contrib", "eye", "fromjson", "full", "hypot", "linalg", "load",
-    "load_json", "maximum", "minimum", "ones", "pow", "power", "var", "zeros",
+    "load_json", "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros",
 ]  # fmt: skip
 
 contrib = Namespace(functions, "_contrib_")
@@ -126,6 +127,14 @@ def arange(
     """Create a range from ``start``, or from 0 to ``start`` where ``stop`` is not given."""
     attrs = {"start": start, "stop": stop, "step": step, "repeat": repeat, "infer_range": infer_range}
     return _filled("_arange", {"name": name}, **attrs, dtype=dtype or "float32")
+
+
+def split_v2(
+    ary: Symbol, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False
+) -> Symbol:
+    """Split into equal parts, or at indices."""
+    attrs = split_attributes(indices_or_sections, axis, squeeze_axis)
+    return Symbol(create("_split_v2", [ary], {}, attrs))
 
 
 def power(base: Any, exp: Any) -> Symbol:

@@ -628,3 +628,43 @@ case("_np_cumsum", normal(3, 4))
 case("_np_cumsum", normal(3, 4, 2), axis=1)
 case("_np_cumsum", normal(3, 4), axis=1, dtype="float64")
 case("_np_cumsum", whole(3, 4, dtype="int32"), axis=0)
+
+# --- deformable convolutions, boxes and pictures
+
+for attrs in [
+    {},
+    {"num_deformable_group": 2, "no_bias": True},
+    {"stride": "(2, 2)", "dilate": "(2, 2)", "pad": "(2, 2)"},
+]:
+    groups, plain = attrs.get("num_deformable_group", 1), attrs.get("no_bias", False)
+    out = (4, 4) if "stride" in attrs else (6, 7)
+    size = (2, 4, 8, 9) if "stride" not in attrs else (2, 4, 7, 8)
+    how = {"kernel": "(3, 3)", "num_filter": 4, **attrs}
+    offset = normal(2, 18 * groups, *out, scale=1.5)
+    inputs = [normal(4, 4, 3, 3), *([] if plain else [normal(4)])]
+    case("_contrib_DeformableConvolution", normal(*size), offset, *inputs, **how)
+    mask = uniform(2, 9 * groups, *out)
+    case("_contrib_ModulatedDeformableConvolution", normal(*size), offset, mask, *inputs, **how)
+case("_contrib_index_copy", normal(5, 3), fixed([3, 0], "int32"), normal(2, 3))
+case("_contrib_index_copy", normal(5, 3), fixed([1, 4], "int64"), normal(2, 3))
+case("_image_crop", whole(6, 7, 3, low=0, high=256, dtype="uint8"), x=2, y=1, width=3, height=4)
+case("_image_crop", normal(2, 6, 7, 3), x=0, y=2, width=7, height=2)
+# Of an odd size MXNet leaves the middle out.
+case("_image_flip_left_right", whole(7, 6, 3, low=0, high=256, dtype="uint8"))
+case("_image_flip_top_bottom", normal(6, 7, 3))
+
+
+# --- region proposals
+
+
+def proposals(batch, rows, columns, op="_contrib_MultiProposal", **attrs):
+    anchors = 6
+    info = [[rows * 16 - 20 * n, columns * 16 - 5 * n, 1 + 0.5 * n] for n in range(batch)]
+    case(op, uniform(batch, 2 * anchors, rows, columns), normal(batch, 4 * anchors, rows, columns, scale=0.3),
+         fixed(info), scales="(2, 4)", ratios="(0.5, 1, 2)", **attrs)  # fmt: skip
+
+
+proposals(1, 5, 6, "_contrib_Proposal", rpn_post_nms_top_n=20, output_score=True)
+proposals(1, 5, 6, "_contrib_Proposal", rpn_pre_nms_top_n=30, rpn_post_nms_top_n=40, threshold=0.5)
+proposals(2, 4, 7, rpn_pre_nms_top_n=100, rpn_post_nms_top_n=12, output_score=True, rpn_min_size=40)
+proposals(2, 4, 7, rpn_post_nms_top_n=200, threshold=0.3, iou_loss=True)

@@ -30,7 +30,7 @@ INTEGERS = {
 
 #: Inputs by which MXNet reads or writes beyond its memory, by operator: their special values are not asked for.
 UNDEFINED = {
-    "ROIPooling": 1, "SequenceLast": 1, "SequenceMask": 1, "SequenceReverse": 1, "_contrib_ROIAlign": 1,
+    "ROIPooling": 1, "SequenceLast": 1, "SequenceMask": 1, "SequenceReverse": 1, "_contrib_ROIAlign": 1, "_contrib_index_copy": 1,
     "scatter_nd": 1, "softmax": 1, "softmax_cross_entropy": 1,
 }  # fmt: skip
 
