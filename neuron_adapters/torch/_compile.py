@@ -97,7 +97,7 @@ def trace(
         raise CompileError(f"format is 'torchscript' or 'pt2', got {format!r}.")
     choice = engine_choice()
     with _fused_attention(allowed=find_engine(choice) is None):
-        module = as_module(_half(model) if half else model)
+        module = _half(as_module(model)) if half else as_module(model)
         with _with_names(module):
             if example_kwarg_inputs is not None:
                 kwargs["example_kwarg_inputs"] = _by_name(module, inputs, example_kwarg_inputs)
@@ -256,13 +256,15 @@ class _HalfModule(torch.nn.Module):
         return map_tensors(lambda leaf: leaf.half() if leaf.is_floating_point() else leaf, answer)
 
 
-def _half(model: torch.nn.Module | Callable[..., Any]) -> torch.nn.Module:
-    if isinstance(model, torch.nn.Module):
-        model = copy.deepcopy(model)
-        for tensor in [*model.parameters(), *model.buffers()]:
+def _half(module: torch.nn.Module) -> torch.nn.Module:
+    """``module`` for FLOAT32_TO_FLOAT16. A function calls the user's own modules, of which the weights stay as they
+    are."""
+    if not isinstance(module, _Function):
+        module = copy.deepcopy(module)
+        for tensor in [*module.parameters(), *module.buffers()]:
             if tensor.dtype is torch.float32:
                 tensor.data = tensor.data.half().float()
-    return _HalfModule(model)
+    return _HalfModule(module)
 
 
 def as_module(model: torch.nn.Module | Callable[..., Any]) -> torch.nn.Module:
@@ -303,7 +305,8 @@ def _with_names(module: torch.nn.Module) -> Iterator[None]:
     if not isinstance(module, _Function | _HalfModule):
         yield
         return
-    function: Any = module._function if isinstance(module, _Function) else module.inner
+    function: Any = module.inner if isinstance(module, _HalfModule) else module
+    function = getattr(function, "_function", function)
     with contextlib.suppress(TypeError, ValueError):  # builtins have no signature
         forward: Any = functools.partial(module.forward)
         forward.__signature__ = inspect.signature(getattr(function, "forward", function))
@@ -474,11 +477,7 @@ def _export(
 ) -> Any:
     """Compile ``model`` to a torch.export program: K1 in the format that replaces TorchScript."""
     name = getattr(model, "__name__", type(model).__name__)
-    if half:
-        model = _half(model)
-    if not isinstance(model, torch.nn.Module):
-        owner = getattr(model, "__self__", None)
-        model = owner if isinstance(owner, torch.nn.Module) else _Function(model)
+    model = _half(as_module(model)) if half else as_module(model)
     shapes = None
     if dynamic:
         if any(leaf.dim() == 0 for _path, leaf in flatten(inputs)):

@@ -293,6 +293,19 @@ def test_trace_again(net: Any, image: torch.Tensor) -> None:
         torch.testing.assert_close(trace(model, image)(image), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("form", ["torchscript", "pt2"])
+def test_float16_of_functions_and_methods(form: str) -> None:
+    """FLOAT32_TO_FLOAT16 takes whatever trace() takes; the user's module stays as it is."""
+    layer = torch.nn.Linear(4, 3)
+    weight, x = layer.weight.detach().clone(), torch.rand(2, 4)
+    for callable_ in (lambda x: layer(x) + 1, layer.forward):
+        traced = trace(callable_, x, optimizations=[Optimization.FLOAT32_TO_FLOAT16], format=form)
+        answer = (traced.module() if form == "pt2" else traced)(x)
+        assert answer.dtype == torch.float16
+        torch.testing.assert_close(answer.float(), callable_(x), rtol=2e-2, atol=2e-2)
+    assert torch.equal(layer.weight, weight)
+
+
 def test_half(tmp_path: Path, net: Any, image: torch.Tensor) -> None:
     """FLOAT32_TO_FLOAT16: float16 comes out, float16 and float32 go in; rtol and atol 2e-2 (SPEC K3)."""
     path = tmp_path / "half.pt"
