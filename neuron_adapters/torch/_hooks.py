@@ -12,7 +12,7 @@ import torch.fx
 
 from neuron_adapters import adapter
 from neuron_adapters.adapter.hooks import Hooks, hook
-from neuron_adapters.torch import _exported, _graph_view, _load, _placed, _quiet, _torch_load
+from neuron_adapters.torch import _aoti, _exported, _graph_view, _load, _placed, _quiet, _torch_load
 
 _hooks = Hooks("neuron_adapters.torch", ("torch_neuron", "torch_neuronx"))
 
@@ -42,6 +42,7 @@ def install(modules: Mapping[str, Any], namespace: object) -> bool:
         hooks.set(script_module, "code", _graph_view.code(vars(script_module)["code"]))
         hooks.set(torch.classes, "neuron", namespace)
         _quiet.put_in(hooks)
+        _aoti.put_in(hooks)
 
     return _hooks.install(modules, put_in)
 

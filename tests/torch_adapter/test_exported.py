@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,12 @@ def test_torch_compile_around_placed_parts(
             assert calls() == before + 2
             for result in results:
                 same(result, part(*given))
+
+
+def test_packages_of_aotinductor(script: Callable[..., str], tmp_path: Path) -> None:
+    """They take one NC each, where a context says, and torch._inductor is not imported for them."""
+    assert script("aoti_package.py", tmp_path, NEURON_ADAPTERS_INSTANCE="4").splitlines() == [
+        "[('model.pt2', (1,), 'compiled by AOTInductor'), ('model.pt2', (1, 1), 'compiled by AOTInductor')]",
+        "[[0], [2, 3]]",
+        "() 2",
+    ]
