@@ -55,3 +55,10 @@ def test_one_process_two_frameworks(script: Script, models: Path) -> None:
     """SPEC R3, P1: PyTorch and Keras share one runtime; the next free NCs go on where the other stopped."""
     said = script("one_process_two_frameworks.py", folder=models, imported=True)
     assert said == "NC0-NC1 NC2-NC5 NC6-NC8 NC9-NC12\ntf torch tf torch\n"
+
+
+@pytest.mark.parametrize("order", ["keras torch tf_keras", "tf_keras keras torch"])
+def test_all_in_one_process(order: str, script: Script) -> None:
+    """Both generations of Keras and PyTorch, in any order, in a forked child too: no warning, and right answers."""
+    names = order.split()
+    assert script("all_in_one_process.py", *names).splitlines() == [" ".join(reversed(names)), order]
