@@ -63,6 +63,8 @@ class Record:
     """The structure of the outputs, where the file does not say it."""
     on_neuron_ratio: float = 1.0
     """Share of the operators that run on NCs."""
+    outside: tuple[str, ...] = ()
+    """Nodes of the graph that were kept off NCs, for those who look at it."""
     replicas: int | None = None
     """NCs that auto_multicore spreads the model over (SPEC R3); None where it was not called."""
 
@@ -105,6 +107,7 @@ class Record:
             key=str(raw.get("key", "")),
             structure=raw.get("structure"),
             on_neuron_ratio=_share(raw.get("on_neuron_ratio", 1.0)),
+            outside=tuple(str(name) for name in raw.get("outside", ())),
             replicas=None if replicas is None else cores(replicas),
         )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.util import nest
 
 from neuron_adapters import __version__
@@ -33,13 +34,15 @@ from neuron_adapters.tf._errors import MulticoreArgumentError
 from neuron_adapters.tf._executable import DYNAMIC, Executable, weight_arrays
 from neuron_adapters.tf._graphs import effect_of
 from neuron_adapters.tf._keras import module_of
-from neuron_adapters.tf._neuron_op import counted
+from neuron_adapters.tf._neuron_op import counted, is_counted
 from neuron_adapters.tf._structure import plain
 from neuron_rt import CompileError, Engine, init
 
 log = logging.getLogger("neuron_adapters")
 
 FLAGS = "NEURON_CC_FLAGS"
+#: Characters of names up to which a record says which operators are outside. With more, one NeuronOp is shown.
+_LONGEST_OUTSIDE = 1 << 18
 #: Flags of this compiler that mean something here, or ask for what is so anyway.
 _HONOURED = frozenset({"--dump-prefix", DYNAMIC, "--must-compile"})
 
@@ -77,9 +80,8 @@ def artifact(
     examples = args, kwargs
     dynamic = DYNAMIC in asked.given
     traced = _batch.trace(func, lambda signature: _traced(func, signature, examples), examples, asked=dynamic)
-    ratio = _ratio(traced.function, subgraph_builder_function)
     names = names or _names(traced.signature, traced.function)
-    compiled = _compiled(func, traced, asked, names, ratio)
+    compiled = _compiled(func, traced, asked, names, subgraph_builder_function)
     if (workdir := _flag(asked, "--workdir") or _flag(asked, "--dump-prefix")) is not None:
         _write_workdir(Path(workdir), compiled)
     return compiled
@@ -261,11 +263,18 @@ def _traced(func: Any, signature: Any, examples: Any) -> Any:
     return traced
 
 
-def _compiled(func: Any, traced: Traced, flags: Flags, names: tuple[list[str], list[str]], ratio: float) -> Artifact:
+def _compiled(
+    func: Any,
+    traced: Traced,
+    flags: Flags,
+    names: tuple[list[str], list[str]],
+    builder: Callable[[Any], bool] | None,
+) -> Artifact:
     """Snapshot a traced function, record what it takes, and lower it where an engine computes it."""
     function, weights = snapshot(traced.function)
     inputs = traced.examples
     input_names, output_names = names
+    ratio, outside = _divided(function, builder)
     record = Record(
         pipeline_cores=flags.pipeline_cores,
         inputs=_leaves(input_names, inputs),
@@ -276,6 +285,7 @@ def _compiled(func: Any, traced: Traced, flags: Flags, names: tuple[list[str], l
         compiler=f"neuron_adapters {__version__}",
         flags=flags.given,
         on_neuron_ratio=ratio,
+        outside=outside,
     )
     artifact = Artifact(function, weights, traced.signature, record)
     runs: Callable[..., Any] | None = None
@@ -355,13 +365,16 @@ def _paths(structure: Any, prefix: str) -> list[str]:
     return names
 
 
-def _ratio(function: Any, builder: Callable[[Any], bool] | None) -> float:
-    """The share of operators on NeuronCores, as ``subgraph_builder_function`` wants it."""
+def _divided(function: Any, builder: Callable[[Any], bool] | None) -> tuple[float, tuple[str, ...]]:
+    """The share of operators that ``subgraph_builder_function`` wants on NeuronCores, and the names of the others."""
     if builder is None:
-        return 1.0
+        return 1.0, ()
     say_once("subgraph_builder_function", "the whole graph runs on the NeuronCore's CPUs, as one piece")
-    nodes = counted(function.graph.as_graph_def())
-    return sum(bool(builder(node)) for node in nodes) / len(nodes) if nodes else 0.0
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    nodes = [node for node in frozen.graph.as_graph_def().node if is_counted(node)]
+    outside = tuple(node.name for node in nodes if not builder(node))
+    ratio = 1 - len(outside) / len(nodes) if nodes else 0.0
+    return ratio, outside if sum(map(len, outside)) < _LONGEST_OUTSIDE else ()
 
 
 def _flag(flags: Flags, name: str) -> str | None:

@@ -6,7 +6,7 @@ The node is only shown; calls run where the model is placed.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -16,7 +16,9 @@ from tensorflow.python.framework import func_graph
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from neuron_adapters.files.neff import neff
+from neuron_adapters.files.record import Record
 from neuron_adapters.files.savedmodel import OP
+from neuron_adapters.tf import _partition
 from neuron_adapters.tf._artifact import Artifact
 from neuron_adapters.tf._graphs import called_nodes
 from neuron_adapters.tf._operator import node_of
@@ -29,7 +31,12 @@ _NOT_COUNTED = {"Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN"
 
 def counted(definition: Any) -> list[Any]:
     """The nodes of a graph that do something."""
-    return [node for node in called_nodes(definition) if node.op not in _NOT_COUNTED]
+    return [node for node in called_nodes(definition) if is_counted(node)]
+
+
+def is_counted(node: Any) -> bool:
+    """Whether a node does something."""
+    return node.op not in _NOT_COUNTED
 
 
 def on_neuron_ratio(definition: Any) -> float:
@@ -84,36 +91,21 @@ class NeuronFunction:
 
 
 def neuron_graph(artifact: Artifact) -> Any:
-    """A graph in which the whole model is one NeuronOp, its weights inside."""
+    """A graph in which the whole model is one NeuronOp, its weights inside; or several, where
+    ``subgraph_builder_function`` left operators outside."""
     record = artifact.record
     function = convert_variables_to_constants_v2(artifact.function, lower_control_flow=False)
     captured = {placeholder.name for _value, placeholder in function.graph.captures}
     placeholders = [tensor for tensor in function.graph.inputs if tensor.name not in captured]
-    graph_def = function.graph.as_graph_def().SerializeToString()
     inputs, outputs = artifact.names
-    listed = Value.ListValue
-    batch = record.batch if record.dynamic_batch and record.batchable else None
-    attributes = {
-        "input_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in function.inputs])),
-        "output_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in function.outputs])),
-        "graph_def": Value(s=graph_def),
-        "executable": Value(s=neff(f"{record.compiler}-model", record.pipeline_cores, {"graph_def.pb": graph_def})),
-        "input_names": Value(list=listed(s=[name.encode() for name in inputs])),
-        "output_names": Value(list=listed(s=[name.encode() for name in outputs])),
-        "input_shapes": Value(list=listed(shape=[_shape(tensor, batch) for tensor in placeholders])),
-        "output_shapes": Value(list=listed(shape=[_shape(tensor, batch) for tensor in function.outputs])),
-        "input_batch_axis": Value(list=listed(i=[-1 if batch is None else 0] * len(inputs))),
-        "output_batch_axis": Value(list=listed(i=[-1 if batch is None else 0] * len(outputs))),
-        "model_config": Value(list=listed(i=[1, record.pipeline_cores, -1, 0])),
-    }
-    if record.replicas is not None:
-        attributes["_automatic_multicore"] = Value(i=record.replicas)
 
     def shown(*tensors: Any) -> Any:
-        results = node_of(attributes, tensors, [output.dtype for output in function.outputs], "neuron_op0")
-        for result, output in zip(results, function.outputs):
-            result.set_shape(output.shape)
-        return tf.identity_n(results)
+        if record.outside:
+            return tf.identity_n(_in_parts(function, placeholders, tensors, record))
+        batch = record.batch if record.dynamic_batch and record.batchable else None
+        sides = dict(zip(inputs, placeholders)), dict(zip(outputs, function.outputs))
+        attributes = _attributes(record, function.graph.as_graph_def(), *sides, batch)
+        return tf.identity_n(_neuron_op(attributes, tensors, function.outputs, "neuron_op0"))
 
     # No tf.function: that would hand the whole of it to the runtime.
     return func_graph.func_graph_from_py_func(
@@ -123,6 +115,55 @@ def neuron_graph(artifact: Artifact) -> Any:
         {},
         add_control_dependencies=False,
     )
+
+
+def _in_parts(function: Any, placeholders: Sequence[Any], tensors: Sequence[Any], record: Record) -> list[Any]:
+    """The results of a graph whose parts inside are NeuronOps."""
+    graph = function.graph
+    values = dict(zip((placeholder.name for placeholder in placeholders), tensors))
+    ends = [output.name for output in function.outputs]
+    for number, part in enumerate(_partition.parts(graph, list(values), ends, record.outside)):
+        fed = {f"{_partition.stand_in(name)}:0": values[name] for name in part.inputs}
+        made = [graph.get_tensor_by_name(name) for name in part.outputs]
+        if part.inside and fed and made:
+            inputs = dict(zip(fed, map(graph.get_tensor_by_name, part.inputs)))
+            attributes = _attributes(record, part.definition, inputs, dict(zip(part.outputs, made)), None)
+            results = _neuron_op(attributes, list(fed.values()), made, f"neuron_op{number}")
+        else:
+            results = tf.graph_util.import_graph_def(part.definition, fed, part.outputs, name="")
+        values.update(zip(part.outputs, results))
+    return [values[name] for name in ends]
+
+
+def _neuron_op(attributes: dict[str, Any], tensors: Sequence[Any], outputs: Sequence[Any], name: str) -> list[Any]:
+    results: list[Any] = list(node_of(attributes, tensors, [output.dtype for output in outputs], name))
+    for result, output in zip(results, outputs):
+        result.set_shape(output.shape)
+    return results
+
+
+def _attributes(
+    record: Record, definition: Any, inputs: dict[str, Any], outputs: dict[str, Any], batch: int | None
+) -> dict[str, Any]:
+    """The attributes of a NeuronOp. ``inputs``, ``outputs``: tensors of ``definition``, by their names in them.
+    ``batch``: of the slices that it runs, None where it takes what it was compiled for."""
+    graph_def = definition.SerializeToString()
+    listed = Value.ListValue
+    attributes = {
+        "graph_def": Value(s=graph_def),
+        "executable": Value(s=neff(f"{record.compiler}-model", record.pipeline_cores, {"graph_def.pb": graph_def})),
+        "model_config": Value(list=listed(i=[1, record.pipeline_cores, -1, 0])),
+    }
+    for side, tensors in (("input", inputs), ("output", outputs)):
+        attributes |= {
+            f"{side}_names": Value(list=listed(s=[name.encode() for name in tensors])),
+            f"{side}_dtypes": Value(list=listed(type=[tensor.dtype.as_datatype_enum for tensor in tensors.values()])),
+            f"{side}_shapes": Value(list=listed(shape=[_shape(tensor, batch) for tensor in tensors.values()])),
+            f"{side}_batch_axis": Value(list=listed(i=[-1 if batch is None else 0] * len(tensors))),
+        }
+    if record.replicas is not None:
+        attributes["_automatic_multicore"] = Value(i=record.replicas)
+    return attributes
 
 
 def _shape(tensor: Any, batch: int | None) -> Any:

@@ -52,6 +52,12 @@ def test_the_function_shown_is_its_graph(run: Callable[..., str]) -> None:
     run("the_function_shown_is_its_graph.py")
 
 
+def test_operators_outside(run: Callable[..., str]) -> None:
+    """``subgraph_builder_function``: what it refuses is outside the NeuronOps of ``aws_neuron_function``, which computes
+    the same."""
+    run("operators_outside.py")
+
+
 def test_compile_of_older_files(run: Callable[..., str]) -> None:
     """The arguments of the older call mean what they say, and a signature keeps its name."""
     run("compile_of_older_files.py")
