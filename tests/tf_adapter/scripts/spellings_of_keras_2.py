@@ -2,11 +2,13 @@
 
 import os
 
+import absl.logging
 import numpy as np
 import tensorflow as tf
 
 import neuron_adapters.tf
 
+absl.logging.set_verbosity(absl.logging.ERROR)  # Keras 3 advises against .h5
 keras, layers = tf.keras, tf.keras.layers
 net = keras.Sequential([keras.Input((5,)), layers.Dense(2)])
 x = np.ones((3, 5), "f4")
