@@ -14,6 +14,6 @@ try:
 except ValueError as error:
     print(str(error)[:14])
 try:
-    model.save("model.xyz")
+    model.save("model.xyz", zipped=True)
 except ValueError as error:
     print(str(error)[:26])
