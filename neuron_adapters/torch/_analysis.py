@@ -13,6 +13,7 @@ import torch
 
 from neuron_adapters.adapter.versions import NEURONX_CC, TORCH_NEURONX
 from neuron_adapters.torch import _compile
+from neuron_adapters.torch._traced import arguments, as_module, frozen_form, torchscript_of
 
 
 def analyze_model(
@@ -25,7 +26,7 @@ def analyze_model(
     Prints a summary, as torch_neuron does, and returns it: ``percent_supported``, ``supported_count``, ``total_count``,
     ``supported_operators``, ``unsupported_operators``, ``operators``, ``operator_count``.
     """
-    frozen = _compile.frozen_form(_traced(model, example_inputs))
+    frozen = frozen_form(_traced(model, example_inputs))
     operators = Counter(node.kind() for node in frozen.inlined_graph.nodes() if node.kind().startswith("aten::"))
     total = sum(operators.values())
     report: dict[str, Any] = {
@@ -77,5 +78,5 @@ def analyze(
 
 
 def _traced(model: torch.nn.Module | Callable[..., Any], example_inputs: Any) -> torch.jit.ScriptModule:
-    inputs = _compile.arguments(example_inputs)
-    return _compile.torchscript_of(_compile.as_module(model), inputs, {"strict": False})
+    inputs = arguments(example_inputs)
+    return torchscript_of(as_module(model), inputs, {"strict": False})
