@@ -301,7 +301,9 @@ class Module(BaseModule):
         """Copy those parameters that the graph has. Raises MXNetError where one is missing that is not ``unneeded``: a
         label is a parameter to a Module that is not told of it, and nothing is computed from it."""
         missing = [name for name in self._param_names if name not in args]
-        missing = [name for name in [*missing, *(set(self._aux_names) - set(aux))] if name not in unneeded]
+        missing = [
+            name for name in [*missing, *(name for name in self._aux_names if name not in aux)] if name not in unneeded
+        ]
         if missing:
             raise MXNetError(f"{missing[0]} is not presented: parameters are missing ({', '.join(sorted(missing))}).")
         arg_params = {name: args[name] for name in self._param_names if name in args}

@@ -76,7 +76,8 @@ def artifact(
     names: tuple[list[str], list[str]] | None = None,
 ) -> Artifact:
     """``func``, compiled for calls like ``func(*args, **kwargs)``. ``names``: of its inputs and outputs for servers."""
-    _forked.warn()
+    if _forked.lost_threads:
+        _forked.warn()
     examples = args, kwargs
     dynamic = DYNAMIC in asked.given
     traced = _batch.trace(func, lambda signature: _traced(func, signature, examples), examples, asked=dynamic)

@@ -127,7 +127,11 @@ class Edits:
         self.unknown = ""
         """Why the model's own call has to run each time; empty where a graph can stand for it."""
         self._ids: set[int] = set()
-        self._note(Walk())
+        # Until the first look; ``touched`` sees to that.
+        self._classes: tuple[type, ...] = ()
+        self._names: tuple[str, ...] = ()
+        self._methods: tuple[Any, ...] = ()
+        self._contents = False
 
     def seen(self) -> bool:
         """Whether all is as it was at the last look."""

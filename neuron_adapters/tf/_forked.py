@@ -13,13 +13,14 @@ from tensorflow.python.eager import context
 
 log = logging.getLogger("neuron_adapters")
 
-_lost_threads = False
+lost_threads = False
+"""Whether ``warn`` has something to say: asked first, since every load asks."""
 
 
 def _look() -> None:
-    global _lost_threads
+    global lost_threads
     known = context.context_safe()
-    _lost_threads = known is not None and known._context_handle is not None
+    lost_threads = known is not None and known._context_handle is not None
 
 
 os.register_at_fork(after_in_child=_look)
@@ -27,9 +28,9 @@ os.register_at_fork(after_in_child=_look)
 
 def warn() -> None:
     """Warn once in a child that was forked after TensorFlow had computed in its parent."""
-    global _lost_threads
-    if _lost_threads:
-        _lost_threads = False
+    global lost_threads
+    if lost_threads:
+        lost_threads = False
         log.warning(
             "This process was forked after TensorFlow had computed in its parent. TensorFlow's threads do not survive "
             "that, so its next large operator may never return. Fork before TensorFlow's first use, or start processes "

@@ -34,6 +34,7 @@ def module_of(model_class: type) -> Any:
     return next((keras for keras in generations() if issubclass(model_class, keras.Model)), None)
 
 
+@functools.cache
 def trains_around(keras: Any) -> Callable[[], bool]:
     """A function that tells whether a model that is called now, without ``training``, is called for training: by a
     layer that is, or under Keras 2's learning phase. It is true within a scope that replaces variables, too."""

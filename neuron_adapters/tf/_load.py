@@ -41,7 +41,8 @@ def wrap_load_model(keras: Any, load: Callable[..., Any]) -> Callable[..., Any]:
 
     @shown("loading")
     def load_model(filepath: Any, *args: Any, **kwargs: Any) -> Any:
-        _forked.warn()
+        if _forked.lost_threads:
+            _forked.warn()
         runtime = init()  # first: what can't be placed need not be read
         source = os.path.abspath(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else ""
         if not source or not _open_saved_model.is_saved_model(source):
@@ -69,7 +70,8 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
 
     @shown("loading")
     def load_saved_model(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
-        _forked.warn()
+        if _forked.lost_threads:
+            _forked.warn()
         runtime = init()
         config = runtime.config
         source = os.path.abspath(os.fspath(export_dir))
@@ -102,14 +104,13 @@ def _place_loaded(
     if not _takes_cores(runtime, aws_compiled):
         return loaded
     model = isinstance(loaded, keras.Model)
-    restored = getattr(loaded, "__dict__", {}).get("_restored", loaded)
     held = _weights.variables_of(loaded) if model else _loaded_saved_model.variables(loaded)
-    if _weights.distributed([*held, *_loaded_saved_model.variables(restored)]) or not (
-        model or hasattr(loaded, "signatures")
-    ):
+    restored = isinstance(loaded, _models.Restored)  # whose variables may be copies
+    spread = _weights.distributed([*held, *_loaded_saved_model.variables(loaded)] if restored else held)
+    if spread or not (model or hasattr(loaded, "signatures")):
         log.info("%s is not placed on NeuronCores: load_model() returned a %s", source, type(loaded).__name__)
     elif model:
-        edits = None if isinstance(loaded, _models.Restored) else Edits(_keras.trains_around(keras))
+        edits = None if restored else Edits(_keras.trains_around(keras))
         _place(runtime, loaded, source, held, aws_compiled, edits)
     else:
         _loaded_saved_model.run_on(loaded, _place(runtime, loaded, source, (), aws_compiled))

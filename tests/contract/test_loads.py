@@ -33,7 +33,7 @@ def changes_of_file(action: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize(
     ("adapter", "needs", "most"),
-    [(Torch, 0, 33), (Torch, 1, 36), (TensorFlow, 0, 45), (TensorFlow, 1, 54)],  # MXNet's binds: tests/mx_adapter
+    [(Torch, 0, 33), (Torch, 1, 36), (TensorFlow, 0, 49), (TensorFlow, 1, 54)],  # MXNet's binds: tests/mx_adapter
     indirect=["adapter"],
 )
 def test_a_load_is_short(adapter: Adapter, needs: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:

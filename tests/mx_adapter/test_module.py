@@ -325,7 +325,7 @@ def test_training_is_refused() -> None:
     assert sum(init().use()) == 0
     module = ready()
     for refused in (
-        module.fit, module.backward, module.update, module.score, module.forward_backward, module.init_optimizer,
+        module.fit, module.backward, module.update, module.forward_backward, module.init_optimizer,
     ):  # fmt: skip
         with pytest.raises(MXNetError, match="this package"):
             refused(None)

@@ -1,3 +1,5 @@
+import logging
+
 from plugin_idioms_head import fails, net, neuron_adapters, np, plain, same, x
 import tensorflow as tf
 import tensorflow.neuron as tfn
@@ -5,6 +7,7 @@ import tensorflow.neuron as tfn
 from tensorflow.neuron import fuse, graph_util, predictor
 from neuron_rt import CompileError
 
+logging.getLogger("neuron_adapters").setLevel(logging.ERROR)  # it says that a session's config changes nothing
 fails(CompileError, lambda: fuse(batch_size=1), "tensorflow.neuron.trace(func")
 fails(CompileError, lambda: graph_util.inference_graph_from_session(None, None), "saved_model.compile()")
 fails(CompileError, lambda: predictor.from_graph_def("file"), "call its signature")

@@ -1,7 +1,10 @@
+import logging
+
 from plugin_idioms_head import np, same
 import tensorflow as tf
 import tensorflow.neuron as tfn
 
+logging.getLogger("neuron_adapters").setLevel(logging.ERROR)  # it says that the model runs as one piece
 kernels, bias = [tf.random.uniform([1, 1, 4, 4]) for _ in range(2)], tf.random.uniform([4])
 
 
