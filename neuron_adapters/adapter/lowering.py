@@ -113,13 +113,13 @@ def race(engine: Engine, rival: str, seconds: float, run: Callable[[], object]) 
 
 
 def seconds_of(run: Callable[[], object], most: float = 0.4) -> float:
-    """The quickest of at least two calls of ``run``, and of more up to ``most`` seconds of them."""
+    """The quickest of some calls of ``run``, which has run before: as many as ``most`` seconds allow, at least one."""
     best, end = float("inf"), time.perf_counter() + most
-    for number in range(200):
+    for _ in range(200):
         began = time.perf_counter()
         run()
         now = time.perf_counter()
         best = min(best, now - began)
-        if number and now > end:
+        if now > end:
             break
     return best
