@@ -104,9 +104,10 @@ def test_work_stays_on_its_cpus(
     others = sum(used.values()) - ours - used.get(threading.get_native_id(), 0)
     assert ours > 50, used
     assert others < 0.1 * ours, used
-    # Between two calls a thread has its own mask again, and may be anywhere for a moment.
+    # Between two calls a thread has its own mask again, and may be anywhere for a moment: a good part of the time where
+    # calls are short. A model that is not tied is as often on the other CPU as on its own.
     assert seen[True] > 20, seen
-    assert seen[False] < 0.2 * seen[True], seen
+    assert seen[False] < 0.6 * seen[True], seen
 
 
 def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
