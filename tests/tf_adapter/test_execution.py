@@ -89,11 +89,14 @@ def test_work_stays_on_its_cpus(
         while not all(job.done() for job in jobs):
             for thread, index in list(names.items()):
                 try:
+                    tied = os.sched_getaffinity(thread)
                     with open(f"/proc/self/task/{thread}/stat") as file:
                         fields = file.read().rpartition(")")[2].split()
+                    still = os.sched_getaffinity(thread) == tied
                 except OSError:
                     continue
-                if fields[0] == "R":
+                # Between two calls a thread has its own mask again and may be anywhere, for long on a busy machine.
+                if fields[0] == "R" and still and tied != mask:
                     seen[int(fields[36]) in homes[index]] += 1
             time.sleep(0.01)
         for job in jobs:
@@ -104,10 +107,8 @@ def test_work_stays_on_its_cpus(
     others = sum(used.values()) - ours - used.get(threading.get_native_id(), 0)
     assert ours > 50, used
     assert others < 0.1 * ours, used
-    # Between two calls a thread has its own mask again, and may be anywhere for a moment: a good part of the time where
-    # calls are short. A model that is not tied is as often on the other CPU as on its own.
     assert seen[True] > 20, seen
-    assert seen[False] < 0.6 * seen[True], seen
+    assert seen[False] < 0.05 * seen[True], seen
 
 
 def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
