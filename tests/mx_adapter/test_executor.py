@@ -226,8 +226,10 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
         spent |= cpu_ticks()
         for number, thread in list(threads.items()):
             with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/stat") as file:
+                tied = os.sched_getaffinity(thread)
                 fields = file.read().rpartition(")")[2].split()
-                if fields[0] == "R":
+                # Between two calls a thread has its own mask again and may be anywhere, for long on a busy machine.
+                if fields[0] == "R" and tied == os.sched_getaffinity(thread) != set(cpus):
                     seen[int(fields[36]) == cpus[number]] += 1
         time.sleep(0.02)
     used = {thread: ticks - before.get(thread, 0) for thread, ticks in spent.items()}
@@ -235,9 +237,8 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
     total, own = sum(used.values()), sum(used.get(threads[number], 0) for number in (0, 1))
     assert own >= 0.9 * total > 0, used
     assert where == {0: {cpus[0]}, 1: {cpus[1]}}
-    # Between two calls a thread has its own mask again, and may be anywhere for a moment.
     assert seen[True] > 10, seen
-    assert seen[False] < 0.2 * seen[True], seen
+    assert seen[False] < 0.05 * seen[True], seen
     assert all(len(report.cpus) == 1 for report in neuron_adapters.describe().models)
 
 
