@@ -6,7 +6,7 @@ which makes a :class:`Request` for each run at a time. ``deployment`` does so fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -57,6 +57,10 @@ class Executable(Protocol):
     def request(self, cpus: frozenset[int]) -> Request:
         """Make a request that runs on ``cpus``. With one thread and one lane the calling thread computes, wherever it
         is bound, and requests take turns. Else threads of the engine compute: on ``cpus``, where these were named."""
+
+    def runs_of_lanes(self) -> Callable[[], bool]:
+        """Make what tells whether each lane has computed since now. One lane alone counts as having done so: whoever
+        asks has seen it run."""
 
 
 class Engine(Protocol):

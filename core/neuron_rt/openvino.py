@@ -219,6 +219,10 @@ class Compiled:
             return _StreamRequest(self._library, self, cpus, self.computing)
         return _PinnedRequest(self._library, self, cpus)
 
+    def runs_of_lanes(self) -> Callable[[], bool]:
+        """See neuron_rt.engine.Executable."""
+        return self.computing.runs() if isinstance(self.computing, Streams) else lambda: True
+
     def _ports(self, kind: str) -> tuple[tuple[int, tuple[int, ...], int], ...]:
         """Type, shape and size in bytes of every input or output. Raises EngineError for a shape that is not fixed."""
         lib, library = self._library.lib, self._library

@@ -44,6 +44,11 @@ class Streams:
         """What tells, when it is dropped, that ``request`` has ended."""
         return Undo(self._running.pop, request, None)
 
+    def runs(self) -> Callable[[], bool]:
+        """Make what tells whether each thread has computed since now."""
+        before = {thread: _worked(thread) for thread in self._threads}
+        return lambda: all(_worked(thread) - worked > _RUN for thread, worked in before.items())
+
     def _busy(self) -> set[int]:
         """Threads that run a request."""
         taken: set[int] = set()
@@ -68,6 +73,8 @@ class Streams:
 
 #: Seconds of CPU time that tell a thread that runs a request from one that just went to sleep.
 _WORK = 20e-6
+#: The least CPU time of a run. Programs that have several lanes are large.
+_RUN = 100e-6
 #: Seconds to wait until a request's thread has used CPU time. Then it counts as idle, and may be tied elsewhere.
 _PATIENCE = 2e-3
 

@@ -19,7 +19,7 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from neuron_adapters.adapter.guards import QUIET, guard
-from neuron_adapters.adapter.lowering import SMALL, Trial, converting, race, seconds_of, trials, trying
+from neuron_adapters.adapter.lowering import EXAMPLE, SMALL, Trial, converting, race, seconds_of, trials, trying
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.files.openvino_ir import Lowered
 from neuron_rt import CompileError, CpuSet, Deployment, Engine, EngineError, RequestPool
@@ -156,7 +156,7 @@ def lower(
         compiled = open_program(engine, lowered, weights, shape, bf16=bf16)
         call = compiled.call(compiled.deployment.pools([CpuSet("compiler", frozenset(), 1)])[0])
         for trial in trials(inputs):
-            _try(engine, reference, call, trial, bf16=bf16)
+            _try(engine, reference, call, trial, results, bf16=bf16)
     why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
     if compete:
         why = race(engine, "TensorFlow's graph", seconds_of(lambda: reference(inputs)), lambda: call(inputs))
@@ -256,21 +256,23 @@ def _try(
     reference: Callable[[Sequence[Array]], Sequence[Array]],
     call: Callable[[Sequence[Array]], list[Array] | None],
     trial: Trial,
+    results: Sequence[Array],
     *,
     bf16: bool,
 ) -> None:
-    """Compare the engine with TensorFlow on ``trial`` (SPEC K3). Raises CompileError where they differ."""
+    """Compare the engine with TensorFlow on ``trial`` (SPEC K3), which gave ``results`` for the example. Raises
+    CompileError where they differ."""
     try:
         expected = reference(trial.inputs)
     except tf.errors.OpError:  # it refuses these values; so it shall when it is called
         return
     actual = call(trial.inputs)
     if actual is None:
-        if trial.what == "the example":
+        if trial.what == EXAMPLE:
             raise CompileError("the example has values on which only TensorFlow is exact")
         return
-    again = reference(trial.inputs) if trial.what == "the example" else expected
-    for index, (wanted, repeated, array) in enumerate(zip(expected, again, actual)):
+    before = results if trial.what == EXAMPLE else expected
+    for index, (wanted, repeated, array) in enumerate(zip(expected, before, actual)):
         if not np.array_equal(wanted, repeated, equal_nan=wanted.dtype.kind == "f"):
             raise CompileError("it answers differently each time")
         largest = float(np.abs(wanted.astype("f8")).max(initial=0))

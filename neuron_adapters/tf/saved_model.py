@@ -14,7 +14,7 @@ from tensorflow.python.framework import ops
 from neuron_adapters.adapter.compile import configuration
 from neuron_adapters.adapter.flags import say_once, words
 from neuron_adapters.adapter.hooks import original
-from neuron_adapters.adapter.lowering import Trial, trials
+from neuron_adapters.adapter.lowering import EXAMPLE, Trial, trials
 from neuron_adapters.adapter.progress import shown
 from neuron_adapters.tf import _compile, _open_saved_model
 from neuron_adapters.tf._graphs import effect_of
@@ -166,7 +166,7 @@ def _values(examples: Mapping[str, tf.Tensor]) -> Iterable[Trial]:
     """The examples, and others of their kind, of both signs and of several magnitudes, which tell outputs apart, and
     inputs from each other."""
     arrays = [example.numpy() for example in examples.values()]
-    return [Trial("the example", arrays)] if any(array.dtype.kind == "O" for array in arrays) else trials(arrays)
+    return [Trial(EXAMPLE, arrays)] if any(array.dtype.kind == "O" for array in arrays) else trials(arrays)
 
 
 def _same(tensor: Any, leaf: Any) -> bool:

@@ -10,10 +10,11 @@ import enum
 import json
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -111,13 +112,13 @@ def trace(
     )
     with torch.random.fork_rng(devices=[]):  # runs beyond those of torch.jit.trace draw no random numbers
         # A graph that writes is not run: what it writes to is saved as torch.jit.trace left it (SPEC K7).
-        outputs = None if writes else _run_twice(frozen, inputs)
+        outputs = None if writes else _answer(frozen, inputs)
         batchable = not writes and _batchable(inputs, outputs) and fixed(frozen._c._get_method("forward"))
         if dynamic_batch_size and not batchable:
             raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
-        optimize, seconds = (False, 0.0) if writes else _by_pytorch(frozen, inputs, outputs)
-        artifact = replace(artifact, batchable=batchable, optimize=optimize)
-        artifact = _lowered(artifact, frozen, inputs, outputs, seconds, bf16=flags.bf16)
+        found = _ByPyTorch(optimize=False, seconds=0.0, steady=True) if writes else _by_pytorch(frozen, inputs, outputs)
+        artifact = replace(artifact, batchable=batchable, optimize=found.optimize)
+        artifact = _lowered(artifact, frozen, inputs, outputs, found, bf16=flags.bf16)
     if separate_weights:
         _separate.attach(frozen, traced, _traced.names_of_weights(module), artifact)
     artifact = artifact.sealed(frozen)
@@ -180,36 +181,57 @@ def _say_ignored(kwargs: dict[str, Any], timeout: object, builder: object) -> No
             say_once(name, "there is no external compiler and nothing to partition")
 
 
-def _run_twice(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
-    """What ``module`` returns, once PyTorch has optimised its graph, which it does in the first runs."""
-    method = module._c._get_method("forward")
+def _answer(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> Any:
     with torch.no_grad():
-        method(*inputs)
-        return method(*inputs)
+        return module._c._get_method("forward")(*inputs)
 
 
-def _by_pytorch(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> tuple[bool, float]:
-    """Whether PyTorch's form optimised for this CPU agrees with ``frozen``, and the seconds that one call of PyTorch's
-    form takes. That form, with its own copy of the weights, is gone before an engine makes another."""
-    fast = _optimized(frozen, inputs, outputs)
-    method = (fast or frozen)._c._get_method("forward")
-    with torch.no_grad(), _lowering.one_thread():
-        return fast is not None, seconds_of(lambda: method(*inputs))
+class _ByPyTorch(NamedTuple):
+    """How PyTorch runs a frozen graph. ``optimize``: its form optimised for this CPU agrees. ``seconds``: a call of its
+    form, in one thread. ``steady``: it gives the same each time."""
+
+    optimize: bool
+    seconds: float
+    steady: bool
 
 
-def _optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> torch.jit.ScriptModule | None:
-    """The form optimised for this CPU, where it gives ``outputs`` as ``frozen`` does, and the same on inputs that are
-    not finite: a convolution that is fused with what follows loses NaN (SPEC K3)."""
+def _by_pytorch(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> _ByPyTorch:
+    """Look at how PyTorch runs ``frozen``, which returned ``outputs``. The optimised form, with its own copy of the
+    weights, is gone before an engine makes another."""
+    seconds = _seconds_of_optimized(frozen, inputs, outputs)
+    if seconds is not None:
+        return _ByPyTorch(optimize=True, seconds=seconds, steady=True)
+    seconds, again = _timed(frozen, inputs)
+    return _ByPyTorch(optimize=False, seconds=seconds, steady=_agree(outputs, again))
+
+
+def _seconds_of_optimized(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> float | None:
+    """Those of the form optimised for this CPU; None where it does not agree."""
     try:
         fast = optimized(twin(frozen))  # which ends with it: nothing else is loaded with its twin
-        if not _agree(outputs, _run_twice(fast, inputs)):
-            return None
-        with torch.no_grad():
-            methods = [module._c._get_method("forward") for module in (frozen, fast)]
-            same = all(_agree(*(method(*trial) for method in methods)) for trial in _with_broken_numbers(inputs))
+        seconds, answer = _timed(fast, inputs)
+        return seconds if _agree(outputs, answer) and _agree_on_broken_numbers(frozen, fast, inputs) else None
     except RuntimeError:  # an operator that the optimised form does not know
         return None
-    return fast if same else None
+
+
+def _timed(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> tuple[float, Any]:
+    """The seconds that a call takes in one thread, once PyTorch has optimised the graph, and what it returned."""
+    method = module._c._get_method("forward")
+    answers: deque[Any] = deque(maxlen=1)
+    with torch.no_grad(), _lowering.one_thread():
+        method(*inputs)
+        return seconds_of(lambda: answers.append(method(*inputs))), answers[0]
+
+
+def _agree_on_broken_numbers(
+    frozen: torch.jit.ScriptModule, fast: torch.jit.ScriptModule, inputs: tuple[Any, ...]
+) -> bool:
+    """Whether two forms give the same on inputs that are not finite: a convolution that is fused with what follows
+    loses NaN (SPEC K3)."""
+    methods = [module._c._get_method("forward") for module in (frozen, fast)]
+    with torch.no_grad():
+        return all(_agree(*(method(*trial) for method in methods)) for trial in _with_broken_numbers(inputs))
 
 
 def _with_broken_numbers(inputs: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
@@ -245,11 +267,11 @@ def _lowered(
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
     outputs: Any,
-    seconds: float,
+    found: _ByPyTorch,
     *,
     bf16: bool,
 ) -> Artifact:
-    """Give ``frozen`` its form for the engine where the engine agrees and a call takes less than PyTorch's ``seconds``;
+    """Give ``frozen`` its form for the engine where the engine agrees and a call takes less than PyTorch's (``found``);
     else note why not."""
 
     def lower(engine: Engine, cast: bool, compete: bool) -> tuple[Any, str]:
@@ -257,8 +279,10 @@ def _lowered(
             raise CompileError("it writes to its buffers or its inputs, which only PyTorch does")
         if _effects.draws(frozen):
             raise CompileError("it answers differently each time: it draws random numbers")
+        if not found.steady:
+            raise CompileError("it answers differently each time")
         give_back_freed_memory()  # that of PyTorch's form; the engine takes as much
-        return _lowering.lower(engine, frozen, inputs, outputs, seconds if compete else None, bf16=cast)
+        return _lowering.lower(engine, frozen, inputs, outputs, found.seconds if compete else None, bf16=cast)
 
     verdict = decide("PyTorch", lower, bf16=bf16)
     if verdict.form is None:

@@ -6,8 +6,9 @@ held open, so it may be removed or replaced, and what is read must have the chec
 written to in place is an error that says so.
 
 Whether the engine has copied a constant, only the engine knows. So the kernel is asked: a page that is read comes back
-into memory (mincore(2)). The first call without the pages is looked at; where it has read one, all are read again and
-the call is repeated. Graphs that are lowered have no control flow, so later calls read what the first one read.
+into memory (mincore(2)). The first calls without the pages are looked at, until each lane has run; where one has read a
+page, all are read again and the call is repeated. Graphs that are lowered have no control flow, so later calls read
+what the first one of a lane read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import ctypes
 import os
 import re
+import weakref
 import zipfile
 import zlib
 from collections import deque
@@ -73,6 +75,12 @@ class Pages:
         """An item each time that they were given back."""
         self.missing: list[None] = []
         """Not empty while they may be missing."""
+        self.running: dict[int, int] = {}
+        """How often the pages had been given back when a request began that is not proven, by its id(). One that was
+        interrupted stays: it may have left a lane in the middle of a run."""
+        self._executables: list[weakref.ref[Any]] = []
+        self._lanes_ran: list[Callable[[], bool]] = []
+        """What tells whether the lanes of each executable have run without the pages."""
         self._loading: set[object] = set()
         """A key for each executable that the engine is making of the constants."""
         self._ranges: list[_Range] = []
@@ -124,8 +132,21 @@ class Pages:
             self._steps.clear()
         # In C, with the interpreter lock held: ``keep`` empties the list before or after a part, never inside.
         steps = iter(self._steps)
+        self._lanes_ran = [bool]  # no lane has
         while deque(map(_call, islice(steps, _AT_ONCE)), 1):
             pass
+        self.watch()
+
+    def watch(self) -> None:
+        """Look from now on which lanes run."""
+        self._executables = [reference for reference in self._executables if reference() is not None]
+        live = [reference() for reference in self._executables]
+        self._lanes_ran = [executable.runs_of_lanes() for executable in live if executable is not None]
+
+    def proven(self) -> bool:
+        """Whether each lane has run without the pages from beginning to end."""
+        now = len(self.drops)
+        return all(before == now for before in list(self.running.values())) and all(ran() for ran in self._lanes_ran)
 
     def untouched(self) -> bool:
         """Whether the pages are missing, and none has been read since they were given back."""
@@ -150,7 +171,9 @@ class Pages:
         self._loading.add(key)
         if self.missing:
             self._read()
-        return load()
+        executable = load()
+        self._executables.append(weakref.ref(executable))
+        return executable
 
     def cover(self, module: torch.jit.ScriptModule) -> None:
         """Let ``module``, which has these constants, keep them when it is asked for its graph."""
@@ -258,13 +281,11 @@ class _Loading:
 
     def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Any:
         """See neuron_rt.Engine."""
-        if len(lanes) > 1:  # each lane is a graph of the engine's: the first run of one tells nothing of the others
-            self._pages.keep()
         return self._pages.load(partial(self._engine.load, program, threads, lanes, bf16=bf16))
 
 
 class _Unproven(_Call):
-    """A request that has not yet run without the pages. Once it has, it is a plain one."""
+    """A request of which it is not known yet that it does without the pages. Once it is, it is a plain one."""
 
     def __init__(self, compiled: Compiled, pool: RequestPool, pages: Pages) -> None:
         super().__init__(compiled, pool)
@@ -275,15 +296,21 @@ class _Unproven(_Call):
         pages = self._pages
         while True:
             missing, drops = bool(pages.missing), len(pages.drops)
+            pages.running[id(self)] = drops
             result = super().__call__(leaves)
-            if not missing and drops == len(pages.drops):
+            whole = drops == len(pages.drops)
+            if not missing and whole:
                 break
             if pages.untouched():
-                if missing:
+                if not whole:  # its lane may have read them before they were given back
+                    pages.watch()
+                del pages.running[id(self)]
+                if missing and whole and pages.proven():
                     self.__class__ = _Call  # type: ignore[assignment]
                 return result
             if pages.missing:
                 pages.keep()
+        del pages.running[id(self)]
         if pages.kept:
             self.__class__ = _Call  # type: ignore[assignment]
         else:

@@ -268,8 +268,8 @@ def test_what_the_engine_reads_in_place(file: Path, plain: Any, monkeypatch: pyt
 
 @pytest.mark.parametrize("copied", [0, 1 << 30])
 def test_other_neuroncores(file: Path, plain: Any, monkeypatch: pytest.MonkeyPatch, copied: int) -> None:
-    """A load on other NCs after the first calls: the engine packs again what is read again, and it is given back. Lanes
-    are graphs of the engine's, each of which may read at its first run: for them it stays."""
+    """A load on other NCs after the first calls: the engine packs again what is read again, and it is given back, where
+    each set of CPUs has an executable, and where they are lanes of one."""
     monkeypatch.setattr("neuron_rt.deployment.MOST_COPIED", copied)
     modules = [called(file)]
     for start in (1, 2, 3):
@@ -280,10 +280,44 @@ def test_other_neuroncores(file: Path, plain: Any, monkeypatch: pytest.MonkeyPat
         for module in modules * 3:
             assert torch.equal(module(IDS, X), modules[0](IDS, X))
     pages = pages_of(modules[0])
-    assert pages.kept == (copied == 0)
-    assert pages.untouched() == bool(pages.missing) == (not pages.kept)
+    assert pages.missing
+    assert pages.untouched()
+    assert pages.proven()
+    assert not any(isinstance(request, _pages._Unproven) for request in requests_of(modules[-1]))
     answers(modules[2], plain, exactly=True)
     answers(modules[0], plain, exactly=True)
+
+
+def requests_of(module: Any) -> list[Any]:
+    return list(vars(module)["forward"]._model.slots[0].pool.idle)
+
+
+def test_a_lane_that_reads_in_place(file: Path, plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run of one lane tells nothing of the next one: each is looked at."""
+    monkeypatch.setattr("neuron_rt.deployment.MOST_COPIED", 0)
+    with experimental.neuron_cores_context(0, 2):
+        module = torch.jit.load(file)
+    with torch.no_grad():
+        expected = module(IDS, X)
+        pages = pages_of(module)
+        assert pages.missing
+        pages._lanes_ran = [lambda: False]  # a lane that has not run yet
+        for _ in range(4):
+            assert torch.equal(module(IDS, X), expected)
+        assert any(isinstance(request, _pages._Unproven) for request in requests_of(module))
+        read = _pages._Call.__call__
+
+        def in_place(self: Any, leaves: Any) -> Any:
+            range_ = pages._ranges[0]
+            seen.append(range_.view[range_.start])
+            return read(self, leaves)
+
+        seen: list[int] = []
+        monkeypatch.setattr(_pages._Call, "__call__", in_place)
+        assert torch.equal(module(IDS, X), expected)
+        assert len(seen) == 2, "it ran again with what it had read in memory"
+    assert pages.kept
+    answers(module, plain)
 
 
 def test_many_threads(file: Path, plain: Any) -> None:
