@@ -41,6 +41,12 @@ bench: $(READY) $(ORACLE)  ## measure every goal of docs/performance.md, about t
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python benchmarks/plot.py
 
+docs: $(READY)  ## build the documentation site into site/; every warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: $(READY)  ## show the documentation site on loopback while you write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:8000
+
 check: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check core neuron_adapters tests examples benchmarks
@@ -66,4 +72,4 @@ numerics: $(READY)  ## every operator on special values, compiled and not; write
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup setup-mxnet demo examples bench check test test-engines test-many-cpus numerics clean
+.PHONY: help setup setup-mxnet demo examples bench docs docs-serve check test test-engines test-many-cpus numerics clean
