@@ -68,6 +68,8 @@ class Limits:
     @classmethod
     def of(cls, array: Array, axis: int) -> Limits:
         """Limits that hold for ``array``, and for others of its kind."""
+        if array.dtype.kind != "f":  # integers are within their type
+            return cls(-math.inf, math.inf, math.inf, axis)
         (exact,) = measured([array], [axis])
         if not math.isfinite(exact.total):
             return cls(-math.inf, math.inf, math.inf, axis)
@@ -81,7 +83,10 @@ def measured(arrays: Sequence[Array], axes: Sequence[int]) -> list[Limits]:
     """What holds for each array. It is part of each bind: in one call for all, and larger arrays are read once."""
     measured = []
     for array, axis in zip(arrays, axes):
-        if array.ndim < 2 or array.dtype.kind != "f" or not array.size:
+        if array.dtype.kind != "f":
+            measured.append(Limits(0, 0, 0))
+            continue
+        if array.ndim < 2 or not array.size:
             least, most = float(array.min(initial=math.inf)), float(array.max(initial=-math.inf))
             measured.append(Limits(least, most, float(np.abs(array).sum(dtype="f8"))))
             continue

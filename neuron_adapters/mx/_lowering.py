@@ -16,6 +16,7 @@ from neuron_adapters.files import openvino_ir
 from neuron_adapters.mx._guards import BeyondEngineError, arrays_of, guard, measured, require_checkable
 from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._backend import Plan
+from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._inference import Inferred
 from neuron_rt import CompileError
 
@@ -27,8 +28,11 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection
     Where the engine cannot read the result, or no check shows that it computes as MXNet does, NumPy computes. Raises
     InvalidGraphError.
     """
-    model = _onnx.translate(inferred, {})
     outputs = tuple((shape or (), np.dtype(dtype)) for shape, dtype in inferred.outputs)
+    try:
+        model, draws = _onnx.translate_with_draws(inferred, {})
+    except BeyondOnnxError as error:
+        return Plan(None, (), (), outputs, inferred, why=str(error))
     try:
         converted, names = _converted(model)
     except CompileError as error:
@@ -44,10 +48,12 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection
         fold(converted)
         guarded, limits = guard(converted, held=weights, tables=tables)
     except BeyondEngineError as error:
-        return Plan(None, inputs, tuple(constants), outputs, inferred, why=str(error))
+        return Plan(None, inputs, tuple(constants), outputs, inferred, why=str(error), draws=draws)
     numbers = {name: number for number, name in enumerate(constants)}
     lowered = openvino_ir.lower(guarded, [held[name] for name in constants], numbers)
-    return Plan(lowered, inputs, tuple(constants), outputs, inferred, tuple(limits[name] for name in constants))
+    return Plan(
+        lowered, inputs, tuple(constants), outputs, inferred, tuple(limits[name] for name in constants), draws=draws
+    )
 
 
 def fits(plan: Plan, weights: Sequence[np.ndarray[Any, Any]]) -> bool:

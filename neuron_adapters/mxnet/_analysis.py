@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP, inline
-from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.operators import find, operator_of
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._backend import Plan
@@ -119,8 +119,8 @@ class Graph:
     def unknown_shapes(self, inferred: Inferred) -> str:
         """Return the text of the warning where shapes of arguments or outputs are not known, "" where all are."""
         shapes = inferred.shapes
-        unknown = [f"{name}: {shape or ()}" for name in self.arguments if not (shape := shapes[name]) or 0 in shape]
-        if not unknown and not [shape for shape, _dtype in inferred.outputs if not shape or 0 in shape]:
+        unknown = [f"{name}: {shape or ()}" for name in self.arguments if (shape := shapes[name]) is None or 0 in shape]
+        if not unknown and not [shape for shape, _dtype in inferred.outputs if shape is None or 0 in shape]:
             return ""
         listed = "\n\t".join(unknown)
         return f"the shapes of these arguments do not follow (0 is an unknown size); give some of them:\n\t{listed}"
@@ -153,7 +153,11 @@ class Graph:
         inputs = []
         for node in walk(self.original) if self.compiled else self.nodes:
             operator = find(node.op)
-            if operator is not None:
+            if operator is not None and operator.holding is not None:
+                held = operator_of(node)
+                assert held is not None
+                inputs += [each for each in held.held.named_inputs(node.inputs) if each[1].node.op == "null"]
+            elif operator is not None:
                 names = operator.inputs(node.attrs)
                 inputs += [(node, entry, name) for entry, name in zip(node.inputs, names) if entry.node.op == "null"]
         return inputs

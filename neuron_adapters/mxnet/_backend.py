@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from neuron_rt import Computation, Model, RequestPool, Slot
 if TYPE_CHECKING:  # it brings all operators along
     from neuron_adapters.mxnet._inference import Inferred
     from neuron_adapters.mxnet.numpy_form import NumpyForm
+    from neuron_adapters.mxnet.operators._builder import Drawn
 
 Spec = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -32,7 +33,8 @@ _name = ""
 class Plan:
     """A lowered graph. ``inputs``: the variables it is given at each call, in the engine's order. ``held``: the
     variables that are its constants, in the order in which the text numbers them. ``outputs``: shapes and dtypes.
-    ``inferred``: the graph itself. ``limits``: for each of ``held``, what its guards take for granted of it.
+    ``inferred``: the graph itself. ``limits``: for each of ``held``, what its guards take for granted of it. ``draws``:
+    those of ``inputs`` that are random numbers.
 
     ``lowered`` None: NumPy computes, and ``why``.
     """
@@ -44,6 +46,7 @@ class Plan:
     inferred: Inferred
     limits: tuple[Any, ...] = ()
     why: str = ""
+    draws: Mapping[str, Drawn] = field(default_factory=dict)
 
     def numpy_form(self) -> NumpyForm:
         """What computes the calls that the engine cannot (SPEC K3). Most graphs never need it."""

@@ -15,7 +15,11 @@ class UnsupportedOperatorError(CompileError, MXNetError):
     def of(cls, operators: dict[str, list[str]]) -> UnsupportedOperatorError:
         """Word the error: all that is unknown, at once."""
         listed = "; ".join(f"{name} ({_few(nodes)})" for name, nodes in sorted(operators.items()))
-        return cls(f"not supported by the engine of neuron_adapters.mx: {listed}", operators=operators)
+        return cls(f"operators that are not in this package: {listed}", operators=operators)
+
+
+class BeyondOnnxError(CompileError, MXNetError):
+    """An operator that ONNX has no form for: NumPy computes the graph, operator by operator."""
 
 
 class InvalidGraphError(CompileError, MXNetError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from neuron_adapters.files.bounded_json import whole
 from neuron_adapters.mxnet.base import FormatError
-from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.operators import operator_of
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.operators._registry import Operator
@@ -31,6 +31,7 @@ INITIAL = {
 _OUTPUTS = {
     "BatchNorm": 3,
     "BatchNorm_v1": 3,
+    "CTCLoss": 2,
     "BilinearSampler": 2,
     "Dropout": 2,
     "GridGenerator": 2,
@@ -45,6 +46,8 @@ _OUTPUTS = {
     "_contrib_Proposal": 2,
     "_contrib_SyncBatchNorm": 3,
     "_contrib_box_nms": 2,
+    "_npi_std": 2,
+    "_npi_var": 2,
     "sort": 2,
 }
 
@@ -132,8 +135,8 @@ def output_names(node: Node) -> Sequence[str]:
 
 def written_inputs(node: Node) -> list[int]:
     """Return the indices of its auxiliary states, which training writes to; files count the writes."""
-    operator = find(node.op)
-    if node.subgraphs:  # a compiled part: what its operators write to
+    operator = _operator(node)
+    if operator is None and node.subgraphs:  # a compiled part: what its operators write to
         nodes = walk(node.subgraphs[0])
         written = {id(inner.inputs[index].node) for inner in nodes for index in written_inputs(inner)}
         variables = [inner for inner in nodes if inner.op == "null"]
@@ -146,7 +149,7 @@ def written_inputs(node: Node) -> list[int]:
 
 def count_outputs(node: Node) -> int:
     """Count its outputs, hidden ones included. Raises FormatError for wrong attributes."""
-    if node.subgraphs:
+    if node.subgraphs and _operator(node) is None:
         declared = node.attrs.get("num_outputs")
         try:
             return len(node.subgraphs[0]) if declared is None else whole(declared)
@@ -159,9 +162,16 @@ def count_outputs(node: Node) -> int:
 
 def _of_operator(node: Node, ask: Callable[[Operator], T], unknown: T) -> T:
     """Ask the operator of ``node``; return ``unknown`` where there is no such operator."""
-    operator = find(node.op)
+    operator = _operator(node)
     try:
         return unknown if operator is None else ask(operator)
+    except ValueError as error:
+        raise _damaged(node, error) from error
+
+
+def _operator(node: Node) -> Operator | None:
+    try:
+        return operator_of(node)
     except ValueError as error:
         raise _damaged(node, error) from error
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
 from neuron_adapters.mxnet._graph import Entry, Node, walk
-from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.operators import operator_of
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
 from neuron_adapters.mxnet.operators._registry import Operator
@@ -48,7 +48,7 @@ class Wiring:
         self.steps: list[Step] = []
         self.owners: list[Node] = []
         nodes = walk(heads)
-        operators = [None if node.op == "null" else find(node.op) for node in nodes]
+        operators = [None if node.op == "null" else _operator(node) for node in nodes]
         _require_known(nodes, operators)
         numbers: dict[Entry, int] = {}
         for node, operator in zip(nodes, operators):
@@ -80,13 +80,17 @@ class Wiring:
             known_shapes[number], known_dtypes[number] = _of_variable(
                 node, shapes.get(node.name), dtypes.get(node.name)
             )
-        for step in self.steps:
-            _infer_dtypes(step, known_dtypes)
-        self._infer_shapes(known_shapes)
+        self.infer_dtypes(known_dtypes)
+        self.infer_shapes(known_shapes)
         return Inferred(self, known_shapes, [dtype or "float32" for dtype in known_dtypes])
 
-    def _infer_shapes(self, shapes: list[MaybeShape]) -> None:
-        """Step forwards and backwards until nothing follows any more."""
+    def infer_dtypes(self, dtypes: list[str | None]) -> None:
+        """Fill in the dtypes of all values, by number, from those that are known."""
+        for step in self.steps:
+            _infer_dtypes(step, dtypes)
+
+    def infer_shapes(self, shapes: list[MaybeShape]) -> None:
+        """Fill in the shapes of values: step forwards and backwards until nothing follows any more."""
         steps = self.steps
         for _ in range(_MOST_ROUNDS):
             steps = [step for step in steps if _is_open(step, shapes)]
@@ -187,6 +191,13 @@ def invalid(node: Node, why: str) -> InvalidGraphError:
     """Return the error that says what is wrong with ``node``."""
     operator = "variable" if node.op == "null" else node.op
     return InvalidGraphError(f"{operator} {node.name}: {why}", node=node.name, operator=operator)
+
+
+def _operator(node: Node) -> Operator | None:
+    try:
+        return operator_of(node)
+    except (ValueError, ArithmeticError) as error:
+        raise invalid(node, str(error)) from error
 
 
 def _require_known(nodes: Sequence[Node], operators: Sequence[Operator | None]) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._inference import Inferred, invalid
-from neuron_adapters.mxnet.operators import find
-from neuron_adapters.mxnet.operators._builder import NUMBERS, Builder, OnnxNode, Tensor, Value
+from neuron_adapters.mxnet._bodies import translate_steps
+from neuron_adapters.mxnet._errors import BeyondOnnxError
+from neuron_adapters.mxnet._graph import output_names
+from neuron_adapters.mxnet._inference import Inferred
+from neuron_adapters.mxnet.operators._builder import NUMBERS, Builder, Drawn, OnnxNode, Value
 
 if TYPE_CHECKING:
     import onnx
@@ -25,27 +27,31 @@ IR_VERSION = 8
 
 
 def translate(inferred: Inferred, constants: Mapping[str, Array]) -> onnx.ModelProto:
+    """Translate as ``translate_with_draws`` does. Raises BeyondOnnxError where the graph draws random numbers."""
+    model, draws = translate_with_draws(inferred, constants)
+    if draws:
+        raise BeyondOnnxError(
+            f"{next(iter(draws)).rpartition('/')[0]} draws random numbers, for which ONNX has no form"
+        )
+    return model
+
+
+def translate_with_draws(
+    inferred: Inferred, constants: Mapping[str, Array]
+) -> tuple[onnx.ModelProto, dict[str, Drawn]]:
     """An ONNX model of fixed shapes. Variables named in ``constants`` are its initializers, the others its inputs, in
     the order of ``walk``; its outputs have the names that ``list_outputs()`` says. An input that nothing reads
-    (a label, the gamma of a BatchNorm that fixes it) stays an input here, which not every reader of ONNX keeps.
+    (a label, the gamma of a BatchNorm that fixes it) stays an input here, which not every reader of ONNX keeps. What is
+    drawn at random is an input, too: the draws are returned by name.
 
     Raises InvalidGraphError where a shape is not known, a value is too large, or an operator cannot be translated.
     """
     inferred.require_complete()
     inferred.require_possible()
-    shapes, dtypes = inferred.value_shapes, inferred.value_dtypes
     to = Builder()
-    values = {number: Value(node.name, dtypes[number]) for node, number in inferred.wiring.variables}
-    for step in inferred.wiring.steps:
-        tensors = [Tensor(values[number].name, dtypes[number], shapes[number] or ()) for number in step.ins]
-        to.turn(step.node.name, [Tensor("", dtypes[number], shapes[number] or ()) for number in step.outs])
-        try:
-            translated = step.operator.translate(to, step.node.attrs, *tensors)
-        except (ValueError, ArithmeticError) as error:
-            raise invalid(step.node, str(error)) from error
-        for number, value in zip(step.outs, translated):
-            values[number] = to.cast(value, dtypes[number])
-    return _model(inferred, to, values, constants)
+    values = {number: Value(node.name, inferred.value_dtypes[number]) for node, number in inferred.wiring.variables}
+    translate_steps(to, inferred, values)
+    return _model(inferred, to, values, constants), to.draws
 
 
 def _model(
@@ -65,7 +71,13 @@ def _model(
         helper.make_graph(
             [helper.make_node(node.op, node.inputs, node.outputs, **node.attributes) for node in nodes],
             "model",
-            [info(node.name, number) for node, number in wiring.variables if node.name not in held],
+            [
+                *(info(node.name, number) for node, number in wiring.variables if node.name not in held),
+                *(
+                    helper.make_tensor_value_info(name, NUMBERS[drawn.dtype], list(drawn.shape))
+                    for name, drawn in to.draws.items()
+                ),
+            ],
             [info(name, number) for name, number in zip(outputs, wiring.outputs)],
             [numpy_helper.from_array(array, name) for name, array in {**held, **to.constants}.items()],
         ),
@@ -87,8 +99,7 @@ def _named(
     names: list[str] = []
     copies: list[OnnxNode] = []
     for (node, index), number in zip(wiring.heads, wiring.outputs):
-        operator = find(node.op)
-        suffix = "" if operator is None else f"_{operator.outputs(node.attrs)[index]}"
+        suffix = "" if node.op == "null" else f"_{output_names(node)[index]}"
         name = plain = node.name + suffix
         # A variable may be an output, and two nodes may have one name; ONNX wants each value once.
         while name in taken:

@@ -118,13 +118,14 @@ def _check(right: Any, where: str, expected: str, got: Any) -> None:
         raise FormatError(f"this symbol file is damaged: {where} must be {expected}, got {shown}.")
 
 
-def _graph_fields(heads: Sequence[Entry], indent: str) -> list[tuple[str, str]]:
+def _graph_fields(heads: Sequence[Entry], indent: str, *, counted: bool = True) -> list[tuple[str, str]]:
+    """Format a graph. ``counted``: whether writes are."""
     nodes = walk(heads)
     number = {id(node): index for index, node in enumerate(nodes)}
     writes: dict[int, int] = {}
     rows, first_outputs = [], [0]
     for node in nodes:
-        for index in written_inputs(node):
+        for index in written_inputs(node) if counted else ():
             variable = id(node.inputs[index].node)
             writes[variable] = writes.get(variable, 0) + 1
         inputs = [f"[{number[id(source)]}, {index}, {writes.get(id(source), 0)}]" for source, index in node.inputs]
@@ -148,7 +149,8 @@ def _node(node: Node, inputs: list[str], indent: str) -> str:
     fields.append(("inputs", _list(inputs, inner)))
     if node.subgraphs:
         deeper = inner + "    "
-        graphs = [_object(_graph_fields(heads, deeper), inner + "  ") for heads in node.subgraphs]
+        counted = not node.op.startswith("_sg_")  # MXNet's fusion counts no writes
+        graphs = [_object(_graph_fields(heads, deeper, counted=counted), inner + "  ") for heads in node.subgraphs]
         fields.append(("subgraphs", _lines("[", graphs, "]", inner)))
     return _object(fields, indent)
 

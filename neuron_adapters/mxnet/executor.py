@@ -29,6 +29,7 @@ from neuron_rt import Model, RequestPool
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._analysis import Graph
     from neuron_adapters.mxnet._inference import Inferred
+    from neuron_adapters.mxnet.operators._builder import Drawn
     from neuron_adapters.mxnet.symbol import Symbol
     from neuron_rt import Slot
 
@@ -136,6 +137,8 @@ class Executor:
                     target._written()
             if writes.value != self._seen:
                 self._look()
+            for buffer, drawn in self._drawn:
+                buffer[...] = drawn.make()
             for index, (buffer, source) in self._staged.items():
                 np.copyto(buffer, source)
                 self._from[index] = address(buffer)
@@ -234,12 +237,19 @@ class Executor:
         """Set where the engine reads: from the arrays, or from aligned copies of arrays that are not aligned."""
         self._from: list[int] = []
         self._staged: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+        self._drawn: list[tuple[np.ndarray[Any, Any], Drawn]] = []
+        draws = self._plan.draws
         for index, name in enumerate(self._plan.inputs):
+            if name in draws:
+                drawn = draws[name]
+                self._drawn.append((aligned(drawn.shape, np.dtype(drawn.dtype)), drawn))
+                self._from.append(address(self._drawn[-1][0]))
+                continue
             array = self._arrays[name]._array
             self._from.append(address(array))
             if self._from[index] % ALIGNMENT and array.size:
                 self._staged[index] = (aligned(array.shape, array.dtype), array)
-        self._alive = (self._arrays, self.outputs, self._staged)
+        self._alive = (self._arrays, self.outputs, self._staged, self._drawn)
 
     # -- the rest of MXNet's surface ----------------------------------------------------------------------------
 

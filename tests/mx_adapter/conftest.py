@@ -30,7 +30,11 @@ def _oracle_module(name: str) -> ModuleType:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[full] = module
-        spec.loader.exec_module(module)
+        sys.path.insert(0, str(ORACLE))  # they import one another
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(ORACLE))
     return sys.modules[full]
 
 
@@ -47,6 +51,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "numbered_case" in metafunc.fixturenames:
         cases = _oracle_module("cases").CASES
         metafunc.parametrize("numbered_case", list(enumerate(cases)), ids=[case.name for case in cases])
+    if "deep_case" in metafunc.fixturenames:
+        cases = _oracle_module("deep_cases").CASES
+        metafunc.parametrize("deep_case", list(enumerate(cases)), ids=[case.name for case in cases])
     if "special_case" in metafunc.fixturenames:
         chosen = _oracle_module("variants").chosen(_oracle_module("cases").CASES)
         metafunc.parametrize("special_case", chosen, ids=[case.name for _number, case in chosen])

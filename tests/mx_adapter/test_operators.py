@@ -14,17 +14,23 @@ import pytest
 
 from neuron_adapters import mx
 from neuron_adapters.mxnet import _onnx
-from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
+from neuron_adapters.mxnet._errors import BeyondOnnxError, InvalidGraphError, UnsupportedOperatorError
 from neuron_adapters.mxnet._graph import Entry, Node
 from neuron_adapters.mxnet._inference import infer
+from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet.ndarray._invoke import invoke
+from neuron_adapters.mxnet.numpy_form import NumpyForm
 from neuron_adapters.mxnet.operators import find, names
 from neuron_adapters.mxnet.operators._registry import register
 from neuron_rt import CompileError
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = {"float16": {"rtol": 4e-3, "atol": 2e-3}}
+#: Operators that have no form in ONNX.
+BY_NUMPY = {"CTCLoss", "_contrib_PSROIPooling", "_contrib_bipartite_matching"}
+#: Operators whose nodes hold graphs, and those that draw: test_graphs.py and test_random_operators.py have them.
+ELSEWHERE = ("_cond", "_foreach", "_random_", "_sample_", "_sg_mkldnn_", "_shuffle", "_while_loop")
 
 
 def translate(heads, shapes, dtypes, constants):
@@ -55,11 +61,17 @@ def test_operator(numbered_case, answers, run_onnx):
     heads = loads(record["symbol"])
     shapes = {name: one.shape for name, one in inputs.items()}
     dtypes = {name: one.dtype.name for name, one in inputs.items()}
-    model = translate(heads, shapes, dtypes, {})
-    assert [one.name for one in model.graph.output] == record["outputs"]
+    assert mx.sym.load_json(record["symbol"]).list_outputs() == record["outputs"]
     expected = [arrays[f"{number}/out/{index}"] for index in range(len(record["outputs"]))]
     assert infer(heads, shapes, dtypes).outputs == [(one.shape, one.dtype.name) for one in expected]
-    found = run_onnx(model, inputs)
+    try:
+        model = translate(heads, shapes, dtypes, {})
+    except BeyondOnnxError:
+        assert case.op in BY_NUMPY
+        found = NumpyForm(infer(heads, shapes, dtypes)).run(inputs)
+    else:
+        assert [one.name for one in model.graph.output] == record["outputs"]
+        found = run_onnx(model, inputs)
     for one, other in zip(found, expected):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         np.testing.assert_allclose(
@@ -114,11 +126,11 @@ def test_synonyms_are_the_ones_of_mxnet_and_every_operator_has_a_case(ask_oracle
     tested = {known[case.op] for case in oracle("cases").CASES}
     mine = {name: find(name) for name in names()}
     assert set(mine) - set(known) == {"CuDNNBatchNorm", "MultiBoxDetection", "MultiBoxPrior"}  # other builds' and older
-    for name in set(mine) & set(known):
+    for name in [name for name in set(mine) & set(known) if not name.startswith("_np")]:
         group = groups[known[name]]
         assert {id(mine[other]) for other in group if other in mine} == {id(mine[name])}, group
         assert group <= set(mine), group - set(mine)
-        assert known[name] in tested, name
+        assert known[name] in tested or own_name(name).startswith(ELSEWHERE), name
 
 
 def variable(name, **attrs):
@@ -137,12 +149,6 @@ def test_unknown_operators_are_named_all_at_once_before_anything_runs():
             call()
         assert caught.value.operators == {"Mystery": ["one", "two"], "Enigma": ["three"]}
         assert isinstance(caught.value, CompileError)
-
-
-def test_every_quantised_operator_is_refused(ask_oracle):
-    known = json.loads((ask_oracle("operators") / "synonyms.json").read_text())
-    assert not [name for name in names() if "quantize" in name]
-    assert [name for name in known if "quantize" in name]
 
 
 WRONG = {
@@ -179,7 +185,7 @@ WRONG = {
         [(5, 2, 3)],
         "must be False: MXNet itself has lengths on GPUs only",
     ),
-    "dropout": ("Dropout", {"mode": "always"}, [(2, 3)], "chance at inference is not supported"),
+    "dropout": ("Dropout", {"mode": "always", "p": "1.5"}, [(2, 3)], "attribute p must be from 0 to 1, got 1.5"),
 }
 
 

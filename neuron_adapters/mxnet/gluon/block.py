@@ -105,7 +105,8 @@ class SymbolBlock:
                 remember(self, Models(list(self._caches.values())))
             known = {name: fed[name] for name in self._fed}
             executor = cache.executor(signature_of(known), self._arrays)
-        results = [NDArray(array, inputs[0].context) for array in executor.copied(known)]
+        kind = type(inputs[0])  # an array of mx.np gives arrays of mx.np
+        results = [kind(array, inputs[0].context) for array in executor.copied(known)]
         return results[0] if len(results) == 1 else results
 
     forward = __call__

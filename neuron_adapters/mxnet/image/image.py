@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import math
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._resampling import KERNELS, weights_for
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray
 
@@ -58,10 +57,10 @@ def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
     if interp == 9:
         grows, shrinks = h > src.shape[0] and w > src.shape[1], h < src.shape[0] and w < src.shape[1]
         interp = 2 if grows else 3 if shrinks else 1
-    if interp != 3 and interp not in _KERNELS:
+    if interp != 3 and interp not in KERNELS:
         raise MXNetValueError(f"interp must be from 0 to 4, or 9, got {interp!r}.")
     array = np.asarray(src)
-    rows, columns = _weights(array.shape[0], h, interp), _weights(array.shape[1], w, interp)
+    rows, columns = weights_for(array.shape[:2], (h, w), interp)
     resized = np.einsum("hy,wx,yxc->hwc", rows, columns, array.astype(np.float32), optimize=True)
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
@@ -104,58 +103,6 @@ def color_normalize(src: NDArray, mean: Any, std: Any = None) -> NDArray:
     if mean is not None:
         src = src - mean
     return src if std is None else src / std
-
-
-def _cubic(x: float) -> float:
-    x = abs(x)
-    if x < 1:
-        return 1.25 * x**3 - 2.25 * x**2 + 1
-    return -0.75 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
-
-
-def _lanczos(x: float) -> float:
-    if x == 0:
-        return 1.0
-    turn = math.pi * x
-    return 4 * math.sin(turn) * math.sin(turn / 4) / turn**2 if abs(x) < 4 else 0.0
-
-
-#: By the number that MXNet has for it: how far a point's influence goes, and how it fades.
-_KERNELS: dict[int, tuple[int, Callable[[float], float]]] = {
-    0: (0, lambda _x: 1.0),
-    1: (1, lambda x: max(0.0, 1 - abs(x))),
-    2: (2, _cubic),
-    4: (4, _lanczos),
-}
-
-
-def _weights(before: int, after: int, interp: int) -> Any:
-    """Return a row for each pixel of the result: the weight of each pixel of the source in it."""
-    weights = np.zeros((after, before), np.float32)
-    scale = before / after
-    if interp == 3 and scale > 1:
-        for row in range(after):
-            for point in range(int(row * scale), min(before, math.ceil((row + 1) * scale))):
-                weights[row, point] = min(point + 1, (row + 1) * scale) - max(point, row * scale)
-        return weights / weights.sum(axis=1, keepdims=True)
-    if interp == 3:
-        # What OpenCV makes of an area smaller than a point.
-        for row in range(after):
-            point = int(row * scale)
-            share = max(0.0, (row + 1) - (point + 1) / scale) % 1
-            weights[row, point] += 1 - share
-            weights[row, min(point + 1, before - 1)] += share
-        return weights
-    reach, kernel = _KERNELS[interp]
-    for row in range(after):
-        if reach == 0:
-            weights[row, min(before - 1, int(row * scale))] = 1
-            continue
-        centre = (row + 0.5) * scale - 0.5
-        first = math.floor(centre) - reach + 1
-        for point in range(first, first + 2 * reach):
-            weights[row, min(max(point, 0), before - 1)] += kernel(centre - point)
-    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def pillow() -> Any:

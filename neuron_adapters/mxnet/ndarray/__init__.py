@@ -11,6 +11,7 @@ from typing import Any
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
 from neuron_adapters.mxnet.ndarray import (
+    _control,
     _elementwise,  # noqa: F401 - its functions make themselves known
     random,
 )
@@ -41,7 +42,10 @@ __all__ = [
     "zeros",
 ]  # fmt: skip
 
-contrib = Namespace(operator_functions, "_contrib_")
+contrib = Namespace(
+    operator_functions, "_contrib_", boolean_mask=_control.boolean_mask, cond=_control.cond, foreach=_control.foreach,
+    isfinite=_control.isfinite, isinf=_control.isinf, isnan=_control.isnan, while_loop=_control.while_loop,
+)  # fmt: skip
 image = Namespace(operator_functions, "_image_")
 linalg = Namespace(operator_functions, "_linalg_")
 op = Namespace(operator_functions, "")

@@ -162,10 +162,14 @@ class NDArray(Operators):
         return self
 
     def as_np_ndarray(self) -> NDArray:
+        """Return an array of ``mx.np`` over the same memory."""
+        from neuron_adapters.mxnet.numpy import ndarray
+
+        return ndarray(self._array, self._context, self._memory)
+
+    def as_nd_ndarray(self) -> NDArray:
         """Return the array itself."""
         return self
-
-    as_nd_ndarray = as_np_ndarray
 
     def wait_to_read(self) -> None:
         """Return at once: nothing is computed in the background."""

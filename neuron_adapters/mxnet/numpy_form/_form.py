@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._graph import Node
 from neuron_adapters.mxnet._inference import Inferred, Step, invalid
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
-from neuron_adapters.mxnet.numpy_form import _layers, _regions  # noqa: F401 - they register operators
+from neuron_adapters.mxnet.numpy_form import _boxes, _layers, _random, _regions  # noqa: F401 - they register operators
+from neuron_adapters.mxnet.numpy_form._control import control_form
 from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, PREPARATIONS
 from neuron_adapters.mxnet.numpy_form._onnx import FUNCTIONS, Array
 from neuron_adapters.mxnet.operators._attributes import Attributes
@@ -63,19 +65,27 @@ class OperatorForm:
         self._attributes = Attributes(node.attrs)
         self._own = OPERATORS.get(node.op) or OPERATORS.get(operator.name)
         self._prepare = PREPARATIONS.get(node.op) or PREPARATIONS.get(operator.name)
+        self._control = None if operator.held is None else control_form(operator.held, self._ins, self._outs)
         to = Builder()
         to.turn(node.name, self._outs)
+        self._results: Sequence[Value] = []
         try:
-            self._results: Sequence[Value] = operator.translate(to, node.attrs, *self._ins)
+            if self._control is None:
+                self._results = operator.translate(to, node.attrs, *self._ins)
+        except BeyondOnnxError:
+            if self._own is None:
+                raise
         except (ValueError, ArithmeticError) as error:
             raise invalid(node, str(error)) from error
-        self._nodes, self._constants = to.nodes, to.constants
+        self._nodes, self._constants, self._draws = to.nodes, to.constants, to.draws
         self.nbytes = sum(array.nbytes for array in self._constants.values())
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Compute the outputs. Raises MXNetError where MXNet has no answer."""
         try:
-            if self._own is not None:
+            if self._control is not None:
+                results = self._control(*arrays)
+            elif self._own is not None:
                 results = self._own(self._attributes, self._outs, *arrays)
             else:
                 prepared = self._prepare(self._attributes, *arrays) if self._prepare is not None else arrays
@@ -89,6 +99,7 @@ class OperatorForm:
     def _translated(self, arrays: Sequence[Array]) -> Sequence[Array]:
         known: dict[str, Any] = {tensor.name: array for tensor, array in zip(self._ins, arrays)}
         known.update(self._constants)
+        known.update({name: drawn.make() for name, drawn in self._draws.items()})
         for node in self._nodes:
             inputs = [known[name] if name else None for name in node.inputs]
             result = FUNCTIONS[node.op](*inputs, **node.attributes)

@@ -46,9 +46,15 @@ FUNCTIONS |= {
     "Asinh": np.arcsinh, "Atan": np.arctan, "Atanh": np.arctanh, "Ceil": np.ceil, "Cos": np.cos, "Equal": np.equal,
     "Exp": np.exp, "Floor": np.floor, "Greater": np.greater, "GreaterOrEqual": np.greater_equal, "Less": np.less,
     "LessOrEqual": np.less_equal, "Log": np.log, "Mul": np.multiply, "Neg": np.negative, "Not": np.logical_not,
+    "Round": np.rint,
     "Or": np.logical_or, "Sign": np.sign, "Sin": np.sin, "Sqrt": np.sqrt, "Sub": np.subtract, "Tan": np.tan,
     "Tanh": np.tanh, "Where": np.where, "Xor": np.logical_xor,
 }  # fmt: skip
+
+
+@function("Einsum")
+def _einsum(*arrays: Array, equation: str) -> Array:
+    return np.einsum(equation, *arrays, dtype=arrays[0].dtype)
 
 
 @function("Identity")

@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING
 from neuron_adapters.mxnet._signatures import all_names, look_up
 
 if TYPE_CHECKING:
+    from neuron_adapters.mxnet._graph import Node
     from neuron_adapters.mxnet.operators._registry import Operator
 
-__all__ = ["find", "names"]
+__all__ = ["find", "names", "operator_of"]
 
 _FAMILIES = (
-    "arithmetic", "concat", "convolution", "creation", "deformable", "dense", "detection", "elementwise", "indexing",
-    "losses", "manipulation", "normalisation", "proposal", "reduction", "rnn", "roi", "sequence", "shape",
+    "arithmetic", "boxes", "concat", "control", "convolution", "creation", "deformable", "dense", "detection",
+    "elementwise", "fused", "indexing", "losses", "manipulation", "normalisation", "numpy_elementwise", "numpy_shape",
+    "numpy_sums", "proposal", "quantized", "random", "reduction", "rnn", "roi", "sequence", "shape",
 )  # fmt: skip
 
 
 def find(name: str) -> Operator | None:
     """Find an operator by any of MXNet's names for it; None where it is not supported."""
     return look_up(_operators(), name)
+
+
+def operator_of(node: Node) -> Operator | None:
+    """Find the operator of a node. Where nodes hold graphs it is the node's own, made of them. Raises ValueError where
+    the graphs do not fit the attributes."""
+    operator = find(node.op)
+    return operator if operator is None or operator.holding is None else operator.holding(operator, node)
 
 
 def names() -> list[str]:

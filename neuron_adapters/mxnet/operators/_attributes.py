@@ -36,6 +36,10 @@ class Attributes:
         """Whether the attribute is given as "None", where that differs from being left out."""
         return self._text.get(name, "").strip() == "None"
 
+    def text(self, name: str) -> str:
+        """Read any text; "" where it is not given."""
+        return self._text.get(name, "")
+
     def integer(self, name: str, default: int | None = None) -> int:
         """Read a whole number."""
         return self._read(name, default, _whole, "whole numbers")

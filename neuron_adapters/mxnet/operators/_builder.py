@@ -46,6 +46,15 @@ class OnnxNode:
     attributes: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """An input that no caller feeds: ``make`` draws it anew for each call."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    make: Callable[[], Array]
+
+
 class Builder:
     """Takes ONNX nodes: ``to.Add(x, y)``, attributes by keyword. A Python number among the inputs becomes a constant
     of the dtype of the first value, None an input that is left out."""
@@ -53,6 +62,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[OnnxNode] = []
         self.constants: dict[str, Array] = {}
+        self.draws: dict[str, Drawn] = {}
         self.outputs: list[Tensor] = []
         """Outputs of the MXNet operator that is being translated; their names are empty."""
         self._prefix = ""
@@ -62,6 +72,10 @@ class Builder:
     def turn(self, name: str, outputs: Sequence[Tensor]) -> None:
         """Begin the translation of the MXNet node ``name``, which has these outputs."""
         self._prefix = name
+        self.outputs = list(outputs)
+
+    def turn_back(self, outputs: Sequence[Tensor]) -> None:
+        """Go on with the translation of a node whose graph has been translated."""
         self.outputs = list(outputs)
 
     def __getattr__(self, op: str) -> Callable[..., Value]:
@@ -98,6 +112,12 @@ class Builder:
             self._shared[key] = self._value(dtype)
             self.constants[self._shared[key].name] = array
         return self._shared[key]
+
+    def draw(self, make: Callable[[], Array], shape: Sequence[int], dtype: str) -> Value:
+        """Add an input that ``make`` draws anew for each call."""
+        value = self._value(dtype)
+        self.draws[value.name] = Drawn(tuple(shape), dtype, make)
+        return value
 
     def cast(self, value: Value, dtype: str) -> Value:
         """Cast ``value`` to ``dtype``."""

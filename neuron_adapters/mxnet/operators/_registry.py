@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
@@ -23,6 +24,9 @@ from neuron_adapters.mxnet.operators._rules import (
     same,
 )  # fmt: skip
 
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet._graph import Node
+
 Attrs = Mapping[str, str]
 Translation = Callable[..., Value | Sequence[Value]]
 Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
@@ -31,7 +35,8 @@ Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
 @dataclass(frozen=True)
 class Operator:
     """One operator. ``auxiliary``: those of its inputs that are auxiliary states. ``variadic``: the attribute with the
-    number of inputs (``num_args``), where that may vary."""
+    number of inputs (``num_args``), where that may vary. ``holding``: makes the operator of one node, where nodes hold
+    graphs; ``held`` are then those graphs."""
 
     name: str
     translation: Translation
@@ -41,6 +46,8 @@ class Operator:
     output_names: Names
     auxiliary: frozenset[str]
     variadic: str
+    holding: Callable[[Operator, Node], Operator] | None = None
+    held: Any = None
 
     def inputs(self, attrs: Attrs) -> list[str]:
         """Name the inputs in order, auxiliary states last. Composition names variables by them (``conv0_weight``), and
@@ -90,6 +97,7 @@ def operator(
     outputs: Names = ("output",),
     auxiliary: Sequence[str] = (),
     variadic: str = "",
+    holding: Callable[[Operator, Node], Operator] | None = None,
 ) -> Callable[[Translation], Translation]:
     """Register the decorated translation under the names ``called``; MXNet's aliases of these follow. It gets a
     Builder, the Attributes, and a Tensor an input, and returns the value of its output, or those of all its visible
@@ -98,7 +106,9 @@ def operator(
 
     def decorate(translate: Translation) -> Translation:
         first, *aliases = called
-        register(Operator(first, translate, rule, dtypes, inputs, outputs, frozenset(auxiliary), variadic), *aliases)
+        register(
+            Operator(first, translate, rule, dtypes, inputs, outputs, frozenset(auxiliary), variadic, holding), *aliases
+        )
         return translate
 
     return decorate

@@ -97,6 +97,11 @@ def _convolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shap
 
 @operator("Convolution", "Convolution_v1", inputs=with_bias(default_no_bias=False), shapes=_convolution_shapes)
 def _convolution(to: Builder, at: Attributes, data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Value:
+    return convolve(to, at, data, weight, bias)
+
+
+def convolve(to: Builder, at: Attributes, data: Value, weight: Value, bias: Value | None = None) -> Value:
+    """Convolve, with the attributes of ``Convolution``."""
     kernel = at.integers("kernel")
     rank = len(kernel)
     last = channel_last(at)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from neuron_adapters.mxnet import _random
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Dtypes, Shapes, axis_of, numbered, to_dtype, unify
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shapes, axis_of, numbered, unify
 
 Unary = Callable[[Builder, Tensor], Value]
 
@@ -246,11 +247,16 @@ operator("make_loss", outputs=("loss",))(_copy)
 
 
 @operator("Dropout")
-def _dropout(_to: Builder, at: Attributes, x: Tensor) -> Value:
-    """Copy: at inference Dropout drops nothing."""
-    if at.choice("mode", ("training", "always"), "training") == "always":
-        raise ValueError("attribute mode must be training, got 'always': chance at inference is not supported")
-    return x
+def _dropout(to: Builder, at: Attributes, x: Tensor) -> Value:
+    """Copy, unless it drops at inference, too: along ``axes``, all or nothing."""
+    if at.choice("mode", ("training", "always"), "training") == "training":
+        return x
+    share = 1.0 - at.number("p", 0.5)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"attribute p must be from 0 to 1, got {1.0 - share:g}")
+    axes = {axis_of(axis, len(x.shape)) for axis in at.integers("axes", ())}
+    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
+    return to.Mul(x, to.draw(lambda: _random.kept(share, shape, x.dtype), shape, x.dtype))
 
 
 def _identity_like(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -263,13 +269,29 @@ def _identity_with_attr_like_rhs(_to: Builder, _at: Attributes, lhs: Tensor, _rh
     return lhs
 
 
-@operator("Cast", "amp_cast", dtypes=to_dtype())
-def _cast(to: Builder, _at: Attributes, x: Tensor) -> Value:
+#: bfloat16, which NumPy lacks, by name and by MXNet's number. Its values are float32 with 8 bits of precision.
+_BFLOAT16 = ("bfloat16", "12")
+
+
+def _cast_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    return ins, ["float32" if at.text("dtype") in _BFLOAT16 else at.dtype("dtype", "float32")] * count
+
+
+@operator("Cast", "amp_cast", dtypes=_cast_dtypes)
+def _cast(to: Builder, at: Attributes, x: Tensor) -> Value:
     dtype = to.outputs[0].dtype
+    if at.text("dtype") in _BFLOAT16:
+        return _as_bfloat16(to, to.cast(x, "float32"))
     if x.dtype.startswith("float") and not dtype.startswith(("float", "bool")):
         # A conversion cuts the fraction off; some engines round.
         return to.cast(truncated(to, x), dtype)
     return to.cast(x, dtype)
+
+
+def _as_bfloat16(to: Builder, x: Value) -> Value:
+    """Round to 8 bits of precision: what is added and subtracted again takes the others along (Veltkamp's split)."""
+    scaled = to.Mul(x, float((1 << 16) + 1))
+    return to.Sub(scaled, to.Sub(scaled, x))
 
 
 def _widest(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuron_adapters.mxnet._resampling import weights_for
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
@@ -81,6 +82,35 @@ def _between(old: int, new: int, corners: bool) -> Array:
     np.add.at(weights, (np.arange(new), below), 1.0 - (at - below))
     np.add.at(weights, (np.arange(new), above), at - below)
     return weights
+
+
+def _picture_size(at: Attributes, data: Shape) -> Shape:
+    """Read width and height; of one number, both, or the shorter with ``keep_ratio``."""
+    if len(data) not in (3, 4):
+        raise ValueError(f"data must be an image (height, width, channels) or a batch of them, got {data}")
+    sizes, (height, width, channels) = at.integers("size"), data[-3:]
+    if len(sizes) not in (1, 2) or min(sizes) < 1:
+        raise ValueError(f"attribute size must be a width and a height, or one number, got {sizes}")
+    new = sizes[0], sizes[-1]
+    if len(sizes) == 1 and at.flag("keep_ratio", default=False):
+        new = (sizes[0], height * sizes[0] // width) if height > width else (width * sizes[0] // height, sizes[0])
+    return (*data[:-3], new[1], new[0], channels)
+
+
+@operator("_image_resize", shape=_picture_size)
+def _resize_picture(to: Builder, at: Attributes, data: Tensor) -> Value:
+    """Resize pictures whose channels are last, as OpenCV does; whole numbers are rounded."""
+    interp = int(at.choice("interp", ("0", "1", "2", "3", "4"), "1"))
+    rank = len(data.shape)
+    front = [*range(rank - 3), rank - 1, rank - 3, rank - 2]
+    planes = to.transpose(to.cast(data, "float32"), front)
+    moved = Tensor(planes.name, "float32", tuple(data.shape[axis] for axis in front))
+    resized = _weighted(to, moved, *weights_for(moved.shape[-2:], to.outputs[0].shape[-3:-1], interp))
+    back = to.transpose(resized, [*range(rank - 3), rank - 2, rank - 1, rank - 3])
+    if data.dtype.startswith("float"):
+        return to.cast(back, data.dtype)
+    info = np.iinfo(data.dtype)
+    return to.cast(to.Clip(to.Round(back), float(info.min), float(info.max)), data.dtype)
 
 
 def _pooled(at: Attributes, data: Shape, rois: Shape) -> Shape:

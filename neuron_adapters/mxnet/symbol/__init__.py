@@ -18,6 +18,7 @@ from neuron_adapters.mxnet._symbol_json import loads
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetValueError, reading
 from neuron_adapters.mxnet.operators import names as operator_names
+from neuron_adapters.mxnet.symbol import _control
 from neuron_adapters.mxnet.symbol._compose import create
 from neuron_adapters.mxnet.symbol._symbol import Symbol, functions, load_json
 
@@ -26,7 +27,9 @@ __all__ = [
     "load_json", "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros",
 ]  # fmt: skip
 
-contrib = Namespace(functions, "_contrib_")
+contrib = Namespace(
+    functions, "_contrib_", cond=_control.cond, foreach=_control.foreach, while_loop=_control.while_loop
+)
 image = Namespace(functions, "_image_")
 linalg = Namespace(functions, "_linalg_")
 op = Namespace(functions, "")
@@ -172,8 +175,8 @@ def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "symbol":
-        return importlib.import_module(f"{__name__}.symbol")
+    if name in ("symbol", "random"):
+        return importlib.import_module(f"{__name__}.{name}")
     return functions.of(name)
 
 

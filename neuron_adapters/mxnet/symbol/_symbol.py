@@ -317,7 +317,8 @@ class Symbol(Operators, Outputs):
         for name, shape in known.items():
             if not isinstance(shape, (tuple, list)):
                 raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
-        return {name: tuple(max(0, int(size)) for size in shape) for name, shape in known.items()}
+        given = {name: tuple(max(0, int(size)) for size in shape) for name, shape in known.items()}
+        return {name: shape for name, shape in given.items() if shape or is_np_shape()}  # else () is not known
 
 
 def _create(
@@ -393,8 +394,7 @@ def _output_name(entry: Entry) -> str:
 
 
 def _output_names(node: Node) -> Sequence[str]:
-    operator = find(node.op)
-    if operator is not None:
+    if find(node.op) is not None:
         input_names(node)
         return output_names(node)
     count = len(node.subgraphs[0]) if node.subgraphs else 1

@@ -668,3 +668,86 @@ proposals(1, 5, 6, "_contrib_Proposal", rpn_post_nms_top_n=20, output_score=True
 proposals(1, 5, 6, "_contrib_Proposal", rpn_pre_nms_top_n=30, rpn_post_nms_top_n=40, threshold=0.5)
 proposals(2, 4, 7, rpn_pre_nms_top_n=100, rpn_post_nms_top_n=12, output_score=True, rpn_min_size=40)
 proposals(2, 4, 7, rpn_post_nms_top_n=200, threshold=0.3, iou_loss=True)
+
+
+# --- quantized layers
+
+
+def ranged(*limits):
+    """Ranges, each an array of one number."""
+    return [fixed([limit]) for limit in limits]
+
+
+def small(*shape, dtype="int8", low=None, high=None):
+    """Quantized numbers. Large weights overflow MXNet's sums of 16 bits on processors without VNNI."""
+    info = np.iinfo(dtype)
+    return whole(
+        *shape, low=info.min + 1 if low is None else low, high=info.max + 1 if high is None else high, dtype=dtype
+    )
+
+
+for attrs in [{"out_type": "int8"}, {"out_type": "uint8"}, {"out_type": "auto"}]:
+    case("_contrib_quantize_v2", normal(3, 4), min_calib_range=-1.5, max_calib_range=2.0, **attrs)
+    case("_contrib_quantize_v2", uniform(3, 4, high=3.0), min_calib_range=0.0, max_calib_range=2.0, **attrs)
+    if attrs["out_type"] != "uint8":
+        case("_contrib_quantize_v2", normal(3, 4), **attrs)
+case("_contrib_quantize_v2", uniform(3, 4), out_type="uint8")
+case("_contrib_quantize_v2", small(3, 4), out_type="int8")
+case("_contrib_quantize", normal(3, 4), *ranged(-3.0, 2.5), out_type="int8")
+case("_contrib_quantize", uniform(3, 4), *ranged(0.0, 0.9), out_type="uint8")
+case("_contrib_dequantize", small(3, 4), *ranged(-3.0, 2.5))
+case("_contrib_dequantize", small(3, 4, dtype="uint8"), *ranged(0.0, 2.5))
+for attrs in [{}, {"min_calib_range": -1.2, "max_calib_range": 1.1}]:
+    case("_contrib_requantize", whole(3, 4, low=-(10**6), high=10**6, dtype="int32"), *ranged(-4e3, 4e3), **attrs)
+case("_contrib_requantize", whole(3, 4, low=0, high=10**6, dtype="int32"), *ranged(-4e3, 4e3), out_type="uint8",
+     min_calib_range=0.0, max_calib_range=1.5)  # fmt: skip
+case("_contrib_quantized_conv", small(2, 4, 6, 6, dtype="uint8"), small(8, 4, 3, 3, low=-60, high=61), *ranged(0.0, 2.0, -0.5, 0.4),
+     kernel="(3, 3)", num_filter=8, no_bias=True, pad="(1, 1)")  # fmt: skip
+case("_contrib_quantized_conv", small(1, 4, 7, 6, dtype="uint8"), small(4, 4, 3, 3, low=-60, high=61), *ranged(0.0, 2.0, -0.5, 0.4),
+     kernel="(3, 3)", num_filter=4, no_bias=True, stride="(2, 2)")  # fmt: skip
+for dtype, low in (("int8", -2.0), ("uint8", 0.0)):
+    case("_contrib_quantized_fully_connected", small(3, 6, dtype=dtype), small(5, 6, low=-60, high=61), small(5),
+         *ranged(low, 2.0, -0.5, 0.4, -0.1, 0.2), num_hidden=5)  # fmt: skip
+    case("_contrib_quantized_fully_connected", small(3, 2, 3, dtype=dtype), small(5, 6, low=-60, high=61), *ranged(low, 2.0, -0.5, 0.4),
+         num_hidden=5, no_bias=True)  # fmt: skip
+    for kind in ("max", "avg"):
+        case("_contrib_quantized_pooling", small(2, 3, 6, 6, dtype=dtype), *ranged(low, 2.0), kernel="(2, 2)",
+             stride="(2, 2)", pool_type=kind)  # fmt: skip
+    case("_contrib_quantized_flatten", small(2, 3, 2, dtype=dtype), *ranged(low, 2.0))
+case("_contrib_quantized_act", small(2, 3, 4, 4), *ranged(-2.0, 2.0), act_type="relu")
+case(
+    "_contrib_quantized_concat", small(2, 3, 2, 2), small(2, 1, 2, 2), *ranged(-2.0, 1.5, -0.5, 3.0), num_args=2, dim=1
+)
+case("_contrib_quantized_concat", small(2, 3, 2, 2, dtype="uint8"), small(2, 1, 2, 2), *ranged(0.0, 1.5, -0.5, 3.0),
+     num_args=2, dim=1)  # fmt: skip
+for dtype, low in (("int8", -2.0), ("uint8", 0.0)):
+    case("_contrib_quantized_elemwise_add", small(2, 3, 4, 4, dtype=dtype), small(2, 3, 4, 4, dtype=dtype),
+         *ranged(low, 2.03, low, 1.71), min_calib_range=low * 1.5, max_calib_range=3.17)  # fmt: skip
+for attrs in [{"min_calib_range": -2.5, "max_calib_range": 2.5}, {}, {"enable_float_output": True}]:
+    case("_contrib_quantized_elemwise_mul", small(2, 3), small(2, 3), *ranged(-2.0, 1.5, -0.5, 3.0), **attrs)
+case("_contrib_quantized_batch_norm", small(2, 3, 4, 4), *STATISTICS, *ranged(-2.0, 1.5), min_calib_range=-4.1,
+     max_calib_range=3.4, eps=1e-3)  # fmt: skip
+case("_contrib_quantized_embedding", whole(2, 3, low=0, high=7), small(7, 4), *ranged(-0.5, 0.4), input_dim=7,
+     output_dim=4)  # fmt: skip
+
+# --- targets of detectors, position-sensitive regions, CTC, resized pictures
+
+case("_contrib_box_encode", whole(2, 5, low=0, high=2), whole(2, 5, low=0, high=3), boxes(2, 5), boxes(2, 3),
+     fixed([0.1, 0.0, 0.2, 0.0]), fixed([0.1, 0.1, 0.2, 0.2]))  # fmt: skip
+for attrs in [{"threshold": 0.3}, {"threshold": 0.6, "is_ascend": True}, {"threshold": 1e-12, "topk": 2}]:
+    case("_contrib_bipartite_matching", uniform(4, 3), **attrs)
+    case("_contrib_bipartite_matching", uniform(2, 3, 5), **attrs)
+for attrs in [{"pooled_size": 3, "group_size": 3}, {"pooled_size": 3}, {"pooled_size": 4, "group_size": 3}]:
+    channels = 2 * (attrs.get("group_size", 0) or attrs["pooled_size"]) ** 2
+    case("_contrib_PSROIPooling", normal(2, channels, 8, 8), ROIS, spatial_scale=0.5, output_dim=2, **attrs)
+LABELS = fixed([[1, 2, 2, 0], [3, 1, 0, 0], [4, 4, 4, 4]])
+case("CTCLoss", normal(9, 3, 5), LABELS)
+case("CTCLoss", normal(9, 3, 5), fixed([[1, 2, 2, -1], [3, 1, -1, -1], [0, 0, 0, 0]]), blank_label="last")
+case("CTCLoss", normal(9, 3, 5), LABELS, fixed([9, 5, 7]), fixed([3, 2, 4]), use_data_lengths=True,
+     use_label_lengths=True)  # fmt: skip
+case("CTCLoss", normal(4, 3, 5), LABELS)
+for interp in (0, 1, 2, 3, 4):
+    case("_image_resize", normal(7, 6, 3), size="(9, 5)", interp=interp)
+case("_image_resize", normal(2, 7, 6, 3), size="(4, 3)")
+case("_image_resize", normal(7, 6, 3), size=4)
+case("_image_resize", normal(7, 6, 3), size="(4,)", keep_ratio=True)

@@ -22,6 +22,12 @@ import numpy as np  # noqa: E402
 from cases import CASES  # noqa: E402
 from mxnet.base import _LIB, check_call  # noqa: E402
 
+
+def quick(op):
+    """Whether an operator works in the quicker implementation only."""
+    return op in ("RNN", "_contrib_BatchNormWithReLU") or "quantize" in op
+
+
 PREFIXES = {
     "_contrib_": mx.sym.contrib,
     "_linalg_": mx.sym.linalg,
@@ -94,7 +100,7 @@ def synonyms():
 def main(folder):
     arrays, records = {}, []
     for number, case in enumerate(CASES):
-        if (case.op in ("RNN", "_contrib_BatchNormWithReLU")) != QUICK:
+        if quick(case.op) != QUICK:
             continue
         record = {"number": number, "case": case.name}
         try:

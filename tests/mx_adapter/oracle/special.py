@@ -23,7 +23,7 @@ warnings.simplefilter("ignore")
 import mxnet as mx  # noqa: E402
 import numpy as np  # noqa: E402
 from cases import CASES  # noqa: E402
-from operators import symbol_of  # noqa: E402
+from operators import quick, symbol_of  # noqa: E402
 from variants import chosen, variants  # noqa: E402
 
 #: Seconds after which a child that says nothing hangs.
@@ -95,10 +95,7 @@ def isolated(tasks):
 
 def main(folder):
     tasks = [
-        (number, name)
-        for number, case in chosen(CASES)
-        if (case.op in ("RNN", "_contrib_BatchNormWithReLU")) == QUICK
-        for name, _inputs in variants(case)
+        (number, name) for number, case in chosen(CASES) if quick(case.op) == QUICK for name, _inputs in variants(case)
     ]
     arrays, records = {}, {}
     for (number, name), result in zip(tasks, isolated(tasks)):

@@ -1,0 +1,73 @@
+"""The generator of all random numbers, in graphs and of arrays: NumPy's, seeded by ``mx.random.seed``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+_lock = threading.RLock()  # a signal handler may be here again
+_generator = np.random.default_rng()
+
+
+def seed(number: int) -> None:
+    """Restart the generator: the same numbers follow."""
+    global _generator
+    with _lock:
+        _generator = np.random.default_rng(number)
+
+
+def _negative_binomial(rng: np.random.Generator, k: Any, p: Any, shape: Any) -> Any:
+    """Draw how often an experiment succeeds before it has failed ``k`` times; ``p``: that it fails."""
+    with np.errstate(all="ignore"):
+        return rng.poisson(rng.gamma(k, (1 - np.asarray(p)) / p, shape))
+
+
+def _by_mean(rng: np.random.Generator, mu: Any, alpha: Any, shape: Any) -> Any:
+    """Draw from the negative binomial distribution of mean ``mu`` and dispersion ``alpha``; of 0, Poisson's."""
+    mu, alpha = np.broadcast_arrays(np.asarray(mu, "f8"), np.asarray(alpha, "f8"))
+    some = np.where(alpha == 0, 1.0, alpha)
+    means = rng.gamma(1 / some, some * mu, shape)
+    return rng.poisson(np.where(alpha == 0, np.broadcast_to(mu, np.shape(means)), means))
+
+
+#: By MXNet's name: a function of the generator, the parameters, and the shape.
+DISTRIBUTIONS: dict[str, Callable[..., Any]] = {
+    "exponential": lambda rng, lam, shape: rng.exponential(1 / np.asarray(lam, "f8"), shape),
+    "gamma": lambda rng, alpha, beta, shape: rng.gamma(alpha, beta, shape),
+    "generalized_negative_binomial": _by_mean,
+    "negative_binomial": _negative_binomial,
+    "normal": lambda rng, loc, scale, shape: rng.normal(loc, scale, shape),
+    "poisson": lambda rng, lam, shape: rng.poisson(lam, shape),
+    "randint": lambda rng, low, high, shape: rng.integers(low, high, shape),
+    "uniform": lambda rng, low, high, shape: rng.uniform(low, high, shape),
+}
+
+
+def draw(distribution: str, parameters: Sequence[Any], shape: Sequence[int], dtype: Any) -> Array:
+    """Draw an array. Raises ValueError for parameters that the distribution does not have."""
+    with _lock:
+        numbers = DISTRIBUTIONS[distribution](_generator, *parameters, tuple(shape))
+    return np.asarray(numbers).astype(dtype)
+
+
+def order(count: int) -> Array:
+    """Draw a random order of ``count`` places."""
+    with _lock:
+        return _generator.permutation(count)
+
+
+def kept(share: float, shape: Sequence[int], dtype: Any) -> Array:
+    """Draw what Dropout multiplies by: ``1 / share`` with that probability, else 0."""
+    with _lock:
+        chosen = _generator.random(tuple(shape)) < share
+    return np.where(chosen, 1 / share if share else 0.0, 0.0).astype(dtype)
+
+
+def new() -> np.random.Generator:
+    """Return another generator, for numbers that nobody sees."""
+    return np.random.default_rng(0)

@@ -1,0 +1,163 @@
+"""``mx.np.ndarray``: an NDArray that computes by NumPy's rules: comparisons are booleans, arrays may have no axes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.ndarray._invoke import invoke
+
+__all__ = ["ndarray", "wrapped"]
+
+_OPERATORS = {"modulo": "mod", "divide": "true_divide", "lesser": "less", "lesser_equal": "less_equal"}
+_ORDERED = {"subtract", "divide", "modulo", "power"}
+_MIRRORED = {"greater": "lesser", "lesser": "greater", "greater_equal": "lesser_equal", "lesser_equal": "greater_equal"}
+
+
+class ndarray(NDArray):  # noqa: N801 - MXNet's name
+    """An array of ``mx.np``. Made by ``mx.np.array``, ``zeros`` and so on."""
+
+    __slots__ = ()
+
+    def as_np_ndarray(self) -> ndarray:
+        """Return the array itself."""
+        return self
+
+    def as_nd_ndarray(self) -> NDArray:
+        """Return a classic array over the same memory."""
+        return NDArray(self._array, self._context, self._memory)
+
+    def item(self, *place: int) -> Any:
+        """Return one number as Python's; the only one where no place is given."""
+        return self._array.item(*place)
+
+    def tolist(self) -> Any:
+        """Return nested lists."""
+        return self._array.tolist()
+
+    def astype(self, dtype: Any, copy: bool = True, **_more: Any) -> ndarray:
+        """Cast to another dtype. Returns the array itself where the dtype is the same and ``copy`` is False."""
+        cast = super().astype(dtype, copy)
+        return cast if isinstance(cast, ndarray) else _own(cast)
+
+    def copy(self) -> ndarray:
+        """Copy."""
+        return ndarray(self._array.copy(), self._context)
+
+    def copyto(self, other: Any) -> Any:
+        """Copy into ``other``, an array of the same shape, or to a new array in that context."""
+        return ndarray(self._array.copy(), other) if isinstance(other, Context) else super().copyto(other)
+
+    def reshape(self, *shape: Any, **_order: Any) -> ndarray:
+        """Return a view in another shape; -1 is computed."""
+        asked = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        return self._view(self._array.reshape(asked))
+
+    @property
+    def T(self) -> ndarray:  # noqa: N802 - NumPy's name
+        """Transposed; a copy."""
+        return ndarray(np.ascontiguousarray(self._array.T), self._context)
+
+    def _view(self, array: Any) -> ndarray:
+        return ndarray(array, self._context, self._memory)
+
+    def __getitem__(self, key: Any) -> ndarray:
+        part = np.asarray(self._array[_raw_key(key)])
+        if np.may_share_memory(part, self._array) and part.flags.c_contiguous:
+            return self._view(part)
+        return ndarray(np.array(part, order="C"), self._context)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with np.errstate(all="ignore"):
+            self._array[_raw_key(key)] = _raw(value)
+        self._written()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or not callable(getattr(np.ndarray, name, None)):
+            raise AttributeError(f"'ndarray' object has no attribute {name!r}")
+        return wrapped(functools.partial(getattr(np.ndarray, name), self._array), self._context)
+
+    def _combined(self, kind: str, other: Any, swapped: bool = False) -> Any:
+        name = _OPERATORS.get(kind, kind)
+        if isinstance(other, NDArray):
+            return _own(invoke(f"_npi_{name}", [other, self] if swapped else [self, other], {}, {}))
+        if not isinstance(other, (int, float, np.number, np.bool_)):
+            raise TypeError(f"an ndarray can be combined with an ndarray or a number, got {type(other).__name__}")
+        reverse = "r" if swapped and kind in _ORDERED else ""
+        if swapped and kind in _MIRRORED:
+            name = _OPERATORS.get(_MIRRORED[kind], _MIRRORED[kind])
+        is_int = isinstance(other, (int, np.integer, np.bool_))
+        return _own(invoke(f"_npi_{reverse}{name}_scalar", [self], {}, {"scalar": float(other), "is_int": is_int}))
+
+    def __matmul__(self, other: Any) -> Any:
+        return _own(invoke("_npi_matmul", [self, other], {}, {}))
+
+    def __float__(self) -> float:
+        return float(self._array.item())
+
+    def __int__(self) -> int:
+        return int(self._array.item())
+
+    def __index__(self) -> int:
+        return self._array.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self._array)
+
+    def __repr__(self) -> str:
+        return repr(self._array).replace(", dtype=float32", "")
+
+    __hash__ = NDArray.__hash__
+
+
+def _raw(value: Any) -> Any:
+    return value._array if isinstance(value, NDArray) else value
+
+
+def _raw_key(key: Any) -> Any:
+    return tuple(map(_raw, key)) if isinstance(key, tuple) else _raw(key)
+
+
+def _own(result: Any) -> Any:
+    """Return the same memory as an array of ``mx.np``, or a list of such."""
+    if isinstance(result, (list, tuple)):
+        return [_own(each) for each in result]
+    return ndarray(result._array, result._context, result._memory) if isinstance(result, NDArray) else result
+
+
+def wrapped(compute: Callable[..., Any], context: Context | None = None, *, default: Any = None) -> Callable[..., Any]:
+    """Make a function of NumPy's arrays one of these arrays. ``default``: the dtype of what is made of no array."""
+
+    @functools.wraps(compute, updated=())
+    def call(*args: Any, ctx: Any = None, device: Any = None, out: Any = None, **keywords: Any) -> Any:
+        raw_args = [_deep(value) for value in args]
+        raw_keywords = {key: _deep(value) for key, value in keywords.items()}
+        with np.errstate(all="ignore"):
+            result = compute(*raw_args, **raw_keywords)
+        made = _shown(result, ctx or device or context, default if keywords.get("dtype") is None else None)
+        if out is None:
+            return made
+        out[...] = made
+        return out
+
+    return call
+
+
+def _deep(value: Any) -> Any:
+    return type(value)(map(_deep, value)) if type(value) in (list, tuple) else _raw(value)
+
+
+def _shown(result: Any, context: Any, default: Any) -> Any:
+    if isinstance(result, (list, tuple)):
+        return [_shown(each, context, default) for each in result]
+    if not isinstance(result, (np.ndarray, np.generic)):
+        return result
+    array = np.array(result, order="C")
+    if default is not None and array.dtype.kind in "fiu":
+        array = array.astype(default)
+    return ndarray(array, context)

@@ -1,0 +1,52 @@
+"""``mx.np.random``, seeded as ``mx.random`` is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neuron_adapters.mxnet import _random
+from neuron_adapters.mxnet.numpy._array import ndarray
+
+__all__ = ["normal", "rand", "randint", "randn", "seed", "uniform"]
+
+Size = int | Sequence[int] | None
+
+
+def seed(seed: int) -> None:
+    """Restart the generator: the same numbers follow."""
+    _random.seed(seed)
+
+
+def uniform(low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: Any = None, ctx: Any = None) -> ndarray:
+    """Draw from the uniform distribution from ``low`` to ``high``."""
+    return _drawn("uniform", (low, high), size, dtype or "float32", ctx)
+
+
+def normal(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, dtype: Any = None, ctx: Any = None) -> ndarray:
+    """Draw from the normal distribution of mean ``loc`` and standard deviation ``scale``."""
+    return _drawn("normal", (loc, scale), size, dtype or "float32", ctx)
+
+
+def rand(*size: int) -> ndarray:
+    """Draw from 0 to 1; the shape comes first."""
+    return uniform(size=size)
+
+
+def randn(*size: int) -> ndarray:
+    """Draw from the standard normal distribution; the shape comes first."""
+    return normal(size=size)
+
+
+def randint(low: int, high: int | None = None, size: Size = None, dtype: Any = None, ctx: Any = None) -> ndarray:
+    """Draw whole numbers from ``low`` up to, but without, ``high``; from 0 to ``low`` where that is all."""
+    ends = (0, low) if high is None else (low, high)
+    return _drawn("randint", ends, size, dtype or "int32", ctx)
+
+
+def _drawn(distribution: str, parameters: Sequence[Any], size: Size, dtype: Any, ctx: Any) -> ndarray:
+    raw = [each._array if isinstance(each, ndarray) else each for each in parameters]
+    shape = np.broadcast_shapes(*(np.shape(each) for each in raw)) if size is None else size
+    return ndarray(_random.draw(distribution, raw, (shape,) if isinstance(shape, int) else shape, dtype), ctx)

@@ -1,0 +1,265 @@
+"""Control flow: ``_foreach``, ``_while_loop`` and ``_cond``, whose nodes hold the graphs that they run.
+
+Shapes are known, so a loop is unrolled, and guarded like the rest of the graph. Of a condition both branches are
+computed, and of a ``_while_loop`` all iterations; what does not count is not selected. A long loop is left to NumPy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from neuron_adapters.mxnet._errors import BeyondOnnxError
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import Operator, operator
+from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, numbered, unify
+from neuron_adapters.mxnet.operators.arithmetic import true
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet._graph import Entry, Node
+    from neuron_adapters.mxnet._inference import Inferred
+
+#: Most operators that a loop becomes.
+MOST_UNROLLED = 1 << 13
+
+
+class Held:
+    """The graphs of one node. ``bodies``: each with the index of the node's input for each of its variables."""
+
+    def __init__(self, node: Node, places: Sequence[Sequence[int]]) -> None:
+        from neuron_adapters.mxnet._bodies import Body
+
+        if len(node.subgraphs) != len(places):
+            raise ValueError(f"it must hold {len(places)} graphs, got {len(node.subgraphs)}")
+        self.at = Attributes(node.attrs)
+        self.bodies = [(Body(heads), list(indexes)) for heads, indexes in zip(node.subgraphs, places)]
+        self.outputs = self.at.count("num_outputs")
+        for body, indexes in self.bodies:
+            if len(indexes) != len(body.variables) or not all(0 <= index < len(node.inputs) for index in indexes):
+                raise ValueError(
+                    f"its attributes must name an input for each of the {len(body.variables)} of its graph"
+                )
+
+    def dtypes(self, _at: Attributes, ins: Dtypes, _count: int) -> tuple[Dtypes, Dtypes]:
+        """Infer dtypes by those of the graphs."""
+        ins = list(ins)
+        outs: Dtypes = []
+        for body, indexes in self.bodies:
+            inner, outs = body.dtypes([ins[index] for index in indexes])
+            for index, dtype in zip(indexes, inner):
+                ins[index] = ins[index] or dtype
+        return ins, outs[: self.outputs]
+
+    def through(self, number: int, ins: Shapes, outs: Sequence[MaybeShape]) -> Shapes:
+        """Infer one graph; fill in ``ins``, and return the shapes of its outputs."""
+        body, indexes = self.bodies[number]
+        inner, given = body.shapes([ins[index] for index in indexes], outs)
+        for index, shape in zip(indexes, inner):
+            ins[index] = unify(ins[index], shape)
+        return given
+
+    def inferred(self, number: int, tensors: Sequence[Tensor]) -> Inferred:
+        """Infer one graph from tensors for the node's inputs."""
+        body, indexes = self.bodies[number]
+        return body.inferred([tensors[index] for index in indexes])
+
+    def named_inputs(self, inputs: Sequence[Entry]) -> list[tuple[Node, Entry, str]]:
+        """List what the operators of the graphs take of the node's inputs: node, input, and the operator's name."""
+        named: list[tuple[Node, Entry, str]] = []
+        for body, indexes in self.bodies:
+            sources = {
+                id(variable): inputs[index] for (variable, _number), index in zip(body.wiring.variables, indexes)
+            }
+            for step in body.wiring.steps:
+                outer = [sources.get(id(entry.node), entry) for entry in step.node.inputs]
+                if step.operator.held is not None:
+                    named += step.operator.held.named_inputs(outer)
+                else:
+                    names = step.operator.inputs(step.node.attrs)
+                    named += [(step.node, entry, name) for entry, name in zip(outer, names)]
+        return [each for each in named if each[1] in inputs]
+
+    def run(self, to: Builder, number: int, inferred: Inferred, values: Sequence[Value]) -> list[Value]:
+        """Translate one graph, with the node's inputs as they are now."""
+        body, indexes = self.bodies[number]
+        return body.translate(to, inferred, [values[index] for index in indexes])
+
+
+def of_one_step(shape: MaybeShape) -> MaybeShape:
+    """Return the shape of what an iteration takes of the data: of one axis, a number is left as ``(1,)``."""
+    return shape if shape is None else shape[1:] or (1,)
+
+
+class Foreach(Held):
+    """A loop over the first axis of its data."""
+
+    def __init__(self, node: Node) -> None:
+        at = Attributes(node.attrs)
+        self.data, self.states, others = (
+            at.integers(name, ()) for name in ("in_data_locs", "in_state_locs", "remain_locs")
+        )
+        places = [*self.data, *self.states, *others]
+        if sorted(places) != list(range(len(places))) or not self.data:
+            raise ValueError("attributes in_data_locs, in_state_locs and remain_locs must name each input once")
+        super().__init__(node, [[places.index(variable) for variable in range(len(places))]])
+        self.stacked = at.count("num_out_data")
+        if self.stacked + len(self.states) != self.outputs or len(self.bodies[0][0].heads) != self.outputs:
+            raise ValueError(f"attribute num_outputs must count outputs and states, got {self.outputs}")
+
+    def shapes(self, _at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        """Infer shapes: those of the body, with the length in front of its data and outputs."""
+        count, width = len(self.data), len(self.states)
+        lengths = {shape[0] for shape in (*ins[:count], *outs[: self.stacked]) if shape} - {0}
+        if len(lengths) > 1:
+            raise ValueError(f"all data of a loop must have one length, got {sorted(lengths)}")
+        length = lengths.pop() if lengths else 0
+        states = [unify(*pair, "state") for pair in zip(ins[count : count + width], outs[self.stacked :])]
+        inner = [*map(of_one_step, ins[:count]), *states, *ins[count + width :]]
+        given = self.through(0, inner, [*(shape and shape[1:] for shape in outs[: self.stacked]), *states])
+        data = [
+            known if known is None or len(known) == 1 else unify(known, (length, *(shape or known[1:])))
+            for known, shape in zip(ins[:count], inner)
+        ]
+        states = [unify(*pair, "state") for pair in zip(inner[count : count + width], given[self.stacked :])]
+        stacked = [None if shape is None else (length, *shape) for shape in given[: self.stacked]]
+        return [*data, *states, *inner[count + width :]], [*stacked, *states]
+
+    def translate(self, to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
+        """Unroll."""
+        count, length = len(self.data), tensors[0].shape[0]
+        first = [Tensor(each.name, each.dtype, of_one_step(each.shape) or ()) for each in tensors[:count]]
+        inferred = self.inferred(0, [*first, *tensors[count:]])
+        values: list[Value] = list(tensors)
+        steps: list[list[Value]] = []
+        before = len(to.nodes)
+        for step in range(length):
+            values[:count] = [
+                to.at(each, 0, step) if len(each.shape) > 1 else to.slice(each, 0, step, step + 1)
+                for each in tensors[:count]
+            ]
+            given = self.run(to, 0, inferred, values)
+            steps.append(given[: self.stacked])
+            values[count : count + len(self.states)] = given[self.stacked :]
+            if step == 0:
+                require_short(length * (len(to.nodes) - before))
+        return [*_stacked(to, steps), *values[count : count + len(self.states)]]
+
+
+class While(Held):
+    """A loop while its first graph says so. Iterations that are not made leave zeros in its outputs."""
+
+    def __init__(self, node: Node) -> None:
+        at = Attributes(node.attrs)
+        inputs = at.integers("func_input_locs")
+        super().__init__(node, [at.integers("cond_input_locs", ()), inputs])
+        self.most, self.stacked = at.integer("max_iterations"), at.count("num_out_data")
+        variables = at.integers("func_var_locs")
+        if not all(0 <= variable < len(inputs) for variable in variables):
+            raise ValueError(f"attribute func_var_locs must name inputs of the loop's graph, got {variables}")
+        #: The node's input that each loop variable starts as.
+        self.variables = [inputs[variable] for variable in variables]
+        if self.stacked + len(self.variables) != self.outputs or len(self.bodies[1][0].heads) != self.outputs:
+            raise ValueError(f"attribute num_outputs must count outputs and loop variables, got {self.outputs}")
+
+    def dtypes(self, at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+        """See the base. Loop variables keep their dtypes."""
+        ins, outs = super().dtypes(at, ins, count)
+        return ins, [*outs[: self.stacked], *(ins[index] for index in self.variables)]
+
+    def shapes(self, _at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        """Infer shapes: those of the body, with the most iterations in front of its outputs."""
+        for index, shape in zip(self.variables, outs[self.stacked :]):
+            ins[index] = unify(ins[index], shape, "loop variable")
+        self.through(0, ins, [])
+        states = [ins[index] for index in self.variables]
+        given = self.through(1, ins, [*(shape and shape[1:] for shape in outs[: self.stacked]), *states])
+        for index, shape in zip(self.variables, given[self.stacked :]):
+            ins[index] = unify(ins[index], shape, "loop variable")
+        stacked = [None if shape is None else (self.most, *shape) for shape in given[: self.stacked]]
+        return ins, [*stacked, *(ins[index] for index in self.variables)]
+
+    def translate(self, to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
+        """Unroll all iterations; each selects whether it counts."""
+        asked, made = self.inferred(0, tensors), self.inferred(1, tensors)
+        values: list[Value] = list(tensors)
+        before = len(to.nodes)
+        steps: list[list[Value]] = []
+        active: Value | None = None
+        for step in range(self.most):
+            goes_on = scalar(to, self.run(to, 0, asked, values)[0])
+            active = goes_on if active is None else to.And(active, goes_on)
+            given = self.run(to, 1, made, values)
+            steps.append([to.Where(active, value, to.constant(0, value.dtype)) for value in given[: self.stacked]])
+            for index, value in zip(self.variables, given[self.stacked :]):
+                values[index] = to.Where(active, value, values[index])
+            if step == 0:
+                require_short(self.most * (len(to.nodes) - before))
+        return [*_stacked(to, steps), *(values[index] for index in self.variables)]
+
+
+class Cond(Held):
+    """One of two graphs, as a third says."""
+
+    def __init__(self, node: Node) -> None:
+        at = Attributes(node.attrs)
+        super().__init__(node, [at.integers(f"{name}_input_locs", ()) for name in ("cond", "then", "else")])
+        for body, _indexes in self.bodies[1:]:
+            if len(body.heads) != self.outputs:
+                raise ValueError(f"both branches must have {self.outputs} outputs, as num_outputs says")
+
+    def shapes(self, _at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+        """Infer shapes: both branches give the same."""
+        self.through(0, ins, [])
+        for number in (1, 2):
+            outs = [unify(*pair, "output") for pair in zip(outs, self.through(number, ins, outs))]
+        return ins, outs
+
+    def translate(self, to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
+        """Compute both branches, and select."""
+        asked, then, other = (self.run(to, number, self.inferred(number, tensors), tensors) for number in range(3))
+        chosen = scalar(to, asked[0])
+        return [to.Where(chosen, *pair) for pair in zip(then, other)]
+
+
+def require_short(operators: int) -> None:
+    """Raise BeyondOnnxError where a loop becomes more operators than the most."""
+    if operators > MOST_UNROLLED:
+        raise BeyondOnnxError(
+            f"its loop is one of {operators} operators, and {MOST_UNROLLED} are the most that are unrolled"
+        )
+
+
+def scalar(to: Builder, value: Value) -> Value:
+    """Return whether a condition, a single number, is not zero."""
+    return true(to, to.reshape(value, []))
+
+
+def _stacked(to: Builder, steps: Sequence[Sequence[Value]]) -> list[Value]:
+    return [to.Concat(*(to.unsqueeze(value, 0) for value in values), axis=0) for values in zip(*steps)]
+
+
+def _holding(kind: Callable[[Node], Any]) -> Callable[[Operator, Node], Operator]:
+    def make(general: Operator, node: Node) -> Operator:
+        held = kind(node)
+        return dataclasses.replace(
+            general, translation=held.translate, shape_rule=held.shapes, dtype_rule=held.dtypes, held=held
+        )
+
+    return make
+
+
+def _without_graphs(*_arguments: Any) -> Any:
+    raise ValueError("it works in graphs only, where its node holds other graphs")
+
+
+for _name, _graphs, _kind in (("_foreach", 1, Foreach), ("_while_loop", 2, While), ("_cond", 3, Cond)):
+    operator(
+        _name,
+        inputs=lambda at, graphs=_graphs: numbered("data", at.count("num_args") - graphs),  # type: ignore[misc]
+        outputs=lambda at: ["output"] if at.count("num_outputs") == 1 else numbered("output", at.count("num_outputs")),
+        shapes=_without_graphs,
+        dtypes=_without_graphs,
+        holding=_holding(_kind),
+    )(_without_graphs)

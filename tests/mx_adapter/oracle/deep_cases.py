@@ -1,0 +1,129 @@
+"""Deep NumPy's operators with attributes and inputs, arrays without axes too. It knows neither framework."""
+
+import zlib
+
+import numpy as np
+from cases import Case, distinct, fixed, normal, positive, uniform, whole
+
+CASES = []
+
+
+def case(op, *inputs, **attrs):
+    name = f"{op}-{sum(one.op == op for one in CASES)}"
+    rs = np.random.RandomState(zlib.crc32(name.encode()))
+    arrays = [np.array(make(rs), order="C") for make in inputs]
+    CASES.append(Case(op, {key: str(value) for key, value in attrs.items()}, arrays, name))
+
+
+for name in ["cos", "sin", "tan", "exp", "expm1", "tanh", "sinh", "cosh", "arctan", "arcsinh", "cbrt", "ceil", "floor",
+             "fix", "trunc", "rint", "sign", "square", "negative", "degrees", "radians", "absolute"]:  # fmt: skip
+    case(f"_npi_{name}", normal(3, 4, scale=1.5))
+    case(f"_npi_{name}", fixed(0.7))
+for name in ["log", "log10", "log1p", "log2", "sqrt", "reciprocal"]:
+    case(f"_npi_{name}", positive(3, 4))
+for name in ["arccos", "arcsin", "arctanh"]:
+    case(f"_npi_{name}", uniform(3, 4, low=-0.95, high=0.95))
+case("_npi_arccosh", uniform(3, 4, low=1.01, high=5.0))
+case("_npi_rint", fixed([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, -2.6, 3.0]))
+case("_npi_around", fixed([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, -2.6, 3.0]))
+case("_npi_around", normal(3, 4, scale=20), decimals=1)
+case("_npx_relu", normal(3, 4))
+case("_npx_sigmoid", normal(3, 4))
+case("_np_copy", fixed(2.5))
+for name in ["isnan", "isinf", "isfinite", "isposinf", "isneginf"]:
+    case(f"_npi_{name}", fixed([1.0, np.nan, np.inf, -np.inf, 0.0]))
+case("_npi_logical_not", whole(3, 4, low=-1, high=2))
+case("_npi_nan_to_num", fixed([1.0, np.nan, np.inf, -np.inf]))
+case("_npi_nan_to_num", fixed([1.0, np.nan, np.inf, -np.inf]), nan=2.0, posinf=7.0, neginf=-3.0)
+
+for name in ["add", "subtract", "multiply", "true_divide"]:
+    case(f"_npi_{name}", normal(2, 3, 4), normal(3, 1))
+    case(f"_npi_{name}", normal(2, 3), fixed(1.5))
+    if name != "true_divide":  # which MXNet has not implemented
+        case(f"_npi_{name}", normal(2, 3), normal(2, 3, dtype="float64"))
+    case(f"_npi_{name}", whole(2, 3, dtype="int32"), normal(2, 3))
+    case(f"_npi_{name}_scalar", normal(2, 3), scalar=1.7, is_int=False)
+    case(f"_npi_{name}_scalar", whole(2, 3, dtype="int32"), scalar=2, is_int=True)
+case("_npi_true_divide", whole(2, 3, dtype="int32"), whole(2, 3, low=1, dtype="int32"))
+case("_npi_power", positive(2, 3), normal(3))
+case("_npi_mod", normal(2, 3, scale=4), whole(2, 3, low=1))
+case("_npi_hypot", normal(2, 3), normal(3))
+case("_npi_power_scalar", positive(2, 3), scalar=2.5, is_int=False)
+case("_npi_rpower_scalar", normal(2, 3), scalar=2.0, is_int=False)
+case("_npi_rsubtract_scalar", normal(2, 3), scalar=1.5, is_int=False)
+case("_npi_rtrue_divide_scalar", positive(2, 3), scalar=1.5, is_int=False)
+case("_npi_mod_scalar", normal(2, 3, scale=4), scalar=1.5, is_int=False)
+case("_npi_rmod_scalar", positive(2, 3), scalar=7.0, is_int=False)
+for name in ["equal", "not_equal", "greater", "greater_equal", "less", "less_equal"]:
+    case(f"_npi_{name}", whole(2, 3, low=0, high=3), whole(3, low=0, high=3))
+    case(f"_npi_{name}", whole(2, 3, low=0, high=3, dtype="int32"), whole(2, 1, low=0, high=3, dtype="int32"))
+    case(f"_npi_{name}_scalar", whole(2, 3, low=0, high=3), scalar=1.0, is_int=False)
+case("_npi_where", whole(2, 3, low=0, high=2, dtype="bool"), normal(2, 3), normal(3))
+case("_npi_where", whole(3, low=0, high=2), normal(2, 3), fixed(0.5))
+case("_npi_where_lscalar", whole(2, 3, low=0, high=2, dtype="bool"), normal(2, 3), scalar=1.5)
+case("_npi_where_rscalar", whole(2, 3, low=0, high=2, dtype="bool"), normal(2, 3), scalar=1.5)
+case("_npi_where_scalar2", whole(2, 3, low=0, high=2, dtype="bool"), x=1.5, y=-2.0)
+
+case("_np_reshape", normal(2, 3, 4), newshape="(4, -1)")
+case("_np_reshape", normal(1, 1), newshape="()")
+for codes in ["(-2, -1)", "(-5, -2)", "(-2, -6, 3, -1, -2)", "(-4)", "(-2, -2, 2, -1)"]:
+    case("_npx_reshape", normal(2, 6, 4), newshape=codes)
+case("_npx_reshape", normal(1, 6, 4), newshape="(-3, -4)")
+case("_npx_reshape", normal(8, 3, 3, 3), newshape="(-4, -5)", reverse=True)
+case("_npx_reshape", normal(8, 4, 6), newshape="(-2, -1, 2, -6, -2)", reverse=True)
+case("_np_squeeze", normal(1, 3, 1))
+case("_np_squeeze", normal(1, 3, 1), axis="(2,)")
+case("_np_transpose", normal(2, 3, 4))
+case("_np_transpose", normal(2, 3, 4), axes="(1, 2, 0)")
+case("_np_moveaxis", normal(2, 3, 4, 5), source="(0, 3)", destination="(2, 0)")
+case("_np_moveaxis", normal(2, 3, 4), source="(-1,)", destination="(0,)")
+case("_npi_broadcast_to", normal(3, 1), shape="(2, 3, 4)")
+case("_npi_flip", normal(2, 3), axis="(1,)")
+case("_npi_flip", normal(2, 3), axis="(0, 1)")
+case("_np_roll", normal(3, 4), shift="(2,)")
+case("_np_roll", normal(3, 4), shift="(1, -1)", axis="(0, 1)")
+case("_npi_tril", normal(3, 4), k=-1)
+case("_npi_concatenate", normal(2, 3), normal(2, 1), num_args=2, axis=1)
+case("_npi_concatenate", normal(2, 3), normal(4, 3), num_args=2, axis=0)
+case("_npi_stack", normal(2, 3), normal(2, 3), num_args=2, axis=-1)
+case("_npi_stack", fixed(1.0), fixed(2.0), num_args=2, axis=0)
+case("_npi_vstack", normal(3), normal(2, 3), num_args=2)
+case("_npi_hstack", normal(2, 3), normal(2, 1), num_args=2)
+case("_npi_dstack", normal(2, 3), normal(2, 3), num_args=2)
+
+for name in ["_np_sum", "_np_prod", "_np_max", "_np_min", "_npi_mean", "_npi_var", "_npi_std"]:
+    case(name, normal(2, 3, 4))
+    case(name, normal(2, 3, 4), axis="(1,)")
+    case(name, normal(2, 3, 4), axis="(0, -1)", keepdims=True)
+case("_np_sum", whole(2, 3, low=0, high=2, dtype="bool"))
+case("_np_sum", whole(2, 3, dtype="int32"), axis="(0,)", dtype="int64")
+case("_npi_mean", whole(2, 3, dtype="int32"))
+case("_npi_var", normal(2, 3, 4), axis="(1,)", ddof=1)
+case("_np_any", whole(2, 3, low=0, high=2), axis="(0,)")
+case("_np_all", whole(2, 3, low=0, high=2))
+case("_npi_argmax", distinct(3, 4))
+case("_npi_argmax", distinct(3, 4), axis=1)
+case("_npi_argmin", distinct(3, 4), axis=0, keepdims=True)
+
+case("_npi_matmul", normal(2, 3), normal(3, 4))
+case("_npi_matmul", normal(5, 2, 3), normal(5, 3, 4))
+case("_npi_matmul", normal(3), normal(5, 3, 4))
+case("_npi_matmul", normal(2, 1, 2, 3), normal(4, 3, 2))
+case("_np_dot", normal(2, 3), normal(3, 4))
+case("_np_dot", normal(3), normal(3))
+case("_np_dot", normal(2, 3), fixed(2.0))
+case("_np_dot", normal(2, 4, 3), normal(3))
+case("_np_dot", normal(2, 3), normal(5, 3, 4))
+case("_npi_tensordot", normal(2, 3, 4), normal(4, 3, 5), a_axes_summed="(1, 2)", b_axes_summed="(1, 0)")
+case("_npi_tensordot_int_axes", normal(2, 3, 4), normal(3, 4, 5), axes=2)
+case("_npi_einsum", normal(2, 3), normal(3, 4), num_args=2, subscripts="ij,jk->ik")
+case("_npi_einsum", normal(2, 3, 4), normal(2, 3, 4), num_args=2, subscripts="bij,bij->b")
+
+case("_npi_zeros", shape="(2, 3)")
+case("_npi_zeros", shape="()", dtype="int32")
+case("_npi_ones", shape="(2,)", dtype="float64")
+case("_npi_full_like", normal(2, 3), fill_value=2.5)
+case("_npi_arange", start=5)
+case("_npi_arange", start=1, stop=4, step=0.5)
+case("_npi_eye", N=3, M=4, k=1)
+case("_npi_identity", shape="(3, 3)")
