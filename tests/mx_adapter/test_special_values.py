@@ -22,8 +22,7 @@ Answers = tuple[dict[str, Any], dict[str, np.ndarray]]
 #: the order in which a sort that NaN confuses compares.
 REFUSED = {
     "ROIPooling", "_contrib_MultiBoxDetection", "_contrib_MultiProposal", "_contrib_Proposal", "_contrib_ROIAlign",
-    "_contrib_box_iou",
-    "_contrib_box_nms", "_ravel_multi_index", "_unravel_index", "argsort",
+    "_contrib_bipartite_matching", "_contrib_box_iou", "_contrib_box_nms", "_ravel_multi_index", "_unravel_index", "argsort",
     "gather_nd", "sort", "take", "topk",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Matching, position-sensitive pooling and CTC on NumPy arrays."""
+"""Matching, position-sensitive pooling, resized pictures and CTC on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from neuron_adapters.mxnet._resampling import weights_for
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.numpy_form._mxnet import before, indexes, operator
 from neuron_adapters.mxnet.numpy_form._onnx import Array
-from neuron_adapters.mxnet.numpy_form._regions import rounded
+from neuron_adapters.mxnet.numpy_form._regions import resampled, rounded
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
 
@@ -75,6 +76,17 @@ def _span(place: int, step: Array, start: Array, size: int) -> slice:
     return slice(min(max(first, 0), size), min(max(last, 0), size))
 
 
+@operator("_image_resize")
+def _resized(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
+    interp = int(at.choice("interp", ("0", "1", "2", "3", "4"), "1"))
+    rows, columns = weights_for(x.shape[-3:-1], outs[0].shape[-3:-1], interp)
+    result = resampled(resampled(x.astype(np.float32), columns, x.ndim - 2), rows, x.ndim - 3)
+    if x.dtype.kind != "f":
+        info = np.iinfo(x.dtype)
+        result = np.clip(np.rint(result), info.min, info.max)
+    return [result]
+
+
 @operator("CTCLoss")
 def _ctc(at: Attributes, outs: list[Tensor], data: Array, label: Array, *lengths: Array) -> Sequence[Array]:
     """The negative logarithm of the probability of the labels, over all ways to align them."""
@@ -89,7 +101,7 @@ def _ctc(at: Attributes, outs: list[Tensor], data: Array, label: Array, *lengths
         symbols = label[row]
         ends = np.flatnonzero(symbols == (0 if first else -1))
         count = int(given["label"][row]) if "label" in given else int(ends[0]) if ends.size else len(symbols)
-        costs[row] = _cost(logs[:length, row], indexes(symbols[:count], data.shape[2]), blank)
+        costs[row] = _cost(logs[:length, row], indexes(np.trunc(symbols[:count]), data.shape[2]), blank)
     return [costs]
 
 

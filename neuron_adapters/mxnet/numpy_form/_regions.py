@@ -49,6 +49,15 @@ def _overlap(box: Array, other: Array) -> float:
     return float(shared / both) if both > 0 else 0.0
 
 
+def resampled(x: Array, weights: Array, axis: int) -> Array:
+    """Mix the points along an axis by a row of weights for each new one. What has no weight does not matter."""
+    parts = []
+    for row in weights:
+        (places,) = np.nonzero(row)
+        parts.append(np.tensordot(row[places], np.take(x, places, axis), (0, axis)))
+    return np.stack(parts, axis)
+
+
 def rounded(number: Any) -> int:
     """Halves away from zero, as C rounds."""
     return int(np.trunc(number + np.copysign(0.5, number)))
