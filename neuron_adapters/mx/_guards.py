@@ -22,6 +22,7 @@ from neuron_adapters.adapter.guards._graph import QUIET, Examination, Operator, 
 from neuron_adapters.adapter.guards._values import LARGEST, MOST_INT, RANGES, Value, symmetric, union
 from neuron_adapters.adapter.guards.rules import RULES, TAKE_MASKS
 from neuron_adapters.mxnet._inference import Inferred
+from neuron_adapters.mxnet.operators._builder import Tensor
 from neuron_rt import CompileError
 
 Array = np.ndarray[Any, Any]
@@ -39,7 +40,10 @@ _CHOOSE = {
 
 #: Operators of MXNet's that jump, and that the engine computes by a formula: near a jump its last bit decides. No check
 #: shows that.
-_JUMPING = {"_mod", "_mod_scalar", "_rmod_scalar", "broadcast_mod", "gamma", "gammaln"}
+_JUMPING = {
+    "_mod", "_mod_scalar", "_npi_mod", "_npi_mod_scalar", "_npi_rmod_scalar", "_rmod_scalar", "broadcast_mod", "gamma",
+    "gammaln",
+}  # fmt: skip
 
 
 _COMPARE = {"Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual"}
@@ -110,6 +114,13 @@ def require_checkable(inferred: Inferred) -> None:
             raise BeyondEngineError(f"{name} computes float64, which the engine does not compute with")
         if name in _JUMPING and inferred.value_dtypes[step.outs[0]].startswith("float"):
             raise BeyondEngineError(f"it computes {name}, which jumps where the engine is not exact")
+        if step.operator.held is not None:  # a loop, a branch: what it holds is computed, too
+            tensors = [
+                Tensor(str(number), inferred.value_dtypes[number], inferred.value_shapes[number] or ())
+                for number in step.ins
+            ]
+            for graph in step.operator.held.graphs(tensors):
+                require_checkable(graph)
 
 
 def guard(model: Any, *, held: Mapping[str, Array], tables: Collection[str]) -> tuple[Any, dict[str, Limits]]:

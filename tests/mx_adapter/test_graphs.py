@@ -277,3 +277,15 @@ def test_what_is_no_number_goes_through_a_loop(files: Path) -> None:
     executor = outputs.bind(mx.cpu(), {"data": mx.nd.array(rows), "state": mx.nd.zeros((2,))}, grad_req="null")
     assert executor._plan.lowered is not None
     np.testing.assert_array_equal(executor.forward()[0].asnumpy(), [[1, 0], [np.nan, 3], [np.nan, 3]])
+
+
+def test_what_the_engine_may_not_compute_it_does_not_compute_in_a_loop_either() -> None:
+    data, state = mx.sym.var("data"), mx.sym.var("state")
+    for operator, arrays in (("broadcast_mod", "f4"), ("broadcast_add", "f8")):
+        body: Callable[..., Any] = lambda x, s, name=operator: (getattr(mx.sym, name)(x, s), s)
+        outputs, _state = mx.sym.contrib.foreach(body, data, state)
+        rows = {"data": mx.nd.array([[7.5, -3], [2, 9]], dtype=arrays), "state": mx.nd.array([2, 2.5], dtype=arrays)}
+        executor = outputs.bind(mx.cpu(), rows, grad_req="null")
+        assert executor._plan.lowered is None
+        expected = [[1.5, 2], [0, 1.5]] if operator == "broadcast_mod" else [[9.5, -0.5], [4, 11.5]]
+        np.testing.assert_array_equal(executor.forward()[0].asnumpy(), expected)

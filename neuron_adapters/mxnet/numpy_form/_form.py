@@ -11,7 +11,7 @@ from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._graph import Node
 from neuron_adapters.mxnet._inference import Inferred, Step, invalid
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
-from neuron_adapters.mxnet.numpy_form import _boxes, _layers, _random, _regions  # noqa: F401 - they register operators
+from neuron_adapters.mxnet.numpy_form import _boxes, _layers, _numpy, _random, _regions  # noqa: F401 - they register operators
 from neuron_adapters.mxnet.numpy_form._control import control_form
 from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, PREPARATIONS
 from neuron_adapters.mxnet.numpy_form._onnx import FUNCTIONS, Array

@@ -60,6 +60,10 @@ class Held:
             ins[index] = unify(ins[index], shape)
         return given
 
+    def graphs(self, tensors: Sequence[Tensor]) -> list[Inferred]:
+        """Infer all graphs from tensors for the node's inputs."""
+        return [self.inferred(number, tensors) for number in range(len(self.bodies))]
+
     def inferred(self, number: int, tensors: Sequence[Tensor]) -> Inferred:
         """Infer one graph from tensors for the node's inputs."""
         body, indexes = self.bodies[number]
@@ -126,11 +130,16 @@ class Foreach(Held):
         stacked = [None if shape is None else (length, *shape) for shape in given[: self.stacked]]
         return [*data, *states, *inner[count + width :]], [*stacked, *states]
 
+    def graphs(self, tensors: Sequence[Tensor]) -> list[Inferred]:
+        """See the base. An iteration takes a row of the data."""
+        count = len(self.data)
+        first = [Tensor(each.name, each.dtype, of_one_step(each.shape) or ()) for each in tensors[:count]]
+        return [self.inferred(0, [*first, *tensors[count:]])]
+
     def translate(self, to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
         """Unroll."""
         count, length = len(self.data), tensors[0].shape[0]
-        first = [Tensor(each.name, each.dtype, of_one_step(each.shape) or ()) for each in tensors[:count]]
-        inferred = self.inferred(0, [*first, *tensors[count:]])
+        (inferred,) = self.graphs(tensors)
         values: list[Value] = list(tensors)
         steps: list[list[Value]] = []
         before = len(to.nodes)

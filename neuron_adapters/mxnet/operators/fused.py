@@ -29,6 +29,7 @@ from neuron_adapters.mxnet.operators.quantized import (
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._graph import Entry
+    from neuron_adapters.mxnet._inference import Inferred
 
 _LAYERS = {"_sg_mkldnn_conv": "Convolution", "_sg_mkldnn_fully_connected": "FullyConnected"}
 #: What comes out of these is not negative, so a quantized node gives uint8.
@@ -121,16 +122,23 @@ class Fused:
         outs: Dtypes = [self.output_dtype(), "float32", "float32"]
         return kept, outs[:count]
 
+    def graphs(self, tensors: Sequence[Tensor]) -> list[Inferred]:
+        """Infer the operators from tensors for the node's inputs: of a quantized node they compute in float32."""
+        inner = tensors[: len(self.body.variables)]
+        if self.quantized:
+            inner = [Tensor(each.name, "float32", each.shape) for each in inner]
+        return [self.body.inferred(inner)]
+
     def translate(self, to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
         """Compute the operators in float32, and quantize what they give."""
         if not self.quantized:
-            return self.body.translate(to, self.body.inferred(tensors), tensors)
+            return self.body.translate(to, self.graphs(tensors)[0], tensors)
         out, values = to.outputs, []
         for name, tensor in zip(self.names[: len(self.body.variables)], tensors):
             place = self.ranges.get(name)
             value = tensor if place is None else floats(to, tensor, tensors[place], tensors[place + 1])
             values.append(Tensor(value.name, "float32", tensor.shape))
-        (result,) = self.body.translate(to, self.body.inferred(values), values)
+        (result,) = self.body.translate(to, self.graphs(tensors)[0], values)
         dtype, limits = out[0].dtype, calibrated(self.at)
         if dtype == "float32":
             return [result]

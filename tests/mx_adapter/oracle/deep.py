@@ -12,7 +12,7 @@ warnings.simplefilter("ignore")
 
 import mxnet as mx  # noqa: E402
 import numpy as np  # noqa: E402
-from deep_cases import CASES  # noqa: E402
+from deep_cases import CASES, strange  # noqa: E402
 
 
 def symbol_of(case):
@@ -39,6 +39,9 @@ def main(folder):
             output = executor.forward(is_train=False)[0].asnumpy()
             record["outputs"] = symbol.list_outputs()
             arrays[str(number)] = output
+            for index, array in enumerate(strange(case)):
+                executor.arg_dict[f"in{index}"][:] = mx.nd.array(array, dtype=array.dtype)
+            arrays[f"{number}/strange"] = executor.forward(is_train=False)[0].asnumpy()
         except Exception as error:
             record["error"] = str(error)[:600]
         records.append(record)

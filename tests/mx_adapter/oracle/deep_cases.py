@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 from cases import Case, distinct, fixed, normal, positive, uniform, whole
+from variants import special
 
 CASES = []
 
@@ -13,6 +14,14 @@ def case(op, *inputs, **attrs):
     rs = np.random.RandomState(zlib.crc32(name.encode()))
     arrays = [np.array(make(rs), order="C") for make in inputs]
     CASES.append(Case(op, {key: str(value) for key, value in attrs.items()}, arrays, name))
+
+
+def strange(case):
+    """Its inputs with NaN, infinities and tiny numbers among those that are no integers."""
+    return [
+        special(array, "mixed", f"{case.name} {index}") if array.dtype.kind == "f" and array.ndim else array
+        for index, array in enumerate(case.inputs)
+    ]
 
 
 for name in ["cos", "sin", "tan", "exp", "expm1", "tanh", "sinh", "cosh", "arctan", "arcsinh", "cbrt", "ceil", "floor",
@@ -95,6 +104,9 @@ for name in ["_np_sum", "_np_prod", "_np_max", "_np_min", "_npi_mean", "_npi_var
     case(name, normal(2, 3, 4))
     case(name, normal(2, 3, 4), axis="(1,)")
     case(name, normal(2, 3, 4), axis="(0, -1)", keepdims=True)
+for name in ["_np_sum", "_npi_mean"]:
+    case(name, normal(6, 3), axis="(1,)")
+    case(name, normal(6, 3), axis="(0,)")
 case("_np_sum", whole(2, 3, low=0, high=2, dtype="bool"))
 case("_np_sum", whole(2, 3, dtype="int32"), axis="(0,)", dtype="int64")
 case("_npi_mean", whole(2, 3, dtype="int32"))
