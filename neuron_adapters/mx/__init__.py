@@ -28,8 +28,8 @@ __all__ = [
     "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "context", "contrib",
     "cpu", "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "init", "initializer",
     "install", "io", "is_np_array", "is_np_shape", "metric", "mod", "model", "module", "name", "nd", "ndarray",
-    "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension", "profiler", "random", "recordio", "sym",
-    "symbol", "test_utils", "to_onnx", "uninstall", "util",
+    "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension", "onnx", "profiler", "random", "recordio",
+    "sym", "symbol", "test_utils", "to_onnx", "uninstall", "util",
 ]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.
@@ -53,6 +53,7 @@ _LATER = {
     "npx": "numpy_extension",
     "numpy": "numpy",
     "numpy_extension": "numpy_extension",
+    "onnx": "onnx",
     "profiler": "profiler",
     "recordio": "recordio",
     "test_utils": "test_utils",

@@ -36,15 +36,32 @@ def to_onnx(
     Raises UnsupportedOperatorError and InvalidGraphError for what cannot be translated, MXNetError for weights that are
     missing or no such file can hold.
     """
+    arrays = {key.removeprefix("arg:").removeprefix("aux:"): np.asarray(array) for key, array in params.items()}
+    model = translated(sym, arrays, shapes, {}, "to_onnx()")
+    if path is not None:
+        with open(path, "wb") as file:
+            file.write(model.SerializeToString())
+    return model
+
+
+def translated(
+    sym: Symbol,
+    arrays: Mapping[str, np.ndarray[Any, Any]],
+    shapes: Mapping[str, Sequence[int]],
+    dtypes: Mapping[str, str],
+    called: str,
+) -> onnx.ModelProto:
+    """The checked model. ``arrays``: parameters by name. ``shapes``, ``dtypes``: of the inputs. ``called``: by whom."""
     from onnx import checker
 
-    arrays = {key.removeprefix("arg:").removeprefix("aux:"): np.asarray(array) for key, array in params.items()}
     if sum(array.nbytes for array in arrays.values()) > _MOST:
-        raise MXNetError("to_onnx(): the weights take 2 GiB or more, which no single ONNX file can hold.")
+        raise MXNetError(f"{called}: the weights take 2 GiB or more, which no single ONNX file can hold.")
+    inputs = set(sym.list_inputs())
     known = {name: tuple(shape) for name, shape in shapes.items()} | {
         name: array.shape for name, array in arrays.items()
     }
-    inferred = sym._analysis().wiring.infer(known, {name: array.dtype.name for name, array in arrays.items()})
+    kinds = {**dtypes, **{name: array.dtype.name for name, array in arrays.items() if name in inputs}}
+    inferred = sym._analysis().wiring.infer(known, kinds)
     model = _onnx.translate(inferred, arrays)
     read = {name for node in model.graph.node for name in node.input} | {output.name for output in model.graph.output}
     unread = [entry for entry in model.graph.input if entry.name not in read]
@@ -52,9 +69,6 @@ def to_onnx(
         model.graph.input.remove(entry)
     missing = sorted({entry.name for entry in model.graph.input} - set(shapes))
     if missing:
-        raise MXNetError(f"to_onnx(): {', '.join(missing)} is neither among params nor among shapes.")
+        raise MXNetError(f"{called}: {', '.join(missing)} is neither among params nor among shapes.")
     checker.check_model(model, full_check=True)
-    if path is not None:
-        with open(path, "wb") as file:
-            file.write(model.SerializeToString())
     return model

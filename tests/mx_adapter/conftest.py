@@ -54,6 +54,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "deep_case" in metafunc.fixturenames:
         cases = _oracle_module("deep_cases").CASES
         metafunc.parametrize("deep_case", list(enumerate(cases)), ids=[case.name for case in cases])
+    if "onnx_case" in metafunc.fixturenames:
+        module = _oracle_module("onnx_cases")
+        metafunc.parametrize("onnx_case", [*module.CASES, *module.NETWORKS], ids=lambda case: case.name)
     if "special_case" in metafunc.fixturenames:
         chosen = _oracle_module("variants").chosen(_oracle_module("cases").CASES)
         metafunc.parametrize("special_case", chosen, ids=[case.name for _number, case in chosen])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import importlib
+from typing import Any
 
 from neuron_adapters.mxnet._training import refuse_block
 from neuron_adapters.mxnet.gluon import block, nn, parameter, utils
@@ -12,7 +13,9 @@ from neuron_adapters.mxnet.gluon.parameter import Parameter, ParameterDict
 __all__ = ["Parameter", "ParameterDict", "SymbolBlock", "block", "nn", "parameter", "utils"]
 
 
-def __getattr__(name: str) -> NoReturn:
+def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    refuse_block(name)
+    if name == "data":
+        return importlib.import_module(f"{__name__}.data")
+    return refuse_block(name)

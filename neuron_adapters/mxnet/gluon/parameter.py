@@ -37,6 +37,11 @@ class Parameter:
         """None where there is no array yet."""
         return None if self._array is None else self._array.shape
 
+    @shape.setter
+    def shape(self, shape: Sequence[int]) -> None:
+        if self._array is not None and tuple(shape) != self._array.shape:
+            raise MXNetValueError(f"Parameter '{self.name}' has the shape {self._array.shape}, got {tuple(shape)}.")
+
     @property
     def dtype(self) -> Any:
         """NumPy's class."""
@@ -85,6 +90,10 @@ class Parameter:
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse: there is nothing to train."""
         _refuse()
+
+    def _load_init(self, data: NDArray, ctx: Contexts, **_how: Any) -> None:
+        """Take a copy of ``data``: scripts that import ONNX files fill a block so, and call MXNet's own method."""
+        self.become(data.copy(), ctx)
 
     def become(self, array: NDArray, ctx: Contexts) -> None:
         """Take ``array`` over, without a copy, for these contexts."""

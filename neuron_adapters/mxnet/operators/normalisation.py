@@ -161,13 +161,12 @@ def _l2_normalization(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 @operator("LRN")
 def _lrn(to: Builder, at: Attributes, data: Tensor) -> Value:
-    return to.LRN(
-        data,
-        alpha=at.number("alpha", 1e-4),
-        beta=at.number("beta", 0.75),
-        bias=at.number("knorm", 2.0),
-        size=at.integer("nsize"),
-    )
+    alpha, beta, knorm = at.number("alpha", 1e-4), at.number("beta", 0.75), at.number("knorm", 2.0)
+    if knorm <= 0 or knorm.is_integer():
+        return to.LRN(data, alpha=alpha, beta=beta, bias=knorm, size=at.integer("nsize"))
+    # OpenVINO cuts the bias down to a whole number.
+    normed = to.LRN(data, alpha=alpha / knorm, beta=beta, bias=1.0, size=at.integer("nsize"))
+    return to.Mul(normed, knorm**-beta)
 
 
 def _moments_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:

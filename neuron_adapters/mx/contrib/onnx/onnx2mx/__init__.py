@@ -1,0 +1,7 @@
+"""Modules of MXNet that read ONNX files."""
+
+from __future__ import annotations
+
+from neuron_adapters.mx.contrib.onnx.onnx2mx import import_model, import_to_gluon
+
+__all__ = ["import_model", "import_to_gluon"]
