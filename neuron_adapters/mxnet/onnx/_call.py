@@ -83,8 +83,8 @@ class Call:
         array = self.known(place)
         if array is None:
             self.refuse(
-                f"its {what} is computed from the inputs, and MXNet needs it while the graph is made: export the model "
-                "with fixed shapes."
+                f"what it takes as {what} is computed from the inputs, and MXNet needs it while the graph is made: "
+                "export the model with fixed shapes."
             )
         return array
 

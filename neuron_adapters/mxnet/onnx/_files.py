@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,21 @@ def read(path: str | os.PathLike[str]) -> onnx.ModelProto:
             raise FormatError(f"{os.fspath(path)} is damaged, or is not an ONNX file.") from None
         if not model.ir_version or not model.graph.output:
             raise FormatError(f"{os.fspath(path)} is not an ONNX file: it has no version or no graph with outputs.")
+        if not all(isinstance(name, str) for name in _names(model.graph)):  # protobuf leaves bytes that are no text
+            raise FormatError(f"{os.fspath(path)} is damaged: a name in it is not text.")
     return model
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[Any]:
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield value.name
+        yield from (size.dim_param for size in value.type.tensor_type.shape.dim)
+    for tensor in graph.initializer:
+        yield tensor.name
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
 
 
 def import_onnx() -> Any:

@@ -142,6 +142,8 @@ class Graph:
         if call.op in _SAID:
             said = self._said(call)
             return None if said is None else [said]
+        if call.op == "CastLike" and call.known(0) is not None and self.dtype(call.inputs[1]):
+            return [call.constant(0, "input").astype(self.dtype(call.inputs[1]))]
         names = [name for name in call.inputs if name]
         if call.op in _COMPUTED_LATE or not names or any(name not in self.known for name in names):
             return None

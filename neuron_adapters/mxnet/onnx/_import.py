@@ -47,7 +47,7 @@ def import_to_gluon(model_file: str | os.PathLike[str], ctx: Contexts) -> Symbol
 
 def _converted(path: str | os.PathLike[str]) -> tuple[Graph, Symbol]:
     try:
-        graph = Graph(Model(path, _require_convertible))
+        graph = Graph(Model(path, CONVERSIONS, _require_convertible))
         return graph, graph.convert()
     except UnicodeDecodeError as error:  # protobuf says so when a name is read
         raise FormatError(f"{os.fspath(path)} is damaged: a name in it is not text.") from error

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from neuron_adapters.files.printable import one_line
-from neuron_adapters.mxnet.base import FormatError, MXNetError
+from neuron_adapters.mxnet.base import FormatError, MXNetError, reading
 from neuron_adapters.mxnet.onnx._files import DTYPES, array_of, import_onnx, read
 from neuron_adapters.mxnet.onnx._sizes import Dims, Size
 
@@ -41,14 +42,19 @@ class Model:
     constants. ``types``: of the values whose dtype and shape follow. ``opset``: the version of ONNX's operators.
     """
 
-    def __init__(self, path: str | os.PathLike[str], supported: Any) -> None:
-        """``supported``: tells of an operator's name whether it can be converted; the error for all that cannot comes
-        before any other check. Raises what ``read`` and ``supported`` raise, and FormatError."""
+    def __init__(
+        self, path: str | os.PathLike[str], convertible: Container[str], require: Callable[[str, Iterable[Any]], None]
+    ) -> None:
+        """``convertible``: names of operators; others are replaced by their definitions in terms of simpler ones, where
+        they have one. ``require``: raises the error for all nodes that cannot be converted, before any other check.
+
+        Raises what ``read`` and ``require`` raise, and FormatError."""
         self.path = os.fspath(path)
-        model = _inlined(read(path))
+        with reading(self.path):
+            model = _inlined(read(path), convertible)
         self.opset = max((entry.version for entry in model.opset_import if entry.domain in _DOMAINS), default=1)
         graph = model.graph
-        supported(self.path, graph.node)
+        require(self.path, graph.node)
         folder = os.path.dirname(self.path) or "."
         if graph.sparse_initializer:
             raise MXNetError(f"{self.path} has sparse tensors: convert them to dense ones.")
@@ -108,18 +114,33 @@ class Model:
         return bare
 
 
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Put the bodies of the model's own functions in place of their calls."""
-    if not model.functions:
-        return model
+def _inlined(model: onnx.ModelProto, convertible: Container[str]) -> onnx.ModelProto:
+    """Put the bodies of the model's own functions in place of their calls, and the definitions of operators that are
+    not convertible in place of their nodes."""
     from onnx import inliner
 
-    try:
-        return inliner.inline_local_functions(model)
-    except Exception as error:
-        raise FormatError(
-            f"this ONNX file is damaged: its functions cannot be inlined: {_first_line(error)}"
-        ) from error
+    if model.functions:
+        try:
+            model = inliner.inline_local_functions(model)
+        except Exception as error:
+            raise FormatError(f"its functions cannot be put in place: {_first_line(error)}") from error
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    unknown = {node.op_type for node in model.graph.node if node.op_type not in convertible}
+    defined = [("", op) for op in sorted(unknown) if _is_defined(op, versions.get("", 1))]
+    if defined:
+        # Where that fails, the error that names these operators is the clearer one.
+        with contextlib.suppress(Exception):
+            return inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+    return model
+
+
+def _is_defined(op: str, version: int) -> bool:
+    from onnx import defs
+
+    if not defs.has(op, version):
+        return False
+    schema = defs.get_schema(op, version)
+    return bool(getattr(schema, "has_function", False) or getattr(schema, "has_context_dependent_function", False))
 
 
 def _checked(bare: onnx.ModelProto, path: str) -> onnx.ModelProto:

@@ -94,6 +94,12 @@ CASES: list[Case] = [
     one("Pow", floats(2, 3, positive=True), weights(3)),
     one("Pow", floats(2, 3), Constant(np.array(2.0, "float32")), label="Pow-scalar"),
     one("Mod", floats(3, 4), floats(3, 4), fmod=1),
+    one("Mod", np.array([3, -3, 1, np.inf, np.nan], "float32"), np.array([np.inf, np.inf, 0, 2, 1], "float32"), fmod=1,
+        label="Mod-ends"),
+    one("Mul", floats(2, 3), Constant(np.array([1.5], "float32")), label="Mul-number"),
+    one("Sub", Constant(np.float32(2)), floats(2, 3), label="Sub-number"),
+    one("Div", Constant(np.float32(2)), floats(2, 3), label="Div-number"),
+    one("Add", floats(2, 3), Constant(np.float32(-np.inf)), label="Add-infinity"),
     one("Mod", np.array([7, -7, 7, -7], "int32"), np.array([3, 3, -3, -3], "int32"), label="Mod-int"),
     one("Div", np.array([7, -7, 7, -7], "int32"), np.array([3, 3, -3, -3], "int32"), label="Div-int"),
     *(one(op, _SMALL, np.abs(_SMALL)) for op in ("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual")),
@@ -137,6 +143,7 @@ CASES: list[Case] = [
     one("GroupNormalization", _X, weights(6), weights(6), num_groups=3, opset=21),
     one("LRN", _X, size=3, alpha=2e-4, beta=0.7, bias=1.5),
     one("LpNormalization", floats(3, 4), axis=1),
+    one("LpNormalization", np.array([[0, 0], [3, 4]], "float32"), axis=1, label="LpNormalization-zeros"),
     one("LpNormalization", floats(3, 4), axis=0, p=1, label="LpNormalization-1"),
     one("MeanVarianceNormalization", _X),
     one("Softmax", floats(2, 3, 4)),
@@ -156,6 +163,7 @@ CASES: list[Case] = [
     one("MatMul", floats(4), floats(2, 4, 5), label="MatMul-1-3"),
     one("MatMul", floats(2, 3, 4), floats(4), label="MatMul-3-1"),
     one("Einsum", floats(2, 3, 4), floats(2, 5, 4), equation="bij,bkj->bki"),
+    one("NegativeLogLikelihoodLoss", floats(3, 4), np.array([0, 3, 1], "int64"), reduction="none", label="defined"),
     one("Trilu", floats(2, 4, 5), ints(1), upper=0),
     # -- pooling ----------------------------------------------------------------------------------------------------
     one("MaxPool", _X, kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 1, 0]),
@@ -264,7 +272,8 @@ def _picture_network() -> Case:
     }  # fmt: skip
     nodes = [
         ("Conv", "data stem.weight stem.bias", "a", {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2]}),
-        ("BatchNormalization", "a bn.weight bn.bias bn.running_mean bn.running_var", "b"),
+        # MXNet takes 1e-3 where the file says none.
+        ("BatchNormalization", "a bn.weight bn.bias bn.running_mean bn.running_var", "b", {"epsilon": 1e-5}),
         ("Relu", "b", "c"),
         ("MaxPool", "c", "d", {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2]}),
         ("Conv", "d one.weight", "e", {"kernel_shape": [3, 3], "pads": [1] * 4}),

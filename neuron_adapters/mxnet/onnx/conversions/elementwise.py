@@ -53,7 +53,30 @@ def _pair(call: Call) -> tuple[Symbol, Symbol]:
 
 
 def _two(operator: str, call: Call) -> Symbol:
+    for place, name in enumerate(_WITH_NUMBER.get(call.op, ())):
+        number = _number(call, 1 - place)
+        if number is not None:
+            return sym(name)(call.tensor(place), scalar=number, name=call.name)
     return sym(operator)(*_pair(call), name=call.name)
+
+
+#: The operators whose second input, and whose first, is one number.
+_WITH_NUMBER = {
+    "Add": ("_plus_scalar", "_plus_scalar"),
+    "Div": ("_div_scalar", "_rdiv_scalar"),
+    "Mul": ("_mul_scalar", "_mul_scalar"),
+    "Sub": ("_minus_scalar", "_rminus_scalar"),
+}
+
+
+def _number(call: Call, place: int) -> float | None:
+    """Return an input that is one finite number, beside an array of as many axes at least."""
+    array, shape = call.known(place), call.graph.shape(call.inputs[1 - place])
+    if array is None or array.size != 1 or array.dtype.kind != "f" or call.known(1 - place) is not None:
+        return None
+    if shape is None or array.ndim > max(len(shape), 1) or not np.isfinite(array).all():
+        return None
+    return float(array.reshape(-1)[0])
 
 
 def _comparison(operator: str, call: Call) -> Symbol:
@@ -94,10 +117,17 @@ def _power(call: Call) -> Symbol:
 @converts("Mod")
 def _modulo(call: Call) -> Symbol:
     x, y = _pair(call)
+    floats = call.dtype(0).startswith("float")
     if not call.attribute("fmod", 0):
+        if floats:
+            call.refuse("of floats it has other answers in MXNet where one is infinite or 0: use fmod=1.")
         return sym.broadcast_mod(x, y, name=call.name)
-    whole = sym.trunc(sym.broadcast_div(x, y))
-    return sym.broadcast_sub(x, sym.broadcast_mul(whole, y), name=call.name)
+    # The sign is that of the first.
+    rest = sym.broadcast_mul(sym.sign(x), sym.broadcast_mod(sym.abs(x), sym.abs(y)), name=None if floats else call.name)
+    if not floats:
+        return rest
+    some = sym._not_equal_scalar(y, scalar=0.0)  # 0 by 0 is NaN, where MXNet has 0
+    return sym.broadcast_mul(rest, sym.broadcast_div(some, some), name=call.name)
 
 
 @converts("Where")

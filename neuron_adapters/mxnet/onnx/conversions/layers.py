@@ -189,7 +189,8 @@ def _unit(call: Call) -> Symbol:
         size = sym.sum(sym.abs(x), axis=axis, keepdims=True)
     else:
         size = sym.sqrt(sym.sum(sym.square(x), axis=axis, keepdims=True))
-    return sym.broadcast_div(x, size, name=call.name)
+    # Zeros stay zeros.
+    return sym.broadcast_div(x, sym.broadcast_add(size, sym._equal_scalar(size, scalar=0.0)), name=call.name)
 
 
 # -- along one axis -------------------------------------------------------------------------------------------------

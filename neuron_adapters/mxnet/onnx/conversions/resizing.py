@@ -108,6 +108,8 @@ def _coordinates(call: Call, old: int, new: int, scale: float, places: str) -> A
     if places == "pytorch_half_pixel":
         return (at + 0.5) / scale - 0.5 if new > 1 else np.zeros(new)
     if places == "align_corners":
+        if abs(old * scale - new) > 1e-3:  # ONNX's reference and ONNX Runtime do not agree on it
+            call.refuse("align_corners with a scale that gives no whole size has several meanings: say the sizes.")
         return at * (old - 1) / (new - 1) if new > 1 else np.zeros(new)
     if places == "asymmetric":
         return at / scale

@@ -270,4 +270,5 @@ def _depth_to_space(call: Call) -> Symbol:
 
 @converts("SpaceToDepth")
 def _space_to_depth(call: Call) -> Symbol:
+    call.only("mode", "DCR", why="export the model with mode=DCR")
     return sym.space_to_depth(call.tensor(0), block_size=call.attribute("blocksize"), name=call.name)
