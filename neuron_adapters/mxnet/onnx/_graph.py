@@ -17,7 +17,7 @@ from neuron_adapters.mxnet.onnx._call import Call
 from neuron_adapters.mxnet.onnx._errors import ConversionError
 from neuron_adapters.mxnet.onnx._files import DTYPES
 from neuron_adapters.mxnet.onnx._model import Model, is_small
-from neuron_adapters.mxnet.onnx._sizes import Dims, array_of_sizes, is_known
+from neuron_adapters.mxnet.onnx._sizes import Dims, Size, array_of_sizes, is_known
 from neuron_adapters.mxnet.onnx.conversions import CONVERSIONS
 from neuron_adapters.mxnet.symbol import Symbol
 
@@ -99,14 +99,30 @@ class Graph:
         if name not in self._symbols:
             array = self.known[name]
             if not is_known(array):
+                self._symbols[name] = self._sizes_of(name, array)
+                return self._symbols[name]
+            self._symbols[name] = self.parameter(name, array)
+        return self._symbols[name]
+
+    def _sizes_of(self, name: str, array: Array) -> Symbol:
+        """Return sizes as a symbol: those of inputs of the model are read from them when the graph runs."""
+        parts = []
+        for size in array.reshape(-1):
+            if not isinstance(size, Size):
+                parts.append(self.parameter(f"{name}_size", np.array([size], np.int64)))
+            elif size.source is not None:
+                source, axis = size.source
+                shape = sym.shape_array(self.variables[source])
+                parts.append(sym.slice_axis(shape, axis=0, begin=axis, end=axis + 1))
+            else:
                 raise ConversionError(
                     f"the value {printable(name, 200)} is a size that is known only when the graph is bound, and MXNet "
                     "has no such values: export the model with fixed shapes.",
                     node=name,
                     operator="Shape",
                 )
-            self._symbols[name] = self.parameter(name, array)
-        return self._symbols[name]
+        whole = parts[0] if len(parts) == 1 else sym.concat(*parts, dim=0)
+        return sym.reshape(whole, shape=array.shape) if array.ndim > 1 else whole
 
     def state(self, name: str) -> Symbol:
         """Return a constant as an auxiliary state. Those are of one node: what others read as well is copied."""

@@ -27,22 +27,31 @@ _NUMBERS = {name: number for number, name in DTYPES.items()}
 
 
 def infer(model: Model, call: Call, node: Any, known: Mapping[str, Array]) -> None:
-    """Add the types of the outputs of ``node`` that are not known to ``model.types``."""
-    shaped = _said_shape(call)
-    open_outputs = [name for name in call.outputs if name and _shape(model, name) is None]
-    if shaped is not None:
-        model.types[call.outputs[0]] = Type(
-            model.types.get(call.outputs[0], Type("", None)).dtype or _dtype(call), shaped
-        )
-    elif open_outputs:
+    """Add what follows of the outputs of ``node`` to ``model.types``."""
+    said = _said_shape(call)
+    if said is not None:
+        _add(model, call.outputs[0], Type(_dtype(call), said))
+    elif any(name and _is_open(model.types.get(name)) for name in call.outputs):
         for name, kind in _by_onnx(model, call, node, known).items():
-            if name in open_outputs and kind.shape is not None:
-                model.types[name] = kind
+            _add(model, name, kind)
 
 
-def _shape(model: Model, name: str) -> Dims | None:
-    kind = model.types.get(name)
-    return None if kind is None else kind.shape
+def _is_open(kind: Type | None) -> bool:
+    return kind is None or kind.shape is None or any(map(_is_nameless, kind.shape))
+
+
+def _is_nameless(size: Dim) -> bool:
+    """Whether it is a size of which no input of the model is known to have it."""
+    return isinstance(size, Size) and size.source is None
+
+
+def _add(model: Model, name: str, kind: Type) -> None:
+    old = model.types.get(name)
+    if old is None or old.shape is None:
+        model.types[name] = Type((old.dtype if old is not None else "") or kind.dtype, kind.shape)
+    elif kind.shape is not None and len(kind.shape) == len(old.shape):
+        sizes = tuple(new if _is_nameless(size) else size for size, new in zip(old.shape, kind.shape))
+        model.types[name] = Type(old.dtype or kind.dtype, sizes)
 
 
 def _dtype(call: Call) -> str:
@@ -54,7 +63,11 @@ def _dtype(call: Call) -> str:
 
 def _said_shape(call: Call) -> Dims | None:
     """Return the shape that an input says, where it is known by now."""
-    place = {"Reshape": 1, "ConstantOfShape": 0}.get(call.op)
+    if call.op == "Slice":
+        return _sliced(call)
+    if call.op == "Range":
+        return _counted(call)
+    place = {"Reshape": 1, "ConstantOfShape": 0, "Expand": 1}.get(call.op)
     sizes = None if place is None else call.sizes(place)
     if sizes is None:
         return None
@@ -62,6 +75,8 @@ def _said_shape(call: Call) -> Dims | None:
     if call.op == "ConstantOfShape":
         return tuple(wanted)
     shape = call.graph.shape(call.inputs[0])
+    if call.op == "Expand":
+        return None if shape is None else _expanded(shape, wanted)
     if shape is None and any(not isinstance(size, Size) and size <= 0 for size in wanted):
         return None
     shape = shape or ()
@@ -70,6 +85,38 @@ def _said_shape(call: Call) -> Dims | None:
         for at, size in enumerate(wanted)
     ]
     return tuple(_rest(shape, copied) if not isinstance(size, Size) and size == -1 else size for size in copied)
+
+
+def _expanded(shape: Dims, wanted: Sequence[Dim]) -> Dims:
+    rank = max(len(shape), len(wanted))
+    own = [*(1,) * (rank - len(shape)), *shape]
+    target = [*(1,) * (rank - len(wanted)), *wanted]
+    return tuple(size if isinstance(new, int) and new == 1 else new for size, new in zip(own, target))
+
+
+def _counted(call: Call) -> Dims | None:
+    """Return the shape of a range from 0 to a size."""
+    start, limit, step = call.known(0), call.sizes(1), call.known(2)
+    if start is None or limit is None or step is None or start.item() != 0 or step.item() != 1:
+        return None
+    size = limit.reshape(-1)[0]
+    return (size if isinstance(size, Size) else int(size),)
+
+
+def _sliced(call: Call) -> Dims | None:
+    """Return the shape of a slice from the beginning to a size."""
+    shape, sizes = call.graph.shape(call.inputs[0]), call.sizes(2)
+    starts, axes, steps = call.known(1), call.known(3), call.known(4)
+    if shape is None or sizes is None or starts is None or np.any(starts):
+        return None
+    if call.has_input(4) and (steps is None or np.any(steps != 1)):
+        return None
+    dims = list(shape)
+    for axis, size in zip(range(len(sizes)) if axes is None else axes.tolist(), sizes):
+        if not isinstance(size, Size):
+            return None
+        dims[axis] = size
+    return tuple(dims)
 
 
 def _rest(shape: Dims, wanted: Sequence[Dim]) -> Dim:

@@ -219,6 +219,9 @@ CASES: list[Case] = [
     one("Gather", floats(5, 4), ints(1, -1), axis=1, label="Gather-held"),
     one("Gather", floats(5, 4), Constant(np.array(-2, "int64")), axis=0, label="Gather-one"),
     one("GatherElements", floats(3, 4), np.array([[1], [3], [0]], "int64"), axis=1),
+    one("GatherElements", floats(3, 4), np.array([[1, -1], [3, 2], [0, -4]], "int64"), axis=1, label="GatherElements-two"),
+    one("GatherElements", floats(2, 5, 3), np.array([[[4, 0, -1]], [[1, 2, 3]]], "int64"), axis=1,
+        label="GatherElements-middle"),
     one("GatherND", floats(3, 4, 2), np.array([[0, 1], [2, -1]], "int64")),
     one("DepthToSpace", floats(1, 8, 2, 3), blocksize=2),
     one("DepthToSpace", floats(1, 8, 2, 3), blocksize=2, mode="CRD", label="DepthToSpace-CRD"),
@@ -295,7 +298,7 @@ def _attention_network() -> Case:
     """An encoder as PyTorch exports it: its shapes are computed by nodes, batch and length are open."""
     width, heads = 8, 2
     held = {
-        "words": floats(11, width), "places": floats(16, width), "ln.weight": floats(width), "ln.bias": floats(width),
+        "order": np.arange(16)[None], "ax1": np.array([1], "int64"), "words": floats(11, width), "places": floats(16, width), "ln.weight": floats(width), "ln.bias": floats(width),
         "query": floats(width, width), "key": floats(width, width), "value": floats(width, width), "out": floats(width, width),
         "b": floats(width), "zero": np.array(0, "int64"), "one": np.array(1, "int64"), "ax0": np.array([0], "int64"),
         "ax12": np.array([1, 2], "int64"), "heads": np.array([heads], "int64"), "size": np.array([width // heads], "int64"),
@@ -306,13 +309,16 @@ def _attention_network() -> Case:
         ("Shape", "ids", "shape"),
         ("Gather", "shape zero", "batch", {"axis": 0}),
         ("Gather", "shape one", "length", {"axis": 0}),
+        ("Unsqueeze", "length ax0", "length1"),
         ("Range", "zero length one", "range"),
-        ("Gather", "places range", "place"),
+        ("Slice", "order ax0 length1 ax1", "ordered"),  # as older exporters number the words
+        ("Gather", "places ordered", "more"),
+        ("Gather", "places range", "placed"),
+        ("Add", "placed more", "place"),
         ("Gather", "words ids", "word"),
         ("Add", "word place", "sum"),
         ("LayerNormalization", "sum ln.weight ln.bias", "x", {"axis": -1}),
         ("Unsqueeze", "batch ax0", "batch1"),
-        ("Unsqueeze", "length ax0", "length1"),
         ("Concat", "batch1 length1 heads size", "split", {"axis": 0}),
         ("Concat", "batch1 length1 all", "joined", {"axis": 0}),
         ("Cast", "mask", "maskf", {"to": TensorProto.FLOAT}),

@@ -36,19 +36,23 @@ def _gather(call: Call) -> Symbol:
 
 @converts("GatherElements")
 def _gather_elements(call: Call) -> Symbol:
-    """MXNet picks one element a row: its rows are those of the other axes."""
-    axis, rank = call.axis(), len(call.shape(0))
-    if call.shape(1)[axis] != 1 or rank < 2:
-        call.refuse("indices of more than one element along its axis have no counterpart in MXNet: export with Gather.")
+    """One long row is gathered from: a place in it is that of the row before, and the place in the row."""
+    axis, shape, indices = call.axis(), call.shape(0), call.shape(1)
+    rank, width = len(shape), call.size(axis)
     for place in range(rank):
-        if (
-            place != axis
-            and call.shape(0)[place] is not call.shape(1)[place]
-            and call.shape(0)[place] != call.shape(1)[place]
-        ):
+        if place != axis and shape[place] is not indices[place] and shape[place] != indices[place]:
             call.refuse("indices of another shape than the data have no counterpart in MXNet: export with Gather.")
-    index = sym.squeeze(call.tensor(1), axis=(axis,))
-    return sym.pick(call.tensor(0), index, axis=axis, keepdims=True, mode="wrap", name=call.name)
+    order = [place for place in range(rank) if place != axis] + [axis]
+    index = sym.cast(sym.transpose(call.tensor(1), axes=tuple(order)), dtype="int64")
+    data = sym.transpose(call.tensor(0), axes=tuple(order))
+    rows = sym.reshape(index, shape=(-1, call.size(axis, 1))) if rank != 2 else index
+    before = sym._contrib_arange_like(sym.cast(rows, dtype="float32"), axis=0)
+    before = sym._mul_scalar(sym.cast(sym.expand_dims(before, axis=1), dtype="int64"), scalar=width)
+    # A negative index counts from the end.
+    inside = sym.broadcast_add(rows, sym._mul_scalar(sym._lesser_scalar(rows, scalar=0), scalar=width))
+    taken = sym.take(sym.reshape(data, shape=(-1,)), sym.broadcast_add(inside, before), axis=0, mode="clip")
+    back = tuple(order.index(place) for place in range(rank))
+    return sym.transpose(sym.reshape_like(taken, index), axes=back, name=call.name)
 
 
 @converts("GatherND")

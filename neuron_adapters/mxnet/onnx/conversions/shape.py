@@ -44,6 +44,10 @@ def _reshape(call: Call) -> Symbol:
             codes.append(0 if place < len(shape) and shape[place] is size else -1)
         else:
             codes.append(int(size))
+    if codes.count(-1) > 1 and all(size.source if isinstance(size, Size) else size > 0 for size in wanted):
+        # Only the shape of the zeros is used.
+        like = enlarged(call, call.parameter(np.zeros(1, np.float32), "like"), (1,), wanted)
+        return sym.reshape_like(call.tensor(0), like, name=call.name)
     if codes.count(-1) > 1:
         call.refuse(
             f"its shape {tuple(wanted)} has several sizes that are not known: export the model with fixed shapes."
@@ -137,6 +141,9 @@ def _slice(call: Call) -> Symbol:
     x = call.tensor(0)
     for number, (axis, start, end, step) in enumerate(zip(places, starts, ends, steps)):
         name = call.name if number == len(places) - 1 else None
+        if isinstance(end, Size) and end is not shape[axis] and end.source and (start, step) == (0, 1):
+            x = _like_source(call, x, axis, end, name)
+            continue
         begin, last = _bounds(call, shape[axis], start, end, step)
         if step == 1:
             x = sym.slice_axis(x, axis=axis, begin=begin or 0, end=last, name=name)
@@ -144,6 +151,16 @@ def _slice(call: Call) -> Symbol:
         empty: list[Any] = [None] * axis
         x = sym.slice(x, begin=(*empty, begin), end=(*empty, last), step=(*empty, step), name=name)
     return x
+
+
+def _like_source(call: Call, x: Symbol, axis: int, size: Size, name: str | None) -> Symbol:
+    """Keep as many elements of an axis as an input of the model has along its own."""
+    source, place = size.source or ("", 0)
+    like, rank = call.graph.variables[source], len(call.graph.shape(source) or ())
+    for _ in range(axis + 1 - rank):
+        like = sym.expand_dims(like, axis=-1)
+    like = like if axis == place else sym.swapaxes(like, dim1=axis, dim2=place)
+    return sym.slice_like(x, like, axes=(axis,), name=name)
 
 
 def _ends(call: Call) -> list[Any]:
@@ -216,7 +233,7 @@ def enlarged(call: Call, x: Symbol, shape: Dims, wanted: Sequence[Any]) -> Symbo
     if any(codes):
         x = sym.broadcast_to(x, shape=tuple(codes), name=None if open_axes else call.name)
     for axis, target in open_axes:
-        if target.source is None or not isinstance(shape[axis], int):
+        if target.source is None:
             call.refuse(f"the size of axis {axis} of its output is not known: export the model with fixed shapes.")
         source, place = target.source
         x = sym.broadcast_like(x, call.graph.variables[source], lhs_axes=(axis,), rhs_axes=(place,))
