@@ -12,6 +12,7 @@ two bytecodes of it, and a signal handler may call a model there (SPEC X4).
 from __future__ import annotations
 
 import contextvars
+import copy
 import ctypes
 import logging
 import os
@@ -155,6 +156,14 @@ class Slot:
     def bind_next_call(self) -> None:
         """Bind the thread of the next call, however brief the calls so far were."""
         self.last = NEVER
+
+    def uncounted(self) -> Slot:
+        """Return a slot on the same NCs and CPUs that counts nowhere: for work that makes a model ready, and is no call
+        and no switch."""
+        slot = copy.copy(self)
+        slot.row = Row()
+        slot.model = self._resident[self._first]
+        return slot
 
     def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool = True) -> Any:
         """Call ``fn(*args, **kwargs)`` on the NCs. Its exceptions pass unchanged (SPEC X2).

@@ -113,7 +113,7 @@ class NeuronExecutor(mx.executor.Executor):  # type: ignore[misc] # mxnet has no
         slot = self._model.slot or self._model.pick()
         shapes = {name: shape for name, shape in kwargs.items() if name in self._inner.arg_dict}
         reshape = functools.partial(self._inner.reshape, partial_shaping, allow_up_sizing, **shapes)
-        inner = self._device.run(slot, reshape)
+        inner = self._device.run(slot.uncounted(), reshape)
         own = {**inner.arg_dict, **inner.aux_dict}
         kept = {name: array for name, array in self.arg_dict.items() if name not in own}
         for name, (array, _own) in self._fed.items():
@@ -173,7 +173,7 @@ def wrap_bind(bind: Callable[..., Any]) -> Callable[..., Any]:
                 )
                 return bind(joined, device.context, own, None, "null", own_aux)
 
-            inner = device.run(model.pick(), bound)
+            inner = device.run(model.pick().uncounted(), bound)
             fed = {name: array for name, array in arrays.items() if name not in held}
             return NeuronExecutor(self, ctx, inner, model, fed)
 
@@ -215,7 +215,7 @@ def wrap_simple_bind(simple_bind: Callable[..., Any]) -> Callable[..., Any]:
                 simple_bind, graph, device.context, "null", types or None, stype_dict, None,
                 *(shared.near if shared is not None else ()), **others,
             )  # fmt: skip
-            inner = device.run(model.pick(), bound)
+            inner = device.run(model.pick().uncounted(), bound)
             zeros = {name: mx.nd.zeros(kwargs.get(name, shape), mx.cpu(), "uint8") for name, shape in binaries.items()}
             fed = shared.fed(inner) if shared is not None else {}
             return NeuronExecutor(self, ctx, inner, model, {**zeros, **fed})
