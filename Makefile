@@ -11,12 +11,12 @@ DERIVED := $(addprefix tests/torch_adapter/, test_derived.py test_special_inputs
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 15
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,mx,engine,tools,progress]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,mx,engine,tools,progress,ray]' --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tf_keras  # it asks for the larger TensorFlow
 	@touch $(READY)
 
@@ -32,6 +32,9 @@ setup-mxnet: $(ORACLE)  ## make .venv-mxnet, in which the real MXNet 1.9.1 answe
 
 demo: $(READY)  ## the four models of the AWS guide on 13 NeuronCores
 	$(BIN)/python examples/torch_four_models.py
+
+demo-cluster: $(READY)  ## four Ray nodes with 64 NeuronCores: a batch, a web request, a node that dies
+	$(BIN)/python examples/ray_cluster.py
 
 examples: $(READY)  ## run every example
 	@set -e; for example in examples/[a-z]*.py; do echo "== $$example"; $(BIN)/python $$example; done
@@ -53,9 +56,10 @@ check: $(READY)  ## ruff and mypy
 	$(BIN)/mypy
 
 test: check $(ORACLE)  ## ruff, mypy and the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/ray $(ARGS)
 	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
 	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
+	$(BIN)/python -m pytest --quiet tests/ray  # one cluster, in one process
 
 test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch computes, and where OpenVINO is absent
 	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
@@ -72,4 +76,4 @@ numerics: $(READY)  ## every operator on special values, compiled and not; write
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup setup-mxnet demo examples bench docs docs-serve check test test-engines test-many-cpus numerics clean
+.PHONY: help setup setup-mxnet demo demo-cluster examples bench docs docs-serve check test test-engines test-many-cpus numerics clean

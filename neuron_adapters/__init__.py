@@ -35,10 +35,17 @@ def placement(model: object) -> tuple[CoreRange, ...]:
 
 
 def describe() -> Layout:
-    """The layout of this whole process (SPEC P7); printed, it is a table and a bar of NeuronCores. Takes nothing."""
+    """The layout of this whole process (SPEC P7); printed, it is a table and a bar of NeuronCores, and
+    in a worker of Ray the node and the actor. Takes nothing."""
+    import sys
+
     from neuron_rt import Layout, current
 
-    return Layout.of(current())
+    if "ray._raylet" not in sys.modules:
+        return Layout.of(current())
+    from neuron_adapters.ray.worker import where
+
+    return Layout.of(current(), where())
 
 
 def unload(model: object) -> None:

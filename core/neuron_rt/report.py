@@ -48,12 +48,14 @@ class Layout:
     cpus: tuple[tuple[int, ...], ...] = ()
     """CPUs behind each visible NC."""
     models: tuple[ModelReport, ...] = field(default=())
+    where: str = ""
+    """The node and the actor of a cluster that this process is; empty where it is of none."""
 
     @classmethod
-    def of(cls, runtime: Runtime | None) -> Layout:
+    def of(cls, runtime: Runtime | None, where: str = "") -> Layout:
         """The layout of ``runtime``; an empty one where none has started."""
         if runtime is None:
-            return cls()
+            return cls(where=where)
         reports = []
         for model in runtime.models():
             slots = model.slots
@@ -83,6 +85,7 @@ class Layout:
             groups=runtime.config.groups,
             cpus=tuple(tuple(sorted(runtime.cpus(nc))) for nc in range(len(runtime.instance_ncs))),
             models=tuple(reports),
+            where=where,
         )
 
     def bar(self) -> str:
@@ -124,7 +127,8 @@ class Layout:
                 )
             )
         owned = f"{len(self.instance_ncs)} of {self.nc_count} NeuronCores, {listed(self.instance_ncs)}"
-        parts = [f"{self.instance}: this process owns {owned}", _table(rows)]
+        at = f"\n{self.where}" if self.where else ""
+        parts = [f"{self.instance}: this process owns {owned}{at}", _table(rows)]
         if self.instance_ncs:
             parts.append(self.bar())
         reasons: dict[str, str] = {}

@@ -138,6 +138,10 @@ class Hooks(Patches):
 
         False where the real plug-in is installed, or ``aside`` says so: the adapter steps aside then (SPEC H4).
         """
+        if "ray._raylet" in sys.modules:  # a worker of Ray has its NeuronCores from Ray, and for a while
+            from neuron_adapters.ray.worker import attach
+
+            attach()
         if self.installed:
             return True
         real = [name for name in self._plugins if is_foreign(name, modules.get(name))]

@@ -20,10 +20,15 @@ COMMANDS = {
     "plan": ("neuron_adapters.tools.plan", "draw where models would land, before anything is loaded"),
     "inspect": ("neuron_adapters.tools.inspect", "show what is in a compiled file: inputs, outputs, NeuronCores"),
     "share": ("neuron_adapters.tools.share", "make a state directory that several users share"),
+    "link-tools": (
+        "neuron_adapters.tools.link_tools",
+        "link the tools where Ray and public scripts look for them",
+    ),
+    "ray-resources": ("neuron_adapters.tools.ray_resources", "print the NeuronCores of this machine for ray start"),
 }
 EPILOG = f"""\
 commands:
-{chr(10).join(f"  {name:<9} {purpose}" for name, (_module, purpose) in COMMANDS.items())}
+{chr(10).join(f"  {name:<13} {purpose}" for name, (_module, purpose) in COMMANDS.items())}
 
 '{PROGRAM} COMMAND --help' says more about each.
 
@@ -32,6 +37,7 @@ examples:
   {PROGRAM} plan 2,4,3,4 --cores 13
   {PROGRAM} inspect model.pt
   sudo {PROGRAM} share /srv/neuron
+  ray start --head --resources="$({PROGRAM} ray-resources)"
 
 neuron-ls shows what runs at this moment.
 """

@@ -1,0 +1,57 @@
+"""``neuron_adapters.ray.init``: ``ray.init``, where a node that it starts declares this machine's NeuronCores."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+
+from neuron_adapters.ray import offer
+from neuron_rt import VISIBLE_CORES, Config
+
+
+def init(address: str | None = None, **options: Any) -> Any:
+    """``ray.init(address, **options)``. Without an address it connects to RAY_ADDRESS or to a node of this machine, as
+    Ray does; where there is none, it starts one, which declares the NeuronCores of this machine's instance that no
+    process owns and no other node has declared (SPEC M1).
+
+    Returns what ``ray.init`` returns. Raises as it does, and NeuronConfigError, StateDirectoryError.
+    """
+    if ray.is_initialized() or address not in (None, "local"):
+        return ray.init(address, **options)
+    if address is None:
+        known = os.environ.get("RAY_ADDRESS")
+        try:
+            return ray.init(known or "auto", **options)
+        except ConnectionError:
+            if known:
+                raise
+    with offer.alone(Config.read().state_dir):
+        own = offer.read()
+        resources = {offer.RESOURCE: len(own.ncs), **(options.pop("resources", None) or {})}
+        if not own.ncs:
+            warnings.warn(
+                "every NeuronCore of this machine is owned, or declared by another Ray node: this node declares none",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        with _variable(VISIBLE_CORES, own.variable):  # the node's processes inherit it
+            return ray.init("local", resources=resources, **options)
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str | None) -> Iterator[None]:
+    """Set a variable, or remove it where ``value`` is None, for the time of the block."""
+    before = os.environ.pop(name, None)
+    try:
+        if value is not None:
+            os.environ[name] = value
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before

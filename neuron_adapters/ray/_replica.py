@@ -1,0 +1,108 @@
+"""One replica of a model: an actor of Ray that loads it on the NeuronCores that Ray hands the actor, and calls it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import ray
+
+from neuron_adapters.ray.worker import attach
+from neuron_rt import Config, NeuronConfigError, current
+
+
+class Replica(NamedTuple):
+    """Where a replica is. ``ncs`` are indexes of the instance of its node."""
+
+    node: str
+    """Its node's address."""
+    node_id: str
+    actor_id: str
+    pid: int
+    instance: str
+    ncs: tuple[int, ...]
+
+
+class ReplicaActor:
+    """The class of the actors. A model that cannot be loaded is told by :meth:`place`: what a constructor raises does
+    not reach the caller as itself."""
+
+    def __init__(self, load: Any) -> None:
+        """``load``: see :func:`open_model`."""
+        self._failure: Exception | None = None
+        attach()
+        try:
+            self._model = open_model(load)
+        except Exception as error:  # noqa: BLE001 - whatever a model raises while it is loaded
+            self._failure = error
+
+    @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
+    def place(self) -> Replica:
+        """Say where it is; raises what the load raised. Where the actor is being restarted, it says so afterwards."""
+        if self._failure is not None:
+            raise self._failure
+        context, runtime, config = ray.get_runtime_context(), current(), Config.read()
+        ncs = (config.visible or ()) if runtime is None else runtime.instance_ncs
+        node = ray.util.get_node_ip_address()
+        return Replica(node, context.get_node_id(), context.get_actor_id(), os.getpid(), config.instance.name, ncs)
+
+    def run(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Call the model."""
+        if self._failure is not None:
+            raise self._failure
+        return self._model(*inputs, **keywords)
+
+    def describe(self) -> str:
+        """Say what ``neuron_adapters.describe()`` says there."""
+        import neuron_adapters
+
+        return str(neuron_adapters.describe())
+
+
+def open_model(load: Any) -> Callable[..., Any]:
+    """Load a model on this process's NeuronCores.
+
+    ``load``: a function that returns a callable, or the path of a file that is on this machine: TorchScript, ``.pt2``,
+    ``.keras``, ``.h5``, a SavedModel's directory, or ``NAME-symbol.json`` of an MXNet checkpoint of epoch 0.
+    """
+    if callable(load):
+        model = load()
+        if not callable(model):
+            raise TypeError(f"load() returns something to call, a model, got {type(model).__name__}")
+        return model  # type: ignore[no-any-return]
+    path = os.fspath(load)
+    if not os.path.exists(path):
+        node = ray.util.get_node_ip_address()
+        advice = "copy it there, use a directory that all nodes share, or pass a function that makes the model"
+        raise FileNotFoundError(errno.ENOENT, f"the file is not on node {node}: {advice}", path)
+    if path.endswith("-symbol.json"):
+        return _mxnet(path)
+    if os.path.isdir(path) or path.endswith((".keras", ".h5")):
+
+        return _module("tensorflow").keras.models.load_model(path)  # type: ignore[no-any-return]
+
+    torch = _module("torch")
+    return torch.export.load(path).module() if path.endswith(".pt2") else torch.jit.load(path)  # type: ignore[no-any-return]
+
+
+def _module(name: str) -> Any:
+    """A framework by its name: this package imports one only where a model is of it."""
+    import importlib
+
+    return importlib.import_module(name)
+
+
+def _mxnet(path: str) -> Callable[..., Any]:
+    from neuron_adapters import mx
+
+    weights = path.removesuffix("symbol.json") + "0000.params"
+    if not os.path.exists(weights):
+        raise FileNotFoundError(errno.ENOENT, "the weights of the checkpoint are not beside its graph", weights)
+    graph, known = mx.sym.load(path), mx.nd.load(weights)
+    names = {name.partition(":")[2] for name in known}
+    inputs = [name for name in graph.list_arguments() if name not in names]
+    if not inputs:
+        raise NeuronConfigError(f"{path}: the graph has no input that is not among the weights of {weights}")
+    return mx.gluon.SymbolBlock.imports(path, inputs, weights, ctx=mx.neuron(0))  # type: ignore[no-any-return]

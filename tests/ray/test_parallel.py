@@ -1,0 +1,256 @@
+"""SPEC M3: a batch over the NeuronCores of all nodes answers as one model does, whatever happens to its replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+import ray_models as models
+import torch
+from ray_machines import CORES, NODES, PATH, Machines, wait_for
+
+import neuron_adapters.torch  # noqa: F401
+from neuron_adapters.ray import DataParallel
+from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
+
+
+def test_a_compiled_file_on_every_node(machines: Machines, tmp_path: Path) -> None:
+    """Any batch, from threads and from an event loop, as one model answers."""
+    network = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)).eval()
+    file = tmp_path / "model.pt"
+    options = {"compiler_args": ["--neuroncore-pipeline-cores", "2"], "dynamic_batch_size": True}
+    torch.neuron.trace(network, torch.rand(1, 8), **options).save(str(file))
+    with DataParallel(file, neuron_cores=2, num_replicas=NODES) as model, torch.no_grad():
+        assert len({replica.node_id for replica in model.replicas}) == NODES
+        assert all(len(replica.ncs) == 2 for replica in model.replicas)
+        for rows in (1, 2, NODES, 10, 33):
+            x = torch.rand(rows, 8)
+            torch.testing.assert_close(model(x), network(x), rtol=1e-3, atol=1e-4)
+
+        async def many() -> None:
+            batches = [torch.rand(5, 8) for _ in range(8)]
+            for x, result in zip(batches, await asyncio.gather(*map(model.call_async, batches))):
+                torch.testing.assert_close(result, network(x), rtol=1e-3, atol=1e-4)
+
+        asyncio.run(many())
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+            model(torch.rand(4, 9))
+
+
+def test_as_many_replicas_as_fit(machines: Machines) -> None:
+    x = np.arange(64.0).reshape(32, 2)
+    with DataParallel(models.scaled, neuron_cores=3) as model:
+        assert len(model.replicas) == NODES  # one of three on each node of four
+        with DataParallel(models.scaled, neuron_cores=1) as others:
+            assert len(others.replicas) == NODES
+            assert sorted(len(ncs) for _node, _pid, ncs in machines.owners()) == [1] * NODES + [3] * NODES
+            assert machines.owned() == NODES * CORES
+            np.testing.assert_array_equal(others(x), 2 * x)
+        with pytest.raises(NotEnoughNeuronCoresError, match=r"wait for 2 .* the largest node, 127.0.0.1, has 4"):
+            DataParallel(models.scaled, neuron_cores=2)
+        result = model(x)
+    np.testing.assert_array_equal(result, 2 * x)
+    result += 1  # in memory of the caller's
+    with pytest.raises(RuntimeError, match="closed"):
+        model(x)
+
+
+def test_weights_go_to_a_node_once(machines: Machines) -> None:
+    """All replicas of a node read them where Ray has put them, in memory that they share."""
+    weights = np.random.default_rng(0).random((512, 512))
+    x = np.random.default_rng(1).random((8, 512))
+    with DataParallel(lambda: models.heavy(weights), num_replicas=2 * NODES) as model:
+        result = model(x)
+    np.testing.assert_allclose(result["product"], x @ weights)
+    assert all("plasma" in kind or "/dev/shm" in kind for kind in result["memory"])
+
+
+def test_structures_and_other_dimensions(machines: Machines) -> None:
+    def load():
+        return lambda x, pair, scale: {
+            "sum": x + pair[0], "each": list(np.moveaxis(x, 1, 0)), "two": (pair[1] * scale, None),
+        }  # fmt: skip
+
+    x, pair = np.arange(24.0).reshape(2, 12), (np.ones((2, 12)), np.full((3, 12, 1), 2.0))
+    expected = load()(x, pair, 5)
+    with DataParallel(load, num_replicas=4, dim=1) as model:
+        result = model(x, pair, scale=5)
+        assert result["two"][1] is None
+        np.testing.assert_array_equal(result["sum"], expected["sum"])
+        np.testing.assert_array_equal(result["two"][0], expected["two"][0])
+        assert len(result["each"]) == 12  # a list with an entry for each row
+        np.testing.assert_array_equal(result["each"], expected["each"])
+        with pytest.raises(ValueError, match=r"alike, got the sizes \[11, 12\]"):
+            model(x[:, :11], pair, scale=5)
+        with pytest.raises(ValueError, match=r"splits dimension 1, got an input of shape \[4\]"):
+            model(np.ones(4), pair, scale=5)
+
+
+@pytest.mark.parametrize(
+    ("load", "why"),
+    [
+        (lambda: lambda x: x.sum(axis=0), r"a part of 2 rows returned the shape \[3\]"),
+        (lambda: lambda x: float(x.sum()), "returned float of its own"),
+        (lambda: lambda x: [x, x.sum()], r"the result\[1\] cannot be joined"),
+    ],
+    ids=["a sum", "a number", "a sum beside rows"],
+)
+def test_what_cannot_be_joined_is_refused(machines: Machines, load: object, why: str) -> None:
+    with DataParallel(load, num_replicas=2) as model, pytest.raises(TypeError, match=why):
+        model(np.ones((4, 3)))
+
+
+def test_exceptions_of_the_model_are_its_own(machines: Machines) -> None:
+    with DataParallel(models.strict, num_replicas=2) as model:
+        for _ in range(3):
+            with pytest.raises(models.OddError, match="row 7 is odd") as caught:
+                model(np.array([2, 4, 6, 7]))
+            assert type(caught.value) is models.OddError
+            assert caught.value.row == 7
+            assert "in compute" in str(caught.value.__cause__)  # the replica's traceback
+        with pytest.raises(StopIteration, match="minus one"):
+            model(np.array([2, -1]))
+        np.testing.assert_array_equal(model(np.array([2, 4, 6, 8])), [3, 5, 7, 9])
+        assert [slot.waiting for slot in model._slots] == [0, 0]
+
+
+class Load:
+    """Clients that call until they are stopped; every answer is compared with its request."""
+
+    def __init__(self, model: DataParallel, clients: int = 3) -> None:
+        self.sent = self.answered = 0
+        self.wrong: list[object] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(model, n)) for n in range(clients)]
+
+    def _run(self, model: DataParallel, number: int) -> None:
+        random = np.random.default_rng(number)
+        while not self._stop.is_set():
+            x = random.random((8, 2))
+            with self._lock:
+                self.sent += 1
+            try:
+                np.testing.assert_array_equal(model(x), 2 * x)
+            except BaseException as error:
+                self.wrong.append(error)
+            with self._lock:
+                self.answered += 1
+
+    def __enter__(self) -> Load:  # noqa: PYI034
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def alive(model: DataParallel) -> int:
+    return sum(slot.alive for slot in model._slots)
+
+
+def test_replicas_are_killed_under_load(machines: Machines) -> None:
+    """No request is lost or wrong, and the replicas come back."""
+    with DataParallel(lambda: models.scaled(seconds=0.01), num_replicas=NODES) as model:
+        with Load(model) as load:
+            for _ in range(3):
+                before = load.answered
+                pids = [pid for _node, pid, _ncs in machines.owners()]
+                os.kill(random.choice(pids), signal.SIGKILL)
+                wait_for("answers after the loss", lambda: load.answered > before + 20)
+            ray.kill(model._slots[0].actor, no_restart=False)
+            wait_for("all replicas", lambda: alive(model) == NODES)
+            owners = [(node, nc) for node, _pid, ncs in machines.owners() for nc in ncs]
+            assert len(owners) == len(set(owners)) == NODES
+        assert load.wrong == []
+        assert load.sent == load.answered > 60
+
+
+def test_a_node_is_killed_under_load(machines: Machines) -> None:
+    """The raylet by SIGKILL. Its replicas' parts are computed elsewhere, and its replica starts elsewhere."""
+    node = machines.add_node()
+    with DataParallel(lambda: models.scaled(seconds=0.01), num_replicas=NODES + 1, neuron_cores=2) as model:
+        lost = [replica for replica in model.replicas if replica.node_id == node.node_id]
+        assert lost, "no replica is on the node that dies: the test shows nothing"
+        with Load(model) as load:
+            time.sleep(0.3)
+            os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+            wait_for("the node to be missed", lambda: machines.living() == NODES)
+            before = load.answered
+            wait_for("answers after the loss", lambda: load.answered > before + 20)
+            wait_for("the lost replica elsewhere", lambda: alive(model) == NODES + 1)
+        assert load.wrong == []
+        assert load.sent == load.answered
+    machines.remove(node)
+
+
+def test_a_model_that_ends_its_process_is_an_error(machines: Machines) -> None:
+    """Its parts are not computed again for ever."""
+    with DataParallel(lambda: lambda x: os._exit(1), num_replicas=2) as model:
+        with pytest.raises(RuntimeError, match="seems to end its process"):
+            model(np.ones((1, 2)))
+        wait_for("the replicas to be back", lambda: alive(model) == 2)
+
+
+def test_a_file_that_is_not_on_the_nodes(machines: Machines, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"the file is not on node 127.0.0.1: copy it there.*nowhere\.pt"):
+        DataParallel(tmp_path / "nowhere.pt")
+
+
+def test_a_load_that_makes_no_model(machines: Machines) -> None:
+    with pytest.raises(TypeError, match="returns something to call, a model, got int"):
+        DataParallel(lambda: 7)
+
+
+def test_more_neuroncores_than_any_node_has(machines: Machines) -> None:
+    """Ray would wait for ever: we say what the largest node has, and go on waiting for a larger one."""
+    said = r"1 replica\(s\) wait for 5 NeuronCore\(s\) on one node, and the largest node, 127.0.0.1, has 4: ask for at most 4"
+    with pytest.raises(NotEnoughNeuronCoresError, match=said):
+        DataParallel(models.scaled, neuron_cores=5)
+    made: list[DataParallel] = []
+    waiting = threading.Thread(target=lambda: made.append(DataParallel(models.scaled, neuron_cores=5, num_replicas=1)))
+    with pytest.warns(RuntimeWarning, match=said):  # noqa: PT031 - another thread warns
+        waiting.start()
+        waiting.join(7)
+        node = machines.add_node("8", 8)
+        waiting.join()
+    assert len(made[0].replicas[0].ncs) == 5
+    made[0].close()
+    machines.remove(node)
+
+
+def test_a_node_of_another_instance(machines: Machines) -> None:
+    node = machines.add_node("inf1.xlarge")
+    with pytest.raises(NeuronConfigError, match=r"different instances: 4 on 127.0.0.1, inf1.xlarge on 127.0.0.1"):
+        DataParallel(models.scaled, neuron_cores=4)
+    machines.remove(node)
+
+
+def test_a_node_without_the_package(machines: Machines, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nclass Absent:\n def find_spec(self, name, *rest):\n"
+        "  if name.split('.')[0] == 'neuron_adapters':\n"
+        "   raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+    )
+    node = machines.add_node(PYTHONPATH=os.pathsep.join([str(tmp_path), PATH]))
+    with pytest.raises(ImportError, match=r"a node has not the package neuron_adapters.*pip install"):
+        DataParallel(models.scaled, neuron_cores=4)
+    machines.remove(node)
+
+
+@pytest.mark.parametrize("wrong", [{"neuron_cores": 0}, {"neuron_cores": 1.5}, {"num_replicas": "many"}, {"dim": "0"}])
+def test_wrong_arguments(machines: Machines, wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is a number.*, got {next(iter(wrong.values()))!r}"):
+        DataParallel(models.scaled, **wrong)
