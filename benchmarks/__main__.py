@@ -21,7 +21,7 @@ from _report import GOAL_COLUMNS, Goal, Spread, machine, table  # noqa: E402
 
 NAMES = (
     "imports", "ownership", "placement_scale", "call_cost", "load_time", "compile_cost", "memory", "tail", "two_models",
-    "pipeline", "pinned_path", "data_parallel", "keras_models", "keras_pairs", "mxnet_models", "top_cost",
+    "pipeline", "pinned_path", "data_parallel", "keras_models", "keras_pairs", "mxnet_models", "top_cost", "cluster",
 )  # fmt: skip
 
 

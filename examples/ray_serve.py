@@ -1,0 +1,156 @@
+"""A compiled model behind HTTP: Ray Serve places its replicas on NeuronCores, adds some under load and updates it.
+
+Each replica has two NeuronCores, of whatever node has them (SPEC M1). Requests that come at the same time are one
+batch. While eight clients ask, Serve starts a second replica, and then takes in another version of the model. No
+request fails.
+
+Run it alone, or on a cluster: RAY_ADDRESS=HEAD:6379 python examples/ray_serve.py
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
+
+import starlette.requests
+import torch
+from _models import require, vector_network
+from _ray_cluster import free_port
+from ray import serve
+
+import neuron_adapters.ray
+import neuron_adapters.torch
+
+CLIENTS = 8
+
+
+@serve.deployment(
+    ray_actor_options={"num_cpus": 0, "resources": {"neuron_cores": 2}},  # its NeuronCores bring their CPUs
+    autoscaling_config={
+        "min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2,
+        "upscale_delay_s": 1, "metrics_interval_s": 0.5, "look_back_period_s": 1,
+    },
+    max_ongoing_requests=32,
+    health_check_period_s=5,
+    graceful_shutdown_wait_loop_s=0.5,
+)  # fmt: skip
+class Scores:
+    """What runs in each replica."""
+
+    def __init__(self, path: str, version: int) -> None:
+        import torch
+
+        import neuron_adapters.torch
+
+        self.version = version
+        self.model = torch.jit.load(path)
+        (where,) = neuron_adapters.placement(self.model)
+        self.where = f"NC{where.instance_ncs[0]}-NC{where.instance_ncs[-1]} of process {os.getpid()}"
+
+    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.005)
+    async def scores(self, vectors: list[list[float]]) -> list[list[float]]:
+        rows = await asyncio.to_thread(self.model, torch.tensor(vectors))  # the event loop goes on meanwhile
+        return rows.tolist()
+
+    async def __call__(self, request: starlette.requests.Request) -> dict:
+        vector = json.loads(await request.body())
+        return {"version": self.version, "where": self.where, "scores": await self.scores(vector)}
+
+    def check_health(self) -> None:
+        """Raise where the model does not answer: Serve then replaces the replica."""
+        self.model(torch.zeros(1, 64))
+
+
+def ask(url: str, vector: list[float]) -> dict:
+    request = urllib.request.Request(url, json.dumps(vector).encode())  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+class Clients:
+    """Threads that ask until they are told to stop, and note every answer and every failure."""
+
+    def __init__(self, url: str, vectors: torch.Tensor) -> None:
+        self.answers: list[tuple[int, dict]] = []
+        self.failures: list[Exception] = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(url, vectors, n)) for n in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, url: str, vectors: torch.Tensor, number: int) -> None:
+        while not self._stop.is_set():
+            try:
+                self.answers.append((number, ask(url, vectors[number].tolist())))
+            except Exception as error:  # noqa: BLE001, PERF203 - each failure counts
+                self.failures.append(error)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def wait_for(what: str, happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not happened():
+        require(time.monotonic() < deadline, f"waited in vain for {what}")
+        time.sleep(0.1)
+
+
+def running() -> int:
+    state = serve.status().applications["scores"].deployments["Scores"].replica_states
+    return {str(getattr(key, "value", key)): count for key, count in state.items()}.get("RUNNING", 0)
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    vectors = torch.rand(CLIENTS, 64)
+    with tempfile.TemporaryDirectory() as folder:
+        networks, files = [vector_network(), vector_network()], []
+        for number, network in enumerate(networks):
+            options = {"compiler_args": ["--neuroncore-pipeline-cores", "2"], "dynamic_batch_size": True}
+            files.append(str(Path(folder, f"version{number + 1}.pt")))
+            torch.neuron.trace(network, vectors[:1], **options).save(files[-1])
+        with torch.no_grad():
+            expected = [network(vectors) for network in networks]
+
+        neuron_adapters.ray.init()
+        port = free_port()
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        url = f"http://127.0.0.1:{port}/"
+        try:
+            serve.run(Scores.bind(files[0], 1), name="scores")
+            print("one request:", ask(url, vectors[0].tolist())["where"])
+            clients = Clients(url, vectors)
+            try:
+                wait_for("a second replica", lambda: running() == 2)
+                print(f"{CLIENTS} clients: Serve has started a second replica")
+                serve.run(Scores.bind(files[1], 2), name="scores")
+                asked = len(clients.answers)
+                wait_for("answers of version 2", lambda: len(clients.answers) > asked + 5 * CLIENTS)
+            finally:
+                clients.stop()
+        finally:
+            serve.shutdown()
+    print(f"{len(clients.answers)} requests during the update, {len(clients.failures)} failed")
+    require(not clients.failures, f"a request failed: {clients.failures[:1]}")
+    require({answer["version"] for _n, answer in clients.answers} == {1, 2}, "not both versions answered")
+    require(clients.answers[-1][1]["version"] == 2, "the old version still answers")
+    worst = max(
+        (torch.tensor(answer["scores"]) - expected[answer["version"] - 1][number]).abs().max().item()
+        for number, answer in clients.answers
+    )
+    require(worst < 1e-4, f"an answer differs from plain PyTorch by {worst}")
+    print("Every answer is that of plain PyTorch for its version.")
+
+
+if __name__ == "__main__":
+    main()
