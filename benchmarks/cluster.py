@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 from _children import models_folder, scratch
 from _files import arrays, model_file
@@ -70,7 +70,13 @@ def start_cluster(folder: str) -> Any:
         own = {"NEURON_ADAPTERS_STATE_DIR": folder, "NEURON_ADAPTERS_INSTANCE": "host", "PYTHONPATH": path}
         if number:
             own["NEURON_RT_VISIBLE_CORES"] = str(number - 1)
-        cluster.add_node(num_cpus=2, resources={"neuron_cores": cores}, env_vars=own, include_dashboard=False)
+        cluster.add_node(
+            node_ip_address="127.0.0.1",
+            num_cpus=2,
+            resources={"neuron_cores": cores},
+            env_vars=own,
+            include_dashboard=False,
+        )
     return cluster
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
-os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # keep to the loopback device, as on these systems
 
 from ray.cluster_utils import Cluster
 

@@ -96,7 +96,7 @@ class DataParallel:
             num_cpus=0, resources={RESOURCE: neuron_cores}, max_restarts=-1, scheduling_strategy="SPREAD"
         )(ReplicaActor)
         try:
-            self._slots = [_Slot(actor.remote(self._load)) for _ in range(count)]
+            self._slots = [_Slot(actor.remote([self._load])) for _ in range(count)]
             self.replicas = self._started(_WARN_AFTER[count <= room])
         except BaseException:
             self.close()

@@ -29,12 +29,13 @@ class ReplicaActor:
     """The class of the actors. A model that cannot be loaded is told by :meth:`place`: what a constructor raises does
     not reach the caller as itself."""
 
-    def __init__(self, load: Any) -> None:
-        """``load``: see :func:`open_model`."""
+    def __init__(self, load: list[Any]) -> None:
+        """``load``: the reference of what :func:`open_model` takes, in a list: Ray would resolve it before this runs,
+        where an exception does not reach the caller as itself."""
         self._failure: Exception | None = None
         attach()
         try:
-            self._model = open_model(load)
+            self._model = open_model(ray.get(load[0]))
         except Exception as error:  # noqa: BLE001 - whatever a model raises while it is loaded
             self._failure = error
 
@@ -80,7 +81,6 @@ def open_model(load: Any) -> Callable[..., Any]:
     if path.endswith("-symbol.json"):
         return _mxnet(path)
     if os.path.isdir(path) or path.endswith((".keras", ".h5")):
-
         return _module("tensorflow").keras.models.load_model(path)  # type: ignore[no-any-return]
 
     torch = _module("torch")

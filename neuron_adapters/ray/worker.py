@@ -61,6 +61,9 @@ def _settle() -> None:
         if _cluster_has_some() and not any(name in os.environ for name in (VISIBLE_CORES, NUM_CORES, GROUP_SIZES)):
             os.environ[VISIBLE_CORES] = ""
         return
+    runtime = neuron_rt.current()
+    if runtime is not None and set(map(str, runtime.instance_ncs)) != set(handed):
+        runtime.close()  # an earlier task's, which knew nothing of this package's rules for workers
     # Ray hands a set over, in any order, and models need neighbours in the order of the instance.
     os.environ[VISIBLE_CORES] = ",".join(sorted(handed, key=lambda nc: (len(nc), nc)))
     os.environ.setdefault(WAIT, "30")  # whoever had these NeuronCores before is on its way out

@@ -165,11 +165,14 @@ def test_replicas_are_killed_under_load(machines: Machines) -> None:
     with DataParallel(lambda: models.scaled(seconds=0.01), num_replicas=NODES) as model:
         with Load(model) as load:
             for _ in range(3):
-                before = load.answered
+                answered = load.answered
                 pids = [pid for _node, pid, _ncs in machines.owners()]
                 os.kill(random.choice(pids), signal.SIGKILL)
-                wait_for("answers after the loss", lambda: load.answered > before + 20)
+                wait_for("answers after the loss", lambda: load.answered > answered + 20)
+            wait_for("all replicas", lambda: alive(model) == len(machines.owners()) == NODES)
+            before = {pid for _node, pid, _ncs in machines.owners()}
             ray.kill(model._slots[0].actor, no_restart=False)
+            wait_for("another process", lambda: len({pid for _node, pid, _ncs in machines.owners()} - before) == 1)
             wait_for("all replicas", lambda: alive(model) == NODES)
             owners = [(node, nc) for node, _pid, ncs in machines.owners() for nc in ncs]
             assert len(owners) == len(set(owners)) == NODES

@@ -70,6 +70,9 @@ def test_a_worker_that_serves_again_has_other_neuroncores(machines: Machines) ->
 
 def test_a_task_without_neuroncores_owns_none(machines: Machines) -> None:
     def load() -> str:
+        from neuron_adapters.ray import worker
+
+        worker.attach()  # as the import of an adapter does
         try:
             models.scaled()
         except Exception as error:
