@@ -46,7 +46,7 @@ from neuron_rt.errors import (
     StateDirectoryError,
 )
 from neuron_rt.execution import Framework, PlainFramework, Slot
-from neuron_rt.instance import MOST_NCS, Cpu, Instance, cpus_of_ncs, cpus_of_process, smt_cores
+from neuron_rt.instance import INSTANCE_TYPES, MOST_NCS, Cpu, Instance, cpus_of_ncs, cpus_of_process, smt_cores
 from neuron_rt.locks import share
 from neuron_rt.observer import Observer, Owner, owners
 from neuron_rt.ownership import choose_ncs, foresee, owned
@@ -77,11 +77,12 @@ _AT_FIRST_USE = {
 }
 
 __all__ = [
-    "AFFINITY", "ANYWHERE", "BUCKET_COUNT", "ENGINE", "EXEC_TIMEOUT", "GROUP_SIZES", "INSTANCE", "LOG_LEVEL",
-    "LOG_LOCATION", "MOST_NCS", "NUM_CORES", "PLACE", "PROCESS_TAG", "STATE_DIR", "TRACE", "VALIDATE_HASH", "VARIABLES",
-    "VISIBLE_CORES", "WAIT", "Allocation", "ArtifactError", "CompileError", "Computation", "Config", "Constant",
-    "CoreRange", "Counters", "Cpu", "CpuSet", "Deployment", "Engine", "EngineError", "ExecutionTimeoutError",
-    "Framework", "InputMismatchError", "Instance", "Layout", "Model", "ModelNotLoadedError", "ModelReport", "Mutex",
+    "AFFINITY", "ANYWHERE", "BUCKET_COUNT", "ENGINE", "EXEC_TIMEOUT", "GROUP_SIZES", "INSTANCE", "INSTANCE_TYPES",
+    "LOG_LEVEL", "LOG_LOCATION", "MOST_NCS", "NUM_CORES", "PLACE", "PROCESS_TAG", "STATE_DIR", "TRACE", "VALIDATE_HASH",
+    "VARIABLES", "VISIBLE_CORES", "WAIT", "Allocation", "ArtifactError", "CompileError", "Computation", "Config",
+    "Constant", "CoreRange", "Counters", "Cpu", "CpuSet", "Deployment", "Engine", "EngineError",
+    "ExecutionTimeoutError", "Framework", "InputMismatchError", "Instance", "Layout", "Model", "ModelNotLoadedError",
+    "ModelReport", "Mutex",
     "NeuronConfigError", "NeuronCoresNotAvailableError", "NeuronError", "NotEnoughNeuronCoresError", "Observer",
     "OpenVINO", "Owner", "Place", "PlacementRequest", "PlainFramework", "Program", "Request", "RequestPool",
     "Runtime", "Slot", "Snapshot", "StateDirectoryError", "Undo", "Usage", "__version__", "choose_ncs",

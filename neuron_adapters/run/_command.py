@@ -10,8 +10,8 @@ import sys
 import warnings
 from collections.abc import MutableMapping, Sequence
 
-import neuron_adapters
 from neuron_adapters.run import export
+from neuron_adapters.tools.shared.terminal import parser_of
 
 PROGRAM = "neuron-run"
 USAGE = """\
@@ -49,7 +49,7 @@ _VARIABLES = {
 def run(arguments: Sequence[str]) -> int:
     """Turn this process into the one that was asked for; an exit code where that is not possible."""
     own, target = _split(arguments)
-    parser = _parser()
+    parser = make_parser()
     options, unknown = parser.parse_known_args(own)
     if unknown:
         parser.error(
@@ -76,15 +76,10 @@ def run(arguments: Sequence[str]) -> int:
         return 126
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        usage=USAGE,
-        description="Run an unmodified script for AWS Neuron on emulated NeuronCores.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of what comes before SCRIPT."""
+    description = "Run an unmodified script for AWS Neuron on emulated NeuronCores."
+    parser = parser_of(PROGRAM, description, EPILOG, usage=USAGE)
     parser.add_argument(
         "--instance", metavar="TYPE",
         help="instance to emulate: inf1.6xlarge (the default), inf2.48xlarge, ..., host for one NeuronCore a CPU, or a "
@@ -98,7 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     which.add_argument("--visible", metavar="LIST", help="exactly these NeuronCores: 3, 0-3 or 0,2,5")
     parser.add_argument("--trace", metavar="FILE", help="write a timeline of the models' calls to FILE")
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {neuron_adapters.__version__}")
     return parser
 
 

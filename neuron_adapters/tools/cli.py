@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from neuron_adapters import __version__
+from neuron_adapters.tools.shared.terminal import parser_of
 
 PROGRAM = "neuron-adapters"
 #: Name of the command, its module, and what it is for.
@@ -25,6 +25,7 @@ COMMANDS = {
         "link the tools where Ray and public scripts look for them",
     ),
     "ray-resources": ("neuron_adapters.tools.ray_resources", "print the NeuronCores of this machine for ray start"),
+    "completion": ("neuron_adapters.tools.completion", "let a shell complete all commands and their options"),
 }
 EPILOG = f"""\
 commands:
@@ -43,17 +44,15 @@ neuron-ls shows what runs at this moment.
 """
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of what comes before COMMAND."""
+    description = "Set up and examine models on emulated NeuronCores."
+    return parser_of(PROGRAM, description, EPILOG, usage=f"{PROGRAM} [-h] [--version] COMMAND ...")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
-        description="Set up and examine models on emulated NeuronCores.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser = make_parser()
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words[0] if words else ""
     if command not in COMMANDS:

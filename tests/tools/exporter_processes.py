@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import subprocess
 import sys
 import time
@@ -69,12 +70,14 @@ class Exporter:
         )
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
-        match = re.fullmatch(r"neuron-monitor-prometheus: serving (http://\S+/metrics)\n", line)
+        match = re.fullmatch(r"neuron-monitor-prometheus: serving (https?://\S+/metrics)\n", line)
         assert match, line
         self.url = match[1]
+        self.context: ssl.SSLContext | None = None
+        """What knows who signs its certificate, where it has one."""
 
     def scrape(self) -> Series:
-        with urllib.request.urlopen(self.url, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(self.url, timeout=PATIENCE, context=self.context) as answer:
             return parsed(answer.read().decode())
 
     def until(self, enough: Callable[[Series], object]) -> Series:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
     assert by_name["tf"]["text"] == "did not load within 3 s"
     assert by_name["tf"]["mend"].startswith("pip install --force-reinstall tensorflow")
     assert by_name["mx"]["text"] == "ended Python (SIGABRT): on its own"
-    assert by_name["mx"]["mend"] == "pip install --force-reinstall 'neuron-adapters[mx]'"
+    assert by_name["mx"]["mend"] == "pip install --force-reinstall numpy onnx openvino"
     assert by_name["engine"]["text"].startswith("EngineError: the openvino package has no C library (openvino is ")
     assert dead(int((tmp_path / "pid").read_text()))
     assert "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]" in found["problems"]
@@ -150,7 +151,7 @@ def test_missing() -> None:
     assert (one.state, one.text, one.mend) == (
         "missing", "no_such_framework not installed", "pip install 'neuron-adapters[torch]'",
     )  # fmt: skip
-    assert (two.state, two.mend) == ("broken", "pip install --force-reinstall 'neuron-adapters[mx]'")
+    assert (two.state, two.mend) == ("broken", "pip install --force-reinstall json")
     assert two.text.startswith("ModuleNotFoundError: No module named 'no_such_library' (json is ")
     found = _examination.examine([one, WELL[1]])
     assert found.problems == []
@@ -159,6 +160,39 @@ def test_missing() -> None:
     assert _examination.examine([one]).problems == [
         "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"
     ]
+
+
+def test_pytorch_without_cuda_comes_first() -> None:
+    """The size of what pip would choose, and where the other is to be had, before the command that brings either."""
+    (part,) = [
+        replace(part, code="", needs=("no_such_framework",), framework="no_such_framework")
+        for part in _installed.PARTS[:1]
+    ]
+    (trial,) = _installed.try_all([part], PATIENCE)
+    (line,) = [line.text for line in _lines(trial) if line.name == "torch"]
+    assert line == (
+        "no_such_framework not installed; the extra takes 5.6 GB, CUDA with it, unless PyTorch's CPU build is installed first "
+        "(https://pytorch.org/get-started/locally, choose CPU): pip install 'neuron-adapters[torch]'"
+    )
+
+
+def _lines(trial: _installed.Trial) -> list[_examination.Line]:
+    return [line for _title, lines in _examination.examine([trial]).sections for line in lines]
+
+
+def test_two_tensorflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `pip install tf_keras` does beside tensorflow-cpu."""
+    for name in ("tensorflow_cpu", "tensorflow"):
+        folder = tmp_path / "site" / f"{name}-2.99.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.99.0\n")
+    assert _examination.examine(WELL).problems == []
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (problem,) = _examination.examine(WELL).problems
+    assert problem == (
+        "duplicate: tensorflow-cpu and tensorflow are both installed and own the same files, which pip removes with either. "
+        "Mend it: pip uninstall -y tensorflow && pip install --force-reinstall --no-deps tensorflow-cpu==2.99.0"
+    )
 
 
 def test_the_real_plug_in(fakes: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

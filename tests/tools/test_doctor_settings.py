@@ -250,7 +250,7 @@ def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
             cli.main(words)
         assert ended.value.code == code
     said = capsys.readouterr().out
-    assert all(re.search(rf"^  {name} ", said, flags=re.MULTILINE) for name in ("doctor", "plan", "inspect"))
+    assert all(re.search(rf"^  {name} ", said, flags=re.MULTILINE) for name in cli.COMMANDS)
     assert max(map(len, said.splitlines())) <= 80
     assert re.search(r"^neuron-adapters [0-9.]+$", said, flags=re.MULTILINE)
     assert cli.main(["plan", "1", "--json"]) == 0
@@ -261,7 +261,7 @@ def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share."),
+        (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share, completion."),
         (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "not a number of seconds"),
         (["doctor", "--time", "1"], "unrecognized"),
     ],
@@ -273,7 +273,7 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str], words: list[str], s
     assert says in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", ["doctor", "plan"])
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])

@@ -209,7 +209,7 @@ def test_documented(run_plan: Run) -> None:
     text = (ROOT / "docs" / "tools.md").read_text()
     assert PICTURE in text
     options = set(re.findall(r"--[a-z]+", run_plan("--help").partition("models:")[0])) - {"--help"}
-    assert len(options) == 12
+    assert len(options) == 13
     assert [name for name in options if f"`{name}`" not in text] == []
 
 

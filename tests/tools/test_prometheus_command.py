@@ -124,6 +124,8 @@ def test_port_that_is_taken(export: Any, tool_environment: Callable[..., dict[st
         (["-p", "http"], "'http' is not a port"),
         (["--nope"], "unrecognized arguments: --nope"),
         (["--enable-k8s-info"], "--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores"),
+        (["--cert-file", "x"], "--cert-file needs --key-file: https takes a certificate and its private key"),
+        (["--key-file", "x"], "--key-file needs --cert-file: https takes a certificate and its private key"),
         (["-c", "/no/such/file"], "/no/such/file: cannot be read: No such file or directory. Accepted: a JSON file."),
     ],
 )
@@ -134,15 +136,23 @@ def test_wrong_arguments(tool_environment: Callable[..., dict[str, str]], words:
     assert said in lines[-1]
 
 
-def test_state_directory_that_cannot_be_used(export: Any) -> None:
-    code, said = export("-m", NEURON_ADAPTERS_STATE_DIR="/etc/hostname").end()
+def test_state_directory_that_cannot_be_used(tool_environment: Callable[..., dict[str, str]]) -> None:
+    """Nothing is served then."""
+    code, (line,) = run(tool_environment(NEURON_ADAPTERS_STATE_DIR="/etc/hostname"), "-m", "--port", "0")
     assert code == 1
-    assert "is a link or not a directory" in said
+    assert "is a link or not a directory" in line
+
+
+def test_its_own_monitor_has_reported_before_it_serves(export: Any) -> None:
+    """So the first scrape of a script that starts it finds metrics."""
+    for _ in range(3):
+        exporter = export("-m")
+        assert "system_vcpu_count" in exporter.scrape()
 
 
 @pytest.mark.parametrize("missing", ["prometheus_client", "psutil"])
 def test_without_its_packages(tool_environment: Callable[..., dict[str, str]], missing: str) -> None:
-    code = f"import sys; sys.modules[{missing!r}] = None; from neuron_adapters.tools.prometheus import main; sys.exit(main([]))"
+    code = f"import sys; sys.modules[{missing!r}] = None; from neuron_adapters.tools.prometheus import main; sys.exit(main(['-m']))"
     done = subprocess.run([sys.executable, "-c", code], env=tool_environment(), capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -291,6 +301,7 @@ def test_documented() -> None:
         "-a ADDRESS`, `--address ADDRESS",
         "-m`, `--run-monitor",
         "-c FILE`, `--config-file FILE",
+        "--cert-file FILE`, `--key-file FILE",
     ):
         assert f"`{word}`" in section, word
     assert "neuron-monitor | neuron-monitor-prometheus --port 8000" in section

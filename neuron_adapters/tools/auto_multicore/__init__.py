@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Sequence
 
-from neuron_adapters.tools.shared.terminal import INTERRUPTED, fail, forget_interrupt, say
+from neuron_adapters.tools.shared.terminal import INTERRUPTED, fail, forget_interrupt, parser_of, say
 
 PROGRAM = "tf-neuron-auto-multicore"
 EPILOG = """\
@@ -24,14 +24,11 @@ example:
 _SAVED_MODEL = {"assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", "saved_model.pb", "variables"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Write a copy of a compiled SavedModel that loads as replicas on several NeuronCores.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    description = "Write a copy of a compiled SavedModel that loads as replicas on several NeuronCores."
+    parser = parser_of(PROGRAM, description, EPILOG)
+    parser.allow_abbrev = True  # scripts may have shortened options
     parser.add_argument(
         "model_dir", metavar="MODEL_DIR", help="a SavedModel that tensorflow.neuron compiled for one NC"
     )
@@ -41,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--new_model_dir", default="new_model", metavar="DIR", help="where to write the copy (default: new_model)"
     )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
     interrupts: list[int] = []
 

@@ -36,15 +36,20 @@ _PATIENCE = 60
 _NAME = 12  # columns of the names on the left
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(PROGRAM, "Check the installation, the variables and the machine, and say what is wrong.", EPILOG)
     parser.add_argument("-j", "--json", action="store_true", help="JSON for scripts")
     parser.add_argument(
         "--timeout", type=whole_number("a number of seconds", 1, 9999), default=_PATIENCE, metavar="SECONDS",
         help=f"how long a framework may take to load (default: {_PATIENCE})",
     )  # fmt: skip
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    options = make_parser().parse_args(arguments)
     return ending(PROGRAM, lambda: _show(options))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import platform
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 from neuron_adapters import __version__
 from neuron_adapters.tools.doctor._host import Limits, StateDirectory, limits_of, map_of, nodes_of, spans_of, state_of
-from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, shadows, version_of
+from neuron_adapters.tools.doctor._installed import PACKAGES, Trial, duplicates, shadows, version_of
 from neuron_adapters.tools.doctor._variables import Variable, conflicts_of, variables_of
 from neuron_adapters.tools.shared.devices import allowed_cpus, machine_memory, read_environment
 from neuron_adapters.tools.shared.text import ranges, size
@@ -112,7 +113,18 @@ def _versions(findings: Findings) -> None:
         Line("problem", f"{file} hides the installed package from scripts in this directory: rename it", "shadow")
         for file in hidden
     ]
+    lines += [_duplicate(names) for names in duplicates()]
     findings.add("Versions", lines, versions=versions, python=sys.executable, shadowed=hidden)
+
+
+def _duplicate(names: Sequence[str]) -> Line:
+    kept, others = names[0], " ".join(names[1:])
+    version = importlib.metadata.version(kept)
+    text = (
+        f"{' and '.join(names)} are both installed and own the same files, which pip removes with either. "
+        f"Mend it: pip uninstall -y {others} && pip install --force-reinstall --no-deps {kept}=={version}"
+    )
+    return Line("problem", text, "duplicate")
 
 
 def _adapters(findings: Findings, trials: Sequence[Trial]) -> None:

@@ -40,17 +40,23 @@ _LONGEST_SHOWN = 400  # characters
 @dataclass(frozen=True)
 class Part:
     """Something that can load. ``framework``: the package that it serves; it should load where that is installed.
-    ``needs``: packages that it requires where ``framework`` is not installed. ``extra``: the extra of this package."""
+    ``needs``: packages that it requires where ``framework`` is not installed. ``extra``: the extra of this package.
+    ``advice``: what to know before the extra is installed."""
 
     name: str
     code: str
     framework: str
     needs: tuple[str, ...]
     extra: str
+    advice: str = ""
 
 
 PARTS = (
-    Part("torch", "import neuron_adapters.torch as part", "torch", ("torch",), "torch"),
+    Part(
+        "torch", "import neuron_adapters.torch as part", "torch", ("torch",), "torch",
+        "the extra takes 5.6 GB, CUDA with it, unless PyTorch's CPU build is installed first "
+        "(https://pytorch.org/get-started/locally, choose CPU)",
+    ),
     Part("tf", "import neuron_adapters.tf as part", "tensorflow", ("tensorflow",), "tf"),
     Part(
         "mx", "import neuron_adapters.mx as part; part.executor\n"
@@ -112,8 +118,23 @@ class Trial:
 def version_of(package: str) -> tuple[str, str] | None:
     """Look up the distribution that provides an import name, and its version, without importing it."""
     for name in PACKAGES.get(package, (package,)):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return name, importlib.metadata.version(name)
+        version = _version(name)
+        if version is not None:
+            return name, version
+    return None
+
+
+def duplicates() -> Iterator[tuple[str, ...]]:
+    """Yield the distributions that own the same files, since both provide the same package: the one to keep first."""
+    for names in PACKAGES.values():
+        same = tuple(name for name in names if _version(name) is not None)
+        if len(same) > 1:
+            yield same
+
+
+def _version(distribution: str) -> str | None:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(distribution)
     return None
 
 
@@ -172,8 +193,7 @@ def _started(part: Part, patience: float) -> Iterator[_Running]:
 def _end(part: Part, running: _Running, deadline: float, patience: float) -> Trial:
     process = running.process
     installed = version_of(part.framework)
-    package = installed[0] if installed else f"'neuron-adapters[{part.extra}]'"
-    again = f"pip install --force-reinstall {package}"
+    again = f"pip install --force-reinstall {installed[0] if installed else ' '.join(part.needs)}"
     try:
         process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
@@ -189,7 +209,8 @@ def _end(part: Part, running: _Running, deadline: float, patience: float) -> Tri
     install = f"pip install 'neuron-adapters[{part.extra}]'"
     seconds = float(answer["seconds"])
     if answer["missing"]:
-        return Trial(part, "missing", f"{', '.join(answer['missing'])} not installed", install, seconds)
+        text = "; ".join(filter(None, [f"{', '.join(answer['missing'])} not installed", part.advice]))
+        return Trial(part, "missing", text, install, seconds)
     if "error" in answer:
         where = answer["origin"] or ""
         own = where and not {"site-packages", "dist-packages"} & set(where.split(os.sep))

@@ -5,6 +5,7 @@ It needs no framework, and neither runs, unpickles nor extracts anything in the 
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator, Sequence
 
@@ -31,8 +32,8 @@ Nothing is loaded or run, and no framework is needed.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(
         PROGRAM,
         "Show what is in a compiled model file: its inputs, outputs and NeuronCores, and whether it runs here.",
@@ -40,7 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="a file, a directory, or the prefix of a checkpoint")
     parser.add_argument("-j", "--json", action="store_true", help="JSON, one line for each file")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    options = make_parser().parse_args(arguments)
     return ending(PROGRAM, lambda: _show(options.files, as_json=options.json))
 
 

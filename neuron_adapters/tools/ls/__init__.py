@@ -35,15 +35,20 @@ NEURON_ADAPTERS_STATE_DIR where processes publish. Nothing is started or taken.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(PROGRAM, "Show the devices of the emulated Neuron instance, and the processes on them.", EPILOG)
     parser.add_argument("-w", "--wide", action="store_true", help="every column and whole commands, however wide")
     parser.add_argument("-a", "--show-all-procs", action="store_true", help="list this command, too, on every device")
     parser.add_argument("-t", "--topology", action="store_true", help="draw which device is connected to which")
     parser.add_argument("-j", "--json-output", action="store_true", help="JSON for scripts, with whole commands")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     return ending(PROGRAM, lambda: _show(options, arguments))
 
 

@@ -39,9 +39,8 @@ NEURON_ADAPTERS_STATE_DIR where processes publish. Nothing is started or taken.
 _LEVELS = (logging.CRITICAL + 1, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
-    stop_on_signals()
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(
         PROGRAM, "Report what the processes on the emulated Neuron instance do: JSON, one report a line.", EPILOG
     )
@@ -50,6 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-v", "--verbose", type=int, choices=range(len(_LEVELS)), default=0, metavar="0..4",
         help="how much to log to standard error: from 0, nothing (the default), to 4, everything",
     )  # fmt: skip
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    stop_on_signals()
+    parser = make_parser()
     if sys.stdout is None:
         return fail(PROGRAM, "standard output is closed, so there is nowhere to write the reports")
     return ending(PROGRAM, lambda: _run(parser.parse_args(arguments)), interrupted=0)

@@ -65,7 +65,7 @@ _READ = (*_OPTIONS, AFFINITY)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     try:
         loads = loads_of(options)
@@ -74,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ending(PROGRAM, lambda: _show(parser, options, loads))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(PROGRAM, "Draw where models would land, and report what does not fit or costs time.", EPILOG)
     add = parser.add_argument
     add("models", nargs="+", metavar="MODELS", help="NeuronCores that each model needs: 2,4,3,4")

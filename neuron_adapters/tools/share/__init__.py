@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import grp
 import os
 import stat
@@ -23,14 +24,23 @@ examples:
   export NEURON_ADAPTERS_STATE_DIR=/srv/neuron    what every user sets
 
 Other users accept the directory only if it belongs to root.
+
+exit codes:
+  0 it is shared, 1 it cannot be, 2 the arguments are wrong
 """
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    parser = parser_of(PROGRAM, "Make a directory in which several users share one instance.", EPILOG)
+    parser.add_argument("directory", type=Path, help="an absolute path; made if it is not there")
+    parser.add_argument("--group", metavar="NAME", help="share it with the members of this group only")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = parser_of(PROGRAM, "Make a directory in which several users share one instance.", EPILOG)
-    parser.add_argument("directory", type=Path, help="an absolute path; made if it is not there")
-    parser.add_argument("--group", metavar="NAME", help="share it with the members of this group only")
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if not options.directory.is_absolute():
         parser.error(f"{options.directory} is not an absolute path, and NEURON_ADAPTERS_STATE_DIR must be one")

@@ -8,31 +8,80 @@ import os
 import re
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from neuron_adapters import __version__
 from neuron_adapters.tools.shared.text import mask_unprintable, one_line
 from neuron_rt import NeuronError
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from _typeshed import SupportsWrite
+
 INTERRUPTED = 130  # as a shell counts Ctrl-C
 #: Packages of the extra ``tools``, and those that they bring along.
 _OPTIONAL = {
-    "psutil", "textual", "rich", "textual_serve", "aiohttp", "aiohttp_jinja2", "jinja2", "prometheus_client",
+    "psutil", "textual", "rich", "textual_serve", "shtab", "aiohttp", "aiohttp_jinja2", "jinja2", "prometheus_client",
 }  # fmt: skip
 
 
-def parser_of(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """Make the parser of a command. ``epilog``: what follows the options in its help, line by line."""
-    return argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """The command line of a command: help that fits the terminal, and an error where it cannot be written."""
+
+    _unwritten: OSError | None = None
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        # argparse drops the error of a write, so that help on a full disk would count as printed.
+        stream = file or sys.stderr
+        try:
+            if message and stream is not None:
+                stream.write(message)
+        except OSError as error:
+            if stream is sys.stdout:
+                self._unwritten = error
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the command with ``status``, or with 1 and one line on stderr where what it printed cannot be written."""
+        self._print_message(message or "", sys.stderr)
+
+        def flush() -> int:
+            if self._unwritten is not None:
+                raise self._unwritten
+            sys.stdout.flush()
+            return status
+
+        sys.exit(ending(self.prog, flush))
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of a description and folds those that the terminal has no room for (COLUMNS, else its width)."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = []
+        for line in text.splitlines():
+            margin = line[: len(line) - len(line.lstrip())]
+            lines += textwrap.wrap(
+                line, width, initial_indent=indent, subsequent_indent=f"{indent}{margin}  ", break_on_hyphens=False
+            ) or [""]
+        return "\n".join(lines)
+
+
+def parser_of(program: str, description: str, epilog: str, usage: str | None = None) -> Parser:
+    """Make the parser of a command, with ``--version``. ``epilog``: what follows the options in its help, line by line;
+    ``usage``: the first lines of it, where argparse's own would not do."""
+    parser = Parser(
         prog=program,
+        usage=usage,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
+    return parser
 
 
 def whole_number(what: str, least: int, most: int) -> Callable[[str], int]:

@@ -44,7 +44,7 @@ _NO_SCREEN = ("", "dumb", "unknown")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     return ending(PROGRAM, lambda: _run(options))
 
 
@@ -65,7 +65,8 @@ def _run(options: argparse.Namespace) -> int:
     return _say_once(config, options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(PROGRAM, "Show live which NeuronCore is busy with which model of which process.", EPILOG)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("-o", "--once", action="store_true", help="print one frame as text and end")
