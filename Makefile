@@ -1,9 +1,16 @@
 # The commands of this project. `make help` lists them.
+# TORCH_INDEX: PyTorch's own index for CPU builds (see README.md); without it pip installs the build that it prefers, which
+# is for CUDA on Linux and takes 5.6 GB. CONSTRAINTS: the pinned versions, for Python 3.11; empty for the newest.
+TORCH_INDEX ?=
+CONSTRAINTS ?= constraints.txt
+LOCK   := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 MXNET  ?= .venv-mxnet
+# The real MXNet needs an old NumPy, which no later Python has.
+MXNET_PYTHON ?= $(shell command -v python3.11 || command -v python3.10 || echo $(PYTHON))
 ORACLE := $(MXNET)/.ready
 # What each engine must do alike: models made of compiled models, and unusual tensors.
 DERIVED := $(addprefix tests/torch_adapter/, test_derived.py test_special_inputs.py)
@@ -13,15 +20,16 @@ DERIVED := $(addprefix tests/torch_adapter/, test_derived.py test_special_inputs
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 15
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,tf,mx,engine,tools,progress,ray]' --group dev
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tf_keras  # it asks for the larger TensorFlow
+	$(BIN)/python -m pip install --quiet --upgrade $(LOCK) pip
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet $(LOCK) --no-deps --index-url $(TORCH_INDEX) torch)
+	$(BIN)/python -m pip install --quiet $(LOCK) --editable '.[torch,tf,mx,engine,tools,progress,ray]' --group dev
+	$(BIN)/python -m pip install --quiet $(LOCK) --no-deps tf_keras  # it asks for the larger TensorFlow
 	@touch $(READY)
 
 $(ORACLE): pyproject.toml constraints-mxnet.txt
-	$(PYTHON) -m venv $(MXNET)
+	$(MXNET_PYTHON) -m venv $(MXNET)
 	$(MXNET)/bin/python -m pip install --quiet --upgrade --constraint constraints-mxnet.txt pip
 	$(MXNET)/bin/python -m pip install --quiet --constraint constraints-mxnet.txt --group mxnet
 	@touch $(ORACLE)
@@ -40,7 +48,7 @@ examples: $(READY)  ## run every example
 	@set -e; for example in examples/[a-z]*.py; do echo "== $$example"; $(BIN)/python $$example; done
 
 bench: $(READY) $(ORACLE)  ## measure every goal of docs/performance.md, about twenty-five minutes
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	$(BIN)/python -m pip install --quiet $(LOCK) --group bench
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python benchmarks/plot.py
 
@@ -68,6 +76,17 @@ test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch comput
 test-many-cpus: $(READY)  ## where models compute on emulated machines of 4 to 16 CPUs, about forty minutes; see CONTRIBUTING.md
 	MANY_CPUS=1 $(BIN)/python -m pytest tests/many_cpus -o faulthandler_timeout=0 --timeout 3600 $(ARGS)
 
+test-matrix: $(READY)  ## a core of the suite on Python 3.10 to 3.13, with the lowest and the newest versions of the extras
+	$(BIN)/python -m pip install --quiet $(LOCK) --group release
+	$(BIN)/python -m tests.matrix $(ARGS)
+
+dist: $(READY)  ## build the wheel and the sdist, and try each in a fresh environment
+	rm -rf dist
+	$(BIN)/python -m pip install --quiet $(LOCK) --group release
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m tests.distributions
+
 numerics: $(READY)  ## every operator on special values, compiled and not; writes the table of docs/numerics.md
 	$(BIN)/python -m tests.numerics $(ARGS)
 	$(BIN)/python -m tests.numerics.torch_fuzz 0 500
@@ -76,4 +95,4 @@ numerics: $(READY)  ## every operator on special values, compiled and not; write
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup setup-mxnet demo demo-cluster examples bench docs docs-serve check test test-engines test-many-cpus numerics clean
+.PHONY: help setup setup-mxnet demo demo-cluster examples bench docs docs-serve check test test-engines test-many-cpus test-matrix dist numerics clean

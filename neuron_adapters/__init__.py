@@ -1,8 +1,8 @@
-"""neuron_adapters: run what was written for AWS Neuron, unchanged, on any machine.
+"""neuron-adapters runs programs written for AWS Neuron, unchanged, on any Linux machine without Neuron hardware: the
+models that they load are placed on emulated NeuronCores, which are your CPUs, and run there side by side.
 
-``import neuron_adapters.torch`` hooks ``torch.jit.load``; loaded models land in groups of consecutive NeuronCores, run
-there side by side and share a group by switching. This package itself imports no framework; here is what serves all of
-them:
+``import neuron_adapters.torch`` hooks ``torch.jit.load``. This package itself imports no framework; here is what serves
+all of them:
 
 >>> import neuron_adapters
 >>> neuron_adapters.placement(model)        # where is it?

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -12,16 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Those of Ray run in tests/ray, which has a cluster.
-EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith(("_", "ray_")))
-TEXTS = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")})
-EXECUTED = [
-    ROOT / "README.md",
-    ROOT / "docs" / "quickstart.md",
-    ROOT / "docs" / "tf.md",
-    ROOT / "docs" / "mx.md",
-    ROOT / "docs" / "compiled-files.md",
-]
+#: All but the one that docs/quickstart.md shows, which test_pages.py runs, and those of Ray, which tests/ray runs.
+EXAMPLES = sorted(
+    {*(ROOT / "examples").glob("[!_]*.py")}
+    - {ROOT / "examples" / "torch_two_processes.py", *(ROOT / "examples").glob("ray_*.py")}
+)
+TEXTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 
 
 def _clean_environment(state_dir: Path) -> dict[str, str]:
@@ -40,31 +35,20 @@ def test_example_checks_itself(example: Path, tmp_path: Path) -> None:
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("text", EXECUTED, ids=lambda path: path.stem)
-def test_python_blocks_run(text: Path, tmp_path: Path) -> None:
-    """What a newcomer copies works, block after block."""
-    blocks = re.findall(r"^```python\n(.*?)^```", text.read_text(), flags=re.MULTILINE | re.DOTALL)
-    assert blocks
-    script = tmp_path / "blocks.py"
-    script.write_text("\n".join(blocks))
-    env = _clean_environment(tmp_path / "state")
-    done = subprocess.run([sys.executable, str(script)], env=env, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_links_lead_somewhere(text: Path) -> None:
-    """Relative links of the documents point to files that are there."""
-    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text.read_text()):
+    """Relative links of the documents point to files that are there, and to headings that they have."""
+    for link, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", text.read_text()):
+        target = text.parent / link if link else text
         if "://" not in link:
-            assert (text.parent / link).exists(), link
+            assert target.exists(), link
+            assert not anchor or anchor in anchors_of(target), f"{link}#{anchor}"
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
-def test_python_blocks_parse(text: Path) -> None:
-    """Blocks that are not run are at least Python."""
-    for block in re.findall(r"^```python\n(.*?)^```", text.read_text(), flags=re.MULTILINE | re.DOTALL):
-        ast.parse(block)
+def anchors_of(page: Path) -> set[str]:
+    """What GitHub and MkDocs make of the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 def test_every_variable_is_documented() -> None:

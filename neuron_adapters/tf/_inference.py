@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.eager import context
@@ -29,7 +30,9 @@ class _Devices(dict[str, str | None]):
     """
 
     def __missing__(self, name: str) -> str | None:
-        left, moved = (_Tensor(0.0, device, tf.float32.as_datatype_enum) for device in (None, name))
+        # An array, as of a result: before TensorFlow 2.21 a number without a device ends the process.
+        array = np.zeros((), np.float32)
+        left, moved = (_Tensor(array, device, tf.float32.as_datatype_enum) for device in (None, name))
         same = (left.device, left.backing_device) == (moved.device, moved.backing_device)
         self[name] = device = None if same else name
         return device

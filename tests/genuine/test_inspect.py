@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 import torch
 
+import neuron_adapters
 import neuron_adapters.tf as tfn
 from neuron_adapters import mx
 from neuron_adapters.files.inspect import look
@@ -107,7 +108,7 @@ def test_own_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     made = compile_symbol(out, weights, {}, {"data": np.ones((1, 3), "f4")}, **{"--neuroncore-pipeline-cores": 4})
     mx.model.save_checkpoint(str(tmp_path / "c"), 7, *made)
     (tmp_path / "m.neff").write_bytes(neff("1.2.3.4+abc-/x", 5, {"a": b"1"}))
-    ours = "neuron_adapters 0.1.0, for emulated NeuronCores"
+    ours = f"neuron_adapters {neuron_adapters.__version__}, for emulated NeuronCores"
     wanted = {
         "m.pt": ("TorchScript archive", ours, 2, True),
         "plain.pt": ("TorchScript archive", "", 1, True),

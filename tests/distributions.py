@@ -1,0 +1,76 @@
+"""``make dist``: the wheel and the sdist of ``dist/``, each in a fresh environment as a stranger installs it; and the
+sdist unpacked, with all that ``make test`` needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pytest brings it
+    import tomli as tomllib
+
+COMMANDS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+#: What a stranger tries first, and a word of what comes out.
+TRIALS = {
+    "neuron-ls": "instance-type: inf1.6xlarge",
+    "neuron-adapters plan 2,4,3,4 --cores 13": "All 4 models fit",
+    "neuron-monitor --version": "neuron-monitor ",
+    "neuron-adapters completion bash": "-F _shtab_neuron_ls neuron-ls",
+    "neuron-run -c print(42)": "42",
+    "neuron-top --once --interval 0.1": "inf1.6xlarge",
+}
+
+
+def out_of(*words: object, folder: Path) -> str:
+    return subprocess.run(list(map(str, words)), check=True, cwd=folder, stdout=subprocess.PIPE, text=True).stdout
+
+
+def try_installed(distribution: Path, folder: Path) -> None:
+    """Install it with the tools, and run each command once."""
+    place = folder / distribution.suffix.lstrip(".")
+    out_of(sys.executable, "-m", "venv", place, folder=folder)
+    out_of(place / "bin" / "python", "-m", "pip", "install", "--quiet", f"{distribution}[tools]", folder=folder)
+    for command in COMMANDS:
+        assert out_of(place / "bin" / command, "--version", folder=folder).startswith(
+            "neuron-" if "tf" not in command else "tf-"
+        )
+    for line, word in TRIALS.items():
+        command, *words = line.split()
+        said = out_of(place / "bin" / command, *words, folder=folder)
+        assert word in said, f"{line}\n{said}"
+    print(f"{distribution.name}: {len(COMMANDS)} commands and {len(TRIALS)} trials in a fresh environment")
+
+
+def try_source(sdist: Path, folder: Path) -> None:
+    """The whole tree is in it: its own tests are collected, and those of the core pass, with the packages that are here."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder / "source", filter="data")
+    (tree,) = (folder / "source").iterdir()
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    missing = [name for name in tracked if name and not (tree / name).exists()]
+    assert not missing, f"the sdist lacks {missing}"
+    (tree / ".venv-mxnet").symlink_to(ROOT / ".venv-mxnet")
+    env = [f"PYTHONPATH={tree / 'core'}:{tree}", sys.executable, "-m", "pytest", "-q", "-n", "2"]
+    print(out_of("env", *env, "--collect-only", folder=tree).splitlines()[-1])
+    print(out_of("env", *env, "tests/core", "tests/test_release.py", folder=tree).splitlines()[-1])
+
+
+def main() -> None:
+    distributions = sorted((ROOT / "dist").iterdir())
+    assert {path.suffix for path in distributions} == {".gz", ".whl"}, distributions
+    with tempfile.TemporaryDirectory() as folder:
+        for distribution in distributions:
+            try_installed(distribution, Path(folder))
+        try_source(next(path for path in distributions if path.suffix == ".gz"), Path(folder))
+
+
+if __name__ == "__main__":
+    main()
