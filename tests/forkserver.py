@@ -101,6 +101,8 @@ def _serve(connection: socket.socket, imports: list[str]) -> tuple[dict[str, Any
     """Import, and fork a child a request. Returns in each child, with its request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those that are waited for
     warnings.simplefilter("error")
+    # The protobuf that TensorFlow 2.16 and 2.17 need, on Python 3.12 and later.
+    warnings.filterwarnings("ignore", "Type google", DeprecationWarning)
     for name in imports:
         importlib.import_module(name)
     gc.collect()

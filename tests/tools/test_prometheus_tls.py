@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -74,6 +75,8 @@ def test_https(export: Any, files: tuple[Path, Path], authority: trustme.CA) -> 
     exporter.context = ssl.create_default_context()
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
         exporter.scrape()
+    exporter.process.send_signal(signal.SIGINT)
+    assert exporter.end() == (0, ""), "none of that is an error of the exporter's"
 
 
 def test_a_certificate_is_renewed(export: Any, files: tuple[Path, Path], authority: trustme.CA) -> None:

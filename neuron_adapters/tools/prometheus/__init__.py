@@ -123,6 +123,13 @@ def _serve(
     except (OSError, UnicodeError) as error:  # UnicodeError: no machine can have that name
         why = getattr(error, "strerror", None) or error
         return f"cannot serve on {options.address}:{options.port}: {why}. Choose another --port or --address."
+    tell = server.handle_error
+
+    def handle_error(request: object, client: object) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that left, or that spoke no TLS, is no error of ours
+            tell(request, client)  # type: ignore[arg-type]
+
+    server.handle_error = handle_error  # type: ignore[method-assign,assignment]
     for step in (thread.join, server.server_close, server.shutdown):  # the last one comes first
         stack.callback(step)
     if certificate:
