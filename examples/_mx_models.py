@@ -35,7 +35,8 @@ def answer(model: Model, image: mx.nd.NDArray) -> np.ndarray:
 def compile_and_save(model: Model, cores: int, prefix: Path) -> None:
     """Compile for ``cores`` NeuronCores and save a checkpoint."""
     example = {"data": mx.nd.zeros(IMAGE)}
-    compiled = mx.contrib.neuron.compile(*model, inputs=example, **{"--neuroncore-pipeline-cores": cores})
+    net, args, states = model
+    compiled = mx.contrib.neuron.compile(net, args, states, example, **{"--neuroncore-pipeline-cores": cores})
     mx.model.save_checkpoint(str(prefix), 0, *compiled)
 
 

@@ -37,7 +37,8 @@ class Network:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         for weight in self.weights[:-1]:
             x = np.maximum(np.einsum("bi,io->bo", x, weight), 0)
-        return np.einsum("bi,io->bo", x, self.weights[-1])
+        result: np.ndarray = np.einsum("bi,io->bo", x, self.weights[-1])
+        return result
 
 
 def load(path: str) -> Network:
@@ -67,7 +68,8 @@ class PlacedNetwork(Network):
         self._model = model
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return self._model.run(self._network, x)
+        result: np.ndarray = self._model.run(self._network, x)
+        return result
 
 
 # -- _load.py: the hook of what loads a model ---------------------------------------------------------------------

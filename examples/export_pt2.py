@@ -18,7 +18,7 @@ import torch
 from _models import difference, require, vector_network
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 WITHOUT_ADAPTER = """
 import sys, torch
@@ -37,7 +37,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         file, example = Path(folder) / "model.pt2", Path(folder) / "example.pt"
-        program = torch.neuron.trace(plain, x, compiler_args=["--neuroncore-pipeline-cores", "3"], format="pt2")
+        program = torch_neuron.trace(plain, x, compiler_args=["--neuroncore-pipeline-cores", "3"], format="pt2")
         torch.export.save(program, file)
         del program  # it was never called, and so never placed
         loaded = torch.export.load(file)

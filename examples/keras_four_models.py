@@ -39,10 +39,15 @@ def compile_all(models: list[keras.Model], image: tf.Tensor, folder: Path) -> li
     return directories
 
 
+def feed(model: keras.Model, image: tf.Tensor) -> list[tf.Tensor]:
+    """One client."""
+    return [model(image) for _ in range(CALLS)]
+
+
 def run_all(models: list[keras.Model], image: tf.Tensor) -> list[list[tf.Tensor]]:
     """Four clients at once, each with a model of its own."""
     with ThreadPoolExecutor(len(models)) as clients:
-        jobs = [clients.submit(lambda m=model: [m(image) for _ in range(CALLS)]) for model in models]
+        jobs = [clients.submit(feed, model, image) for model in models]
         return [job.result() for job in jobs]
 
 

@@ -45,7 +45,7 @@ def main() -> None:
     require(expected > 0.9, "the training went wrong")
 
     rows = mx.io.NDArrayIter(x_test, batch_size=BATCH)
-    answers = {}
+    answers: dict[str, tuple[object, np.ndarray]] = {}
     with tempfile.TemporaryDirectory() as folder:
         prefix = str(Path(folder) / "digits")
         symbol, args = graph_of(trained)
@@ -62,7 +62,7 @@ def main() -> None:
             f"{prefix}-symbol.json", ["data", "softmax_label"], f"{prefix}-0000.params", ctx=mx.neuron(2)
         )
 
-    batches = [(one.data[0], BATCH - one.pad) for one in rows]
+    batches = [(one.data[0], BATCH - (one.pad or 0)) for one in rows]
     parts = [executor.forward(data=data)[0].asnumpy()[:used] for data, used in batches]
     answers["executor"] = executor, np.concatenate(parts)
     answers["Module"] = module, module.predict(rows).asnumpy()
@@ -77,8 +77,8 @@ def main() -> None:
         print(f"{how:11}  accuracy {accuracy:.4f}  on {where}, largest difference {far:.1e}")
         require(accuracy == expected, f"the {how} has another accuracy than scikit-learn")
         require(far < 1e-4, f"the {how} answers otherwise than scikit-learn")
-    where = [str(one) for one in neuron_adapters.placement(module)]
-    require(where == ["NC0-NC1", "NC2-NC3"], f"the Module is on {where}")
+    places = [str(one) for one in neuron_adapters.placement(module)]
+    require(places == ["NC0-NC1", "NC2-NC3"], f"the Module is on {places}")
     print("The same digits are recognised in all three ways.")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ["NEURON_RT_NUM_CORES"] = "13"
 os.environ.setdefault("NEURON_ADAPTERS_WAIT", "30")  # seconds, should another process own NeuronCores just now
 
+import numpy as np
 from _mx_models import IMAGE, answer, compile_and_save, difference, image_network, require
 
 import neuron_adapters
@@ -21,6 +22,11 @@ import neuron_adapters.mx as mx
 NCS = [2, 4, 3, 4]
 EXPECTED = ["NC0-NC1", "NC2-NC5", "NC6-NC8", "NC9-NC12"]
 CALLS = 50
+
+
+def feed(executor: mx.executor.Executor, image: mx.nd.NDArray) -> list[np.ndarray]:
+    """One client. An executor writes its outputs anew at each call, hence the copies."""
+    return [executor.forward(data=image)[0].asnumpy() for _ in range(CALLS)]
 
 
 def main() -> None:
@@ -53,16 +59,12 @@ def main() -> None:
     loaded = [model0, model1, model2, model3]
     print(f"four threads call the four models at once, {CALLS} times each")
     with ThreadPoolExecutor(4) as clients:
-        # An executor writes its outputs anew at each call, hence the copies.
-        jobs = [
-            clients.submit(lambda m=model: [m.forward(data=image)[0].asnumpy() for _ in range(CALLS)])
-            for model in loaded
-        ]
+        jobs = [clients.submit(feed, executor, image) for executor in loaded]
         results = [job.result() for job in jobs]
 
     print(f"\n{neuron_adapters.describe()}\n")
-    for number, model in enumerate(loaded):
-        (where,) = neuron_adapters.placement(model)
+    for number, executor in enumerate(loaded):
+        (where,) = neuron_adapters.placement(executor)
         worst = max(difference(result, answers[number]) for result in results[number])
         print(f"model {number} on {where!s:8}  {CALLS} calls  largest difference from the original {worst:.1e}")
         require(str(where) == EXPECTED[number], f"model {number} is on {where}, the guide says {EXPECTED[number]}")

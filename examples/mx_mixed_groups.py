@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ["NEURON_RT_NUM_CORES"] = "6"
 os.environ.setdefault("NEURON_ADAPTERS_WAIT", "30")  # seconds, should another process own NeuronCores just now
 
+import numpy as np
 from _mx_models import IMAGE, answer, compile_and_save, difference, image_network, load, require
 
 import neuron_adapters
@@ -22,6 +23,11 @@ NCS = [2, 4, 4, 4]
 STARTS = [0, 2, 2, 2]
 EXPECTED = ["NC0-NC1", "NC2-NC5", "NC2-NC5", "NC2-NC5"]
 CALLS = 25
+
+
+def feed(executor: mx.executor.Executor, image: mx.nd.NDArray) -> list[np.ndarray]:
+    """One client. An executor writes its outputs anew at each call, hence the copies."""
+    return [executor.forward(data=image)[0].asnumpy() for _ in range(CALLS)]
 
 
 def main() -> None:
@@ -38,15 +44,12 @@ def main() -> None:
             loaded.append(load(Path(folder) / f"model{number}", mx.neuron(start)))
 
     with ThreadPoolExecutor(4) as clients:
-        jobs = [
-            clients.submit(lambda m=model: [m.forward(data=image)[0].asnumpy() for _ in range(CALLS)])
-            for model in loaded
-        ]
+        jobs = [clients.submit(feed, executor, image) for executor in loaded]
         results = [job.result() for job in jobs]
 
     print(f"{neuron_adapters.describe()}\n")
-    for number, model in enumerate(loaded):
-        (where,) = neuron_adapters.placement(model)
+    for number, executor in enumerate(loaded):
+        (where,) = neuron_adapters.placement(executor)
         worst = max(difference(result, answers[number]) for result in results[number])
         print(f"model {number} on {where}: largest difference from the original {worst:.1e}")
         require(str(where) == EXPECTED[number], f"model {number} is on {where}, the guide says {EXPECTED[number]}")

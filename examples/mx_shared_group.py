@@ -52,8 +52,8 @@ def main() -> None:
         require(counted == expected, f"{counted} model switches were counted, {expected} happened")
 
     print(f"\n{neuron_adapters.describe()}\n")
-    for name, model in loaded.items():
-        (where,) = neuron_adapters.placement(model)
+    for name, executor in loaded.items():
+        (where,) = neuron_adapters.placement(executor)
         require(str(where) == "NC0-NC1", f"model {name} is on {where}, not on NC0-NC1")
     print("Both models are on NC0-NC1 and answer as the originals do.")
 

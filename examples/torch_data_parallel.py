@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 
 def data() -> list[torch.Tensor]:
@@ -41,8 +41,8 @@ def main() -> None:
     network = vector_network(inputs=64, outputs=10)
     train(network, train_images, train_labels)
 
-    compiled = torch.neuron.trace(network, test_images[:32])
-    parallel = torch.neuron.DataParallel(compiled)
+    compiled = torch_neuron.trace(network, test_images[:32])
+    parallel = torch_neuron.DataParallel(compiled)
 
     with torch.no_grad():
         plain = network(test_images)

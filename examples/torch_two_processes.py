@@ -20,7 +20,7 @@ import torch
 from _models import difference, require, vector_network
 
 import neuron_adapters
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 import neuron_rt
 
 
@@ -46,7 +46,7 @@ def start(tag: str, folder: Path, state: Path) -> tuple[subprocess.Popen[str], t
     environment.pop("NEURON_RT_VISIBLE_CORES", None)
     command = [sys.executable, __file__, "application", str(folder)]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
+    line = process.stdout.readline() if process.stdout else ""
     if not line:
         process.wait()
         sys.exit(f"WRONG: the {tag} application ended with status {process.returncode}")
@@ -72,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder, state = Path(temporary), Path(temporary, "state")
         state.mkdir(mode=0o700)
-        compiled = torch.neuron.trace(plain, x, compiler_args=["--neuroncore-pipeline-cores", "2"])
+        compiled = torch_neuron.trace(plain, x, compiler_args=["--neuroncore-pipeline-cores", "2"])
         compiled.save(str(folder / "model.pt"))
         torch.save((x, answer), folder / "example.pt")
         try:
@@ -95,9 +95,7 @@ def main() -> None:
             require(show_owners(state) == ((0, 1), (2, 3)), "the owners are not the two applications")
         finally:
             for process in processes:
-                process.stdin.close()
-                process.stdout.close()
-                process.wait()
+                process.communicate()
     for process in (second, third):
         require(process.returncode == 0, f"an application ended with status {process.returncode}")
     print("All applications got NeuronCores of their own and answered as plain PyTorch does.")

@@ -35,13 +35,13 @@ class Core:
     __slots__ = ("_lease", "free", "inside", "lock", "queue")
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.inside: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined] # noqa: SLF001 - as in Condition
         """Whether the calling thread has it."""
         self.queue: set[int] = set()
         """Threads that wait for it: a call on an NC for which no thread waits skips the queue."""
         self._lease = undoing(self.lock.release)
-        self.free = self.taking(False)  # noqa: FBT003 - acquire's own switch
+        self.free: Iterator[object] = self.taking(False)  # noqa: FBT003 - acquire's own switch
         """Each ``next()`` takes the NC at once. It ends for good when the NC is taken already."""
 
     def taking(self, *how: bool | float) -> Iterator[object]:
@@ -55,12 +55,12 @@ class CoreLocks:
     """The NCs of a process, and who waits for them."""
 
     def __init__(self, count: int) -> None:
-        self.cores = tuple(Core() for _ in range(count))
+        self.cores: tuple[Core, ...] = tuple(Core() for _ in range(count))
         self.resident: list[object] = [None] * count
         """The model that ran last on each NC."""
         self.waiters: set[int] = set()
         """All threads that wait."""
-        self.closed = ""
+        self.closed: str = ""
         """Why no model runs here any more."""
         self._last: list[_Waiter | None] = [None] * count
         self._joining = Mutex()

@@ -41,10 +41,10 @@ class RequestPool:
     __slots__ = ("__weakref__", "_shares", "guarded", "idle", "request", "threads")
 
     def __init__(self, request: Callable[[], Request], threads: int) -> None:
-        self.request = request
-        self.threads = threads
+        self.request: Callable[[], Request] = request
+        self.threads: int = threads
         self.idle: deque[Any] = deque()
-        self.guarded = 0
+        self.guarded: int = 0
         self._shares: weakref.WeakSet[RequestPool] = weakref.WeakSet()
 
     def share(self) -> RequestPool:

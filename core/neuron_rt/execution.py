@@ -99,20 +99,20 @@ class Slot:
     ) -> None:
         """``cpus`` empty pins nothing (SPEC I4). ``machine``: all CPUs this process may use. ``row``: where it
         counts."""
-        self.lanes = lanes
-        self.core_range = core_range
-        self.ncs = core_range.ncs
-        self.framework = framework
-        self.model = model
-        self.name = name
-        self.timeout = timeout
-        self.threads = len(cpus)
+        self.lanes: CoreLocks = lanes
+        self.core_range: CoreRange = core_range
+        self.ncs: range = core_range.ncs
+        self.framework: Framework = framework
+        self.model: object = model
+        self.name: str = name
+        self.timeout: float | None = timeout
+        self.threads: int = len(cpus)
         self.pool: Any = None
         """The engine's requests for this replica (``deployment.RequestPool``); None where the framework computes."""
         # A group that spans every CPU needs no tying down.
-        self.cpus = cpus if cpus < machine else frozenset()
-        self.row = row or Row()
-        self.last = NEVER
+        self.cpus: frozenset[int] = cpus if cpus < machine else frozenset()
+        self.row: Row = row or Row()
+        self.last: int = NEVER
         """Nanoseconds of the last call, binding and unbinding included."""
         self._cores = lanes.cores[self.ncs.start : self.ncs.stop]
         self._several = len(self._cores) > 1

@@ -46,9 +46,9 @@ class OpenVINO:
     """Whether the library's threading has started; a forked child inherits that."""
 
     def __init__(self) -> None:
-        self.lib = _library()
-        self.run = self.lib.ov_infer_request_infer
-        self.core = self.handle("ov_core_create")
+        self.lib: Any = _library()
+        self.run: Any = self.lib.ov_infer_request_infer
+        self.core: Any = self.handle("ov_core_create")
         self._byte_type = self._type_of_one_byte()
 
     @classmethod
@@ -205,11 +205,14 @@ class Compiled:
         self._freeing = compiled  # the first attribute is dropped first, before the constants that it reads
         self._library = library
         self.computing = computing
-        self.handle = compiled.args[0]
+        self.handle: Any = compiled.args[0]
         self._owner = program.owner
-        self.inputs = self._ports("input")
-        self.outputs = self._ports("output")
-        self.sizes = tuple(port[2] for port in self.inputs), tuple(port[2] for port in self.outputs)
+        self.inputs: tuple[tuple[int, tuple[int, ...], int], ...] = self._ports("input")
+        self.outputs: tuple[tuple[int, tuple[int, ...], int], ...] = self._ports("output")
+        self.sizes: tuple[tuple[int, ...], tuple[int, ...]] = (
+            tuple(port[2] for port in self.inputs),
+            tuple(port[2] for port in self.outputs),
+        )
 
     def request(self, cpus: frozenset[int]) -> Request:
         """See neuron_rt.engine.Executable."""
@@ -253,7 +256,7 @@ class Request:
         self._library = library
         self._compiled = compiled
         self._infer = library.run
-        self.sizes = compiled.sizes
+        self.sizes: tuple[tuple[int, ...], tuple[int, ...]] = compiled.sizes
         (handle,) = self._freeing.args
         status = library.lib.ov_compiled_model_create_infer_request(compiled.handle, _REF(handle))
         library.check(status, "ov_compiled_model_create_infer_request")

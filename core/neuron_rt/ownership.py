@@ -36,7 +36,7 @@ class Ownership:
         self.ncs = ncs
         self._lock = lock
         self._key = key
-        self.held = lock.held
+        self.held: list[Undo] = lock.held
         """What holds the NCs; empty once they are given back."""
         # Never dropped: an interpreter that shuts down clears its modules while destructors may still run models. The
         # NCs stay owned until they are released or the process is gone, the record until the modules go.

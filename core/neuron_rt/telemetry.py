@@ -55,11 +55,12 @@ class Row:
 
     __slots__ = ("__weakref__", "_back", "_busy", "calls", "words")
 
-    def __init__(self, words: memoryview | None = None, back: tuple[Undo, ...] = ()) -> None:
+    def __init__(self, words: memoryview[int] | None = None, back: tuple[Undo, ...] = ()) -> None:
         """Without ``words``, a row that no other process sees. ``back`` gives it back when the row is dropped."""
-        self.words = memoryview(bytearray(WORD * ROW_WORDS)).cast("q") if words is None else words
+        self.words: memoryview[int] = memoryview(bytearray(WORD * ROW_WORDS)).cast("q") if words is None else words
         self._back = back
-        self.calls = self._busy = 0
+        self.calls: int = 0
+        self._busy = 0
 
     def count(self, spent: int, waited: int, failed: bool = False) -> None:
         """Count a call that held its NCs for ``spent`` ns after it had waited ``waited`` ns for them. ``failed``: it

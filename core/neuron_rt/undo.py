@@ -30,7 +30,7 @@ class Undo(partial[Any]):
     """
 
     __slots__ = ()
-    __del__ = partial.__call__
+    __del__: Callable[..., Any] = partial.__call__
 
     def cancel(self) -> None:
         """Undo nothing: in a forked child it is the parent's to undo."""

@@ -39,9 +39,9 @@ class Allocation:
     __slots__ = ("group", "keys", "ranges", "used")
 
     def __init__(self, ranges: tuple[CoreRange, ...], group: int | None = None) -> None:
-        self.ranges = ranges
-        self.group = group
-        self.keys = tuple(object() for _ in ranges)
+        self.ranges: tuple[CoreRange, ...] = ranges
+        self.group: int | None = group
+        self.keys: tuple[object, ...] = tuple(object() for _ in ranges)
         """What stands for each range in the table."""
         self.used: list[Undo] = []
 

@@ -60,8 +60,8 @@ class Patches:
     """A list of attribute changes with what was there before."""
 
     def __init__(self) -> None:
-        self.installed = False
-        self.lock = threading.RLock()
+        self.installed: bool = False
+        self.lock: threading.RLock = threading.RLock()
         self._undo: list[tuple[Any, str, object, object]] = []
 
     @contextlib.contextmanager

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mx._aliases import alias
 from neuron_adapters.mx._hooks import install, uninstall
@@ -23,6 +23,23 @@ from neuron_adapters.mxnet.context import Context, cpu, cpu_pinned, current_cont
 from neuron_adapters.mxnet.ndarray import random
 from neuron_adapters.mxnet.symbol import Symbol, Variable
 from neuron_adapters.mxnet.util import is_np_array, is_np_shape, np_shape
+
+if TYPE_CHECKING:  # what __getattr__ imports
+    from neuron_adapters.mx import contrib
+    from neuron_adapters.mxnet import (
+        autograd,
+        executor,
+        gluon,
+        initializer,
+        metric,
+        module,
+        profiler,
+        recordio,
+        test_utils,
+    )
+    from neuron_adapters.mxnet import initializer as init
+    from neuron_adapters.mxnet import module as mod
+    from neuron_adapters.mxnet.onnx_export import to_onnx
 
 __all__ = [
     "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "context", "contrib",

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from neuron_adapters.adapter.versions import MX_NEURON
 from neuron_adapters.mx._framework import loaded_mxnet
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from neuron_adapters.mxnet.gluon import SymbolBlock
+    from neuron_adapters.mxnet.ndarray import NDArray
+    from neuron_adapters.mxnet.symbol import Symbol
+
+    Arrays = Mapping[str, NDArray]
+
 __all__ = ["__version__", "compile"]
 
 __version__ = MX_NEURON
+
+
+@overload
+def compile(  # noqa: A001
+    obj: Symbol,
+    args: Arrays | None = None,
+    aux: Arrays | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    **compile_args: Any,
+) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]: ...
+
+
+@overload
+def compile(  # noqa: A001
+    obj: SymbolBlock, args: None = None, aux: None = None, inputs: Mapping[str, Any] | None = None, **compile_args: Any
+) -> SymbolBlock: ...
+
+
+@overload
+def compile(obj: Any, args: Any = None, aux: Any = None, inputs: Any = None, **compile_args: Any) -> Any: ...  # noqa: A001
 
 
 def compile(obj: Any, args: Any = None, aux: Any = None, inputs: Any = None, **compile_args: Any) -> Any:  # noqa: A001

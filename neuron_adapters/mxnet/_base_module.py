@@ -95,6 +95,11 @@ class BaseModule:
 
     # -- training -----------------------------------------------------------------------------------------------
 
+    fit: Callable[..., NoReturn]
+    backward: Callable[..., NoReturn]
+    forward_backward: Callable[..., NoReturn]
+    update: Callable[..., NoReturn]
+    init_optimizer: Callable[..., NoReturn]
     fit, backward, forward_backward = _refused("fit()"), _refused("backward()"), _refused("forward_backward()")
     update, init_optimizer = _refused("update()"), _refused("init_optimizer()")
 

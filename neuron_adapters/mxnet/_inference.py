@@ -43,7 +43,7 @@ class Wiring:
     """
 
     def __init__(self, heads: Sequence[Entry]) -> None:
-        self.heads = list(heads)
+        self.heads: list[Entry] = list(heads)
         self.variables: list[tuple[Node, int]] = []
         self.steps: list[Step] = []
         self.owners: list[Node] = []
@@ -66,7 +66,7 @@ class Wiring:
         for head in self.heads:
             if head not in numbers:
                 raise invalid(head.node, f"it has no output {head.index}")
-        self.outputs = [numbers[head] for head in self.heads]
+        self.outputs: list[int] = [numbers[head] for head in self.heads]
 
     def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str]) -> Inferred:
         """Infer from shapes and dtypes of some variables by name.

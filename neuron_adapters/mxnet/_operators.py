@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Functions that MXNet's operators call by another word.
 _SHORT = {"subtract": "sub", "multiply": "mul", "divide": "div", "modulo": "mod"}
@@ -45,18 +48,40 @@ class Operators:
         ``swapped``: ``other`` is the left operand."""
         raise NotImplementedError
 
-    __add__, __radd__ = _operator("add"), _operator("add", swapped=True)
-    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", swapped=True)
-    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", swapped=True)
-    __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", swapped=True)
-    __mod__, __rmod__ = _operator("modulo"), _operator("modulo", swapped=True)
-    __pow__, __rpow__ = _operator("power"), _operator("power", swapped=True)
-    __eq__, __ne__ = _operator("equal"), _operator("not_equal")
-    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
-    __lt__, __le__ = _operator("lesser"), _operator("lesser_equal")
+    if TYPE_CHECKING:  # what the assignments below come to
+
+        def __add__(self, other: Any) -> Self: ...
+        def __radd__(self, other: Any) -> Self: ...
+        def __sub__(self, other: Any) -> Self: ...
+        def __rsub__(self, other: Any) -> Self: ...
+        def __mul__(self, other: Any) -> Self: ...
+        def __rmul__(self, other: Any) -> Self: ...
+        def __truediv__(self, other: Any) -> Self: ...
+        def __rtruediv__(self, other: Any) -> Self: ...
+        def __mod__(self, other: Any) -> Self: ...
+        def __rmod__(self, other: Any) -> Self: ...
+        def __pow__(self, other: Any) -> Self: ...
+        def __rpow__(self, other: Any) -> Self: ...
+        def __eq__(self, other: object) -> Self: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Self: ...  # type: ignore[override]
+        def __gt__(self, other: Any) -> Self: ...
+        def __ge__(self, other: Any) -> Self: ...
+        def __lt__(self, other: Any) -> Self: ...
+        def __le__(self, other: Any) -> Self: ...
+    else:
+        __add__, __radd__ = _operator("add"), _operator("add", swapped=True)
+        __sub__, __rsub__ = _operator("subtract"), _operator("subtract", swapped=True)
+        __mul__, __rmul__ = _operator("multiply"), _operator("multiply", swapped=True)
+        __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", swapped=True)
+        __mod__, __rmod__ = _operator("modulo"), _operator("modulo", swapped=True)
+        __pow__, __rpow__ = _operator("power"), _operator("power", swapped=True)
+        __eq__, __ne__ = _operator("equal"), _operator("not_equal")
+        __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+        __lt__, __le__ = _operator("lesser"), _operator("lesser_equal")
 
     #: Comparing makes a new object, so there is nothing to hash by, as in MXNet.
     __hash__: Any = None
 
-    def __neg__(self) -> Any:
-        return self._combined("multiply", -1.0)
+    def __neg__(self) -> Self:
+        negative: Self = self._combined("multiply", -1.0)
+        return negative

@@ -38,7 +38,7 @@ class BucketingModule(BaseModule):
         if default_bucket_key is None:
             raise MXNetError("BucketingModule(default_bucket_key=...): the key of the graph with all parameters.")
         self.logger = logger
-        self.binded = False
+        self.binded: bool = False
         self._generate = sym_gen
         self._default = default_bucket_key
         self._shared = {

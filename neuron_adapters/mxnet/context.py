@@ -37,7 +37,7 @@ class Context:
             device_type = device_type.device_type
         if device_type not in _TYPES:
             raise MXNetValueError(f"unknown device {device_type!r}. Known: {', '.join(_TYPES)}.")
-        self.device_typeid = _TYPES[device_type]
+        self.device_typeid: int = _TYPES[device_type]
         self.device_id = _index(device_type, device_id)
         self._outer: list[Context] = []
 

@@ -68,8 +68,8 @@ class Executor:
         self.arg_arrays = args
         self.aux_arrays = aux
         self.grad_arrays: list[None] = [None] * len(args)
-        self.arg_dict = dict(zip(graph.arguments, args))
-        self.aux_dict = dict(zip(graph.auxiliary_states, aux))
+        self.arg_dict: dict[str, NDArray] = dict(zip(graph.arguments, args))
+        self.aux_dict: dict[str, NDArray] = dict(zip(graph.auxiliary_states, aux))
         self._arrays = {**self.arg_dict, **self.aux_dict}
         self._held = sorted(graph.weights & set(self._arrays))
         self._runs = self._reloaded = 0
@@ -82,7 +82,7 @@ class Executor:
         """Whether the plan was just made from the weights as they are."""
         self._plan = self._lowered(graph, inferred)
         self._seen, self._versions = self._load()
-        self.outputs = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
+        self.outputs: list[NDArray] = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
         self._to = [address(output._array) for output in self.outputs]
         self._wire()
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))

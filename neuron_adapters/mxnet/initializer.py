@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ __all__ = [
     "Orthogonal", "Uniform", "Xavier", "Zero", "create", "register",
 ]  # fmt: skip
 
+K = TypeVar("K", bound=type)
 _registry: dict[str, Callable[..., Any]] = {}
 
 #: First values of parameters that no initializer decides, by the end of their names.
@@ -40,7 +41,7 @@ class InitDesc(str):  # noqa: SLOT000 - it has attributes
         return desc
 
 
-def register(kind: type) -> type:
+def register(kind: K) -> K:
     """Let ``create`` find the class by its name, in small letters."""
     _registry[kind.__name__.lower()] = kind
     return kind
@@ -157,6 +158,9 @@ class Normal(Initializer):
 class Orthogonal(Initializer):
     """Rows, or columns, that are orthogonal, times ``scale``."""
 
+    scale: float
+    rand_type: str
+
     def __init__(self, scale: float = 1.414, rand_type: str = "uniform") -> None:
         super().__init__(scale=scale, rand_type=rand_type)
         self.scale, self.rand_type = scale, rand_type
@@ -172,6 +176,10 @@ class Orthogonal(Initializer):
 @register
 class Xavier(Initializer):
     """By the numbers of inputs and outputs of the layer."""
+
+    rnd_type: str
+    factor_type: str
+    magnitude: float
 
     def __init__(self, rnd_type: str = "uniform", factor_type: str = "avg", magnitude: float = 3) -> None:
         super().__init__(rnd_type=rnd_type, factor_type=factor_type, magnitude=magnitude)
@@ -235,7 +243,9 @@ class Mixed:
     """The first of ``initializers`` whose pattern, a regular expression, matches the name."""
 
     def __init__(self, patterns: Sequence[str], initializers: Sequence[Any]) -> None:
-        self.map = [(re.compile(pattern), create(one)) for pattern, one in zip(patterns, initializers, strict=True)]
+        self.map: list[tuple[re.Pattern[str], Any]] = [
+            (re.compile(pattern), create(one)) for pattern, one in zip(patterns, initializers, strict=True)
+        ]
 
     def __call__(self, name: str, arr: NDArray) -> None:
         """Write the first values."""
@@ -253,7 +263,9 @@ class Load:
         from neuron_adapters.mxnet import ndarray
 
         loaded: Any = ndarray.load(param) if isinstance(param, str) else param
-        self.param = {name.removeprefix("arg:").removeprefix("aux:"): array for name, array in loaded.items()}
+        self.param: dict[str, Any] = {
+            name.removeprefix("arg:").removeprefix("aux:"): array for name, array in loaded.items()
+        }
         self.default_init = default_init
 
     def __call__(self, name: str, arr: NDArray) -> None:

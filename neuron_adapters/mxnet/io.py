@@ -50,6 +50,13 @@ class DataDesc(_Named):
 class DataBatch:
     """Arrays for one run. ``pad``: how many of the last rows only fill it up."""
 
+    data: Sequence[NDArray]
+    label: Sequence[NDArray] | None
+    pad: int | None
+    index: Any
+    provide_data: Sequence[DataDesc] | None
+    provide_label: Sequence[DataDesc] | None
+
     def __init__(
         self,
         data: Sequence[NDArray],
@@ -101,6 +108,8 @@ class NDArrayIter(DataIter):
     """
 
     _HANDLES: ClassVar = ("pad", "discard", "roll_over")
+    last_batch_handle: str
+    shuffle: bool
 
     def __init__(
         self,
@@ -113,11 +122,11 @@ class NDArrayIter(DataIter):
         label_name: str = "softmax_label",
     ) -> None:
         super().__init__(batch_size)
-        self.data = _named(data, data_name)
-        self.label = _named(label, label_name)
+        self.data: list[tuple[str, np.ndarray[Any, Any]]] = _named(data, data_name)
+        self.label: list[tuple[str, np.ndarray[Any, Any]]] = _named(label, label_name)
         if not self.data:
             raise MXNetValueError("NDArrayIter() takes at least one array.")
-        self.num_data = len(self.data[0][1])
+        self.num_data: int = len(self.data[0][1])
         lengths = {name: len(array) for name, array in self.data + self.label}
         if set(lengths.values()) != {self.num_data}:
             raise MXNetValueError(f"all arrays must have the same number of rows, got {lengths}.")
@@ -126,7 +135,7 @@ class NDArrayIter(DataIter):
         if batch_size < 1 or not self.num_data:
             raise MXNetValueError(f"there must be rows and a batch of at least one, got {batch_size} of {lengths}.")
         self.last_batch_handle, self.shuffle = last_batch_handle, shuffle
-        self.cursor = 0
+        self.cursor: int = 0
         self._order = np.arange(self.num_data)
         self._left: np.ndarray[Any, Any] = self._order[:0]
         self.hard_reset()

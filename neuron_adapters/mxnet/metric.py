@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,13 +18,14 @@ __all__ = [
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
+K = TypeVar("K", bound=type)
 _registry: dict[str, Callable[..., EvalMetric]] = {}
 
 
-def register(*names: str) -> Callable[[type], type]:
+def register(*names: str) -> Callable[[K], K]:
     """Let ``create`` find a class by its name in small letters, and by ``names``."""
 
-    def add(kind: type) -> type:
+    def add(kind: K) -> K:
         _registry.update(dict.fromkeys((kind.__name__.lower(), *names), kind))
         return kind
 
@@ -62,13 +63,20 @@ class EvalMetric:
     """A sum over batches and its count; ``get()`` gives the name and the mean. ``output_names``, ``label_names``: which
     of those of ``update_dict`` count."""
 
+    output_names: Sequence[str] | None
+    label_names: Sequence[str] | None
+    sum_metric: float
+    num_inst: int
+    global_sum_metric: float
+    global_num_inst: int
+
     def __init__(
         self,
         name: str,
         output_names: Sequence[str] | None = None,
         label_names: Sequence[str] | None = None,
     ) -> None:
-        self.name = str(name)
+        self.name: str = str(name)
         self.output_names, self.label_names = output_names, label_names
         self.reset()
 
@@ -138,7 +146,7 @@ class CompositeEvalMetric(EvalMetric):
     """Several metrics at once."""
 
     def __init__(self, metrics: Sequence[Any] | None = None, name: str = "composite", **options: Any) -> None:
-        self.metrics = [create(metric) for metric in metrics or []]
+        self.metrics: list[EvalMetric] = [create(metric) for metric in metrics or []]
         super().__init__(name, **options)
 
     def add(self, metric: Any) -> None:
@@ -335,6 +343,9 @@ class NegativeLogLikelihood(CrossEntropy):
 @register()
 class Perplexity(EvalMetric):
     """How many classes a model is torn between, without rows of the label ``ignore_label``."""
+
+    ignore_label: Any
+    axis: int
 
     def __init__(self, ignore_label: Any, axis: int = -1, name: str = "perplexity", **options: Any) -> None:
         super().__init__(name, **options)

@@ -33,7 +33,7 @@ Shapes = Sequence[DataDesc | tuple[str, Sequence[int]]]
 Parts = dict[str, tuple[slice, ...]]
 
 #: MXNet's default: evenly from -0.01 to 0.01; 0 or 1 for biases and normalisations.
-uniform = Uniform(0.01)
+uniform: Uniform = Uniform(0.01)
 
 
 class Module(BaseModule):
@@ -41,6 +41,13 @@ class Module(BaseModule):
 
     Raises ValueError for names that the graph does not have.
     """
+
+    binded: bool
+    params_initialized: bool
+    for_training: bool
+    inputs_need_grad: bool
+    data_names: list[str]
+    label_names: list[str]
 
     def __init__(
         self,

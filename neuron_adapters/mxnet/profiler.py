@@ -35,4 +35,6 @@ def dumps(reset: bool = False, **_how: Any) -> str:  # noqa: ARG001 - MXNet's si
     return "Profile: neuron_adapters records no operators; neuron_adapters.timeline() shows the calls of models.\n"
 
 
-profiler_set_config, profiler_set_state, dump_profile = set_config, set_state, dump
+profiler_set_config = set_config
+profiler_set_state = set_state
+dump_profile = dump

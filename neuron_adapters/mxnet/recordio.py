@@ -33,6 +33,9 @@ _HEADER = struct.Struct("<IfQQ")
 class MXRecordIO:
     """A file of records, read (``flag`` "r") or written ("w") one after the other."""
 
+    uri: str
+    flag: str
+
     def __init__(self, uri: str, flag: str) -> None:
         if flag not in ("r", "w"):
             raise MXNetValueError(f"flag is r or w, got {flag!r}.")
@@ -43,8 +46,8 @@ class MXRecordIO:
         """Open the file, again after ``close``."""
         with reading(self.uri):
             self._file: Any = open(self.uri, f"{self.flag}b")  # noqa: SIM115 - close() closes it
-        self.writable = self.flag == "w"
-        self.is_open = True
+        self.writable: bool = self.flag == "w"
+        self.is_open: bool = True
 
     def close(self) -> None:
         """Close the file."""
@@ -118,6 +121,9 @@ class MXRecordIO:
 
 class MXIndexedRecordIO(MXRecordIO):
     """Records by a number, or another key, whose places stand in a second file."""
+
+    idx_path: str
+    key_type: Any
 
     def __init__(self, idx_path: str, uri: str, flag: str, key_type: Any = int) -> None:
         self.idx_path, self.key_type = idx_path, key_type

@@ -52,7 +52,7 @@ def trace(
     func: Callable[..., Any],
     example_inputs: Any,
     subgraph_builder_function: Callable[[Any], bool] | None = None,
-) -> Any:
+) -> _models.CompiledModel:
     """Compile ``func``, a keras.Model, a layer or a function, for NeuronCores; a keras.Model for inference.
 
     ``example_inputs``: a tensor or a list for ``func(example_inputs)``, a tuple for ``func(*example_inputs)``, a
@@ -94,7 +94,7 @@ def flags(compiler_args: Any = None, workdir: Any = None) -> Flags:
     return read_flags([*flag_words, "--workdir", os.fspath(workdir)] if workdir is not None else flag_words, _HONOURED)
 
 
-def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> Any:
+def auto_multicore(model: Any, example_inputs: Any, num_cores: int = 1) -> _models.CompiledModel:
     """``model`` spread over ``num_cores`` NCs: calls go round robin (SPEC R3). A keras.Model for inference.
 
     ``model``: what trace() returned, what load_model() or tf.saved_model.load() made of such a file, or what trace()
@@ -163,9 +163,9 @@ def keras_of(thing: Any) -> Any:
     return module_of(type(thing)) or module_of(tf.keras.Model)
 
 
-def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
+def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> _models.CompiledModel:
     """A Keras model that runs ``artifact``. It is placed at its first call: most are saved and never run here."""
-    model = _models.classes(keras).Neuron(artifact)
+    model: _models.CompiledModel = _models.classes(keras).Neuron(artifact)
     executable = Executable.open(artifact, engine_choice(), name)
     runtime_model = _placed.new_model(name, artifact.record.pipeline_cores, "", prepare=executable.prepare)
     placed = _models.PlacedExecutable(runtime_model, executable)
@@ -174,14 +174,14 @@ def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> Any:
     return model
 
 
-def _aws_compiled_replicas(model: Any, placed: Any, count: int) -> Any:
+def _aws_compiled_replicas(model: Any, placed: Any, count: int) -> _models.CompiledModel:
     """``auto_multicore`` of a model that was compiled for the hardware: its file is opened once more."""
     check_single(placed.aws_compiled.nc_count, "The model")
     source = placed.model.file
     restored = _open_saved_model.restore(source, original(tf.saved_model.load), init().config)
-    keras_model = _models.classes(keras_of(model)).Loaded(restored, source)
+    keras_model: _models.CompiledModel = _models.classes(keras_of(model)).Loaded(restored, source)
     if "on_neuron_ratio" in vars(model):
-        vars(keras_model)["on_neuron_ratio"] = model.on_neuron_ratio
+        keras_model.__dict__["on_neuron_ratio"] = model.on_neuron_ratio
     again_model = _placed.new_model(placed.model.name, 1, source, why=placed.model.why)
     again = _placed.Placed(again_model, aws_compiled=placed.aws_compiled)
     place_at_first_call(again.model, lambda model: _placed.put(init(), model, count))

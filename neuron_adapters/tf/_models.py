@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,6 +29,25 @@ from neuron_rt import CompileError, Model
 
 _thread = context.context()._thread_local_data  # ``is_eager`` says what ``executing_eagerly()`` does
 _Tensor = ops.EagerTensor
+
+if TYPE_CHECKING:
+    import keras
+
+    class CompiledModel(keras.Model):  # type: ignore[misc] # Keras has no types to go by
+        """What ``trace`` returns, to type checkers: a compiled model of either generation of Keras."""
+
+        aws_neuron_function: NeuronFunction
+        on_neuron_ratio: float
+
+        @property
+        def signatures(self) -> dict[str, Any]:
+            """See ``_Compiled``."""
+
+        def save(self, filepath: str | os.PathLike[str], *args: Any, options: Any = None, **kwargs: Any) -> None:
+            """See ``_Compiled``."""
+
+        def export(self, filepath: str | os.PathLike[str], *args: Any, options: Any = None, **kwargs: Any) -> None:
+            """See ``_Compiled``."""
 
 
 class PlacedExecutable:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 
@@ -44,6 +44,42 @@ class Optimization(enum.Enum):
     """Tensors go in and out as float16; float32 is taken too. Computed in float32 from float16 weights."""
 
 
+@overload
+def trace(
+    model: torch.nn.Module | Callable[..., Any],
+    example_inputs: Any = None,
+    *,
+    compiler_args: Sequence[str] | str | None = None,
+    compiler_timeout: int | None = None,
+    compiler_workdir: str | os.PathLike[str] | None = None,
+    subgraph_builder_function: Callable[[Any], bool] | None = None,
+    minimum_segment_size: int = 2,
+    single_fusion_ratio_threshold: float = 0.6,
+    fallback: bool = True,
+    dynamic_batch_size: bool = False,
+    optimizations: Sequence[Optimization] | None = None,
+    separate_weights: bool = False,
+    verbose: int | str | None = None,
+    format: Literal["torchscript"] = "torchscript",
+    example_kwarg_inputs: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> torch.jit.ScriptModule: ...
+
+
+@overload
+def trace(
+    model: torch.nn.Module | Callable[..., Any],
+    example_inputs: Any = None,
+    *,
+    compiler_args: Sequence[str] | str | None = None,
+    compiler_workdir: str | os.PathLike[str] | None = None,
+    dynamic_batch_size: bool = False,
+    optimizations: Sequence[Optimization] | None = None,
+    format: Literal["pt2"],
+    **kwargs: Any,
+) -> torch.export.ExportedProgram: ...
+
+
 @shown("compiling")
 def trace(
     model: torch.nn.Module | Callable[..., Any],
@@ -63,7 +99,7 @@ def trace(
     format: str = "torchscript",  # noqa: A002 - what a user would call it
     example_kwarg_inputs: Mapping[str, Any] | None = None,
     **kwargs: Any,
-) -> Any:
+) -> torch.jit.ScriptModule | torch.export.ExportedProgram:
     """Compile ``model`` (a module, function or bound method) for NeuronCores.
 
     ``example_inputs``: a tensor, or a tuple or list of arguments. ``example_kwarg_inputs``: arguments by their names,
@@ -311,7 +347,7 @@ def _export(
     flags: Flags,
     dynamic: bool,
     half: bool,
-) -> Any:
+) -> torch.export.ExportedProgram:
     """Compile ``model`` to a torch.export program: K1 in the format that replaces TorchScript."""
     name = getattr(model, "__name__", type(model).__name__)
     model = _traced.half_form(_traced.as_module(model)) if half else _traced.as_module(model)

@@ -67,8 +67,8 @@ class DataParallel(torch.nn.Module):
             self.module = model
         self.__dict__["_source"] = model  # as a plain attribute: it would be a second submodule
         need = self._need()
-        self.device_ids = list(_starts(device_ids, len(init().instance_ncs), need))
-        self.num_workers = 2 * len(self.device_ids) * need
+        self.device_ids: list[int] = list(_starts(device_ids, len(init().instance_ncs), need))
+        self.num_workers: int = 2 * len(self.device_ids) * need
         self._open()
         if self._static:
             warnings.warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 from neuron_adapters.mx._compile import compile_symbol
 from neuron_adapters.mxnet.gluon import SymbolBlock
@@ -16,13 +16,29 @@ __all__ = ["compile"]
 Arrays = Mapping[str, NDArray]
 
 
+@overload
+def compile(  # noqa: A001
+    obj: Symbol,
+    args: Arrays | None = None,
+    aux: Arrays | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    **compile_args: Any,
+) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]: ...
+
+
+@overload
+def compile(  # noqa: A001
+    obj: SymbolBlock, args: None = None, aux: None = None, inputs: Mapping[str, Any] | None = None, **compile_args: Any
+) -> SymbolBlock: ...
+
+
 def compile(  # noqa: A001 - mx_neuron's name
     obj: Symbol | SymbolBlock,
     args: Arrays | None = None,
     aux: Arrays | None = None,
     inputs: Mapping[str, Any] | None = None,
     **compile_args: Any,
-) -> Any:
+) -> SymbolBlock | tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
     """Compile for NeuronCores (SPEC K1): a Symbol with its arrays to ``(sym, args, aux)``, a block to a block.
 
     ``inputs``: an example for each input by name. ``compile_args``: ``excl_node_names``, ``flags``, ``work_dir``, and

@@ -33,7 +33,7 @@ class SymbolBlock:
     def __init__(
         self, outputs: Symbol | Sequence[Symbol], inputs: Symbol | Sequence[Symbol], params: Any = None
     ) -> None:
-        self.name = f"symbolblock{next(_numbers)}"
+        self.name: str = f"symbolblock{next(_numbers)}"
         self.prefix = ""
         taken: list[Any] = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         graph = symbol.Group(outputs) if isinstance(outputs, (list, tuple)) else outputs
@@ -190,7 +190,8 @@ class SymbolBlock:
         whole = any(key.removeprefix("arg:").removeprefix("aux:") in self._params for key in loaded)
         self._params.load(filename, ctx, allow_missing, ignore_extra, "" if whole else self._common_prefix())
 
-    load_params, save_params = load_parameters, save_parameters
+    load_params = load_parameters
+    save_params = save_parameters
 
     def export(self, path: str, epoch: int = 0, remove_amp_cast: Any = True) -> None:
         """Write ``PATH-symbol.json`` and ``PATH-0000.params``, a checkpoint."""

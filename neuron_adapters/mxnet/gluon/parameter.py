@@ -19,7 +19,7 @@ __all__ = ["Parameter", "ParameterDict"]
 Contexts = Context | Sequence[Context] | None
 
 #: Counts how often a parameter became another array. While it stays the same, a block's executors are current.
-replaced = Counter()
+replaced: Counter = Counter()
 
 
 class Parameter:

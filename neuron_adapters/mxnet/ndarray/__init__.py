@@ -6,7 +6,7 @@ Graphs are for what must be fast. Every operator that graphs have is here, too, 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
@@ -42,14 +42,21 @@ __all__ = [
     "zeros",
 ]  # fmt: skip
 
-contrib = Namespace(
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.ndarray import _operators
+    from neuron_adapters.mxnet.ndarray._operators import *  # noqa: F403 - what __getattr__ makes
+    from neuron_adapters.mxnet.ndarray._operators import Contrib, Image, Linalg
+
+    __all__ += _operators.__all__
+
+contrib: Contrib = Namespace(  # type: ignore[assignment]
     operator_functions, "_contrib_", boolean_mask=_control.boolean_mask, cond=_control.cond, foreach=_control.foreach,
     isfinite=_control.isfinite, isinf=_control.isinf, isnan=_control.isnan, while_loop=_control.while_loop,
 )  # fmt: skip
-image = Namespace(operator_functions, "_image_")
-linalg = Namespace(operator_functions, "_linalg_")
-op = Namespace(operator_functions, "")
-sparse = Namespace(operator_functions, "")
+image: Image = Namespace(operator_functions, "_image_")  # type: ignore[assignment]
+linalg: Linalg = Namespace(operator_functions, "_linalg_")  # type: ignore[assignment]
+op: Namespace = Namespace(operator_functions, "")
+sparse: Namespace = Namespace(operator_functions, "")
 _internal = Namespace(operator_functions, "")
 
 

@@ -11,7 +11,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,12 @@ from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
 from neuron_adapters.mxnet.ndarray._memory import Counter, writes
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Array = np.ndarray[Any, Any]
 
@@ -50,7 +56,7 @@ class NDArray(Operators):
     __slots__ = ("__weakref__", "_array", "_context", "_memory")
 
     #: So that NumPy's arrays leave ``numpy_array + ndarray`` to this class, which refuses it.
-    __array_priority__ = 1000.0
+    __array_priority__: float = 1000.0
     __array_ufunc__ = None
 
     def __init__(self, array: Array, context: Context | None = None, memory: Counter | None = None) -> None:
@@ -275,9 +281,18 @@ class NDArray(Operators):
         result = _arithmetic.BINARY[kind](*((theirs, ours) if swapped else (ours, theirs)))
         return NDArray(result, self._context)
 
-    __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
-    __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
-    __imod__, __ipow__ = _in_place("modulo"), _in_place("power")
+    if TYPE_CHECKING:  # what the assignments below come to
+
+        def __iadd__(self, other: Any) -> Self: ...
+        def __isub__(self, other: Any) -> Self: ...
+        def __imul__(self, other: Any) -> Self: ...
+        def __itruediv__(self, other: Any) -> Self: ...
+        def __imod__(self, other: Any) -> Self: ...
+        def __ipow__(self, other: Any) -> Self: ...
+    else:
+        __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
+        __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
+        __imod__, __ipow__ = _in_place("modulo"), _in_place("power")
 
     def __abs__(self) -> NDArray:
         return NDArray(np.abs(self._array), self._context)

@@ -9,7 +9,7 @@ class Counter:
     __slots__ = ("value",)
 
     def __init__(self) -> None:
-        self.value = 0
+        self.value: int = 0
 
 
 #: Counts the writes to all arrays of the process: while it stays the same, no array changes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,13 +27,20 @@ __all__ = [
     "load_json", "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros",
 ]  # fmt: skip
 
-contrib = Namespace(
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.symbol import _operators
+    from neuron_adapters.mxnet.symbol._operators import *  # noqa: F403 - what __getattr__ makes
+    from neuron_adapters.mxnet.symbol._operators import Contrib, Image, Linalg
+
+    __all__ += _operators.__all__
+
+contrib: Contrib = Namespace(  # type: ignore[assignment]
     functions, "_contrib_", cond=_control.cond, foreach=_control.foreach, while_loop=_control.while_loop
 )
-image = Namespace(functions, "_image_")
-linalg = Namespace(functions, "_linalg_")
-op = Namespace(functions, "")
-sparse = Namespace(functions, "")
+image: Image = Namespace(functions, "_image_")  # type: ignore[assignment]
+linalg: Linalg = Namespace(functions, "_linalg_")  # type: ignore[assignment]
+op: Namespace = Namespace(functions, "")
+sparse: Namespace = Namespace(functions, "")
 _internal = Namespace(functions, "")
 
 fromjson = load_json

@@ -24,6 +24,8 @@ from neuron_adapters.mxnet.util import is_np_shape
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._inference import Inferred
+    from neuron_adapters.mxnet.executor import Executor
+    from neuron_adapters.mxnet.ndarray import NDArray
 
 Shapes = list[tuple[int, ...]]
 
@@ -112,14 +114,14 @@ class Symbol(Operators, Outputs):
         with open(fname, "w", encoding="utf-8", newline="") as file:
             file.write(text)
 
-    def infer_shape(self, *args: Any, **kwargs: Any) -> tuple[Shapes | None, Shapes | None, Shapes | None]:
+    def infer_shape(self, *args: Any, **kwargs: Any) -> tuple[Shapes | Any, Shapes | Any, Shapes | Any]:
         """Infer the shapes of arguments, outputs and auxiliary states from those of some arguments: by name, or in the
         order of arguments.
 
         Returns three times None, and warns, where they do not follow. Raises MXNetError where they contradict.
         """
         shapes: tuple[Shapes | None, Shapes | None, Shapes | None] = self._inferred_shapes(args, kwargs)
-        return shapes
+        return shapes  # Any, and not None, to type checkers: scripts do not ask
 
     def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
         """Infer shapes as far as they follow: unknown ones are ``()``, unknown sizes 0; inside ``mx.np_shape()`` None
@@ -184,9 +186,10 @@ class Symbol(Operators, Outputs):
         aux_states: Any = None,
         group2ctx: Any = None,  # noqa: ARG002 - there is one context
         shared_exec: Any = None,  # noqa: ARG002 - memory is shared where it can be
-    ) -> Any:
+    ) -> Executor:
         """Bind these arrays to an executor, which is placed where ``ctx`` is ``mx.neuron(i)`` (SPEC P3)."""
-        return _bind().bind(self, ctx, args, args_grad, grad_req, aux_states)
+        executor: Executor = _bind().bind(self, ctx, args, args_grad, grad_req, aux_states)
+        return executor
 
     def simple_bind(
         self,
@@ -199,11 +202,12 @@ class Symbol(Operators, Outputs):
         shared_exec: Any = None,  # noqa: ARG002
         shared_buffer: Any = None,  # noqa: ARG002
         **shapes: Any,
-    ) -> Any:
+    ) -> Executor:
         """Bind new arrays of zeros, in the shapes that follow from ``shapes``, to an executor."""
-        return _bind().simple_bind(self, ctx, grad_req, type_dict, shapes)
+        executor: Executor = _bind().simple_bind(self, ctx, grad_req, type_dict, shapes)
+        return executor
 
-    def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
+    def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
         """Compute the outputs for these arrays, by the names of the arguments."""
         return self.bind(current_context() if ctx is None else ctx, kwargs, grad_req="null").forward()
 

@@ -16,7 +16,9 @@ class Nodes:
 
     def __init__(self, behind: Sequence[frozenset[int]], cpus: Sequence[Cpu]) -> None:
         node_of = {cpu.index: cpu.node for cpu in cpus}
-        self.of = tuple(frozenset(node_of[cpu] for cpu in own if cpu in node_of) for own in behind)
+        self.of: tuple[frozenset[int], ...] = tuple(
+            frozenset(node_of[cpu] for cpu in own if cpu in node_of) for own in behind
+        )
 
     @cached_property
     def ncs(self) -> dict[int, tuple[int, ...]]:

@@ -36,7 +36,7 @@ class PartitionerConfig:
     ``compiler_args`` and ``compiler_workdir`` count."""
 
     def __init__(self, *, trace_kwargs: Mapping[str, Any] | None = None, **settings: Any) -> None:
-        self.trace_kwargs = dict(trace_kwargs or {})
+        self.trace_kwargs: dict[str, Any] = dict(trace_kwargs or {})
         self.__dict__.update(settings)
 
 

@@ -121,10 +121,7 @@ def _compiled(
         raise CompileError("input_output_aliases keeps state on the device between calls, which is not emulated.")
 
     with _context.no_context():  # the whole is placed, not its parts
-        traced: torch.jit.ScriptModule = _compile.trace(
-            model, example, compiler_args=args, compiler_workdir=workdir, strict=False
-        )
-    return traced
+        return _compile.trace(model, example, compiler_args=args, compiler_workdir=workdir, strict=False)
 
 
 def _joined(

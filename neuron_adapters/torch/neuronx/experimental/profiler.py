@@ -45,7 +45,7 @@ class profile:  # noqa: N801 - its name there
         self._folder = os.path.abspath(output_dir or output_path or neuron_tensorboard_plugin_dir)
         self._auto_start = auto_start
         self._recording: contextlib.ExitStack | None = None
-        self.path = ""
+        self.path: str = ""
 
     def start(self) -> None:
         """Record from now on, unless it does already."""

@@ -1,0 +1,2 @@
+# `tensorflow_neuron` is this module as soon as `neuron_adapters.tf` is imported, and under neuron-run.
+from neuron_adapters.tf import *

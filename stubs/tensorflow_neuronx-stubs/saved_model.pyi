@@ -1,0 +1,1 @@
+from neuron_adapters.tf.saved_model import *

@@ -1,0 +1,2 @@
+# `torch_neuron` is this module as soon as `neuron_adapters.torch` is imported, and under neuron-run.
+from neuron_adapters.torch import *

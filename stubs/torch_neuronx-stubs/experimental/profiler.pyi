@@ -1,0 +1,1 @@
+from neuron_adapters.torch.neuronx.experimental.profiler import *

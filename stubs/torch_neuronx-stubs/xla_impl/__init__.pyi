@@ -1,0 +1,1 @@
+from neuron_adapters.torch.neuronx.xla_impl import *
