@@ -4,36 +4,51 @@ matplotlib."""
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import re
 from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullLocator
 from two_models import LIMIT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OURS, THEIRS, CROWDED, DARK = "#1f6feb", "#b8c0cc", "#e07b39", "#24292f"
+#: Okabe and Ito's colours, which people with any kind of colour vision tell apart.
+OURS, THEIRS, CROWDED, DARK = "#0072b2", "#b0b7c0", "#d55e00", "#24292f"
+LINES = [*zip(["#000000", "#0072b2", "#009e73", "#d55e00", "#cc79a7"], "osD^v")]
+STYLE = {
+    "font.size": 11, "text.color": DARK, "axes.labelcolor": DARK, "axes.edgecolor": DARK, "xtick.color": DARK,
+    "ytick.color": DARK, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
+    "axes.titleweight": "bold", "axes.titlesize": 12, "axes.titlepad": 10, "figure.titlesize": 12,
+    "figure.titleweight": "bold", "legend.frameon": False, "grid.alpha": 0.3, "lines.markersize": 5,
+}  # fmt: skip
+WHISKERS = {"ecolor": DARK, "capsize": 3, "elinewidth": 1}
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 PIXELS = 1800  # twice the width of a page, for sharp screens
+NETWORKS = {"resnet50": "ResNet-50", "bert": "BERT", "tiny": "a tiny network"}
+IMAGES = os.path.join(os.path.dirname(HERE), "docs", "images")
 
 
 def main() -> None:
     """Draw whatever the results have."""
     make = argparse.ArgumentParser(description=__doc__)
     make.add_argument("results", nargs="?", default=os.path.join(HERE, "results.json"))
-    make.add_argument("--out", default=os.path.join(os.path.dirname(HERE), "docs", "images"), metavar="FOLDER")
+    make.add_argument("--out", default=IMAGES, metavar="FOLDER")
     options = make.parse_args()
     with open(options.results) as file:
         results = json.load(file)
     benchmarks = results["benchmarks"]
     os.makedirs(options.out, exist_ok=True)
-    plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "text.color": DARK})
+    plt.rcParams.update(STYLE)
     for name, draw in PICTURES.items():
         if benchmarks.get(name, {}).get("data"):
             draw(benchmarks[name]["data"], options.out)
+    flame(os.path.join(IMAGES, "call.svg"), options.out)
     page(results, os.path.join(os.path.dirname(os.path.abspath(options.out)), "performance.md"))
 
 
@@ -94,91 +109,131 @@ def spread(one: dict[str, Any], digits: int) -> str:
 
 
 def two_models(data: dict[str, Any], folder: str) -> None:
-    """One picture a network: bars of the ratio to naive, with a line for two pinned processes of the engine, by hand."""
+    """One picture a network: bars of the ratio to naive, with a line at two pinned processes of the engine, by hand."""
     for network, sides in data.items():
         if not sides:
             continue
-        figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.3))
-        bars(axes, {name: one["ratio"] for name, one in sides.items()}, "{:.2f}")
+        ratios = {name: one["ratio"] for name, one in sides.items()}
+        figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.5))
+        bars(axes, ratios, "{:.2f}", "longer is better")
         if LIMIT in sides:
-            axes.axvline(sides[LIMIT]["ratio"]["median"], color=DARK, linestyle="--", linewidth=1)
+            axes.axvline(ratios[LIMIT]["median"], color=DARK, linestyle="--", linewidth=1, zorder=0)
         axes.set_xlabel(
-            "inferences a second ÷ two threads of PyTorch with defaults; dashed: two pinned processes of OpenVINO"
+            "inferences a second ÷ two threads of PyTorch with defaults\n"
+            "median and quartiles of pairs of windows; dashed: two pinned processes of OpenVINO, by hand"
         )
-        axes.set_title(f"Two models of {network} on two CPUs", loc="left")
+        axes.set_title(f"Two models at once on two CPUs: {NETWORKS.get(network, network)}")
         save(figure, folder, f"two_models_{network}.png")
 
 
 def keras_models(data: dict[str, Any], folder: str) -> None:
-    """The same for Keras; the limit is the same session, opened by hand, in two pinned processes."""
+    """The same for Keras."""
     sides = data.get("resnet50")
     if not sides:
         return
-    figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.3))
-    bars(axes, {name: one["ratio"] for name, one in sides.items()}, "{:.2f}")
-    axes.set_xlabel("inferences a second ÷ two threads that call model(x)")
-    axes.set_title("Two Keras models of resnet50 on two CPUs", loc="left")
+    figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.5))
+    bars(axes, {name: one["ratio"] for name, one in sides.items()}, "{:.2f}", "longer is better")
+    axes.set_xlabel("inferences a second ÷ two threads that call model(x)\nmedian and quartiles of pairs of windows")
+    axes.set_title("Two Keras models at once on two CPUs: ResNet-50")
     save(figure, folder, "keras_resnet50.png")
 
 
 def call_cost(data: dict[str, Any], folder: str) -> None:
     """Bars of one call."""
-    figure, axes = plt.subplots(figsize=(9, 0.42 * len(data) + 1.3))
-    bars(axes, {name: {k: v * 1e6 for k, v in one["cost"].items()} for name, one in data.items()}, "{:.1f}")
-    axes.set_xlabel("microseconds a call (median, quartiles)")
-    axes.set_title("One call of a tiny network", loc="left")
+    figure, axes = plt.subplots(figsize=(9, 0.42 * len(data) + 1.5))
+    costs = {name: {k: v * 1e6 for k, v in one["cost"].items()} for name, one in data.items()}
+    bars(axes, costs, "{:.1f}", "shorter is better")
+    axes.set_xlabel("microseconds a call (median, quartiles of rounds)")
+    axes.set_title("One call of a tiny network")
     save(figure, folder, "call_cost.png")
 
 
 def tail(data: dict[str, Any], folder: str) -> None:
     """p50 and p99 of the light model, alone and beside the heavy one."""
-    figure, panels = plt.subplots(1, len(data), figsize=(9, 3.8), squeeze=False)
+    figure, panels = plt.subplots(1, len(data), figsize=(9, 4.2), squeeze=False)
     for axes, (light, ways) in zip(panels[0], data.items()):
         for position, one in enumerate(ways.values()):
             for shift, key, colour in ((-0.2, "alone", THEIRS), (0.2, "beside", CROWDED)):
-                p50, p99 = (one[f"{what}_{key}"]["median"] * 1e3 for what in ("p50", "p99"))
-                axes.bar(position + shift, p99, 0.38, color=colour, alpha=0.55)
-                axes.bar(position + shift, p50, 0.38, color=colour)
-                axes.text(position + shift, p99, f"{p99:.3g}", ha="center", va="bottom", fontsize=9)
+                p50, p99 = ({k: v * 1e3 for k, v in one[f"{what}_{key}"].items()} for what in ("p50", "p99"))
+                look = {"color": colour, "width": 0.38}
+                axes.bar(position + shift, p99["median"], alpha=0.5, yerr=quartiles(p99), error_kw=WHISKERS, **look)
+                axes.bar(position + shift, p50["median"], **look)
+                axes.text(position + shift, p99["high"], f" {p99['median']:.3g}", ha="center", va="bottom", fontsize=9)
         axes.set_xticks(range(len(ways)), [name.replace(", ", ",\n") for name in ways])
-        axes.set_ylabel("ms a call")
-        axes.set_title(light, loc="left")
+        axes.set_ylabel("milliseconds a call")
+        axes.set_title(NETWORKS.get(light, light), fontsize=11)
+        say_better(axes, "shorter is better")
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in (THEIRS, CROWDED)]
     labels = ["alone", "beside three clients of a ResNet-50"]
-    figure.legend(handles, labels, loc="lower center", ncol=2, frameon=False, bbox_to_anchor=(0.5, -0.09))
-    figure.suptitle("A light model's latency: p50 (full colour) and p99 (pale, with its number)", x=0.01, ha="left")
+    figure.legend(handles, labels, loc="lower center", ncol=2, bbox_to_anchor=(0.5, -0.07))
+    figure.suptitle(
+        "Latency of a light model: p50 (full colour) and p99 (pale, with its median and quartiles)", x=0.01, ha="left"
+    )
     save(figure, folder, "tail.png")
 
 
 def placement_scale(data: dict[str, Any], folder: str) -> None:
-    """Time of a placement over the number of models, a line for each number of NCs."""
+    """Time of a placement over the number of models, a line for each number of NCs. Medians: a mean of a quarter of a
+    second contains one or two renewals of the record or none, which is chance."""
     figure, axes = plt.subplots(figsize=(9, 4))
-    for shade, (ncs, found) in enumerate(data.items()):
-        counts = [int(count) for count in found]
-        times = [one["place"] + one["release"] for one in found.values()]
-        colour = plt.cm.viridis(shade / max(1, len(data)))
-        axes.loglog(counts, times, marker="o", markersize=4, color=colour, label=f"{ncs} NCs")
+    for (ncs, found), (colour, marker) in zip(data.items(), itertools.cycle(LINES)):
+        times = [one["place_median"] + one["release_median"] for one in found.values()]
+        axes.plot([int(count) for count in found], times, color=colour, marker=marker, label=f"{ncs} NCs")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _place: f"{count:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("models that are placed already")
-    axes.set_ylabel("microseconds")
-    axes.set_title("To place one more model and release it (mean)", loc="left")
-    axes.grid(True, which="major", alpha=0.25)
-    axes.legend(frameon=False, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    axes.set_ylabel("microseconds (median)")
+    axes.set_title("To place one more model and release it")
+    axes.grid(visible=True, axis="y")
+    axes.legend(bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    say_better(axes, "lower is better")
     save(figure, folder, "placement_scale.png")
 
 
-def bars(axes: Any, spreads: dict[str, dict[str, float]], form: str) -> None:
+def bars(axes: Any, spreads: dict[str, dict[str, float]], form: str, better: str) -> None:
     """Horizontal bars with quartiles and numbers, from the top; ours in colour."""
     most = max(one["high"] for one in spreads.values())
     for position, (name, one) in enumerate(spreads.items()):
-        error = [[one["median"] - one["low"]], [one["high"] - one["median"]]]
         colour = OURS if "adapter" in name else THEIRS
-        axes.barh(position, one["median"], 0.7, color=colour, xerr=error, error_kw={"ecolor": DARK, "capsize": 3})
+        axes.barh(position, one["median"], 0.7, color=colour, xerr=quartiles(one), error_kw=WHISKERS)
         axes.text(
             one["high"] + most * 0.015, position, form.format(one["median"]), va="center", fontsize=10, bbox=PAPER
         )
     axes.set_yticks(range(len(spreads)), list(spreads))
     axes.invert_yaxis()
     axes.set_xlim(0, most * 1.1)
+    say_better(axes, better)
+
+
+def quartiles(one: dict[str, float]) -> list[list[float]]:
+    """The whiskers of a bar, down and up."""
+    return [[one["median"] - one["low"]], [one["high"] - one["median"]]]
+
+
+def say_better(axes: Any, text: str) -> None:
+    """Say above the right end what is better."""
+    axes.set_title(text, loc="right", fontsize=10, style="italic", weight="normal")
+
+
+def flame(path: str, folder: str) -> None:
+    """Copy a flame graph of py-spy's. Code without symbols goes by its library there, not by an address, which is
+    another in every process."""
+    if not os.path.exists(path):
+        return
+    with open(path) as file:
+        text = file.read()
+    text = re.sub(r"<title>0x[0-9a-f]+ \(([^)]*)\)", r"<title>\1", text)
+    text = re.sub(r"(<title>(lib[^ ]*)[^<]*</title><rect[^>]*/><text[^>]*>)0x[0-9a-f.]*", _label, text)
+    with open(os.path.join(folder, os.path.basename(path)), "w") as file:
+        file.write(text)
+
+
+def _label(match: re.Match[str]) -> str:
+    """A frame with the name of its library, as long as what was there."""
+    room = len(match[0]) - len(match[1])
+    return match[1] + (match[2] if len(match[2]) <= room else match[2][: max(0, room - 2)] + "..")
 
 
 def save(figure: Any, folder: str, name: str) -> None:
