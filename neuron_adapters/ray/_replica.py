@@ -105,4 +105,4 @@ def _mxnet(path: str) -> Callable[..., Any]:
     inputs = [name for name in graph.list_arguments() if name not in names]
     if not inputs:
         raise NeuronConfigError(f"{path}: the graph has no input that is not among the weights of {weights}")
-    return mx.gluon.SymbolBlock.imports(path, inputs, weights, ctx=mx.neuron(0))  # type: ignore[no-any-return]
+    return mx.gluon.SymbolBlock.imports(path, inputs, weights, ctx=mx.neuron(0))

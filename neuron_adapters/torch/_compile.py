@@ -234,6 +234,7 @@ class _ByPyTorch(NamedTuple):
 def _by_pytorch(frozen: torch.jit.ScriptModule, inputs: tuple[Any, ...], outputs: Any) -> _ByPyTorch:
     """Look at how PyTorch runs ``frozen``, which returned ``outputs``. The optimised form, with its own copy of the
     weights, is gone before an engine makes another."""
+    give_back_freed_memory()  # what tracing took
     seconds = _seconds_of_optimized(frozen, inputs, outputs)
     if seconds is not None:
         return _ByPyTorch(optimize=True, seconds=seconds, steady=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -201,7 +202,7 @@ def lower(
     """
     _refuse(frozen, inputs)
     method = frozen._c._get_method("forward")
-    with torch.no_grad(), one_thread():
+    with torch.no_grad():
         template = Template.of(outputs)
         if template is None:
             raise CompileError("it returns something other than tensors in tuples, lists and dictionaries")
@@ -215,11 +216,13 @@ def lower(
             )
             compiled = open_program(engine, lowered, frozen, shape, bf16=bf16)
             call = compiled.call(compiled.deployment.pools([CpuSet("compiler", frozenset(), 1)])[0])
-            for trial in trials([_array(tensor) for tensor in inputs]):
+            seconds = [
                 _try(engine, method, call, trial, inputs, outputs, bf16=bf16)
+                for trial in trials([_array(tensor) for tensor in inputs])
+            ]
         why = "it agrees, and NEURON_ADAPTERS_ENGINE=openvino"
         if rival is not None:
-            why = race(engine, "PyTorch's graph", rival, lambda: call(inputs))
+            why = race(engine, "PyTorch's graph", rival, lambda: call(inputs), min(seconds[1:], default=0.0))
     return Form(lowered.dumps(), results, structure), f"bfloat16; {why}" if bf16 else why
 
 
@@ -332,22 +335,25 @@ def _try(
     outputs: Any,
     *,
     bf16: bool,
-) -> None:
-    """Compare the engine with PyTorch on ``trial`` (SPEC K3), which returned ``outputs`` for the example. Raises
-    CompileError where they differ."""
+) -> float:
+    """Compare the engine with PyTorch on ``trial`` (SPEC K3), which returned ``outputs`` for the example; the seconds
+    that the engine took, 0 where it did not run. Raises CompileError where they differ."""
     inputs = [torch.from_numpy(array).to(tensor.dtype) for array, tensor in zip(trial.inputs, example)]
     try:
         expected = outputs if trial.what == EXAMPLE else method(*inputs)
     except (RuntimeError, IndexError):  # it refuses these values; so it shall when it is called
-        return
+        return 0.0
+    began = time.perf_counter()
     actual = call(inputs)
+    seconds = time.perf_counter() - began
     if actual is GUARDED:
         if trial.what == EXAMPLE:
             raise CompileError("the example has values on which only PyTorch is exact")
-        return
+        return seconds
     for (path, wanted), (_path, tensor) in zip(flatten(expected), flatten(actual)):
         largest = float(wanted.abs().max()) if wanted.dtype.is_floating_point and wanted.numel() else 0.0
         close = trial.close(str(wanted.dtype).removeprefix("torch."), largest, bf16=bf16)
         if not torch.allclose(wanted, tensor, equal_nan=True, **close):
             name = f" {path}" if path else ""
             raise CompileError(f"{engine.name} does not agree with PyTorch on output{name} for {trial.what}")
+    return seconds

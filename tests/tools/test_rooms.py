@@ -25,5 +25,7 @@ def test_a_command_loads_no_other(command: str) -> None:
 
 
 def test_there_are_all_commands() -> None:
-    expected = "auto_multicore cc completion doctor inspect link_tools ls monitor plan prometheus ray_resources share top"
+    expected = (
+        "auto_multicore cc completion doctor inspect link_tools ls monitor plan prometheus ray_resources share top"
+    )
     assert expected.split() == COMMANDS

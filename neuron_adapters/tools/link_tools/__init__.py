@@ -6,6 +6,7 @@ could have made are removed.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
@@ -31,14 +32,19 @@ examples:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = parser_of(PROGRAM, "Link the tools where Ray and scripts for AWS Neuron look for them.", EPILOG)
     parser.add_argument("directory", nargs="?", type=Path, default=DIRECTORY, help="where; default %(default)s")
     parser.add_argument(
         "--remove", action="store_true", help="take the links away, and directories that are then empty"
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    options = make_parser().parse_args(arguments)
     return ending(PROGRAM, lambda: (_remove if options.remove else _link)(options.directory.absolute()))
 
 

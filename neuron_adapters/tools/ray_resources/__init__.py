@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 
@@ -24,10 +25,14 @@ exit codes:
 """
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    return parser_of(PROGRAM, "Print the NeuronCores of this machine as Ray takes resources.", EPILOG)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = parser_of(PROGRAM, "Print the NeuronCores of this machine as Ray takes resources.", EPILOG)
-    parser.parse_args(arguments)
+    make_parser().parse_args(arguments)
     return ending(PROGRAM, _print)
 
 
