@@ -36,6 +36,8 @@ LANGUAGES = ("python", "bash", "console")
 LEFT_OUT = {
     "return (taken, compute())[1]": "the end of a function",
     "docker run -v": "needs a container of yours",
+    "neuron-adapters link-tools\n": "writes where the machine's own tools are; tests/ray runs it elsewhere",
+    "$ neuron-adapters ray-resources\n": "shows a machine that nobody uses; tests/ray runs it on one",
 }
 #: What a page supposes that its reader has, before the block with this text.
 GIVEN = {

@@ -100,10 +100,11 @@ def test_metadata(built: Path) -> None:
 
 
 def test_the_wheel_is_whole(built: Path) -> None:
-    """Every file of the two packages, and nothing else."""
+    """Every file of the two packages and of the stubs, and nothing else."""
+    stubs = [(ROOT / "stubs", folder.name) for folder in (ROOT / "stubs").iterdir()]
     files = [
         path.relative_to(root).as_posix()
-        for root, package in ((ROOT / "core", "neuron_rt"), (ROOT, "neuron_adapters"))
+        for root, package in ((ROOT / "core", "neuron_rt"), (ROOT, "neuron_adapters"), *stubs)
         for path in (root / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]  # fmt: skip
     with zipfile.ZipFile(*built.glob("*.whl")) as wheel:
