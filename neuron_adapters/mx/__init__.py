@@ -21,32 +21,55 @@ from neuron_adapters.mxnet.attribute import AttrScope
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
 from neuron_adapters.mxnet.ndarray import random
+from neuron_adapters.mxnet.ndarray import random as rnd
 from neuron_adapters.mxnet.symbol import Symbol, Variable
-from neuron_adapters.mxnet.util import is_np_array, is_np_shape, np_shape
+from neuron_adapters.mxnet.util import (
+    is_np_array,
+    is_np_shape,
+    np_shape,
+    set_np_shape,
+    use_np,
+    use_np_array,
+    use_np_shape,
+)
 
 if TYPE_CHECKING:  # what __getattr__ imports
     from neuron_adapters.mx import contrib
     from neuron_adapters.mxnet import (
         autograd,
+        engine,
         executor,
         gluon,
         initializer,
         metric,
         module,
+        monitor,
+        numpy,
+        numpy_extension,
+        onnx,
+        operator,
         profiler,
         recordio,
+        rnn,
+        runtime,
         test_utils,
+        visualization,
     )
     from neuron_adapters.mxnet import initializer as init
     from neuron_adapters.mxnet import module as mod
+    from neuron_adapters.mxnet import monitor as mon
+    from neuron_adapters.mxnet import numpy as np
+    from neuron_adapters.mxnet import numpy_extension as npx
+    from neuron_adapters.mxnet import visualization as viz
     from neuron_adapters.mxnet.onnx_export import to_onnx
 
 __all__ = [
     "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "context", "contrib",
-    "cpu", "cpu_pinned", "current_context", "executor", "gluon", "gpu", "image", "img", "init", "initializer",
-    "install", "io", "is_np_array", "is_np_shape", "metric", "mod", "model", "module", "name", "nd", "ndarray",
-    "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension", "onnx", "profiler", "random", "recordio",
-    "sym", "symbol", "test_utils", "to_onnx", "uninstall", "util",
+    "cpu", "cpu_pinned", "current_context", "engine", "executor", "gluon", "gpu", "image", "img", "init", "initializer",
+    "install", "io", "is_np_array", "is_np_shape", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd",
+    "ndarray", "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension", "onnx", "operator",
+    "profiler", "random", "recordio", "rnd", "rnn", "runtime", "set_np_shape", "sym", "symbol", "test_utils", "to_onnx",
+    "uninstall", "use_np", "use_np_array", "use_np_shape", "util", "visualization", "viz",
 ]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.
@@ -59,6 +82,7 @@ __version__ = "1.9.1"
 _LATER = {
     "autograd": "autograd",
     "contrib": "contrib",
+    "engine": "engine",
     "executor": "executor",
     "gluon": "gluon",
     "init": "initializer",
@@ -66,15 +90,22 @@ _LATER = {
     "metric": "metric",
     "mod": "module",
     "module": "module",
+    "mon": "monitor",
+    "monitor": "monitor",
     "np": "numpy",
     "npx": "numpy_extension",
     "numpy": "numpy",
     "numpy_extension": "numpy_extension",
     "onnx": "onnx",
+    "operator": "operator",
     "profiler": "profiler",
     "recordio": "recordio",
+    "rnn": "rnn",
+    "runtime": "runtime",
     "test_utils": "test_utils",
     "to_onnx": "onnx_export",
+    "visualization": "visualization",
+    "viz": "visualization",
 }
 
 

@@ -12,8 +12,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
+from neuron_adapters.mxnet._errors import UnregisteredError
+from neuron_adapters.mxnet._graph import Entry, Node, input_names, walk, written_inputs
 from neuron_adapters.mxnet._subgraphs import OP, inline
+from neuron_adapters.mxnet._training import acts_in_training
 from neuron_adapters.mxnet.operators import find, operator_of
 
 if TYPE_CHECKING:
@@ -126,6 +128,11 @@ class Graph:
         return f"the shapes of these arguments do not follow (0 is an unknown size); give some of them:\n\t{listed}"
 
     @_Once
+    def training_nodes(self) -> list[str]:
+        """The operators that would act differently in training, each with the name of its node; those in loops, too."""
+        return [f"{node.op} {node.name}" for node in self._all_nodes if acts_in_training(node.op, node.attrs)]
+
+    @_Once
     def weights(self) -> frozenset[str]:
         """The names of the variables that are weights wherever they are used."""
         weights: set[str] = set()
@@ -150,17 +157,29 @@ class Graph:
     @_Once
     def _inputs_by_name(self) -> list[tuple[Node, Entry, str]]:
         """Each variable that an operator takes: the operator's node, the variable, and the operator's name for it."""
-        inputs = []
+        inputs: list[tuple[Node, Entry, str]] = []
         for node in walk(self.original) if self.compiled else self.nodes:
             operator = find(node.op)
             if operator is not None and operator.holding is not None:
-                held = operator_of(node)
-                assert held is not None
-                inputs += [each for each in held.held.named_inputs(node.inputs) if each[1].node.op == "null"]
+                named = _held_inputs(node)
             elif operator is not None:
-                names = operator.inputs(node.attrs)
-                inputs += [(node, entry, name) for entry, name in zip(node.inputs, names) if entry.node.op == "null"]
+                named = [(node, *each) for each in zip(node.inputs, input_names(node))]
+            else:
+                named = []
+            inputs += [each for each in named if each[1].node.op == "null"]
         return inputs
+
+
+def _held_inputs(node: Node) -> list[tuple[Node, Entry, str]]:
+    """List what the operators of the graphs that ``node`` holds take of its inputs; nothing where one of them is written
+    in Python and this process does not have it: the real MXNet has its own."""
+    operator = operator_of(node)
+    assert operator is not None
+    try:
+        named: list[tuple[Node, Entry, str]] = operator.held.named_inputs(node.inputs)
+    except UnregisteredError:
+        return []
+    return named
 
 
 def _fields_of(nodes: Sequence[Node]) -> list[tuple[Any, ...]]:

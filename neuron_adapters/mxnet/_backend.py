@@ -49,12 +49,15 @@ class Plan:
     draws: Mapping[str, Drawn] = field(default_factory=dict)
 
     def numpy_form(self) -> NumpyForm:
-        """What computes the calls that the engine cannot (SPEC K3). Most graphs never need it."""
+        """What computes the calls that the engine cannot (SPEC K3). Most graphs never need it. One for all executors,
+        unless it has a state."""
         form: NumpyForm | None = self.__dict__.get("_numpy_form")
         if form is None:
             from neuron_adapters.mxnet.numpy_form import NumpyForm
 
-            form = self.__dict__["_numpy_form"] = NumpyForm(self.inferred)
+            form = NumpyForm(self.inferred)
+            if not form.stateful:
+                self.__dict__["_numpy_form"] = form
         return form
 
 

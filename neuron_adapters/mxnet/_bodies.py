@@ -36,11 +36,11 @@ class Body:
         return [known[number] for number in self._numbers], [known[number] for number in self.wiring.outputs]
 
     def dtypes(self, ins: Dtypes) -> tuple[Dtypes, Dtypes]:
-        """Infer the dtypes of variables and outputs from those of the variables."""
+        """Infer the dtypes of variables and outputs from those of the variables, as far as they follow."""
         known: Dtypes = [None] * len(self.wiring.owners)
         for number, dtype in zip(self._numbers, ins):
             known[number] = dtype
-        self.wiring.infer_dtypes(known)
+        self.wiring.infer_dtypes(known, default=None)
         return [known[number] for number in self._numbers], [known[number] for number in self.wiring.outputs]
 
     def inferred(self, tensors: Sequence[Tensor]) -> Inferred:

@@ -57,7 +57,7 @@ def _check_attributes(operator: Operator, signature: Called | None, texts: Mappi
         return
     known = {*signature.attributes, *HIDDEN, operator.variadic}
     for key in texts:
-        if key not in known and not _OWN.fullmatch(key):
+        if key not in known and not operator.any_attributes and not _OWN.fullmatch(key):
             raise MXNetValueError(
                 f"{operator.name} has no parameter {key!r}. It has: {', '.join(signature.attributes) or 'none'}. "
                 "Attributes of your own begin and end with two underscores."

@@ -22,6 +22,10 @@ class BeyondOnnxError(CompileError, MXNetError):
     """An operator that ONNX has no form for: NumPy computes the graph, operator by operator."""
 
 
+class UnregisteredError(MXNetError):
+    """A graph has an operator that is written in Python and that this process does not have."""
+
+
 class InvalidGraphError(CompileError, MXNetError):
     """A node with a wrong attribute, or shapes that contradict. ``node``, ``operator``: where."""
 

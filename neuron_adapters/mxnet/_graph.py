@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from neuron_adapters.files.bounded_json import whole
+from neuron_adapters.mxnet._errors import UnregisteredError
 from neuron_adapters.mxnet.base import FormatError
 from neuron_adapters.mxnet.operators import operator_of
 
@@ -143,8 +144,9 @@ def written_inputs(node: Node) -> list[int]:
         return [index for index, variable in enumerate(variables) if id(variable) in written]
     if operator is None or not operator.auxiliary:
         return []
-    names = zip(input_names(node), node.inputs)
-    return [index for index, (name, _entry) in enumerate(names) if name in operator.auxiliary]
+    none: Sequence[str] = ()
+    states = set(_of_operator(node, lambda operator: operator.states(node.attrs), none))
+    return [index for index, (name, _entry) in enumerate(zip(input_names(node), node.inputs)) if name in states]
 
 
 def count_outputs(node: Node) -> int:
@@ -161,10 +163,13 @@ def count_outputs(node: Node) -> int:
 
 
 def _of_operator(node: Node, ask: Callable[[Operator], T], unknown: T) -> T:
-    """Ask the operator of ``node``; return ``unknown`` where there is no such operator."""
+    """Ask the operator of ``node``; return ``unknown`` where there is no such operator, or none of that name in Python:
+    the real MXNet has its own."""
     operator = _operator(node)
     try:
         return unknown if operator is None else ask(operator)
+    except UnregisteredError:
+        return unknown
     except ValueError as error:
         raise _damaged(node, error) from error
 

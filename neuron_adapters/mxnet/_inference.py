@@ -84,10 +84,19 @@ class Wiring:
         self.infer_shapes(known_shapes)
         return Inferred(self, known_shapes, [dtype or "float32" for dtype in known_dtypes])
 
-    def infer_dtypes(self, dtypes: list[str | None]) -> None:
-        """Fill in the dtypes of all values, by number, from those that are known."""
+    def partial_dtypes(self, dtypes: Mapping[str, str]) -> tuple[dict[str, str | None], list[str | None]]:
+        """Infer dtypes as far as they follow from those of some variables: of all variables by name, of the heads."""
+        known: list[str | None] = [None] * len(self.owners)
+        for node, number in self.variables:
+            known[number] = _of_variable(node, None, dtypes.get(node.name))[1]
+        self.infer_dtypes(known, default=None)
+        return {node.name: known[number] for node, number in self.variables}, [known[at] for at in self.outputs]
+
+    def infer_dtypes(self, dtypes: list[str | None], default: str | None = "float32") -> None:
+        """Fill in the dtypes of all values, by number, from those that are known. ``default``: of variables of which
+        nothing else decides; None leaves them, and what follows from them, unknown."""
         for step in self.steps:
-            _infer_dtypes(step, dtypes)
+            _infer_dtypes(step, dtypes, default)
 
     def infer_shapes(self, shapes: list[MaybeShape]) -> None:
         """Fill in the shapes of values: step forwards and backwards until nothing follows any more."""
@@ -238,14 +247,14 @@ def _of_variable(node: Node, shape: MaybeShape, dtype: str | None) -> tuple[Mayb
     return hint if shape is None else tuple(shape), dtype or hinted
 
 
-def _infer_dtypes(step: Step, dtypes: list[str | None]) -> None:
+def _infer_dtypes(step: Step, dtypes: list[str | None], default: str | None = "float32") -> None:
     known = [dtypes[number] for number in step.ins]
     rule, attrs = step.operator.dtypes, step.node.attrs
     try:
         ins, outs = rule(attrs, known)
-        if outs and outs[0] is None:
+        if outs and outs[0] is None and default is not None:
             # All that it takes are variables of which nothing is known: MXNet's default decides.
-            ins, outs = rule(attrs, [dtype or "float32" for dtype in known])
+            ins, outs = rule(attrs, [dtype or default for dtype in known])
     except (ValueError, ArithmeticError) as error:
         raise invalid(step.node, str(error)) from error
     for number, dtype in zip((*step.ins, *step.outs), (*ins, *outs)):

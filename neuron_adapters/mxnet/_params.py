@@ -81,3 +81,8 @@ def _filled(reader: Reader, head: Head) -> Array:
     if head.number == BFLOAT16:
         return (array.astype(np.uint32) << 16).view(np.float32)
     return array != 0 if dtype == np.bool_ else array
+
+
+def as_file(record: bytes | bytearray) -> bytes:
+    """Return the bytes of a file that holds one array, of the bytes that MXNet pickles for it."""
+    return struct.pack("<3Q", MAGIC, 0, 1) + bytes(record) + struct.pack("<Q", 0)

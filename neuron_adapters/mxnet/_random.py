@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,11 +15,15 @@ _lock = threading.RLock()  # a signal handler may be here again
 _generator = np.random.default_rng()
 
 
-def seed(number: int) -> None:
-    """Restart the generator: the same numbers follow."""
+def seed(number: Any) -> None:
+    """Restart the generator: the same numbers follow. Raises ValueError for what is not a whole number."""
     global _generator
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        raise ValueError(f"mx.random.seed() takes a whole number, got {number!r}") from None
     with _lock:
-        _generator = np.random.default_rng(number)
+        _generator = np.random.default_rng(whole & (2**64 - 1))
 
 
 def _negative_binomial(rng: np.random.Generator, k: Any, p: Any, shape: Any) -> Any:
@@ -50,7 +55,7 @@ DISTRIBUTIONS: dict[str, Callable[..., Any]] = {
 
 def draw(distribution: str, parameters: Sequence[Any], shape: Sequence[int], dtype: Any) -> Array:
     """Draw an array. Raises ValueError for parameters that the distribution does not have."""
-    with _lock:
+    with _lock, np.errstate(divide="ignore"):
         numbers = DISTRIBUTIONS[distribution](_generator, *parameters, tuple(shape))
     return np.asarray(numbers).astype(dtype)
 
@@ -71,3 +76,15 @@ def kept(share: float, shape: Sequence[int], dtype: Any) -> Array:
 def new() -> np.random.Generator:
     """Return another generator, for numbers that nobody sees."""
     return np.random.default_rng(0)
+
+
+#: The largest whole number up to which a dtype has all.
+_LARGEST_WHOLE = {
+    "uint8": 2**8 - 1, "int8": 2**7 - 1, "float16": 2**11, "float32": 2**24, "float64": 2**53, "int32": 2**31 - 1,
+}  # fmt: skip
+
+
+def require_countable(classes: int, dtype: str) -> None:
+    """Raise ValueError where a dtype cannot number so many classes."""
+    if classes > _LARGEST_WHOLE.get(dtype, classes):
+        raise ValueError(f"{dtype} cannot count {classes} classes: use another dtype.")

@@ -9,6 +9,7 @@ from neuron_adapters.files import bounded_json
 from neuron_adapters.mxnet._graph import Entry, Node, count_outputs, walk, written_inputs
 from neuron_adapters.mxnet._upgrade_json import VERSION, upgrade
 from neuron_adapters.mxnet.base import FormatError
+from neuron_adapters.mxnet.util import is_np_shape
 
 #: The version of files that name none: 0.8.
 _UNVERSIONED = 800
@@ -37,7 +38,8 @@ def dumps(heads: Sequence[Entry]) -> str:
     attributes are escaped, so that the file can be read.
     """
     fields = _graph_fields(heads, "  ")
-    return _object([*fields, ("attrs", f'{{"mxnet_version": ["int", {VERSION}]}}')], "")
+    semantics = '"is_np_shape": ["int", 1], ' if is_np_shape() else ""
+    return _object([*fields, ("attrs", f'{{{semantics}"mxnet_version": ["int", {VERSION}]}}')], "")
 
 
 def _read_graph(graph: Any, depth: int) -> list[Entry]:

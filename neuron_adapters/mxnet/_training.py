@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet.base import MXNetError
 
-__all__ = ["TRAINING", "TrainingError", "TrainingImportError", "refuse_block", "refuse_name"]
+__all__ = [
+    "TRAINING", "TrainingError", "TrainingImportError", "acts_in_training", "is_optimizer", "refuse_block",
+    "refuse_gradient", "refuse_name", "refuse_training",
+]  # fmt: skip
 
 #: By the name of the module, without "mxnet.": names that training scripts ask it for.
 TRAINING = frozenset(
-    {"callback", "executor_manager", "kv", "kvstore", "kvstore_server", "lr_scheduler", "mon", "monitor", "opt",
+    {"callback", "executor_manager", "kv", "kvstore", "kvstore_server", "lr_scheduler", "opt",
      "optimizer"}
 )  # fmt: skip
 
@@ -34,9 +39,42 @@ def refuse_name(name: str, *, imported: bool = False) -> NoReturn:
     raise (TrainingImportError if imported else TrainingError)(_text(name))
 
 
+def refuse_gradient(what: str) -> NoReturn:
+    """Raise the error that says that the call ``what`` takes gradients."""
+    raise MXNetError(f"{what}: this package infers only, so there are no gradients. Train with MXNet itself.")
+
+
+def is_optimizer(name: str) -> bool:
+    """Whether the operator ``name`` is a step of an optimizer, or the gradient of another operator."""
+    return name.endswith(("_update", "_update_multi", "multi_lars", "all_finite")) or name.startswith("_backward_")
+
+
 def refuse_block(name: str) -> NoReturn:
     """Raise the error that says that a name of ``mx.gluon`` builds or trains blocks."""
     raise TrainingError(
         f"mx.gluon.{name} builds or trains blocks, and this package infers only. Do that with MXNet itself; export() "
         "writes what SymbolBlock.imports() reads here."
     )
+
+
+_NORMALISATIONS = {
+    "BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_BatchNormWithReLU", "_contrib_SyncBatchNorm",
+}  # fmt: skip
+
+
+def acts_in_training(op: str, attrs: Mapping[str, str]) -> bool:
+    """Whether an operator computes something else in training than at inference."""
+    op = own_name(op)
+    if op in _NORMALISATIONS:
+        return attrs.get("use_global_stats", "False") not in ("True", "true", "1")
+    if op == "Dropout":
+        return attrs.get("mode") != "always" and float(attrs.get("p", 0.5)) > 0
+    if op == "RNN":
+        return float(attrs.get("p", 0)) > 0
+    return op in ("Custom", "IdentityAttachKLSparseReg") or (op == "LeakyReLU" and attrs.get("act_type") == "rrelu")
+
+
+def refuse_training(call: str, nodes: Sequence[str]) -> NoReturn:
+    """Raise the error that says that ``call`` asks operators to act as in training. ``nodes``: which would."""
+    who = f"{', '.join(nodes[:3])} would act differently in training" if nodes else "a NeuronCore infers"
+    raise MXNetError(f"{call}: {who}, and this package infers only. bind(for_training=False), or is_train=False.")

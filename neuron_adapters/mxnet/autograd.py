@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet._training import refuse_gradient
 
 __all__ = [
     "backward", "grad", "is_recording", "is_training", "mark_variables", "pause", "predict_mode", "record",
@@ -15,7 +15,7 @@ __all__ = [
 
 
 def _refuse(what: str) -> NoReturn:
-    raise MXNetError(f"autograd.{what}: this package infers only, so there are no gradients. Train with MXNet itself.")
+    refuse_gradient(f"autograd.{what}")
 
 
 def is_recording() -> bool:

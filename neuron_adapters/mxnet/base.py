@@ -24,7 +24,7 @@ from neuron_rt import ArtifactError, NeuronError
 
 __all__ = [
     "FormatError", "MXNetError", "MXNetIndexError", "MXNetValueError", "MissingError", "UnreadableError",
-    "mx_real_t", "numeric_types", "string_types",
+    "data_dir", "data_dir_default", "integer_types", "mx_real_t", "numeric_types", "py_str", "string_types",
 ]  # fmt: skip
 
 _LONGEST = 4000
@@ -32,7 +32,8 @@ _LONGEST = 4000
 string_types = (str,)
 #: The dtype of an array that says no other.
 mx_real_t = np.float32
-numeric_types = (float, int)
+integer_types = (int, np.integer)
+numeric_types = (float, int, np.generic)
 
 
 class MXNetError(NeuronError, RuntimeError):
@@ -64,6 +65,26 @@ class UnreadableError(MXNetError, OSError):
 
 class MissingError(UnreadableError, FileNotFoundError):
     """There is no such file."""
+
+
+def data_dir_default() -> str:
+    """Return the folder for data sets and models, of a user who says nothing else."""
+    return os.path.join(os.path.expanduser("~"), ".mxnet")
+
+
+def data_dir() -> str:
+    """Return the folder for data sets and models: the environment's MXNET_HOME, or the default."""
+    return os.environ.get("MXNET_HOME") or data_dir_default()
+
+
+def py_str(text: bytes) -> str:
+    """Decode UTF-8."""
+    return text.decode("utf-8")
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Return a list or a tuple as a list, and anything else as the element of one."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
 from neuron_adapters.mxnet._backend import Plan, backend
 from neuron_adapters.mxnet._subgraphs import CAST, pipeline_cores
+from neuron_adapters.mxnet._training import refuse_gradient, refuse_training
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
+from neuron_adapters.mxnet.monitor import watcher
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import writes
 from neuron_adapters.mxnet.ndarray._shared_weights import content, key_of
@@ -29,6 +31,7 @@ from neuron_rt import Model, RequestPool
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._analysis import Graph
     from neuron_adapters.mxnet._inference import Inferred
+    from neuron_adapters.mxnet.numpy_form import NumpyForm
     from neuron_adapters.mxnet.operators._builder import Drawn
     from neuron_adapters.mxnet.symbol import Symbol
     from neuron_rt import Slot
@@ -58,10 +61,11 @@ class Executor:
         bf16: bool | None = None,
         beside: Model | None = None,
         inferred: Inferred | None = None,
+        outputs: Sequence[NDArray] = (),
     ) -> None:
         """``bf16``: compute in bfloat16; None leaves it to the compiled graph. ``beside``: on whose NCs to be placed,
         instead of those that the context names. ``inferred``: the shapes and dtypes of all values, where they are
-        known."""
+        known. ``outputs``: whose memory the outputs share where it is large enough."""
         graph = symbol._analysis()
         self._symbol = symbol
         self._context = context
@@ -80,9 +84,13 @@ class Executor:
         self._guard = threading.RLock()  # a signal handler may run what its own thread is running
         self._fresh = False
         """Whether the plan was just made from the weights as they are."""
+        self._numpy: tuple[Plan, NumpyForm] | None = None
+        self._watch: Any = None
         self._plan = self._lowered(graph, inferred)
         self._seen, self._versions = self._load()
         self.outputs: list[NDArray] = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
+        for place, shared in enumerate(outputs):
+            self.outputs[place] = _in_memory_of(shared, self.outputs[place])
         self._to = [address(output._array) for output in self.outputs]
         self._wire()
         self._model = self._backend.new_model(_name(symbol), pipeline_cores(graph.compiled), _file(symbol))
@@ -100,11 +108,13 @@ class Executor:
     def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
         """Run, after copying ``kwargs``, NDArrays or NumPy's, to the arguments of those names; the outputs.
 
-        Raises TypeError for an unknown name, ValueError for another shape, MXNetError where ``is_train`` asks for more
-        than inference.
+        Raises TypeError for an unknown name, ValueError for another shape, MXNetError where ``is_train`` is set and an
+        operator would act differently in training, or on a NeuronCore.
         """
         if is_train:
-            raise MXNetError("forward(is_train=True): this package infers only. Train with MXNet itself.")
+            nodes = self._symbol._analysis().training_nodes
+            if nodes or self._context.device_type == "neuron":
+                refuse_training("forward(is_train=True)", nodes)
         self._on_ncs(self._run, kwargs)
         return self.outputs
 
@@ -137,22 +147,25 @@ class Executor:
                     target._written()
             if writes.value != self._seen:
                 self._look()
+            if self._plan.lowered is None or self._watch is not None:
+                self._run_by_numpy()
+                return
             for buffer, drawn in self._drawn:
                 buffer[...] = drawn.make()
             for index, (buffer, source) in self._staged.items():
                 np.copyto(buffer, source)
                 self._from[index] = address(buffer)
             pool: Any = self._pool if slot is None else slot.pool
-            if self._plan.lowered is None:
-                self._run_by_numpy()
-            elif not self._backend.run(self._executable, pool, self._from, self._to, self._alive):
+            if not self._backend.run(self._executable, pool, self._from, self._to, self._alive):
                 pool.guarded += 1
                 self._run_by_numpy()
 
     def _run_by_numpy(self) -> None:
         """Write MXNet's own results to the outputs (SPEC K3). Raises MXNetError where MXNet has none."""
-        form = self._plan.numpy_form()
-        results = form.run({name: array._array for name, array in self._arrays.items()})
+        if self._numpy is None or self._numpy[0] is not self._plan:
+            self._numpy = self._plan, self._plan.numpy_form()
+        arrays = {name: array._array for name, array in self._arrays.items()}
+        results = self._numpy[1].run(arrays, self._watch)
         for output, result in zip(self.outputs, results):
             output._array[...] = result
 
@@ -168,7 +181,7 @@ class Executor:
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:  # noqa: ARG002 - MXNet's signature
         """Refuse: inference only."""
-        raise MXNetError("backward(): this package infers only, so there are no gradients. Train with MXNet itself.")
+        refuse_gradient("backward()")
 
     # -- weights ------------------------------------------------------------------------------------------------
 
@@ -281,8 +294,8 @@ class Executor:
                     raise MXNetValueError(f'Find name "{name}" that is not in the {what}')
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
-        """Create an executor for other input shapes, on the same NeuronCores. It shares all arrays: a smaller one has
-        the first numbers of the old, a larger one is new.
+        """Create an executor for other input shapes, on the same NeuronCores. It shares all arrays, outputs included: a
+        smaller one has the first numbers of the old, a larger one is new.
 
         Raises MXNetError where the shape of an argument that was not named changes, unless ``partial_shaping``, and for
         a larger shape, unless ``allow_up_sizing``.
@@ -309,15 +322,30 @@ class Executor:
         for (name, old), shape in zip(self.aux_dict.items(), aux_shapes or []):
             if shape != old.shape:
                 raise MXNetError(f"The shape of the auxiliary state {name} changes from {old.shape} to {shape}.")
-        return Executor(self._symbol, self._context, args, self.aux_arrays, bf16=self._bf16, beside=self._model)
+        return Executor(self._symbol, self._context, args, self.aux_arrays, bf16=self._bf16, beside=self._model,
+                        outputs=self.outputs)  # fmt: skip
+
+    def get_optimized_symbol(self) -> Symbol:
+        """Return the graph: what the engine makes of it, it does not show."""
+        return self._symbol
 
     def debug_str(self) -> str:
-        """Describe the graph, for people."""
-        return str(self._symbol.debug_str())
+        """Describe the graph, for people, and how large arguments, states and outputs are."""
+        arrays = [*self.arg_arrays, *self.aux_arrays, *self.outputs]
+        size = sum(array._array.nbytes for array in arrays) >> 20
+        return f"{self._symbol.debug_str()}Total {size} MB allocated\n"
 
-    def set_monitor_callback(self, callback: Any, monitor_all: bool = False) -> None:  # noqa: ARG002
-        """Refuse: the engine shows no values between operators."""
-        raise MXNetError("set_monitor_callback(): only outputs can be looked at. get_internals() makes others outputs.")
+    def set_monitor_callback(self, callback: Any, monitor_all: bool = False) -> None:
+        """Let ``callback(name, array)`` see the outputs of every operator, and the inputs where ``monitor_all``; names
+        are bytes. NumPy computes every run from now on, operator by operator, until ``callback`` is None."""
+        self._watch = None if callback is None else watcher(callback, monitor_all)
+
+
+def _in_memory_of(shared: NDArray, output: NDArray) -> NDArray:
+    """Return an array like ``output`` in the memory of ``shared``; ``output`` itself where it does not fit."""
+    if shared.dtype != output.dtype or output.size > shared.size:
+        return output
+    return shared._view(shared._array.reshape(-1)[: output.size].reshape(output.shape))
 
 
 def _name(symbol: Symbol) -> str:

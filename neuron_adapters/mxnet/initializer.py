@@ -14,8 +14,8 @@ from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray, random
 
 __all__ = [
-    "Bilinear", "Constant", "InitDesc", "Initializer", "LSTMBias", "Load", "MSRAPrelu", "Mixed", "Normal", "One",
-    "Orthogonal", "Uniform", "Xavier", "Zero", "create", "register",
+    "Bilinear", "Constant", "FusedRNN", "InitDesc", "Initializer", "LSTMBias", "Load", "MSRAPrelu", "Mixed", "Normal",
+    "One", "Orthogonal", "Uniform", "Xavier", "Zero", "create", "register",
 ]  # fmt: skip
 
 K = TypeVar("K", bound=type)
@@ -62,11 +62,11 @@ class Initializer:
     """The base: ``_init_weight(name, array)`` writes weights; biases, means and the like are fixed."""
 
     def __init__(self, **keywords: Any) -> None:
-        self._keywords = keywords
+        self._kwargs = keywords
 
     def dumps(self) -> str:
         """Return the JSON that ``create`` reads."""
-        return json.dumps([type(self).__name__.lower(), self._keywords])
+        return json.dumps([type(self).__name__.lower(), self._kwargs])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Initializer) and self.dumps() == other.dumps()
@@ -209,7 +209,7 @@ class MSRAPrelu(Xavier):
 
     def __init__(self, factor_type: str = "avg", slope: float = 0.25) -> None:
         super().__init__("gaussian", factor_type, 2 / (1 + slope**2))
-        self._keywords = {"factor_type": factor_type, "slope": slope}
+        self._kwargs = {"factor_type": factor_type, "slope": slope}
 
 
 @register
@@ -237,6 +237,43 @@ class LSTMBias(Initializer):
         hidden = arr.shape[0] // 4
         arr[:] = 0
         arr[hidden : 2 * hidden] = self.forget_bias
+
+
+@register
+class FusedRNN(Initializer):
+    """The vector of weights of the operator ``RNN``: each part by ``init``, or by the initializer of all others, and
+    ``forget_bias`` for the gates that forget. The arguments are those of ``rnn.FusedRNNCell``."""
+
+    def __init__(
+        self,
+        init: Any,
+        num_hidden: int,
+        num_layers: int,
+        mode: str,
+        bidirectional: bool = False,
+        forget_bias: float = 1.0,
+    ) -> None:
+        self._init = None if init is None else create(init)
+        super().__init__(
+            init=None if self._init is None else self._init.dumps(), num_hidden=num_hidden, num_layers=num_layers,
+            mode=mode, bidirectional=bidirectional, forget_bias=forget_bias,
+        )  # fmt: skip
+
+    def _init_weight(self, name: str, arr: NDArray) -> None:
+        from neuron_adapters.mxnet.rnn import FusedRNNCell  # whose variables have initializers
+
+        options = {key: value for key, value in self._kwargs.items() if key != "init"}
+        every = self._init or getattr(name, "global_init", None)
+        if every is None:
+            raise MXNetValueError(f"FusedRNN(init=None) leaves {name} to the initializer of all, and there is none.")
+        cell = FusedRNNCell(**options, prefix="")
+        parts = cell.unpack_weights({"parameters": arr})
+        for part, array in parts.items():
+            if part.endswith("_f_bias"):
+                array[:] = options["forget_bias"]
+            else:
+                every(InitDesc(part, global_init=every), array)
+        arr[:] = cell.pack_weights(parts)["parameters"]
 
 
 class Mixed:

@@ -141,6 +141,11 @@ class NDArrayIter(DataIter):
         self.hard_reset()
 
     @property
+    def idx(self) -> np.ndarray[Any, Any]:
+        """The rows in the order of this round."""
+        return self._order
+
+    @property
     def provide_data(self) -> list[DataDesc]:
         """What each batch has."""
         return self._described(self.data)

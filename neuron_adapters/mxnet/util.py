@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
+import os
 import threading
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+from neuron_adapters.mxnet.base import MXNetError
+
 __all__ = [
-    "is_np_array", "is_np_shape", "np_array", "np_shape", "reset_np", "set_np", "set_np_shape", "use_np",
-    "use_np_array", "use_np_shape",
+    "get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_shape", "makedirs", "np_array", "np_shape",
+    "reset_np", "set_module", "set_np", "set_np_shape", "setenv", "use_np", "use_np_array", "use_np_shape",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -79,9 +86,69 @@ class np_array(_Switched):  # noqa: N801 - MXNet's name
     name = "np_array"
 
 
-def use_np(function: T) -> T:
-    """Return a function or class as it is: arrays say themselves which they are."""
-    return function
+def use_np_shape(func: T) -> T:
+    """Let the decorated function, or the methods of the decorated class, run inside ``np_shape()``."""
+    return _inside(func, np_shape)
 
 
-use_np_shape = use_np_array = use_np
+def use_np_array(func: T) -> T:
+    """Let the decorated function, or the methods of the decorated class, run inside ``np_array()``."""
+    return _inside(func, np_array)
+
+
+def use_np(func: T) -> T:
+    """Do as ``use_np_shape`` and ``use_np_array`` do."""
+    return use_np_shape(use_np_array(func))
+
+
+def _inside(func: Any, scope: Callable[[], Any]) -> Any:
+    if inspect.isclass(func):
+        for name, member in list(vars(func).items()):
+            if inspect.isfunction(member):
+                setattr(func, name, _inside(member, scope))
+        return func
+
+    @functools.wraps(func)
+    def call(*args: Any, **keywords: Any) -> Any:
+        with scope():
+            return func(*args, **keywords)
+
+    return call
+
+
+def set_module(module: str) -> Callable[[Any], Any]:
+    """Let the decorated object say that it is of ``module``."""
+
+    def decorate(func: Any) -> Any:
+        func.__module__ = module
+        return func
+
+    return decorate
+
+
+def getenv(name: str) -> str | None:
+    """Return an environment variable; None where it is not set."""
+    return os.environ.get(name)
+
+
+def setenv(name: str, value: str | None) -> None:
+    """Set an environment variable; None removes it."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def makedirs(d: str) -> None:
+    """Make a folder, and those above it, where they are missing."""
+    os.makedirs(os.path.expanduser(d), exist_ok=True)
+
+
+def get_gpu_count() -> int:
+    """Return 0: this package runs on the CPU."""
+    return 0
+
+
+def get_gpu_memory(gpu_dev_id: int) -> tuple[int, int]:
+    """Refuse: there is no GPU."""
+    raise MXNetError(f"get_gpu_memory({gpu_dev_id}): there is no GPU, mx.num_gpus() is 0.")

@@ -116,9 +116,8 @@ def test_what_mxnet_says(bound: tuple[Any, dict[str, mx.nd.NDArray]]) -> None:
     with pytest.raises(ValueError, match='"label"'):
         exe.copy_params_from({"label": mx.nd.ones((2,))})
     exe.copy_params_from({"label": mx.nd.ones((2,))}, allow_extra_params=True)
-    for refused in (lambda: exe.forward(is_train=True), exe.backward):
-        with pytest.raises(mx.MXNetError, match="infers only"):
-            refused()
+    with pytest.raises(mx.MXNetError, match="infers only"):
+        exe.backward()
     same(exe.forward()[0], expected(args))
 
 
@@ -463,3 +462,54 @@ def test_prelu_slopes(data: tuple[int, ...], gamma: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(
         result, np.broadcast_to(-wide.reshape(*wide.shape, *[1] * (len(data) - wide.ndim)), data)
     )
+
+
+def test_runs_for_training() -> None:
+    """They are what inference is where no operator acts differently, which a NeuronCore never looks at."""
+    args = arrays()
+    on_cpu, on_nc = (dense().bind(context, args, grad_req="null") for context in (mx.cpu(), mx.neuron(0)))
+    same(on_cpu.forward(is_train=True)[0], expected(args))
+    with pytest.raises(mx.MXNetError, match="a NeuronCore infers"):
+        on_nc.forward(is_train=True)
+    x = {"x": mx.nd.ones((2, 3))}
+    for symbol, says in (
+        (mx.sym.Dropout(mx.sym.var("x"), name="d"), "Dropout d would act differently"),
+        (mx.sym.LeakyReLU(mx.sym.var("x"), act_type="rrelu", name="r"), "LeakyReLU r would"),
+        (mx.sym.Dropout(mx.sym.var("x"), p=0, name="d"), ""),
+    ):
+        executor = symbol.bind(mx.cpu(), x, grad_req="null")
+        if not says:
+            assert executor.forward(is_train=True)[0].asnumpy().tolist() == [[1, 1, 1]] * 2
+            continue
+        with pytest.raises(mx.MXNetError, match=says):
+            executor.forward(is_train=True)
+
+
+def test_reshape_shares_outputs() -> None:
+    """The smaller executor writes the first numbers of the larger one's outputs, as in MXNet."""
+    larger = dense().simple_bind(mx.cpu(), "null", data=(5, 4))
+    larger.arg_dict["fc_bias"][:] = 4
+    smaller = larger.reshape(data=(3, 4))
+    smaller.forward()
+    assert larger.outputs[0].asnumpy()[:3].tolist() == [[4, 4, 4]] * 3
+    again = smaller.reshape(allow_up_sizing=True, data=(6, 4))
+    assert again.forward()[0].shape == (6, 3)
+    assert again.get_optimized_symbol().tojson() == larger._symbol.tojson()
+
+
+@pytest.mark.parametrize("context", [mx.cpu(), mx.neuron(0)], ids=str)
+def test_a_monitor_sees_every_operator(context: Any) -> None:
+    args = arrays()
+    exe = mx.sym.Activation(dense(), act_type="relu", name="act").bind(context, args, grad_req="null")
+    seen: dict[bytes, Any] = {}
+    exe.set_monitor_callback(lambda name, array: seen.update({name: array.asnumpy()}), monitor_all=True)
+    exe.forward()
+    assert list(seen) == [
+        b"data", b"fc_data", b"fc_weight", b"fc_bias", b"fc_output", b"act_input0", b"act_output",
+    ]  # fmt: skip
+    np.testing.assert_allclose(seen[b"fc_output"], expected(args), rtol=1e-5)
+    np.testing.assert_array_equal(seen[b"act_output"], exe.outputs[0].asnumpy())
+    exe.set_monitor_callback(None)
+    seen.clear()
+    same(exe.forward()[0], expected(args))
+    assert not seen

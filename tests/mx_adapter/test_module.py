@@ -363,3 +363,62 @@ def test_names_and_shapes_that_are_wrong() -> None:
     unset.bind([("data", (2, 4))], for_training=False)
     with pytest.raises(MXNetError, match="no parameters yet"):
         unset.forward(batch(ROWS[:2]))
+
+
+def test_states() -> None:
+    """Arguments that are neither inputs nor parameters stay as they are set, a part in each context."""
+    grown = mx.sym.elemwise_add(mx.sym.var("data"), mx.sym.var("state"), name="grown")
+    module = mx.mod.Module(grown, label_names=None, state_names=["state"], context=[mx.cpu(0), mx.cpu(1)])
+    module.bind([("data", (5, 2))], for_training=False)
+    module.init_params()
+    fed = mx.io.DataBatch([mx.nd.ones((5, 2))])
+    module.set_states(value=3)
+    module.forward(fed)
+    assert module.get_outputs()[0].asnumpy().tolist() == [[4, 4]] * 5
+    module.set_states(states=module.get_outputs(merge_multi_context=False))
+    module.forward(fed)
+    assert module.get_outputs()[0].asnumpy().tolist() == [[5, 5]] * 5
+    rows = np.arange(10, dtype="f4").reshape(5, 2)
+    module.set_states([mx.nd.array(rows)])
+    assert module.get_states()[0].asnumpy().tolist() == rows.tolist()
+    assert [len(part) for part in module.get_states(merge_multi_context=False)[0]] == [2, 3]
+    with pytest.raises(ValueError, match="or one value"):
+        module.set_states()
+
+
+def test_a_group_of_executors() -> None:
+    from neuron_adapters.mx.module.executor_group import DataParallelExecutorGroup
+
+    symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3, name="fc")
+    contexts = [mx.cpu(0), mx.neuron(3)]
+    names = ["fc_weight", "fc_bias"]
+    group = DataParallelExecutorGroup(symbol, contexts, None, [("data", (4, 4))], None, names, False, False)
+    group.set_params({"fc_weight": mx.nd.array(WEIGHT), "fc_bias": mx.nd.array(BIAS)}, {})
+    group.forward(batch(ROWS[:4]))
+    np.testing.assert_allclose(group.get_outputs()[0].asnumpy(), ROWS[:4] @ WEIGHT.T + BIAS, rtol=1e-5)
+    assert [len(executor.outputs[0]) for executor in group.execs] == [2, 2]
+    assert group.get_output_shapes() == [("fc_output", (4, 3))]
+    shared = DataParallelExecutorGroup(
+        symbol, contexts, None, [("data", (2, 4))], None, names, False, False, shared_group=group
+    )
+    args: dict[str, Any] = {}
+    shared.get_params(args, {})
+    np.testing.assert_array_equal(args["fc_weight"].asnumpy(), WEIGHT)
+    with pytest.raises(MXNetError, match="infers only"):
+        group.backward()
+
+
+def test_training_by_default_runs_where_it_is_inference() -> None:
+    """Scripts leave bind's for_training as it is; a graph without Dropout and the like does the same then."""
+    with mx.name.NameManager():
+        module = mx.mod.Module(mx.sym.var("data") * 2, label_names=None)
+    module.bind([("data", (1, 3))])
+    module.init_params()
+    module.forward(batch(np.ones((2, 5))))
+    assert module.get_outputs()[0].asnumpy().tolist() == [[2] * 5] * 2
+    seen = mx.mon.Monitor(1, pattern=".*mul|data", sort=True)
+    module.install_monitor(seen)
+    seen.tic()
+    module.forward(batch(np.full((2, 5), 3)))
+    assert module.get_outputs()[0].asnumpy().tolist() == [[6] * 5] * 2
+    assert [(name, float(text)) for _step, name, text in seen.toc()] == [("_mulscalar0_output", 6), ("data", 3)]

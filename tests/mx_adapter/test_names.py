@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ def test_modules_of_modules() -> None:
     assert importlib.import_module("neuron_adapters.mx.image.image").imread is mx.image.imread
 
 
-TRAINING = ["optimizer", "opt", "kv", "kvstore", "callback", "lr_scheduler", "monitor", "gluon.Trainer", "gluon.loss",
-            "gluon.nn.Dense", "gluon.model_zoo"]  # fmt: skip
+TRAINING = ["optimizer", "opt", "kv", "kvstore", "callback", "lr_scheduler", "gluon.Trainer", "gluon.loss",
+            "gluon.nn.Dense", "gluon.model_zoo", "contrib.autograd", "nd.sgd_update", "sym.adam_update"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TRAINING)
@@ -194,6 +195,44 @@ def test_metrics(case: Any) -> None:
     assert both.get_name_value()[1][0].startswith("custom")
     with pytest.raises((ValueError, TypeError)):
         mx.metric.create(name, **dict(options), nope=1)
+
+
+def test_drawings_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    data = mx.sym.var("data")
+    bn = mx.sym.BatchNorm(mx.sym.FullyConnected(data, num_hidden=10, name="fc"), name="bn")
+    mx.viz.print_summary(mx.sym.elemwise_add(bn, bn, name="sum"), {"data": (1, 4)})
+    table = capsys.readouterr().out
+    for row in (r"fc \(FullyConnected\) +\(10,\) +50 +data", r"bn \(BatchNorm\) +\(10,\) +20 +fc", "Total params: 70"):
+        assert re.search(row, table), row
+    mx.viz.print_summary(bn)
+    assert "Total params: 0" in capsys.readouterr().out
+    with pytest.raises(TypeError, match="takes a Symbol"):
+        mx.viz.print_summary("x")
+    with pytest.raises(ImportError, match="pip install graphviz"):
+        mx.viz.plot_network(bn)
+
+
+def test_small_modules() -> None:
+    with mx.engine.bulk(10):
+        assert mx.engine.set_bulk_size(15) == 10
+    with mx.test_utils.environment("MXNET_HOME", "/somewhere"):
+        assert mx.base.data_dir() == "/somewhere"
+
+    @mx.util.use_np_shape
+    class Shapes:
+        def active(self) -> bool:
+            return mx.is_np_shape()
+
+    assert Shapes().active()
+    assert not mx.is_np_shape()
+    assert mx.util.use_np(lambda: (mx.is_np_shape(), mx.is_np_array()))() == (True, True)
+    assert not mx.is_np_array()
+    assert mx.contrib.nd.box_nms is mx.nd.contrib.box_nms
+    from neuron_adapters.mx.contrib.amp import amp
+
+    for refused in (amp.init, amp.convert_model):
+        with pytest.raises(mx.MXNetError, match="this package"):
+            refused()
 
 
 def test_a_score() -> None:

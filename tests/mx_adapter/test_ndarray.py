@@ -14,7 +14,7 @@ import pytest
 from neuron_adapters.mx.base import MXNetError
 
 from neuron_adapters import mx
-from neuron_adapters.mxnet.ndarray._memory import writes
+from neuron_adapters.mxnet.ndarray._memory import handed_out, writes
 
 HERE = Path(__file__).parent / "fixtures"
 ROOT = HERE.parents[2]
@@ -327,3 +327,93 @@ def test_pictures_are_resized_and_cropped() -> None:
 
 def test_importing_brings_nothing_heavy_along(run_script: Callable[..., str]) -> None:
     assert "pip install 'neuron-adapters[mx]'" in run_script("ndarray_import_is_light.py")
+
+
+def test_views_on_request() -> None:
+    x = mx.nd.arange(6).reshape(1, 2, 3)
+    pairs = [
+        (x.flatten(), x.flatten(inplace=True), (1, 6)),
+        (x.squeeze(0), x.squeeze(axis=0, inplace=True), (2, 3)),
+        (x.expand_dims(1), x.expand_dims(axis=1, inplace=True), (1, 1, 2, 3)),
+    ]
+    x[:] = 9
+    for copy, view, shape in pairs:
+        assert copy.shape == view.shape == shape
+        assert copy.asnumpy().ravel().tolist() == [0, 1, 2, 3, 4, 5]
+        assert view.asnumpy().ravel().tolist() == [9] * 6
+
+
+def test_dlpack_both_ways() -> None:
+    """A capsule to write to is the memory itself, and an executor sees what is written there by others."""
+    weight = mx.nd.ones((2, 3))
+    fc = mx.sym.FullyConnected(mx.sym.var("data"), no_bias=True, num_hidden=2, name="fc")
+    executor = fc.bind(mx.cpu(), {"data": mx.nd.ones((1, 3)), "fc_weight": weight}, grad_req="null")
+    read = mx.nd.from_dlpack(mx.nd.to_dlpack_for_read(weight))
+    read[:] = 7
+    assert executor.forward()[0].asnumpy().tolist() == [[3, 3]]
+
+    try:
+        _capsule = weight.to_dlpack_for_write()
+        for factor in (2, 3, 4, 5):
+            weight._array[:] = factor  # as whoever took the capsule does it, unseen
+            assert executor.forward()[0].asnumpy().tolist() == [[3 * factor, 3 * factor]]
+    finally:
+        handed_out.clear()
+        writes.__class__ = type(weight._memory)
+
+
+def test_pickles_of_mxnet() -> None:
+    """State as MXNet 1.9.1 pickles it, of an array that was on a GPU: one number, 0."""
+    head = np.array([0xF993FAC9, 0, 1], "<u4").tobytes() + np.array([1], "<u8").tobytes()
+    array = mx.nd.NDArray(None)
+    array.__setstate__({"handle": bytearray(head + np.array([2, 0, 0], "<i4").tobytes() + b"\0" * 4)})
+    assert (array.shape, array.context, array.asnumpy().tolist()) == ((1,), mx.cpu(), [0])
+
+
+def test_parts_are_written_by_operators() -> None:
+    x = mx.nd.ones((2, 3, 4))
+    y = mx.nd._internal._crop_assign(x, mx.nd.zeros((2, 1, 3)), begin=(0, 0, 0), end=(2, 1, 3), out=x)
+    expected = np.ones((2, 3, 4), "f4")
+    expected[0:2, 0:1, 0:3] = 0
+    np.testing.assert_array_equal(y.asnumpy(), expected)
+    scalar = mx.nd._internal._slice_assign_scalar(x, scalar=5, begin=(1, None, 0), end=(None, 2, None), step=(1, 1, 2))
+    expected[1:, :2, ::2] = 5
+    np.testing.assert_array_equal(scalar.asnumpy(), expected)
+    symbol = mx.sym._internal._slice_assign(mx.sym.var("x"), mx.sym.var("y"), begin=(0,), end=(1,))
+    (out,) = symbol.eval(x=mx.nd.ones((2, 2)), y=mx.nd.zeros((1, 2)))
+    assert out.asnumpy().tolist() == [[0, 0], [1, 1]]
+    filled = mx.nd.fill_element_0index(mx.nd.zeros((2, 3)), mx.nd.array([7, 8]), mx.nd.array([2, 0]))
+    assert filled.asnumpy().tolist() == [[0, 0, 7], [8, 0, 0]]
+    out = mx.nd.ones((2, 3))
+    assert mx.nd.onehot_encode(mx.nd.array([2, 0]), out=out).asnumpy().tolist() == [[0, 0, 1], [1, 0, 0]]
+    with pytest.raises(IndexError, match="from 0 to 2"):
+        mx.nd.onehot_encode(mx.nd.array([3, 0]), out=out)
+
+
+def test_special_numbers_are_told() -> None:
+    x = mx.nd.array([np.inf, -np.inf, np.nan, 1])
+    answers = [
+        function(x).asnumpy().tolist()
+        for function in (mx.nd.contrib.isinf, mx.nd.contrib.isfinite, mx.nd.contrib.isnan)
+    ]
+    assert answers == [[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("text", ["x.attach_grad()", "x.backward()", "mx.nd.sgd_update", "mx.nd.adam_update(x, x)"])
+def test_what_training_needs_of_arrays(text: str) -> None:
+    assert _names()["x"].grad is None
+    with pytest.raises(MXNetError, match="is for training") as error:
+        eval(text, _names())
+    assert isinstance(error.value, AttributeError)
+
+
+def test_shapes_that_are_not_known() -> None:
+    for shape in ((), (2, 0)):
+        with pytest.raises(MXNetError, match="np_shape"):
+            mx.nd.zeros(shape)
+        with mx.np_shape():
+            assert mx.nd.zeros(shape).shape == shape
+    assert np.all(mx.nd.array([50000001], dtype="int32").floor() == 50000001)
+    assert not np.any(mx.nd.zeros((2,)))
+    with mx.np_shape(), pytest.raises(MXNetError):
+        mx.nd.min(mx.nd.zeros((0,)))

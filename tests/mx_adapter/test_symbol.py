@@ -114,7 +114,7 @@ def test_every_operator_has_a_function_that_says_how_it_is_called() -> None:
         ("mx.sym.clip(x, 0, a_min=1, a_max=2)", TypeError, "a_min twice"),
         ("mx.sym.Concat()", MXNetError, "at least one"),
         ("mx.sym.split(x, num_outputs=2) + 1", MXNetError, "choose one"),
-        ("mx.sym.Custom(x, op_type='z')", AttributeError, "mx.sym.Custom is not in this package"),
+        ("mx.sym.im2col(x)", AttributeError, "mx.sym.im2col is not in this package"),
         ("mx.sym.nope(x)", AttributeError, "not in this package"),
         ("mx.sym.contrib.nope(x)", AttributeError, "mx.sym.contrib.nope is not in this package"),
         ("mx.sym.khatri", AttributeError, "khatri"),
@@ -309,3 +309,54 @@ def test_split_v2() -> None:
     assert graph.infer_shape(x=(4, 3))[1] == [(1, 3), (2, 3), (1, 3)]
     with pytest.raises(ValueError, match="indices"):
         mx.sym.split_v2(mx.sym.var("x"), "3")
+
+
+def test_types_that_do_not_follow_are_none() -> None:
+    data = mx.sym.var("data")
+    fc = mx.sym.FullyConnected(mx.sym.Cast(data, dtype="float32"), num_hidden=2, name="fc")
+    assert fc.infer_type_partial() == ([None, np.float32, np.float32], [np.float32], [])
+    assert fc.infer_type_partial(data="float16")[0][0] == np.float16
+    assert (data * 2).infer_type_partial() == ([None], [None], [])
+    assert (data * 2).infer_type() == ([np.float32], [np.float32], [])
+
+
+def test_files_say_whether_shapes_are_numpys() -> None:
+    symbol = mx.sym.FullyConnected(mx.sym.var("data"), mx.sym.var("w", shape=(2, 0)), num_hidden=2)
+    plain = symbol.tojson()
+    assert "is_np_shape" not in plain
+    with mx.np_shape():
+        text = symbol.tojson()
+        assert '"attrs": {"is_np_shape": ["int", 1], "mxnet_version": ["int", 10901]}' in text
+        assert mx.sym.load_json(plain).infer_shape(data=(3, 4))[0] == [(3, 4), (2, 4), (2,)]
+    with pytest.raises(NotImplementedError, match="neither true nor false"):
+        bool(symbol)
+    with pytest.raises(mx.MXNetError, match="is for training"):
+        _ = mx.sym.sgd_update
+
+
+def test_shapes_as_far_as_mxnet_infers_them() -> None:
+    open_rows = mx.sym.var("data", shape=(0, 20))
+    assert mx.sym.slice(open_rows, begin=(2, 3), end=(5, 10)).infer_shape_partial()[1] == [(0, 7)]
+    assert mx.sym.slice_axis(open_rows, axis=0, begin=0, end=5).infer_shape_partial()[1] == [(0, 20)]
+    fc = mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3)
+    assert fc.infer_shape_partial() == ([(), (), ()], [()], [])
+    turned = mx.sym.transpose(mx.sym.ones((3, -1)))
+    assert (mx.sym.ones((2, -1)) + turned).eval()[0].shape == (2, 3)
+    pooled = mx.sym.Pooling(mx.sym.var("x"), kernel=(2,), pad=(1,), pooling_convention="same")
+    with pytest.raises(MXNetError, match="pad must be 0"):
+        pooled.infer_shape(x=(1, 1, 9))
+
+
+@pytest.mark.parametrize("gamma", [(3, 1), (4,), (1, 3, 1, 1, 1)])
+def test_slopes_that_do_not_fit_are_refused(gamma: tuple[int, ...]) -> None:
+    """MXNet says so too; anything else would be numbers that it never gives."""
+    x = mx.nd.ones((2, 3, 2, 2))
+    symbol = mx.sym.LeakyReLU(mx.sym.var("x"), mx.sym.var("g"), act_type="prelu")
+    for call in (
+        lambda: symbol.bind(mx.cpu(), {"x": x, "g": mx.nd.ones(gamma)}, grad_req="null"),
+        lambda: mx.nd.LeakyReLU(x, mx.nd.ones(gamma), act_type="prelu"),
+    ):
+        with pytest.raises(MXNetError, match="cannot be broadcast"):
+            call()
+    fits = mx.nd.LeakyReLU(-x, mx.nd.array([[1, 2, 3]]), act_type="prelu").asnumpy()
+    assert fits[0, :, 0, 0].tolist() == [-1, -2, -3]

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
-from neuron_adapters.mxnet.ndarray import (
-    _control,
-    _elementwise,  # noqa: F401 - its functions make themselves known
-    random,
-)
+from neuron_adapters.mxnet._training import is_optimizer, refuse_name
+from neuron_adapters.mxnet.ndarray import _contrib, _control, random
 from neuron_adapters.mxnet.ndarray._array import NDArray, functions
 from neuron_adapters.mxnet.ndarray._create import (
     arange,
@@ -29,6 +26,8 @@ from neuron_adapters.mxnet.ndarray._create import (
     waitall,
     zeros,
 )
+from neuron_adapters.mxnet.ndarray._elementwise import onehot_encode
+from neuron_adapters.mxnet.ndarray._exchange import from_dlpack, to_dlpack_for_read, to_dlpack_for_write
 from neuron_adapters.mxnet.ndarray._files import load, load_frombuffer, save
 from neuron_adapters.mxnet.ndarray._invoke import operator_functions, split_v2
 from neuron_adapters.mxnet.ndarray.random import normal as random_normal
@@ -36,9 +35,9 @@ from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
 from neuron_adapters.mxnet.operators import names
 
 __all__ = [
-    "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_numpy", "full", "image", "linalg",
-    "linspace", "load", "load_frombuffer", "ones", "random", "random_normal", "random_uniform", "save", "split_v2",
-    "waitall",
+    "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_dlpack",
+    "from_numpy", "full", "image", "linalg", "linspace", "load", "load_frombuffer", "onehot_encode", "ones", "random",
+    "random_normal", "random_uniform", "save", "split_v2", "to_dlpack_for_read", "to_dlpack_for_write", "waitall",
     "zeros",
 ]  # fmt: skip
 
@@ -50,8 +49,8 @@ if TYPE_CHECKING:
     __all__ += _operators.__all__
 
 contrib: Contrib = Namespace(  # type: ignore[assignment]
-    operator_functions, "_contrib_", boolean_mask=_control.boolean_mask, cond=_control.cond, foreach=_control.foreach,
-    isfinite=_control.isfinite, isinf=_control.isinf, isnan=_control.isnan, while_loop=_control.while_loop,
+    operator_functions, "_contrib_",
+    **{name: getattr(module, name) for module in (_contrib, _control) for name in module.__all__},
 )  # fmt: skip
 image: Image = Namespace(operator_functions, "_image_")  # type: ignore[assignment]
 linalg: Linalg = Namespace(operator_functions, "_linalg_")  # type: ignore[assignment]
@@ -65,6 +64,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ndarray":
         return importlib.import_module(f"{__name__}.ndarray")
+    if is_optimizer(name):
+        refuse_name(f"mx.nd.{name}")
     function = look_up(functions, name)
     if function is not None:
         return function

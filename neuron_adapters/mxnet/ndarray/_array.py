@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuron_adapters.mxnet import _params
 from neuron_adapters.mxnet._operators import Operators
 from neuron_adapters.mxnet._shapes import reshaped
 from neuron_adapters.mxnet._signatures import look_up
+from neuron_adapters.mxnet._training import refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError
-from neuron_adapters.mxnet.context import Context, current_context
+from neuron_adapters.mxnet.context import Context, cpu, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
-from neuron_adapters.mxnet.ndarray._memory import Counter, writes
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from neuron_adapters.mxnet.ndarray._memory import Counter, hand_out, handed_out, writes
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,9 +58,10 @@ class NDArray(Operators):
     __array_priority__: float = 1000.0
     __array_ufunc__ = None
 
-    def __init__(self, array: Array, context: Context | None = None, memory: Counter | None = None) -> None:
-        """``array`` becomes the memory: it is not copied. ``memory`` is that of the array that this is a view of."""
-        self._array = array
+    def __init__(self, array: Array | None, context: Context | None = None, memory: Counter | None = None) -> None:
+        """``array`` becomes the memory: it is not copied. None, as pickles of MXNet have it, is no array yet.
+        ``memory`` is that of the array that this is a view of."""
+        self._array = np.empty(0, np.float32) if array is None else array
         self._context = current_context() if context is None else context
         self._context.require_memory()
         self._memory = Counter() if memory is None else memory
@@ -69,7 +69,10 @@ class NDArray(Operators):
     @property
     def _version(self) -> int:
         """How often the memory was written to."""
-        return self._memory.value
+        memory = self._memory
+        if memory in handed_out:
+            memory.value += 1
+        return memory.value
 
     def _written(self) -> None:
         self._memory.value += 1
@@ -157,6 +160,10 @@ class NDArray(Operators):
 
     as_in_ctx = as_in_context
 
+    @property
+    def grad(self) -> None:
+        """None: no gradient is attached."""
+
     def detach(self) -> NDArray:
         """Return a view of the same memory; there is no gradient to detach from."""
         return self._view(self._array)
@@ -192,9 +199,39 @@ class NDArray(Operators):
         asked = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         return self._view(in_shape(self._array, asked, reverse))
 
+    def flatten(self, inplace: bool = False) -> NDArray:
+        """Return it as a matrix with the first axis as rows; a view where ``inplace``."""
+        return self._shaped(inplace, "Flatten")
+
+    def expand_dims(self, axis: int, inplace: bool = False) -> NDArray:
+        """Insert an axis of size 1 at ``axis`` of the result; a view where ``inplace``."""
+        return self._shaped(inplace, "expand_dims", axis=axis)
+
+    def squeeze(self, axis: int | tuple[int, ...] | None = None, inplace: bool = False) -> NDArray:
+        """Remove axes of size 1, one of which stays where all are; a view where ``inplace``."""
+        return self._shaped(inplace, "squeeze", axis=axis)
+
+    def _shaped(self, inplace: bool, operator_name: str, **attributes: Any) -> NDArray:
+        copy: NDArray = self.__getattr__(operator_name)(**attributes)
+        return self._view(self._array.reshape(copy.shape)) if inplace else copy
+
     def reshape_like(self, other: NDArray) -> NDArray:
         """Return a view in the shape of ``other``."""
         return self.reshape(other.shape)
+
+    def all(self, axis: int | None = None, out: Array | None = None, keepdims: bool = False) -> Any:
+        """Tell whether all elements count as true: what ``numpy.all`` asks an array that is not NumPy's."""
+        return np.all(self._array, axis, out, keepdims)
+
+    def any(self, axis: int | None = None, out: Array | None = None, keepdims: bool = False) -> Any:
+        """Tell whether an element counts as true, for ``numpy.any``."""
+        return np.any(self._array, axis, out, keepdims)
+
+    def split_v2(self, *args: Any, **kwargs: Any) -> Any:
+        """Split into equal parts, or at indices; see ``mx.nd.split_v2``."""
+        from neuron_adapters.mxnet.ndarray._invoke import split_v2
+
+        return split_v2(self, *args, **kwargs)
 
     def broadcast_to(self, shape: Sequence[int]) -> NDArray:
         """Broadcast to ``shape``."""
@@ -253,8 +290,18 @@ class NDArray(Operators):
         """Return a DLPack capsule of a copy."""
         return self.__dlpack__()
 
+    def to_dlpack_for_write(self) -> Any:
+        """Return a DLPack capsule of the memory itself. Graphs look at it before every run from now on."""
+        hand_out(self._memory)
+        return self._array.__dlpack__()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return (NDArray, (self._array, self._context))
+        return (type(self), (self._array, self._context))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become the array of a pickle that MXNet wrote: the bytes of a .params file, whatever the context."""
+        (self._array,), _names = _params.loads(_params.as_file(state["handle"]), "pickle")
+        self._context, self._memory = cpu(), Counter()
 
     def __copy__(self) -> NDArray:
         return self.copy()
@@ -269,6 +316,8 @@ class NDArray(Operators):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        if name in ("attach_grad", "backward"):
+            refuse_name(f"NDArray.{name}()")
         function = look_up(functions, name)
         if function is None:
             from neuron_adapters.mxnet.ndarray._invoke import operator_functions

@@ -11,6 +11,8 @@ from neuron_adapters.mxnet._nested import as_list, flatten
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray._array import NDArray
 
+__all__ = ["cond", "foreach", "while_loop"]
+
 
 def foreach(body: Callable[..., Any], data: Any, init_states: Any) -> tuple[Any, Any]:
     """Call ``body(data[i], states)`` for each row; return its outputs, stacked, and the last states."""
@@ -58,30 +60,6 @@ def while_loop(
 def cond(pred: Any, then_func: Callable[[], Any], else_func: Callable[[], Any]) -> Any:
     """Call ``then_func()`` where ``pred`` is not zero, else ``else_func()``."""
     return then_func() if _holds(pred, "pred") else else_func()
-
-
-def boolean_mask(data: NDArray, index: NDArray, axis: int = 0) -> NDArray:
-    """Return the rows along ``axis`` where ``index`` is not zero."""
-    if index.ndim != 1 or not -data.ndim <= axis < data.ndim or len(index) != data.shape[axis]:
-        raise MXNetValueError(
-            f"boolean_mask: index has a number for each row, got {index.shape} for axis {axis} of {data.shape}."
-        )
-    return NDArray(np.compress(index._array != 0, data._array, axis), data.context)
-
-
-def isnan(data: NDArray) -> NDArray:
-    """Return 1 where a number is NaN, else 0."""
-    return NDArray(np.isnan(data._array).astype(data._array.dtype), data.context)
-
-
-def isinf(data: NDArray) -> NDArray:
-    """Return 1 where a number is infinite, else 0."""
-    return NDArray(np.isinf(data._array).astype(data._array.dtype), data.context)
-
-
-def isfinite(data: NDArray) -> NDArray:
-    """Return 1 where a number is neither NaN nor infinite, else 0."""
-    return NDArray(np.isfinite(data._array).astype(data._array.dtype), data.context)
 
 
 def _stacked(steps: Sequence[Sequence[NDArray]], length: int) -> list[NDArray]:

@@ -10,6 +10,7 @@ import numpy as np
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray._array import NDArray, dtype_of
+from neuron_adapters.mxnet.util import is_np_shape
 
 Shape = int | Sequence[int]
 
@@ -75,6 +76,11 @@ def _filled(
         raise MXNetError(f"mx.nd.{function}() has no parameter {', '.join(unknown)}. It has: shape, ctx, dtype, out.")
     if stype != "default":
         raise MXNetError(f"mx.nd.{function}(stype={stype!r}): this package has dense arrays only.")
+    if not is_np_shape() and not all(_shape(shape) or [0]):
+        raise MXNetValueError(
+            f"mx.nd.{function}() takes a shape that is known, got {shape}: () and sizes of 0 mean that only inside "
+            "mx.np_shape()."
+        )
     if out is None:
         return NDArray(np.full(_shape(shape), value, dtype_of(dtype)), ctx)
     if out.shape != _shape(shape):

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet._operators import broadcast_name, elementwise_name
+from neuron_adapters.mxnet.base import MXNetIndexError, MXNetValueError
 from neuron_adapters.mxnet.ndarray import _arithmetic
+from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.ndarray._function import function
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +30,38 @@ def _pair(kind: str, compute: Callable[[Array, Array], Array]) -> None:
 
 for _name, _binary in _arithmetic.BINARY.items():
     _pair(_name, _binary)
+
+
+def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
+    """Write zeros to the matrix ``out``, and a one to each row, in its column of ``indices``.
+
+    Raises MXNetIndexError for an index outside the matrix.
+    """
+    columns = indices._array.astype(np.int64)
+    if out.ndim != 2 or columns.shape != out.shape[:1]:
+        raise MXNetValueError(
+            f"onehot_encode() takes a matrix with a row for each index, got {columns.shape}, {out.shape}."
+        )
+    if columns.size and not 0 <= columns.min() <= columns.max() < out.shape[1]:
+        raise MXNetIndexError(
+            f"onehot_encode() takes indices from 0 to {out.shape[1] - 1}, got {columns.min()} to {columns.max()}."
+        )
+    out[:] = np.eye(out.shape[1], dtype=out.dtype)[columns]
+    return out
+
+
+@function("fill_element_0index")
+def _fill_element(lhs: Array, mhs: Array, rhs: Array) -> Array:
+    """Copy a matrix with ``mhs[i]`` in row i, in the column ``rhs[i]``."""
+    columns = rhs.astype(np.int64)
+    if lhs.ndim != 2 or not mhs.shape == columns.shape == lhs.shape[:1]:
+        raise MXNetValueError(f"fill_element_0index() takes a matrix and two arrays with a number for each row, got "
+                              f"{lhs.shape}, {mhs.shape} and {columns.shape}.")  # fmt: skip
+    if columns.size and not 0 <= columns.min() <= columns.max() < lhs.shape[1]:
+        raise MXNetIndexError(f"fill_element_0index() takes columns from 0 to {lhs.shape[1] - 1}.")
+    filled = lhs.copy()
+    filled[np.arange(len(lhs)), columns] = mhs
+    return filled
 
 
 @function("moveaxis")

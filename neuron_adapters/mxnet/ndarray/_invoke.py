@@ -66,7 +66,7 @@ def _form_of(operator_name: str, attributes: Mapping[str, str], specs: Specs) ->
     form = _forms.get(key)
     if form is None:
         form = _new_form(operator_name, attributes, specs)
-        if form.nbytes <= _MOST_BYTES:
+        if form.nbytes <= _MOST_BYTES and not form.stateful:
             if len(_forms) >= _MOST_FORMS:
                 _forms.clear()
             _forms[key] = form

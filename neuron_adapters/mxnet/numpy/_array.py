@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._training import refuse_name
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import invoke
@@ -17,6 +18,16 @@ __all__ = ["ndarray", "wrapped"]
 _OPERATORS = {"modulo": "mod", "divide": "true_divide", "lesser": "less", "lesser_equal": "less_equal"}
 _ORDERED = {"subtract", "divide", "modulo", "power"}
 _MIRRORED = {"greater": "lesser", "lesser": "greater", "greater_equal": "lesser_equal", "lesser_equal": "greater_equal"}
+
+
+def _as_numpy(name: str) -> Any:
+    """Make a method that a classic array has, and NumPy defines otherwise, NumPy's."""
+
+    def method(self: NDArray, *args: Any, **keywords: Any) -> Any:
+        return wrapped(functools.partial(getattr(np.ndarray, name), self._array), self._context)(*args, **keywords)
+
+    method.__name__, method.__doc__ = name, getattr(np.ndarray, name).__doc__
+    return method
 
 
 class ndarray(NDArray):  # noqa: N801 - MXNet's name
@@ -63,6 +74,8 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         """Transposed; a copy."""
         return ndarray(np.ascontiguousarray(self._array.T), self._context)
 
+    all, any, flatten, squeeze = map(_as_numpy, ("all", "any", "flatten", "squeeze"))
+
     def _view(self, array: Any) -> ndarray:
         return ndarray(array, self._context, self._memory)
 
@@ -78,6 +91,8 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         self._written()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name in ("attach_grad", "backward"):
+            refuse_name(f"ndarray.{name}()")
         if name.startswith("_") or not callable(getattr(np.ndarray, name, None)):
             raise AttributeError(f"'ndarray' object has no attribute {name!r}")
         return wrapped(functools.partial(getattr(np.ndarray, name), self._array), self._context)

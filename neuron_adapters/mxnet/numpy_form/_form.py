@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neuron_adapters.mxnet._errors import BeyondOnnxError
-from neuron_adapters.mxnet._graph import Node
+from neuron_adapters.mxnet._graph import Node, walk
 from neuron_adapters.mxnet._inference import Inferred, Step, invalid
-from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
+from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError, MXNetValueError
 from neuron_adapters.mxnet.numpy_form import _boxes, _layers, _numpy, _random, _regions  # noqa: F401 - they register operators
 from neuron_adapters.mxnet.numpy_form._control import control_form
+from neuron_adapters.mxnet.numpy_form._custom import custom_form
 from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, PREPARATIONS
 from neuron_adapters.mxnet.numpy_form._onnx import FUNCTIONS, Array
 from neuron_adapters.mxnet.operators._attributes import Attributes
@@ -20,6 +21,9 @@ from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.operators._registry import Operator
+
+
+Watch = Callable[[Node, Sequence[Array], Sequence[Array]], None]
 
 
 class NumpyForm:
@@ -31,13 +35,19 @@ class NumpyForm:
         self._variables = [(node.name, number) for node, number in inferred.wiring.variables]
         self._steps = [(step, _form_of(inferred, step)) for step in inferred.wiring.steps]
         self._last_uses = _last_uses(inferred)
+        self.stateful = any(form.stateful for _step, form in self._steps)
 
-    def run(self, arrays: Mapping[str, Array]) -> list[Array]:
-        """The outputs for the variables by name. Raises MXNetError where MXNet has no answer either."""
+    def run(self, arrays: Mapping[str, Array], watch: Watch | None = None) -> list[Array]:
+        """The outputs for the variables by name. ``watch`` sees each operator when it has computed: node, inputs and
+        outputs. Raises MXNetError where MXNet has no answer either."""
         values: dict[int, Array] = {number: arrays[name] for name, number in self._variables if name in arrays}
         with np.errstate(all="ignore"):
             for index, (step, form) in enumerate(self._steps):
-                values.update(zip(step.outs, form.run([values[number] for number in step.ins])))
+                ins = [values[number] for number in step.ins]
+                outs = form.run(ins)
+                values.update(zip(step.outs, outs))
+                if watch is not None:
+                    watch(step.node, ins, outs)
                 for number in self._last_uses.get(index, ()):
                     values.pop(number, None)
         return [values[number] for number in self._inferred.wiring.outputs]
@@ -66,9 +76,13 @@ class OperatorForm:
         self._own = OPERATORS.get(node.op) or OPERATORS.get(operator.name)
         self._prepare = PREPARATIONS.get(node.op) or PREPARATIONS.get(operator.name)
         self._control = None if operator.held is None else control_form(operator.held, self._ins, self._outs)
+        #: Whether runs depend on earlier ones, so that it belongs to one executor.
+        self.stateful = _has_custom(node)
+        if node.op == "Custom":
+            self._own = custom_form(self._attributes, self._ins, self._outs)
         to = Builder()
         to.turn(node.name, self._outs)
-        self._results: Sequence[Value] = []
+        self._results: Sequence[Value] = ()
         try:
             if self._control is None:
                 self._results = operator.translate(to, node.attrs, *self._ins)
@@ -92,6 +106,8 @@ class OperatorForm:
                 results = self._translated(prepared)
         except MXNetError as error:
             raise type(error)(f"{self._node.op} {self._node.name}: {error}") from None
+        except ValueError as error:  # NumPy's, as of the smallest of no numbers
+            raise MXNetValueError(f"{self._node.op} {self._node.name}: {error}") from error
         except IndexError as error:
             raise MXNetIndexError(f"{self._node.op} {self._node.name}: {error}") from None
         return [np.ascontiguousarray(result, out.dtype).reshape(out.shape) for result, out in zip(results, self._outs)]
@@ -106,6 +122,11 @@ class OperatorForm:
             results = result if isinstance(result, (list, tuple)) else (result,)
             known.update(zip(node.outputs, results))
         return [known[value.name] for value in self._results]
+
+
+def _has_custom(node: Node) -> bool:
+    """Whether it is an operator that a script has written, or holds one."""
+    return node.op == "Custom" or any(_has_custom(inner) for part in node.subgraphs for inner in walk(part))
 
 
 def _form_of(inferred: Inferred, step: Step) -> OperatorForm:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["find", "names", "operator_of"]
 
 _FAMILIES = (
-    "arithmetic", "boxes", "concat", "control", "convolution", "creation", "deformable", "dense", "detection",
-    "elementwise", "fused", "indexing", "losses", "manipulation", "normalisation", "numpy_elementwise", "numpy_shape",
-    "numpy_sums", "proposal", "quantized", "random", "reduction", "rnn", "roi", "sequence", "shape",
+    "arithmetic", "assigning", "boxes", "concat", "control", "convolution", "creation", "custom", "deformable", "dense",
+    "detection", "elementwise", "fused", "indexing", "losses", "manipulation", "normalisation", "numpy_elementwise",
+    "numpy_shape", "numpy_sums", "proposal", "quantized", "random", "reduction", "rnn", "roi", "sequence", "shape",
 )  # fmt: skip
 
 

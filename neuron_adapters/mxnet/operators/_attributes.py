@@ -90,6 +90,18 @@ class Attributes:
         """Read a dtype, by name or by MXNet's number for it, as NumPy's name."""
         return self._read(name, default, _DTYPES.__getitem__, _one_of(DTYPES))
 
+    def text(self, name: str) -> str:
+        """Read any text, which is required."""
+        return self._read(name, None, str, "a text")
+
+    def others(self, *names: str) -> dict[str, str]:
+        """Return the text of all attributes but ``names``, and those that users attach (``__lr_mult__``)."""
+        return {
+            name: text
+            for name, text in self._text.items()
+            if name not in names and not (name.startswith("__") and name.endswith("__"))
+        }
+
     def only(self, name: str, accepted: str, why: str) -> None:
         """Refuse any value but ``accepted``."""
         if self.has(name) and self._text[name].strip() != accepted:

@@ -34,9 +34,10 @@ Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator. ``auxiliary``: those of its inputs that are auxiliary states. ``variadic``: the attribute with the
-    number of inputs (``num_args``), where that may vary. ``holding``: makes the operator of one node, where nodes hold
-    graphs; ``held`` are then those graphs."""
+    """One operator. ``auxiliary``: those of its inputs that are auxiliary states, or a function of the attributes.
+    ``variadic``: the attribute with the number of inputs (``num_args``), where that may vary. ``any_attributes``: it
+    takes attributes of any name. ``holding``: makes the operator of one node, where nodes hold graphs; ``held`` are then
+    those graphs."""
 
     name: str
     translation: Translation
@@ -44,8 +45,9 @@ class Operator:
     dtype_rule: DtypeRule
     input_names: Names
     output_names: Names
-    auxiliary: frozenset[str]
+    auxiliary: Names
     variadic: str
+    any_attributes: bool = False
     holding: Callable[[Operator, Node], Operator] | None = None
     held: Any = None
 
@@ -53,6 +55,10 @@ class Operator:
         """Name the inputs in order, auxiliary states last. Composition names variables by them (``conv0_weight``), and
         keyword arguments are called so."""
         return _named(self.input_names, attrs)
+
+    def states(self, attrs: Attrs) -> list[str]:
+        """Name those of the inputs that are auxiliary states."""
+        return _named(self.auxiliary, attrs)
 
     def outputs(self, attrs: Attrs) -> list[str]:
         """Name the visible outputs, as ``list_outputs()`` does after the node's name: ``["output"]``, or ``["output0",
@@ -95,8 +101,9 @@ def operator(
     dtypes: DtypeRule = one_dtype,
     inputs: Names = ("data",),
     outputs: Names = ("output",),
-    auxiliary: Sequence[str] = (),
+    auxiliary: Names = (),
     variadic: str = "",
+    any_attributes: bool = False,
     holding: Callable[[Operator, Node], Operator] | None = None,
 ) -> Callable[[Translation], Translation]:
     """Register the decorated translation under the names ``called``; MXNet's aliases of these follow. It gets a
@@ -106,9 +113,8 @@ def operator(
 
     def decorate(translate: Translation) -> Translation:
         first, *aliases = called
-        register(
-            Operator(first, translate, rule, dtypes, inputs, outputs, frozenset(auxiliary), variadic, holding), *aliases
-        )
+        made = Operator(first, translate, rule, dtypes, inputs, outputs, auxiliary, variadic, any_attributes, holding)
+        register(made, *aliases)
         return translate
 
     return decorate

@@ -230,6 +230,8 @@ class _Window:
         self.stride = (1,) * rank if self.all else spatial(at, "stride", rank, 1)
         pad = (0,) * rank if self.all else spatial(at, "pad", rank, 0)
         convention = at.choice("pooling_convention", ("valid", "full", "same"), "valid")
+        if convention == "same" and any(pad) and at.choice("pool_type", ("max", "avg", "sum", "lp"), "max") == "max":
+            raise ValueError(f"attribute pad must be 0 with the convention same, got {pad}")
         self.before, after, outputs = list(pad), [], []
         for size, window, step, border in zip(sizes, self.kernel, self.stride, pad):
             if not 0 < window <= size + 2 * border:

@@ -15,7 +15,7 @@ from neuron_adapters.mxnet.operators._rules import Shape, Shapes, first_dtype, t
 
 def _asked_shape(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     """Take the shape from the attribute; a 0 in it is inferred from later operators (a recurrent cell's batch)."""
-    shape = at.integers("shape", ())
+    shape = tuple(max(0, size) for size in at.integers("shape", ()))  # -1 is not known either
     return ins, [unify(outs[0], shape or None, "output")]
 
 

@@ -24,12 +24,12 @@ def _connected_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes
     hidden = at.integer("num_hidden")
     flatten = at.flag("flatten", default=True)
     data = ins[0]
-    width = 0 if data is None else prod(data[1:]) if flatten else data[-1]
+    if data is None:  # MXNet infers nothing then
+        return ins, outs
+    width = prod(data[1:]) if flatten else data[-1]
     ins[1] = unify(ins[1], (hidden, width), "weight")
     if len(ins) > 2:
         ins[2] = unify(ins[2], (hidden,), "bias")
-    if data is None:
-        return ins, outs
     output: MaybeShape = (data[0], hidden) if flatten else (*data[:-1], hidden)
     output = unify(outs[0], output, "output")
     if output is not None:

@@ -11,7 +11,7 @@ from neuron_adapters.mxnet import _random
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Dtypes, Shapes, axis_of, numbered, unify
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, Shapes, axis_of, complete, numbered, unify
 
 Unary = Callable[[Builder, Tensor], Value]
 
@@ -194,11 +194,20 @@ def _activation(to: Builder, at: Attributes, x: Tensor) -> Value:
     return to.node(kinds[at.choice("act_type", tuple(kinds))], 1, x)[0]
 
 
+def _require_slopes(shape: Shape, gamma: Shape) -> None:
+    """Raise ValueError where the slopes ``gamma``, whose axes are the first ones of the data, do not fit."""
+    own = shape[1:2] if len(gamma) == 1 and len(shape) > 1 else shape
+    if len(gamma) > len(shape) or any(size not in (1, other) for size, other in zip(gamma, own)):
+        raise ValueError(f"gamma {gamma} cannot be broadcast to data {shape}")
+
+
 def _leaky_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     shape = unify(ins[0], outs[0])
     gamma = ins[1:]
     if gamma == [None] and shape is not None:
         gamma = [(shape[1] if len(shape) > 1 else 1,)]
+    if gamma and complete(shape) and complete(gamma[0]):
+        _require_slopes(shape or (), gamma[0] or ())
     return [shape, *gamma], [shape] * len(outs)
 
 

@@ -80,7 +80,7 @@ class Fused:
         return [f"{end}_{name}" for name in wanted for end in ("min", "max")]
 
     def _states(self) -> frozenset[str]:
-        states = {name for _node, known in self._known for name in known.auxiliary}
+        states = {name for node, known in self._known for name in known.states(node.attrs)}
         return frozenset(states & set(self.names))
 
     def outputs(self) -> list[str]:
@@ -168,7 +168,7 @@ def _fuse(general: Operator, node: Node) -> Operator:
     held = Fused(node)
     return dataclasses.replace(
         general, translation=held.translate, shape_rule=held.shapes, dtype_rule=held.dtypes, held=held,
-        input_names=tuple(held.names), output_names=tuple(held.outputs()), auxiliary=held.auxiliary,
+        input_names=tuple(held.names), output_names=tuple(held.outputs()), auxiliary=tuple(held.auxiliary),
     )  # fmt: skip
 
 

@@ -41,7 +41,20 @@ def _ranges(at: Attributes, data: Shape) -> list[range]:
     return ranges
 
 
-@operator("slice", shape=lambda at, data: tuple(len(indices) for indices in _ranges(at, data)))
+def _slice_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    """Of a size that is not known MXNet says nothing, whatever begin and end are."""
+    data = ins[0]
+    if data is None:
+        return ins, outs
+    counts = [len(places) for places in _ranges(at, tuple(size or _LARGE for size in data))]
+    return ins, [unify(outs[0], tuple(count if size else 0 for count, size in zip(counts, data)), "output")]
+
+
+#: In place of a size that is not known.
+_LARGE = 1 << 40
+
+
+@operator("slice", shapes=_slice_shapes)
 def _slice(to: Builder, at: Attributes, data: Tensor) -> Value:
     value: Value = data
     for axis, places in enumerate(_ranges(at, data.shape)):
@@ -61,8 +74,10 @@ def _axis_range(at: Attributes, data: Shape) -> tuple[int, int, int]:
 
 def _axis_shape(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     data = ins[0]
-    if data is None or not data[axis_of(at.integer("axis"), len(data))]:
+    if data is None:
         return ins, outs
+    if not data[axis_of(at.integer("axis"), len(data))]:
+        return ins, [unify(outs[0], data, "output")]
     axis, begin, end = _axis_range(at, data)
     return ins, [unify(outs[0], (*data[:axis], end - begin, *data[axis + 1 :]), "output")]
 

@@ -102,6 +102,7 @@ for _name, _inputs in INPUTS.items():
 
 
 def _multinomial_shapes(at: Attributes, data: Shape) -> list[Shape]:
+    _random.require_countable(data[-1] if data else 0, at.dtype("dtype", "int32"))
     asked = at.integers("shape", ())
     shape = (*data[:-1], *asked) or (1,)
     return [shape] * len(_multinomial_outputs(at))

@@ -126,6 +126,8 @@ def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
 def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     sizes = list(left)
     left_axes, right_axes = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
+    if at.has("lhs_axes") and not left_axes:
+        raise ValueError("attributes lhs_axes and rhs_axes must name at least one axis, or be left out")
     if not left_axes and len(left) != len(right):
         raise ValueError(f"both inputs must have the same number of axes, got {left} and {right}")
     pairs = zip(left_axes, right_axes) if left_axes else zip(range(len(left)), range(len(right)))

@@ -16,7 +16,7 @@ from neuron_adapters.mxnet._functions import Functions
 from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
 from neuron_adapters.mxnet._operators import Operators, elementwise_name, scalar_name
 from neuron_adapters.mxnet._symbol_json import dumps, loads
-from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.base import MXNetValueError, NotImplementedForSymbol
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.symbol._compose import Outputs, create
@@ -159,7 +159,22 @@ class Symbol(Operators, Outputs):
             [classes[name] for name in graph.auxiliary_states],
         )
 
-    infer_type_partial = infer_type
+    def infer_type_partial(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """Infer the dtypes of arguments, outputs and auxiliary states as far as they follow; None where they do not."""
+        known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
+        graph = self._analysis()
+        variables, outputs = graph.wiring.partial_dtypes(known)
+        if graph.compiled:
+            variables.update(graph.binaries.partial_dtypes(known)[0])
+
+        def classes(dtypes: Sequence[str | None]) -> list[Any]:
+            return [None if dtype is None else np.dtype(dtype).type for dtype in dtypes]
+
+        return (
+            classes([variables[name] for name in graph.arguments]),
+            classes(outputs),
+            classes([variables[name] for name in graph.auxiliary_states]),
+        )
 
     def debug_str(self) -> str:
         """Describe the nodes and their inputs, for people."""
@@ -267,7 +282,7 @@ class Symbol(Operators, Outputs):
         return f"<{type(self).__name__} {self.name}>"
 
     def __bool__(self) -> bool:
-        raise MXNetError(
+        raise NotImplementedForSymbol(
             "a Symbol is neither true nor false before it is bound; `symbol is None` asks for its presence"
         )
 

@@ -751,3 +751,7 @@ for interp in (0, 1, 2, 3, 4):
 case("_image_resize", normal(2, 7, 6, 3), size="(4, 3)")
 case("_image_resize", normal(7, 6, 3), size=4)
 case("_image_resize", normal(7, 6, 3), size="(4,)", keep_ratio=True)
+case("_slice_assign", normal(5, 6), normal(2, 3), begin="(1, 2)", end="(3, 5)")
+case("_slice_assign", normal(4, 3), normal(2, 3), begin="(None,)", end="(None,)", step="(2,)")
+case("_slice_assign_scalar", normal(5, 6), begin="(1, None)", end="(3, 4)", scalar=2.5)
+case("_slice_assign_scalar", normal(2, 3, 4), begin="(0, -2)", end="(1, None)", scalar=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
@@ -28,6 +29,10 @@ def _refused(what: str) -> Callable[..., NoReturn]:
 
 class BaseModule:
     """Prediction. A Module derives from it."""
+
+    def __init__(self, logger: Any = logging) -> None:
+        self.logger = logger
+        self.binded = self.inputs_need_grad = self.optimizer_initialized = False
 
     def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Run a batch."""
@@ -102,6 +107,14 @@ class BaseModule:
     init_optimizer: Callable[..., NoReturn]
     fit, backward, forward_backward = _refused("fit()"), _refused("backward()"), _refused("forward_backward()")
     update, init_optimizer = _refused("update()"), _refused("init_optimizer()")
+    get_input_grads = _refused("get_input_grads()")
+
+    def install_monitor(self, mon: Any) -> None:
+        """Let a ``mx.mon.Monitor`` watch the executors, those for other shapes too."""
+        raise NotImplementedError
+
+    def prepare(self, data_batch: Any, sparse_row_id_fn: Any = None) -> None:
+        """Do nothing: a batch needs no preparation."""
 
     def score(
         self,
@@ -150,3 +163,8 @@ class BatchEndParam(NamedTuple):
 def _call(callbacks: Any, param: BatchEndParam) -> None:
     for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []:
         callback(param)
+
+
+def raw(array: Any) -> np.ndarray[Any, Any]:
+    """Return the memory of an NDArray, and anything else as NumPy's."""
+    return array._array if isinstance(array, NDArray) else np.asarray(array)

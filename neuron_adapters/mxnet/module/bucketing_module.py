@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from neuron_adapters.adapter.placed import remember
-from neuron_adapters.mxnet._base_module import BaseModule
 from neuron_adapters.mxnet._executor_cache import Models
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
-from neuron_adapters.mxnet.module import Module
+from neuron_adapters.mxnet.module.base_module import BaseModule
+from neuron_adapters.mxnet.module.module import Module
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["BucketingModule"]
@@ -37,8 +37,7 @@ class BucketingModule(BaseModule):
     ) -> None:
         if default_bucket_key is None:
             raise MXNetError("BucketingModule(default_bucket_key=...): the key of the graph with all parameters.")
-        self.logger = logger
-        self.binded: bool = False
+        super().__init__(logger)
         self._generate = sym_gen
         self._default = default_bucket_key
         self._shared = {
@@ -179,6 +178,10 @@ class BucketingModule(BaseModule):
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the outputs of the last run."""
         return self._current.get_outputs(merge_multi_context)
+
+    def install_monitor(self, mon: Any) -> None:
+        """Watch the current bucket's executors."""
+        self._current.install_monitor(mon)
 
     def _require_ready(self) -> None:
         self._current._require_ready()

@@ -1,9 +1,8 @@
-"""``mx.mod.Module``: a graph, its parameters and the shapes it is fed, on one context or several (SPEC P7)."""
+"""``Module``: a graph, its parameters and the shapes it is fed, on one context or several (SPEC P7)."""
 
 from __future__ import annotations
 
 import functools
-import importlib
 import logging
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,19 +12,21 @@ import numpy as np
 
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet import model, ndarray
-from neuron_adapters.mxnet._base_module import BaseModule, refuse
 from neuron_adapters.mxnet._executor_cache import ExecutorCache, InputSignature, Models, Workers, copies
+from neuron_adapters.mxnet._training import refuse_training
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, cpu
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.initializer import InitDesc, Uniform
 from neuron_adapters.mxnet.io import DataDesc
+from neuron_adapters.mxnet.module._division import shape_of, shares
+from neuron_adapters.mxnet.module.base_module import BaseModule, raw, refuse
 from neuron_adapters.mxnet.ndarray import NDArray
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.symbol import Symbol
 
-__all__ = ["BaseModule", "Module", "uniform"]
+__all__ = ["Module", "uniform"]
 
 Params = Mapping[str, NDArray]
 Shapes = Sequence[DataDesc | tuple[str, Sequence[int]]]
@@ -63,10 +64,9 @@ class Module(BaseModule):
         compression_params: Any = None,  # noqa: ARG002 - of gradients
     ) -> None:
         """``work_load_list``: shares of the contexts; all alike where it is None."""
-        self.logger = logger
+        super().__init__(logger)
         self.symbol = symbol
-        self.binded = self.params_initialized = self.for_training = self.inputs_need_grad = False
-        self.optimizer_initialized = False
+        self.params_initialized = self.for_training = False
         self.data_names, self.label_names = list(data_names or []), list(label_names or [])
         self._contexts = [cpu()] if context is None else [context] if isinstance(context, Context) else list(context)
         self._work = [1.0] * len(self._contexts) if work_load_list is None else list(work_load_list)
@@ -85,6 +85,7 @@ class Module(BaseModule):
                         f"These are: {', '.join(arguments)}."
                     )
         others = {*self.data_names, *self.label_names, *states}
+        self._state_names = states
         self._param_names = [name for name in arguments if name not in others]
         self._aux_names = symbol.list_auxiliary_states()
         self._params: dict[str, NDArray] = {}
@@ -95,6 +96,7 @@ class Module(BaseModule):
         self._signatures: list[InputSignature] = []
         self._ran: list[list[NDArray]] = []
         self._workers = Workers(len(self._contexts))
+        self._monitor: Any = None
 
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
@@ -321,15 +323,16 @@ class Module(BaseModule):
     def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Run a batch; ``get_outputs()`` has the results. A batch of other shapes than bound for reshapes the module.
 
-        Raises MXNetError where ``is_train``, or, where that is None, the module was bound for training.
+        Raises MXNetError where ``is_train``, or, where that is None, the module was bound for training, and an operator
+        would act differently in training, or the module is on a NeuronCore.
         """
         self._require_ready()
         if self.for_training if is_train is None else is_train:
-            raise MXNetError(
-                "forward() for training: this package infers only. bind(for_training=False), or is_train=False."
-            )
-        data = [_raw(array) for array in data_batch.data]
-        labels = [_raw(array) for array in getattr(data_batch, "label", None) or []]
+            nodes = self.symbol._analysis().training_nodes
+            if nodes or any(context.device_type == "neuron" for context in self._contexts):
+                refuse_training("forward() for training", nodes)
+        data = [raw(array) for array in data_batch.data]
+        labels = [raw(array) for array in getattr(data_batch, "label", None) or []]
         if [desc.shape for desc in data] != [desc.shape for desc in self._data_shapes]:
             self._reshape_for(data_batch, data, labels)
         fed = dict(zip((desc.name for desc in self._data_shapes), data))
@@ -352,6 +355,35 @@ class Module(BaseModule):
             return list(self._ran[0])
         return [ndarray.concatenate(list(parts)) for parts in zip(*self._ran)]
 
+    def set_states(self, states: Any = None, value: float | None = None) -> None:
+        """Set the states that the module was made with (``state_names``): to ``value``, or to ``states``, for each an
+        array of the whole batch, or a list of one for each context. Raises MXNetValueError unless given one of both."""
+        self._require_ready()
+        if (states is None) == (value is None):
+            raise MXNetValueError("set_states() takes the states, or one value for all.")
+        executors = self._executors(self._caches)
+        rows = shares(self._data_shapes, self._work)
+        for index, name in enumerate(self._state_names):
+            for place, executor in enumerate(executors):
+                given = value if states is None else states[index]
+                if isinstance(given, (list, tuple)):
+                    given = given[place]
+                elif states is not None:
+                    given = raw(given)[rows[place]]
+                executor.arg_dict[name][:] = given
+
+    def install_monitor(self, mon: Any) -> None:
+        """See the base."""
+        self._require_bound()
+        self._monitor = mon
+
+    def get_states(self, merge_multi_context: bool = True) -> list[Any]:
+        """Return the states: an array each, or, of several contexts unless ``merge_multi_context``, a list each."""
+        self._require_ready()
+        executors = self._executors(self._caches)
+        arrays = [[executor.arg_dict[name] for executor in executors] for name in self._state_names]
+        return [ndarray.concatenate(parts, always_copy=False) for parts in arrays] if merge_multi_context else arrays
+
     def _reshape_for(self, batch: Any, data: Sequence[Any], labels: Sequence[Any]) -> None:
         def described(provided: Any, before: Sequence[DataDesc], arrays: Sequence[Any]) -> Shapes:
             if provided:
@@ -370,18 +402,23 @@ class Module(BaseModule):
         """Set the shapes of the inputs, and the part of each context."""
         inputs = [*data, *(labels or [])]
         parts: list[Parts] = []
-        for share in _shares(data, self._work):
+        for share in shares(data, self._work):
             axes = {desc.name: DataDesc.get_batch_axis(desc.layout) for desc in inputs if desc.shape}
             parts.append({name: (slice(None),) * axis + (share,) if axis >= 0 else () for name, axis in axes.items()})
         self._signatures = [
-            tuple((desc.name, _shape_of(desc.shape, part.get(desc.name, ())), np.dtype(desc.dtype)) for desc in inputs)
+            tuple((desc.name, shape_of(desc.shape, part.get(desc.name, ())), np.dtype(desc.dtype)) for desc in inputs)
             for part in parts
         ]
         self._parts, self._data_shapes, self._label_shapes = parts, data, labels
 
     def _executors(self, caches: Sequence[ExecutorCache]) -> list[Executor]:
         """Return the executor of each context for what it is fed now."""
-        return [cache.executor(signature, self._params) for cache, signature in zip(caches, self._signatures)]
+        executors = [cache.executor(signature, self._params) for cache, signature in zip(caches, self._signatures)]
+        if self._monitor is not None:
+            for executor in executors:
+                if executor not in self._monitor.exes:
+                    self._monitor.install(executor)
+        return executors
 
     def _require_bound(self) -> None:
         if not self.binded:
@@ -391,34 +428,3 @@ class Module(BaseModule):
         self._require_bound()
         if not self.params_initialized:
             raise MXNetError("The module has no parameters yet: call set_params() or init_params().")
-
-
-def _raw(array: Any) -> np.ndarray[Any, Any]:
-    return array._array if isinstance(array, NDArray) else np.asarray(array)
-
-
-def _shares(data: Sequence[DataDesc], work: Sequence[float]) -> list[slice]:
-    """Divide the rows of a batch among the contexts. Raises ValueError where a context would get none."""
-    if len(work) == 1:
-        return [slice(None)]
-    sizes = {desc.shape[axis] for desc in data if 0 <= (axis := DataDesc.get_batch_axis(desc.layout)) < len(desc.shape)}
-    if len(sizes) != 1:
-        raise MXNetValueError(f"several contexts share a batch, and the inputs have the batches {sorted(sizes)}.")
-    size = sizes.pop()
-    ends = [round(size * sum(work[: number + 1]) / sum(work)) for number in range(len(work))]
-    slices = [slice(start, end) for start, end in zip([0, *ends], ends)]
-    if any(rows.start >= rows.stop for rows in slices):
-        raise MXNetValueError(f"Too many slices: a batch of {size} leaves nothing to one of {len(work)} contexts.")
-    return slices
-
-
-def _shape_of(shape: tuple[int, ...], part: tuple[slice, ...]) -> tuple[int, ...]:
-    """Return the shape of that part of an array."""
-    sizes = [len(range(*rows.indices(size))) for rows, size in zip(part, shape)]
-    return (*sizes, *shape[len(sizes) :])
-
-
-def __getattr__(name: str) -> Any:
-    if name == "BucketingModule":  # which is made of Modules
-        return importlib.import_module("neuron_adapters.mxnet.bucketing").BucketingModule
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,34 @@
+"""Automatic mixed precision, which this package refuses: compiling with ``--fp32-cast`` computes in lower precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from neuron_adapters.mxnet.base import MXNetError
+
+__all__ = [
+    "convert_bucketing_module", "convert_hybrid_block", "convert_model", "convert_symbol", "init", "init_trainer",
+    "scale_loss", "unscale",
+]  # fmt: skip
+
+
+def _refused(name: str, why: str) -> Callable[..., NoReturn]:
+    def call(*_args: Any, **_keywords: Any) -> NoReturn:
+        raise MXNetError(f"amp.{name}(): {why}")
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"Refuse: {why}"
+    return call
+
+
+_TRAINING = "this package infers only. Train with MXNet itself."
+_CONVERTING = (
+    "this package does not convert graphs to mixed precision. Convert with MXNet itself, or compile with "
+    "mx.contrib.neuron.compile(..., flags=['--fp32-cast', 'matmult-bf16'])."
+)
+init, init_trainer = _refused("init", _TRAINING), _refused("init_trainer", _TRAINING)
+scale_loss, unscale = _refused("scale_loss", _TRAINING), _refused("unscale", _TRAINING)
+convert_symbol, convert_model = _refused("convert_symbol", _CONVERTING), _refused("convert_model", _CONVERTING)
+convert_hybrid_block = _refused("convert_hybrid_block", _CONVERTING)
+convert_bucketing_module = _refused("convert_bucketing_module", _CONVERTING)
