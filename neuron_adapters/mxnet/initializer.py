@@ -123,7 +123,7 @@ class Constant(Initializer):
     """One number, or an array."""
 
     def __init__(self, value: Any) -> None:
-        super().__init__(value=value.asnumpy().tolist() if isinstance(value, NDArray) else value)
+        super().__init__(value=np.asarray(value).tolist() if isinstance(value, (NDArray, np.ndarray)) else value)
         self.value = value
 
     def _init_weight(self, _name: str, arr: NDArray) -> None:

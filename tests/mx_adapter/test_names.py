@@ -149,6 +149,7 @@ def test_initializers_of_a_module() -> None:
     module.init_params(mx.init.create(mx.init.Xavier(magnitude=2).dumps()))
     args, _aux = module.get_params()
     assert args["gamma"].asnumpy().tolist() == [0.25]
+    assert mx.init.Constant(np.array([1.0, 2.0])).dumps() == '["constant", {"value": [1.0, 2.0]}]'
     assert args["head_bias"].asnumpy().tolist() == [0, 0]
     assert args["head_weight"].asnumpy().any()
     with pytest.raises(ValueError, match="no initializer"):

@@ -415,5 +415,7 @@ def test_shapes_that_are_not_known() -> None:
             assert mx.nd.zeros(shape).shape == shape
     assert np.all(mx.nd.array([50000001], dtype="int32").floor() == 50000001)
     assert not np.any(mx.nd.zeros((2,)))
+    assert mx.nd.linspace(1, 2, 0).shape == (0,)
+    assert mx.nd.ones((2, 3)).reshape_like(rhs=mx.nd.ones((3, 2))).shape == (3, 2)
     with mx.np_shape(), pytest.raises(MXNetError):
         mx.nd.min(mx.nd.zeros((0,)))

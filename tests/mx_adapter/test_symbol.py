@@ -342,6 +342,8 @@ def test_shapes_as_far_as_mxnet_infers_them() -> None:
     assert fc.infer_shape_partial() == ([(), (), ()], [()], [])
     turned = mx.sym.transpose(mx.sym.ones((3, -1)))
     assert (mx.sym.ones((2, -1)) + turned).eval()[0].shape == (2, 3)
+    with pytest.raises(MXNetError, match="pick takes one axis"):
+        mx.nd.pick(mx.nd.ones((2, 3)), mx.nd.zeros((2,)), axis=None)
     pooled = mx.sym.Pooling(mx.sym.var("x"), kernel=(2,), pad=(1,), pooling_convention="same")
     with pytest.raises(MXNetError, match="pad must be 0"):
         pooled.infer_shape(x=(1, 1, 9))

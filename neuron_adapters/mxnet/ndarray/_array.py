@@ -215,9 +215,9 @@ class NDArray(Operators):
         copy: NDArray = self.__getattr__(operator_name)(**attributes)
         return self._view(self._array.reshape(copy.shape)) if inplace else copy
 
-    def reshape_like(self, other: NDArray) -> NDArray:
-        """Return a view in the shape of ``other``."""
-        return self.reshape(other.shape)
+    def reshape_like(self, rhs: NDArray) -> NDArray:
+        """Return a view in the shape of ``rhs``."""
+        return self.reshape(rhs.shape)
 
     def all(self, axis: int | None = None, out: Array | None = None, keepdims: bool = False) -> Any:
         """Tell whether all elements count as true: what ``numpy.all`` asks an array that is not NumPy's."""

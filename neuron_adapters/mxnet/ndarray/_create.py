@@ -115,6 +115,8 @@ def linspace(
     start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None, dtype: Any = "float32"
 ) -> NDArray:
     """Create ``num`` evenly spaced numbers."""
+    if num == 0:
+        return NDArray(np.empty(0, dtype_of(dtype)), ctx)
     attrs = {"start": start, "stop": stop, "num": num, "endpoint": endpoint, "dtype": dtype_of(dtype).name}
     return _created("_linspace", attrs, ctx)
 

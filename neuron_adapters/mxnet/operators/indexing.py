@@ -177,8 +177,9 @@ def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sha
     data = ins[0]
     if data is None:
         return ins, outs
-    axis = at.maybe_integer("axis") if at.has("axis") else -1
-    place = axis_of(-1 if axis is None else axis, len(data))
+    if at.is_none("axis"):
+        raise ValueError("attribute axis must be a number: pick takes one axis")
+    place = axis_of(at.integer("axis", -1), len(data))
     kept = (*data[:place], 1, *data[place + 1 :])
     gone = (*data[:place], *data[place + 1 :])
     if ins[1] is not None and complete(ins[1]) and complete(data) and ins[1] not in (kept, gone or (1,)):
