@@ -108,6 +108,18 @@ def test_batches_for_several_contexts() -> None:
         mx.gluon.utils.split_data(mx.nd.array(batch), 4)
 
 
+def test_files_that_would_be_downloaded(tmp_path: Path) -> None:
+    url = "https://example.com/models/labels.txt?x=1"
+    with pytest.raises(mx.MXNetError, match="not downloaded"):
+        mx.gluon.utils.download(url, path=str(tmp_path))
+    (tmp_path / "labels.txt").write_text("cat")
+    known = "9d989e8d27dc9e0ec3389fc855f142c3d40f0c50"
+    for path in (tmp_path, tmp_path / "labels.txt"):
+        assert mx.gluon.utils.download(url, str(path), sha1_hash=known) == f"{tmp_path}/labels.txt"
+    with pytest.raises(mx.MXNetError, match="SHA-1"):
+        mx.gluon.utils.download(url, str(tmp_path), sha1_hash="0" * 40)
+
+
 def test_buckets() -> None:
     """Graphs of several lengths in one place, over the same parameters."""
     module = mx.mod.BucketingModule(lambda key: (network(key), ["data"], None), 7, context=mx.neuron(2))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
-from neuron_adapters.mxnet import ndarray
-from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet import ndarray, test_utils
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
-from neuron_adapters.mxnet.test_utils import download
 
 __all__ = ["check_sha1", "download", "split_and_load", "split_data"]
 
@@ -51,3 +51,20 @@ def check_sha1(filename: str, sha1_hash: str) -> bool:
     """Whether the SHA-1 of a file is ``sha1_hash``."""
     with open(filename, "rb") as file:
         return hashlib.sha1(file.read(), usedforsecurity=False).hexdigest() == sha1_hash
+
+
+def download(
+    url: str,
+    path: str | None = None,
+    overwrite: bool = False,
+    sha1_hash: str | None = None,
+    retries: int = 5,  # noqa: ARG001
+    verify_ssl: bool = True,  # noqa: ARG001
+) -> str:
+    """Return the path of the file of ``url``, in the folder ``path`` or as the file ``path``, where it exists and has
+    that SHA-1. Raises MXNetError otherwise: nothing is downloaded."""
+    folder = path is not None and os.path.isdir(path)
+    file = test_utils.download(url, None if folder else path, path if folder else None, overwrite)
+    if sha1_hash and not check_sha1(file, sha1_hash):
+        raise MXNetError(f"{file} is not the file of {url}: its SHA-1 is not {sha1_hash}.")
+    return file
