@@ -171,8 +171,8 @@ class Graph:
 
 
 def _held_inputs(node: Node) -> list[tuple[Node, Entry, str]]:
-    """List what the operators of the graphs that ``node`` holds take of its inputs; nothing where one of them is written
-    in Python and this process does not have it: the real MXNet has its own."""
+    """List what the operators of the graphs that ``node`` holds take of its inputs: nothing where one is written
+    in Python and not registered, since the real MXNet has its own."""
     operator = operator_of(node)
     assert operator is not None
     try:

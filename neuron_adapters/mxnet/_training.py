@@ -46,7 +46,8 @@ def refuse_gradient(what: str) -> NoReturn:
 
 def is_optimizer(name: str) -> bool:
     """Whether the operator ``name`` is a step of an optimizer, or the gradient of another operator."""
-    return name.endswith(("_update", "_update_multi", "multi_lars", "all_finite")) or name.startswith("_backward_")
+    ends = ("_update", "_update_multi", "_update_phase1", "_update_phase2", "multi_lars", "all_finite", "reset_arrays")
+    return name.endswith(ends) or name.startswith("_backward_")
 
 
 def refuse_block(name: str) -> NoReturn:

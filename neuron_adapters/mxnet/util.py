@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import os
@@ -88,12 +87,14 @@ class np_array(_Switched):  # noqa: N801 - MXNet's name
 
 def use_np_shape(func: T) -> T:
     """Let the decorated function, or the methods of the decorated class, run inside ``np_shape()``."""
-    return _inside(func, np_shape)
+    inside: T = _inside(func, np_shape)
+    return inside
 
 
 def use_np_array(func: T) -> T:
     """Let the decorated function, or the methods of the decorated class, run inside ``np_array()``."""
-    return _inside(func, np_array)
+    inside: T = _inside(func, np_array)
+    return inside
 
 
 def use_np(func: T) -> T:

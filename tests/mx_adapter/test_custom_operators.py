@@ -180,3 +180,37 @@ def test_questions_about_operators() -> None:
     assert types == ["NDArray-or-Symbol", "{'relu', 'sigmoid', 'softrelu', 'softsign', 'tanh'}, required"]
     with pytest.raises(mx.MXNetError, match="no operator 'nope'"):
         mx.operator.get_operator_arguments("nope")
+
+
+class Count(mx.operator.CustomOp):
+    """Adds how often it has run."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def forward(self, is_train: bool, req: Any, in_data: Any, out_data: Any, aux: Any) -> None:
+        self.runs += 1
+        self.assign(out_data[0], req[0], in_data[0] + self.runs)
+
+
+@mx.operator.register("test_count")
+class CountProp(mx.operator.CustomOpProp):
+    def create_operator(self, ctx: Any, in_shapes: Any, in_dtypes: Any) -> Count:
+        return Count()
+
+
+def test_in_a_loop() -> None:
+    """Each iteration calls it, and each executor has an operator of its own."""
+
+    def body(row: Any, total: Any) -> tuple[Any, Any]:
+        counted = mx.sym.Custom(row, op_type="test_count", name="c")
+        return counted, total + counted
+
+    outputs, total = mx.sym.contrib.foreach(body, mx.sym.var("data"), mx.sym.var("total"))
+    symbol = mx.sym.Group([outputs, total])
+    executors = [symbol.simple_bind(mx.cpu(), "null", data=(3, 1), total=(1,)) for _ in range(2)]
+    for first in (1, 4):
+        for executor in executors:
+            rows, last = (output.asnumpy().tolist() for output in executor.forward())
+            assert rows == [[first], [first + 1], [first + 2]]
+            assert last == [3 * first + 3]

@@ -212,12 +212,12 @@ def test_what_a_loop_may_not_be() -> None:
 
 def test_words() -> None:
     """What is not here is said to be not in this package."""
-    for call in (lambda: mx.sym.Custom, lambda: mx.sym.contrib.boolean_mask, lambda: mx.nd.contrib.getnnz):
+    for call in (lambda: mx.sym.Correlation, lambda: mx.sym.contrib.boolean_mask, lambda: mx.nd.contrib.getnnz):
         with pytest.raises(AttributeError, match=r"is not in this package: docs/mx\.md lists what is"):
             call()
-    text = '{"nodes": [{"op": "null", "name": "x", "inputs": []}, {"op": "Custom", "name": "mine", "inputs": [[0, 0, 0]]}], '
+    text = '{"nodes": [{"op": "null", "name": "x", "inputs": []}, {"op": "Correlation", "name": "mine", "inputs": [[0, 0, 0]]}], '
     symbol = mx.sym.load_json(text + '"arg_nodes": [0], "heads": [[1, 0, 0]]}')
-    with pytest.raises(mx.MXNetError, match=r"operators that are not in this package: Custom \(mine\)"):
+    with pytest.raises(mx.MXNetError, match=r"operators that are not in this package: Correlation \(mine\)"):
         symbol.bind(mx.cpu(), {"x": mx.nd.ones((1,))}, grad_req="null")
 
 
@@ -289,3 +289,28 @@ def test_what_the_engine_may_not_compute_it_does_not_compute_in_a_loop_either() 
         assert executor._plan.lowered is None
         expected = [[1.5, 2], [0, 1.5]] if operator == "broadcast_mod" else [[9.5, -0.5], [4, 11.5]]
         np.testing.assert_array_equal(executor.forward()[0].asnumpy(), expected)
+
+
+def test_what_acts_differently_in_training_is_refused_in_a_loop_too() -> None:
+    def body(row: Any, state: Any) -> tuple[Any, Any]:
+        return mx.sym.Dropout(row, name="inner"), state
+
+    outputs, _state = mx.sym.contrib.foreach(body, mx.sym.var("data"), mx.sym.var("state"))
+    deep = mx.sym._internal._npx_dropout(mx.sym.var("data"), name="deep")
+    always = mx.sym.Dropout(mx.sym.var("data"), mode="always", name="always")
+    for symbol, says in ((outputs, "Dropout inner would"), (deep, "deep would"), (always, "")):
+        names = symbol.list_arguments()
+        executor = symbol.bind(mx.cpu(), {name: mx.nd.ones((2,)) for name in names}, grad_req="null")
+        if not says:
+            executor.forward(is_train=True)
+            continue
+        with pytest.raises(mx.MXNetError, match=says):
+            executor.forward(is_train=True)
+
+
+def test_types_of_a_loop_that_do_not_follow_are_none() -> None:
+    outputs, state = mx.sym.contrib.foreach(lambda row, s: (row + s, s), mx.sym.var("data"), mx.sym.var("state"))
+    symbol = mx.sym.Group([outputs, state])
+    assert symbol.infer_type_partial() == ([None, None], [None, None], [])
+    assert symbol.infer_type_partial(data="float16") == ([np.float16] * 2, [np.float16] * 2, [])
+    assert symbol.infer_type() == ([np.float32] * 2, [np.float32] * 2, [])

@@ -43,7 +43,9 @@ def test_modules_of_modules() -> None:
 
 
 TRAINING = ["optimizer", "opt", "kv", "kvstore", "callback", "lr_scheduler", "gluon.Trainer", "gluon.loss",
-            "gluon.nn.Dense", "gluon.model_zoo", "contrib.autograd", "nd.sgd_update", "sym.adam_update"]  # fmt: skip
+            "gluon.nn.Dense", "gluon.model_zoo", "contrib.autograd", "nd.sgd_update", "sym.adam_update",
+            "nd.contrib.group_adagrad_update", "nd.sparse.adam_update", "sym.op.lamb_update_phase1",
+            "nd._internal._backward_dot"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TRAINING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,15 @@ def test_switches() -> None:
         mx.npx.reset_np()
     assert not mx.is_np_array()
     assert not mx.is_np_shape()
+
+
+def test_methods_that_classic_arrays_define_otherwise() -> None:
+    x = mx.np.array([[1.0, 0.0], [3.0, 4.0]])
+    assert x.flatten().tolist() == [1, 0, 3, 4]
+    assert x.any(axis=0).tolist() == [True, True]
+    assert not x.all()
+    assert mx.np.ones((1, 2, 1)).squeeze().shape == (2,)
+    assert mx.np.ones((1, 1)).squeeze().shape == ()
+    assert type(x.flatten()) is type(x.all()) is type(pickle.loads(pickle.dumps(x))) is mx.np.ndarray
+    with pytest.raises(mx.MXNetError, match="infers only"):
+        x.attach_grad()

@@ -132,3 +132,26 @@ def test_what_no_distribution_has() -> None:
         mx.nd.random.normal(scale=-1)
     with pytest.raises(TypeError, match="an array for each parameter"):
         mx.nd.random.normal(mx.nd.zeros((2,)), 1.0)
+
+
+def test_one_seed_for_graphs_arrays_and_monitored_runs() -> None:
+    graph = bound(mx.sym.Group([mx.sym.random.normal(shape=(3,)), mx.sym.random.uniform(shape=(2,))]))
+    assert graph._plan.lowered is not None
+
+    def numbers(seed: int) -> list[list[float]]:
+        mx.random.seed(seed)
+        return [output.asnumpy().tolist() for output in graph.forward()]
+
+    first = numbers(3)
+    graph.set_monitor_callback(lambda _name, _array: None)
+    assert numbers(3) == first
+    mx.np.random.seed(3)
+    assert [mx.nd.random.normal(shape=(3,)).asnumpy().tolist(), mx.np.random.uniform(size=2).tolist()] == first
+    assert numbers(4) != first
+
+
+def test_classes_that_a_dtype_cannot_count() -> None:
+    with pytest.raises(mx.MXNetError, match="uint8 cannot count 300 classes"):
+        mx.nd.sample_multinomial(mx.nd.ones((300,)), dtype="uint8")
+    with pytest.raises(mx.MXNetError, match="uint8 cannot count 300 classes"):
+        bound(mx.sym.random.multinomial(mx.sym.var("p"), dtype="uint8"), p=mx.nd.ones((300,)))

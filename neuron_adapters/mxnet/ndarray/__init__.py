@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
-from neuron_adapters.mxnet._training import is_optimizer, refuse_name
 from neuron_adapters.mxnet.ndarray import _contrib, _control, random
 from neuron_adapters.mxnet.ndarray._array import NDArray, functions
 from neuron_adapters.mxnet.ndarray._create import (
@@ -64,8 +63,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ndarray":
         return importlib.import_module(f"{__name__}.ndarray")
-    if is_optimizer(name):
-        refuse_name(f"mx.nd.{name}")
     function = look_up(functions, name)
     if function is not None:
         return function

@@ -61,7 +61,7 @@ class NDArray(Operators):
     def __init__(self, array: Array | None, context: Context | None = None, memory: Counter | None = None) -> None:
         """``array`` becomes the memory: it is not copied. None, as pickles of MXNet have it, is no array yet.
         ``memory`` is that of the array that this is a view of."""
-        self._array = np.empty(0, np.float32) if array is None else array
+        self._array: Array = np.empty(0, np.float32) if array is None else array
         self._context = current_context() if context is None else context
         self._context.require_memory()
         self._memory = Counter() if memory is None else memory

@@ -34,7 +34,7 @@ def seed(seed_state: int, ctx: Context | str = "all") -> None:  # noqa: ARG001 -
 
 
 def _draw(kind: str, parameters: Sequence[Parameter], shape: Shape, dtype: Any, ctx: Any, out: Any) -> NDArray:
-    """Draw from the distribution ``kind`` by what ``mx.random`` calls its parameters. Raises MXNetValueError where parameters are not possible, TypeError where
+    """Draw from the distribution ``kind``. Raises MXNetValueError where parameters are not possible, TypeError where
     some are arrays and some are numbers."""
     arrays = [value for value in parameters if isinstance(value, NDArray)]
     if arrays and len(arrays) < len(parameters):
@@ -48,7 +48,9 @@ def _draw(kind: str, parameters: Sequence[Parameter], shape: Shape, dtype: Any, 
     each = _sizes(shape, ())
     spread = [array._array.astype("f8").reshape(array.shape + (1,) * len(each)) for array in arrays]
     own = arrays[0].dtype if arrays[0]._array.dtype.kind == "f" else None
-    return _given(kind, _own(kind, spread), arrays[0].shape + each, own if dtype is None else dtype, arrays[0].context, out)
+    return _given(
+        kind, _own(kind, spread), arrays[0].shape + each, own if dtype is None else dtype, arrays[0].context, out
+    )
 
 
 def _own(kind: str, parameters: Sequence[Any]) -> list[Any]:

@@ -21,7 +21,7 @@ _IS_TRAIN = False
 
 def custom_form(at: Attributes, ins: Sequence[Tensor], outs: Sequence[Tensor]) -> Callable[..., Sequence[Array]]:
     """Return what computes one node, with a CustomOp of its own. Raises MXNetError where that cannot be made."""
-    name, prop = at.text("op_type"), prop_of(at)
+    name, prop = at.required("op_type"), prop_of(at)
     count = len(prop.list_arguments())
 
     def asked(what: str, call: Callable[..., Any], *args: Any) -> Any:

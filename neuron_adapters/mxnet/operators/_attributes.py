@@ -90,7 +90,7 @@ class Attributes:
         """Read a dtype, by name or by MXNet's number for it, as NumPy's name."""
         return self._read(name, default, _DTYPES.__getitem__, _one_of(DTYPES))
 
-    def text(self, name: str) -> str:
+    def required(self, name: str) -> str:
         """Read any text, which is required."""
         return self._read(name, None, str, "a text")
 

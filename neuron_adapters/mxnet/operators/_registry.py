@@ -36,8 +36,8 @@ Names = Sequence[str] | Callable[[Attributes], Sequence[str]]
 class Operator:
     """One operator. ``auxiliary``: those of its inputs that are auxiliary states, or a function of the attributes.
     ``variadic``: the attribute with the number of inputs (``num_args``), where that may vary. ``any_attributes``: it
-    takes attributes of any name. ``holding``: makes the operator of one node, where nodes hold graphs; ``held`` are then
-    those graphs."""
+    takes attributes of any name. ``holding``: makes the operator of one node, where nodes hold graphs; ``held`` are
+    then those graphs."""
 
     name: str
     translation: Translation

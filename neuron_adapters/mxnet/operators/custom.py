@@ -17,7 +17,7 @@ def prop_of(at: Attributes) -> Any:
     """Return the CustomOpProp of a node. Raises MXNetError where it is not registered."""
     from neuron_adapters.mxnet import operator as registry  # it takes arrays along
 
-    return registry.prop_of(at.text("op_type"), at.others("op_type"))
+    return registry.prop_of(at.required("op_type"), at.others("op_type"))
 
 
 def _inputs(at: Attributes) -> list[str]:
@@ -41,12 +41,12 @@ def _asked(at: Attributes, what: str, known: bool, given: list[Any], counts: tup
     except Exception as error:
         if not known:
             return None
-        raise ValueError(f"{what}() of {at.text('op_type')!r}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{what}() of {at.required('op_type')!r}: {type(error).__name__}: {error}") from error
     parts += [[]] * (len(counts) - len(parts))
     for part, count in zip(parts, counts):
         if len(part) != count and (known or part):
-            raise ValueError(f"{what}() of {at.text('op_type')!r} must say {counts} of inputs, outputs and auxiliary "
-                             f"states, got {tuple(map(len, parts))}")  # fmt: skip
+            raise ValueError(f"{what}() of {at.required('op_type')!r} must say {counts} of inputs, outputs and "
+                             f"auxiliary states, got {tuple(map(len, parts))}")  # fmt: skip
     return parts
 
 
@@ -84,5 +84,5 @@ def _dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
 )
 def _custom(_to: Builder, at: Attributes, *_tensors: Tensor) -> NoReturn:
     raise BeyondOnnxError(
-        f"the operator {at.text('op_type')!r} is written in Python, which only NumPy's form of a graph calls"
+        f"the operator {at.required('op_type')!r} is written in Python, which only NumPy's form of a graph calls"
     )

@@ -249,7 +249,7 @@ class ZoneoutCell(ModifierCell):
 
 
 def _mask(share: float, like: Symbol) -> Symbol:
-    return symbol.Dropout(symbol.ones_like(like), p=share)  # type: ignore[no-any-return]
+    return symbol.Dropout(symbol.ones_like(like), p=share)
 
 
 class ResidualCell(ModifierCell):
@@ -281,4 +281,4 @@ class ResidualCell(ModifierCell):
 
 
 def _sum(output: Symbol, inputs: Symbol) -> Symbol:
-    return symbol.elemwise_add(output, inputs, name=f"{output.name}_plus_residual")  # type: ignore[no-any-return]
+    return symbol.elemwise_add(output, inputs, name=f"{output.name}_plus_residual")

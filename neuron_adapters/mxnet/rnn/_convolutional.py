@@ -17,7 +17,7 @@ Pair = tuple[int, int]
 
 
 def _leaky(inputs: Symbol, **named: Any) -> Symbol:
-    return symbol.LeakyReLU(inputs, act_type="leaky", slope=0.2, **named)  # type: ignore[no-any-return]
+    return symbol.LeakyReLU(inputs, act_type="leaky", slope=0.2, **named)
 
 
 class _ConvCell(BaseRNNCell):
@@ -73,7 +73,7 @@ class _ConvCell(BaseRNNCell):
 
     def _convolved(self, name: str, group: str, inputs: Symbol) -> Symbol:
         weight, bias = (self.params.get(f"{group}_{kind}") for kind in ("weight", "bias"))
-        return symbol.Convolution(  # type: ignore[no-any-return]
+        return symbol.Convolution(
             name=f"{name}{group}", data=inputs, weight=weight, bias=bias, layout=self._layout,
             num_filter=self._num_hidden * len(self._gate_names), **self._kernels[group],
         )  # fmt: skip

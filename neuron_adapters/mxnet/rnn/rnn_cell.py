@@ -157,13 +157,13 @@ class BaseRNNCell:
 
     def _get_activation(self, inputs: Symbol, activation: Activation, **kwargs: Any) -> Symbol:
         if isinstance(activation, str):
-            return symbol.Activation(inputs, act_type=activation, **kwargs)  # type: ignore[no-any-return]
+            return symbol.Activation(inputs, act_type=activation, **kwargs)
         return activation(inputs, **kwargs)
 
     def _dense(self, name: str, inputs: Symbol, group: str, gates: int) -> Symbol:
         """Add what the inputs, or the states, contribute."""
         weight, bias = (self.params.get(f"{group}_{kind}") for kind in ("weight", "bias"))
-        return symbol.FullyConnected(  # type: ignore[no-any-return]
+        return symbol.FullyConnected(
             data=inputs, weight=weight, bias=bias, num_hidden=gates * self._num_hidden, name=name
         )
 

@@ -15,7 +15,6 @@ from neuron_adapters.mxnet._calls import split_attributes
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._graph import Entry, Node, hidden
 from neuron_adapters.mxnet._symbol_json import loads
-from neuron_adapters.mxnet._training import is_optimizer, refuse_name
 from neuron_adapters.mxnet.attribute import scoped
 from neuron_adapters.mxnet.base import MXNetValueError, reading
 from neuron_adapters.mxnet.operators import names as operator_names
@@ -185,8 +184,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in ("symbol", "random"):
         return importlib.import_module(f"{__name__}.{name}")
-    if is_optimizer(name):
-        refuse_name(f"mx.sym.{name}")
     return functions.of(name)
 
 
