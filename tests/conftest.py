@@ -48,12 +48,17 @@ def cpu_ticks() -> Callable[[], dict[int, int]]:
 @pytest.fixture
 def own_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """NCs of the test's own, and none of the variables of whoever runs it."""
+    _close_runtime()  # that of a test that has none of its own
     for name in [name for name in os.environ if name.startswith("NEURON")]:
         monkeypatch.delenv(name)
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     monkeypatch.setenv("NEURON_ADAPTERS_STATE_DIR", str(state))
     yield
+    _close_runtime()
+
+
+def _close_runtime() -> None:
     runtime = neuron_rt.current()
     if runtime is not None:
         runtime.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from neuron_adapters.mxnet._signatures import own_name
@@ -10,7 +10,7 @@ from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
     "TRAINING", "TrainingError", "TrainingImportError", "acts_in_training", "is_optimizer", "refuse_block",
-    "refuse_gradient", "refuse_name", "refuse_training",
+    "refuse_gradient", "refuse_name", "refuse_training", "training_names",
 ]  # fmt: skip
 
 #: By the name of the module, without "mxnet.": names that training scripts ask it for.
@@ -37,6 +37,17 @@ def _text(name: str) -> str:
 def refuse_name(name: str, *, imported: bool = False) -> NoReturn:
     """Raise the error that says that ``name``, as a script knows it, is for training."""
     raise (TrainingImportError if imported else TrainingError)(_text(name))
+
+
+def training_names(shown: str, *names: str) -> Callable[[str], NoReturn]:
+    """Return the ``__getattr__`` of the module that scripts know as ``shown``: ``names`` are for training."""
+
+    def get(name: str) -> NoReturn:
+        if name in names:
+            refuse_name(f"{shown}.{name}")
+        raise AttributeError(f"{shown} has no attribute {name!r}")
+
+    return get
 
 
 def refuse_gradient(what: str) -> NoReturn:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from neuron_adapters.mxnet._training import refuse_gradient
+from neuron_adapters.mxnet._training import refuse_gradient, training_names
 
 __all__ = [
     "backward", "grad", "is_recording", "is_training", "mark_variables", "pause", "predict_mode", "record",
     "set_recording", "set_training", "train_mode",
 ]  # fmt: skip
+
+__getattr__: Callable[[str], NoReturn] = training_names("mx.autograd", "Function", "get_symbol")
 
 
 def _refuse(what: str) -> NoReturn:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from neuron_adapters.mxnet import ndarray, symbol
+from neuron_adapters.mxnet._training import training_names
 from neuron_adapters.mxnet.base import FormatError
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
@@ -12,6 +14,8 @@ from neuron_adapters.mxnet.symbol import Symbol
 __all__ = ["load_checkpoint", "load_params", "save_checkpoint"]
 
 Params = dict[str, NDArray]
+
+__getattr__: Callable[[str], NoReturn] = training_names("mx.model", "BatchEndParam", "FeedForward")
 
 
 def save_checkpoint(

@@ -52,6 +52,13 @@ class Monitor:
     """Between ``tic()`` and ``toc()`` of every ``interval``-th batch, ``stat_func`` of each value whose name matches
     ``pattern``: of outputs, of all arguments, and, where ``monitor_all``, of inputs of operators."""
 
+    interval: int
+    stat_func: Callable[[NDArray], Any]
+    sort: bool
+    monitor_all: bool
+    activated: bool
+    step: int
+
     def __init__(
         self,
         interval: int,

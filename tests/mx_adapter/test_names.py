@@ -45,7 +45,7 @@ def test_modules_of_modules() -> None:
 TRAINING = ["optimizer", "opt", "kv", "kvstore", "callback", "lr_scheduler", "gluon.Trainer", "gluon.loss",
             "gluon.nn.Dense", "gluon.model_zoo", "contrib.autograd", "nd.sgd_update", "sym.adam_update",
             "nd.contrib.group_adagrad_update", "nd.sparse.adam_update", "sym.op.lamb_update_phase1",
-            "nd._internal._backward_dot"]  # fmt: skip
+            "nd._internal._backward_dot", "autograd.Function", "model.FeedForward"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TRAINING)
@@ -69,6 +69,11 @@ def test_imports_of_what_training_needs() -> None:
     for refused in (mx.autograd.record, mx.autograd.train_mode, mx.autograd.backward, mx.autograd.grad):
         with pytest.raises(mx.MXNetError, match=r"no gradients|infer"):
             refused()
+    x = mx.sym.var("x")
+    for call in (lambda: x.gradient(["x"]), lambda: mx.mod.Module(x, ["x"], None).borrow_optimizer(None),
+                 mx.gluon.Parameter("w").grad):  # fmt: skip
+        with pytest.raises(mx.MXNetError, match="infers only"):
+            call()
 
 
 def test_scopes_of_inference() -> None:

@@ -155,3 +155,14 @@ def test_classes_that_a_dtype_cannot_count() -> None:
         mx.nd.sample_multinomial(mx.nd.ones((300,)), dtype="uint8")
     with pytest.raises(mx.MXNetError, match="uint8 cannot count 300 classes"):
         bound(mx.sym.random.multinomial(mx.sym.var("p"), dtype="uint8"), p=mx.nd.ones((300,)))
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_in_the_form_of_a_symbol(name: str) -> None:
+    parameters, mean, variance = DISTRIBUTIONS[name]
+    symbol = getattr(mx.sym.random, f"{name}_like")(mx.sym.var("x"), **parameters)
+    (numbers,) = bound(symbol, x=mx.nd.ones((100, 200))).forward()
+    assert numbers.shape == (100, 200)
+    judge(numbers.asnumpy(), mean, variance)
+    with pytest.raises(TypeError, match="got shape"):
+        getattr(mx.sym.random, f"{name}_like")(mx.sym.var("x"), shape=3)

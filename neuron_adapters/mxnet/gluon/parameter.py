@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray
+from neuron_adapters.mxnet._training import refuse_gradient
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -90,6 +91,17 @@ class Parameter:
     def initialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse: there is nothing to train."""
         _refuse()
+
+    def grad(self, ctx: Context | None = None) -> NoReturn:
+        """Refuse: there are no gradients."""
+        refuse_gradient(f"Parameter.grad({'' if ctx is None else ctx})")
+
+    def list_grad(self) -> NoReturn:
+        """Refuse: there are no gradients."""
+        refuse_gradient("Parameter.list_grad()")
+
+    def zero_grad(self) -> None:
+        """Do nothing: there are no gradients."""
 
     def _load_init(self, data: NDArray, ctx: Contexts, **_how: Any) -> None:
         """Take a copy of ``data``: scripts that import ONNX files fill a block so, and call MXNet's own method."""

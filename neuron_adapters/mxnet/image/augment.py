@@ -104,6 +104,9 @@ class SequentialAug(Augmenter):
 class ResizeAug(Augmenter):
     """Resize the shorter edge to ``size``."""
 
+    size: int
+    interp: int
+
     def __init__(self, size: int, interp: int = 2) -> None:
         super().__init__(size=size, interp=interp)
         self.size, self.interp = size, interp
@@ -114,6 +117,9 @@ class ResizeAug(Augmenter):
 
 class ForceResizeAug(Augmenter):
     """Resize to ``size`` (width, height)."""
+
+    size: Size
+    interp: int
 
     def __init__(self, size: Size, interp: int = 2) -> None:
         super().__init__(size=size, interp=interp)
@@ -126,6 +132,9 @@ class ForceResizeAug(Augmenter):
 class CenterCropAug(Augmenter):
     """Crop the middle."""
 
+    size: Size
+    interp: int
+
     def __init__(self, size: Size, interp: int = 2) -> None:
         super().__init__(size=size, interp=interp)
         self.size, self.interp = size, interp
@@ -137,6 +146,9 @@ class CenterCropAug(Augmenter):
 class RandomCropAug(Augmenter):
     """Crop anywhere."""
 
+    size: Size
+    interp: int
+
     def __init__(self, size: Size, interp: int = 2) -> None:
         super().__init__(size=size, interp=interp)
         self.size, self.interp = size, interp
@@ -147,6 +159,11 @@ class RandomCropAug(Augmenter):
 
 class RandomSizedCropAug(Augmenter):
     """Crop any part, resized to ``size``."""
+
+    size: Size
+    area: Any
+    ratio: tuple[float, float]
+    interp: int
 
     def __init__(self, size: Size, area: Any, ratio: tuple[float, float], interp: int = 2) -> None:
         super().__init__(size=size, area=area, ratio=ratio, interp=interp)
@@ -182,6 +199,9 @@ class CastAug(Augmenter):
 
 class ColorNormalizeAug(Augmenter):
     """Subtract ``mean`` and divide by ``std``; of each channel."""
+
+    mean: Any
+    std: Any
 
     def __init__(self, mean: Any, std: Any) -> None:
         super().__init__(mean=mean, std=std)

@@ -20,7 +20,7 @@ class Accuracy(OwnMetric):
 
     def __init__(self, axis: int = 1, name: str = "accuracy", **options: Any) -> None:
         super().__init__(name, **options)
-        self.axis = axis
+        self.axis: int = axis
         self._kwargs["axis"] = axis
 
     def _batch(self, label: Array, pred: Array) -> tuple[float, int]:
@@ -40,7 +40,8 @@ class TopKAccuracy(OwnMetric):
         if top_k < 2:
             raise MXNetValueError(f"top_k must be 2 or more, got {top_k}: Accuracy is for one.")
         super().__init__(name, **options)
-        self._kwargs["top_k"] = self.top_k = top_k
+        self.top_k: int = top_k
+        self._kwargs["top_k"] = top_k
         self._plain_name, self.name = self.name, f"{self.name}_{top_k}"
 
     def get_config(self) -> dict[str, Any]:
@@ -190,7 +191,8 @@ class CrossEntropy(OwnMetric):
 
     def __init__(self, eps: float = 1e-12, name: str = "cross-entropy", **options: Any) -> None:
         super().__init__(name, **options)
-        self._kwargs["eps"] = self.eps = eps
+        self.eps: float = eps
+        self._kwargs["eps"] = eps
 
     def _batch(self, label: Array, pred: Array) -> tuple[float, int]:
         right = label.reshape(-1).astype("int64")

@@ -30,6 +30,11 @@ def _refused(what: str) -> Callable[..., NoReturn]:
 class BaseModule:
     """Prediction. A Module derives from it."""
 
+    logger: Any
+    binded: bool
+    inputs_need_grad: bool
+    optimizer_initialized: bool
+
     def __init__(self, logger: Any = logging) -> None:
         self.logger = logger
         self.binded = self.inputs_need_grad = self.optimizer_initialized = False
@@ -107,7 +112,10 @@ class BaseModule:
     init_optimizer: Callable[..., NoReturn]
     fit, backward, forward_backward = _refused("fit()"), _refused("backward()"), _refused("forward_backward()")
     update, init_optimizer = _refused("update()"), _refused("init_optimizer()")
-    get_input_grads = _refused("get_input_grads()")
+    get_input_grads: Callable[..., NoReturn] = _refused("get_input_grads()")
+    borrow_optimizer: Callable[..., NoReturn] = _refused("borrow_optimizer()")
+    load_optimizer_states: Callable[..., NoReturn] = _refused("load_optimizer_states()")
+    save_optimizer_states: Callable[..., NoReturn] = _refused("save_optimizer_states()")
 
     def install_monitor(self, mon: Any) -> None:
         """Let a ``mx.mon.Monitor`` watch the executors, those for other shapes too."""

@@ -23,6 +23,17 @@ class DataParallelExecutorGroup:
     Raises what ``Module.bind`` raises, and MXNetError where gradients are asked for.
     """
 
+    symbol: Any
+    contexts: list[Context]
+    workload: Sequence[float] | None
+    logger: Any
+    param_names: list[str]
+    for_training: bool
+    inputs_need_grad: bool
+    arg_names: list[str]
+    aux_names: list[str]
+    output_names: list[str]
+
     def __init__(
         self,
         symbol: Any,

@@ -199,7 +199,10 @@ def _like(kind: str, **defaults: float) -> Callable[..., NDArray]:
     return call
 
 
-uniform_like, normal_like = _like("uniform", low=0, high=1), _like("normal", loc=0, scale=1)
-gamma_like, exponential_like = _like("gamma", alpha=1, beta=1), _like("exponential", lam=1)
-poisson_like, negative_binomial_like = _like("poisson", lam=1), _like("negative_binomial", k=1, p=1)
-generalized_negative_binomial_like = _like("generalized_negative_binomial", mu=1, alpha=1)
+uniform_like: Callable[..., NDArray] = _like("uniform", low=0, high=1)
+normal_like: Callable[..., NDArray] = _like("normal", loc=0, scale=1)
+gamma_like: Callable[..., NDArray] = _like("gamma", alpha=1, beta=1)
+exponential_like: Callable[..., NDArray] = _like("exponential", lam=1)
+poisson_like: Callable[..., NDArray] = _like("poisson", lam=1)
+negative_binomial_like: Callable[..., NDArray] = _like("negative_binomial", k=1, p=1)
+generalized_negative_binomial_like: Callable[..., NDArray] = _like("generalized_negative_binomial", mu=1, alpha=1)

@@ -31,7 +31,11 @@ _FUNCTIONS = (
     "tril", "triu", "true_divide", "trunc", "unique", "var", "vstack", "where", "zeros_like",
 )  # fmt: skip
 
-pi, e, inf, nan, newaxis = _np.pi, _np.e, _np.inf, _np.nan, None
+pi: float = _np.pi
+e: float = _np.e
+inf: float = _np.inf
+nan: float = _np.nan
+newaxis: None = None
 float16, float32, float64 = _np.float16, _np.float32, _np.float64
 int8, int32, int64, uint8, bool_ = _np.int8, _np.int32, _np.int64, _np.uint8, _np.bool_
 

@@ -74,7 +74,10 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         """Transposed; a copy."""
         return ndarray(np.ascontiguousarray(self._array.T), self._context)
 
-    all, any, flatten, squeeze = map(_as_numpy, ("all", "any", "flatten", "squeeze"))
+    all: Callable[..., Any] = _as_numpy("all")
+    any: Callable[..., Any] = _as_numpy("any")
+    flatten: Callable[..., Any] = _as_numpy("flatten")
+    squeeze: Callable[..., Any] = _as_numpy("squeeze")
 
     def _view(self, array: Any) -> ndarray:
         return ndarray(array, self._context, self._memory)

@@ -18,6 +18,7 @@ from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, n
 from neuron_adapters.mxnet.operators.arithmetic import true
 
 if TYPE_CHECKING:
+    from neuron_adapters.mxnet._bodies import Body
     from neuron_adapters.mxnet._graph import Entry, Node
     from neuron_adapters.mxnet._inference import Inferred
 
@@ -27,6 +28,10 @@ MOST_UNROLLED = 1 << 13
 
 class Held:
     """The graphs of one node. ``bodies``: each with the index of the node's input for each of its variables."""
+
+    at: Attributes
+    bodies: list[tuple[Body, list[int]]]
+    outputs: int
 
     def __init__(self, node: Node, places: Sequence[Sequence[int]]) -> None:
         from neuron_adapters.mxnet._bodies import Body
@@ -99,6 +104,10 @@ def of_one_step(shape: MaybeShape) -> MaybeShape:
 class Foreach(Held):
     """A loop over the first axis of its data."""
 
+    data: tuple[int, ...]
+    states: tuple[int, ...]
+    stacked: int
+
     def __init__(self, node: Node) -> None:
         at = Attributes(node.attrs)
         self.data, self.states, others = (
@@ -158,6 +167,10 @@ class Foreach(Held):
 
 class While(Held):
     """A loop while its first graph says so. Iterations that are not made leave zeros in its outputs."""
+
+    most: int
+    stacked: int
+    variables: list[int]
 
     def __init__(self, node: Node) -> None:
         at = Attributes(node.attrs)

@@ -28,6 +28,7 @@ from neuron_adapters.mxnet.operators.quantized import (
 )
 
 if TYPE_CHECKING:
+    from neuron_adapters.mxnet._bodies import Body
     from neuron_adapters.mxnet._graph import Entry
     from neuron_adapters.mxnet._inference import Inferred
 
@@ -39,6 +40,14 @@ _POSITIVE_ACTIVATIONS = {"relu", "sigmoid", "softrelu"}
 
 class Fused:
     """The operators that one node holds. ``names``: its inputs."""
+
+    at: Attributes
+    body: Body
+    quantized: bool
+    floats: bool
+    layer: str
+    names: list[str]
+    auxiliary: frozenset[str]
 
     def __init__(self, node: Node) -> None:
         from neuron_adapters.mxnet._bodies import Body

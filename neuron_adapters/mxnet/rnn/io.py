@@ -51,6 +51,14 @@ class BucketSentenceIter(DataIter):
     """Batches of sentences, filled up to the lengths ``buckets`` with ``invalid_label``, in random order; labels are
     the words one place on. Without ``buckets``: the lengths of which there is a batch. Longer ones are left out."""
 
+    data_name: str
+    label_name: str
+    dtype: Any
+    invalid_label: Any
+    data: list[np.ndarray[Any, Any]]
+    buckets: list[int]
+    default_bucket_key: int
+
     def __init__(
         self,
         sentences: Sequence[Sequence[int]],

@@ -16,6 +16,7 @@ from neuron_adapters.mxnet._functions import Functions
 from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
 from neuron_adapters.mxnet._operators import Operators, elementwise_name, scalar_name
 from neuron_adapters.mxnet._symbol_json import dumps, loads
+from neuron_adapters.mxnet._training import refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError, NotImplementedForSymbol
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.operators import find
@@ -288,6 +289,8 @@ class Symbol(Operators, Outputs):
 
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
         # ``x.reshape(...)`` is ``mx.sym.reshape(x, ...)``.
+        if name in ("backward", "gradient"):
+            refuse_name(f"Symbol.{name}()")
         if name.startswith("_") or find(name) is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         return functools.partial(functions.of(name), self)

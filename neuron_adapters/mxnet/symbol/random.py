@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from neuron_adapters.mxnet.base import MXNetValueError
@@ -11,8 +11,9 @@ from neuron_adapters.mxnet.symbol._compose import create
 from neuron_adapters.mxnet.symbol._symbol import Symbol
 
 __all__ = [
-    "exponential", "gamma", "generalized_negative_binomial", "multinomial", "negative_binomial", "normal", "poisson",
-    "randint", "randn", "shuffle", "uniform",
+    "exponential", "exponential_like", "gamma", "gamma_like", "generalized_negative_binomial",
+    "generalized_negative_binomial_like", "multinomial", "negative_binomial", "negative_binomial_like", "normal",
+    "normal_like", "poisson", "poisson_like", "randint", "randn", "shuffle", "uniform", "uniform_like",
 ]  # fmt: skip
 
 Shape = int | Sequence[int]
@@ -106,3 +107,26 @@ def _node(
     if dtype is not None:
         attrs["dtype"] = dtype
     return Symbol(create(operator, inputs, {}, attrs, more.get("name"), more.get("attr")))
+
+
+def _like(name: str) -> Callable[..., Symbol]:
+    def call(data: Symbol, *, name: str | None = None, attr: Any = None, **parameters: float) -> Symbol:
+        unknown = set(parameters) - set(ATTRIBUTES[distribution])
+        if unknown:
+            known = ", ".join(ATTRIBUTES[distribution])
+            raise TypeError(f"mx.sym.random.{distribution}_like() takes {known}, got {', '.join(unknown)}")
+        return Symbol(create(f"_random_{distribution}_like", [data], {}, dict(parameters), name, attr))
+
+    distribution = name
+    call.__name__ = call.__qualname__ = f"{name}_like"
+    call.__doc__ = f"Draw as ``{name}`` does, in the shape and dtype of ``data``."
+    return call
+
+
+uniform_like: Callable[..., Symbol] = _like("uniform")
+normal_like: Callable[..., Symbol] = _like("normal")
+gamma_like: Callable[..., Symbol] = _like("gamma")
+exponential_like: Callable[..., Symbol] = _like("exponential")
+poisson_like: Callable[..., Symbol] = _like("poisson")
+negative_binomial_like: Callable[..., Symbol] = _like("negative_binomial")
+generalized_negative_binomial_like: Callable[..., Symbol] = _like("generalized_negative_binomial")

@@ -27,8 +27,11 @@ _CONVERTING = (
     "this package does not convert graphs to mixed precision. Convert with MXNet itself, or compile with "
     "mx.contrib.neuron.compile(..., flags=['--fp32-cast', 'matmult-bf16'])."
 )
-init, init_trainer = _refused("init", _TRAINING), _refused("init_trainer", _TRAINING)
-scale_loss, unscale = _refused("scale_loss", _TRAINING), _refused("unscale", _TRAINING)
-convert_symbol, convert_model = _refused("convert_symbol", _CONVERTING), _refused("convert_model", _CONVERTING)
-convert_hybrid_block = _refused("convert_hybrid_block", _CONVERTING)
-convert_bucketing_module = _refused("convert_bucketing_module", _CONVERTING)
+init: Callable[..., NoReturn] = _refused("init", _TRAINING)
+init_trainer: Callable[..., NoReturn] = _refused("init_trainer", _TRAINING)
+scale_loss: Callable[..., NoReturn] = _refused("scale_loss", _TRAINING)
+unscale: Callable[..., NoReturn] = _refused("unscale", _TRAINING)
+convert_symbol: Callable[..., NoReturn] = _refused("convert_symbol", _CONVERTING)
+convert_model: Callable[..., NoReturn] = _refused("convert_model", _CONVERTING)
+convert_hybrid_block: Callable[..., NoReturn] = _refused("convert_hybrid_block", _CONVERTING)
+convert_bucketing_module: Callable[..., NoReturn] = _refused("convert_bucketing_module", _CONVERTING)

@@ -92,7 +92,7 @@ class RecordFileDataset(Dataset):
     """The records of a file as bytes; the file of their places lies beside it, with the ending ``.idx``."""
 
     def __init__(self, filename: str) -> None:
-        self.idx_file = os.path.splitext(filename)[0] + ".idx"
+        self.idx_file: str = os.path.splitext(filename)[0] + ".idx"
         self.filename = filename
         self._record = recordio.MXIndexedRecordIO(self.idx_file, filename, "r")
 
