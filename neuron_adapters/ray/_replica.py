@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -81,17 +82,16 @@ def open_model(load: Any) -> Callable[..., Any]:
     if path.endswith("-symbol.json"):
         return _mxnet(path)
     if os.path.isdir(path) or path.endswith((".keras", ".h5")):
-        return _module("tensorflow").keras.models.load_model(path)  # type: ignore[no-any-return]
+        return _hooked("tensorflow", "tf").keras.models.load_model(path)  # type: ignore[no-any-return]
 
-    torch = _module("torch")
+    torch = _hooked("torch", "torch")
     return torch.export.load(path).module() if path.endswith(".pt2") else torch.jit.load(path)  # type: ignore[no-any-return]
 
 
-def _module(name: str) -> Any:
-    """A framework by its name: this package imports one only where a model is of it."""
-    import importlib
-
-    return importlib.import_module(name)
+def _hooked(framework: str, adapter: str) -> Any:
+    """A framework by its name, of which the adapter places what is loaded. Only where a model is of it."""
+    importlib.import_module(f"neuron_adapters.{adapter}")
+    return importlib.import_module(framework)
 
 
 def _mxnet(path: str) -> Callable[..., Any]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import ray
 import ray_models as models
 import torch
+from model_files import KINDS, Made
 from ray_machines import CORES, NODES, PATH, Machines, wait_for
 
 import neuron_adapters.torch  # noqa: F401
@@ -31,6 +35,8 @@ def test_a_compiled_file_on_every_node(machines: Machines, tmp_path: Path) -> No
     with DataParallel(file, neuron_cores=2, num_replicas=NODES) as model, torch.no_grad():
         assert len({replica.node_id for replica in model.replicas}) == NODES
         assert all(len(replica.ncs) == 2 for replica in model.replicas)
+        for said in ray.get([slot.actor.describe.remote() for slot in model._slots]):
+            assert re.search(r"model\.pt +torch +NC0-NC1", said), said
         for rows in (1, 2, NODES, 10, 33):
             x = torch.rand(rows, 8)
             torch.testing.assert_close(model(x), network(x), rtol=1e-3, atol=1e-4)
@@ -43,6 +49,23 @@ def test_a_compiled_file_on_every_node(machines: Machines, tmp_path: Path) -> No
         asyncio.run(many())
         with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
             model(torch.rand(4, 9))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_file_of_each_adapter(machines: Machines, tmp_path: Path, kind: Callable[[Path], Made]) -> None:
+    """A path is loaded by the adapter that places such files: the replica has a model on the NeuronCore it was handed."""
+    file, x, expected = kind(tmp_path)
+    with DataParallel(file, num_replicas=1) as model:
+        answer = model(x)
+        (said,) = ray.get([slot.actor.describe.remote() for slot in model._slots])
+    np.testing.assert_allclose(numbers(answer), numbers(expected), rtol=1e-3, atol=1e-4)
+    assert re.search(r"(?m)^A .* NC0 ", said), said
+
+
+def numbers(answer: Any) -> Any:
+    """As an array of NumPy, of whatever framework it is."""
+    answer = answer[0] if isinstance(answer, list) else answer
+    return answer.asnumpy() if hasattr(answer, "asnumpy") else np.asarray(answer)
 
 
 def test_as_many_replicas_as_fit(machines: Machines) -> None:

@@ -261,7 +261,7 @@ def test_umbrella(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share, completion."),
+        (["docter"], "unknown command 'docter'. Did you mean doctor?"), (["x"], "Commands: doctor, plan, inspect, share, link-tools, ray-resources, completion."),
         (["--nope"], "unrecognized"), (["doctor", "extra"], "unrecognized"), (["doctor", "--timeout", "0"], "not a number of seconds"),
         (["doctor", "--time", "1"], "unrecognized"),
     ],

@@ -29,6 +29,9 @@ examples:
   sudo env PATH="$PATH" {PROGRAM}              links for this machine
   sudo env PATH="$PATH" {PROGRAM} --remove     takes them away
   {PROGRAM} ~/neuron/bin                       for scripts that look on PATH
+
+exit codes:
+  0 done, 1 a link cannot be made or removed, 2 the arguments are wrong
 """
 
 

@@ -21,7 +21,8 @@ examples:
   {PROGRAM}                   {{"neuron_cores": 16}}
 
 exit codes:
-  0 printed, 1 the instance or the state directory cannot be used, or Ray could not tell which NeuronCores are meant
+  0 printed, 1 the instance or the state directory cannot be used, or Ray could not tell which NeuronCores are meant,
+  2 the arguments are wrong
 """
 
 
