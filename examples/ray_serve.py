@@ -102,7 +102,7 @@ class Clients:
 
 
 def wait_for(what: str, happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while not happened():
         require(time.monotonic() < deadline, f"waited in vain for {what}")
         time.sleep(0.1)
