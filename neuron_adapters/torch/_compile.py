@@ -256,9 +256,10 @@ def _timed(module: torch.jit.ScriptModule, inputs: tuple[Any, ...]) -> tuple[flo
     """The seconds that a call takes in one thread, once PyTorch has optimised the graph, and what it returned."""
     method = module._c._get_method("forward")
     answers: deque[Any] = deque(maxlen=1)
-    with torch.no_grad(), _lowering.one_thread():
+    with torch.no_grad():
         method(*inputs)
-        return seconds_of(lambda: answers.append(method(*inputs))), answers[0]
+        with _lowering.one_thread():
+            return seconds_of(lambda: answers.append(method(*inputs))), answers[0]
 
 
 def _agree_on_broken_numbers(
