@@ -93,6 +93,6 @@ numerics: $(READY)  ## every operator on special values, compiled and not; write
 	$(BIN)/python -m tests.numerics.tf_table
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site
 
 .PHONY: help setup setup-mxnet demo demo-cluster examples bench docs docs-serve check test test-engines test-many-cpus test-matrix dist numerics clean

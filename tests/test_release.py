@@ -100,7 +100,7 @@ def test_metadata(built: Path) -> None:
 
 
 def test_the_wheel_is_whole(built: Path) -> None:
-    """Every file of the two packages and of the stubs, and nothing else."""
+    """Every file of the two packages and of the stubs, and nothing else: no leftovers of an editor or a merge."""
     stubs = [(ROOT / "stubs", folder.name) for folder in (ROOT / "stubs").iterdir()]
     files = [
         path.relative_to(root).as_posix()
@@ -110,6 +110,7 @@ def test_the_wheel_is_whole(built: Path) -> None:
     with zipfile.ZipFile(*built.glob("*.whl")) as wheel:
         names = [name for name in wheel.namelist() if ".dist-info/" not in name]
         assert sorted(names) == sorted(files)
+        assert {Path(name).suffix for name in names} <= {".html", ".py", ".pyi", ".tcss", ".txt", ".typed", ""}
         command = wheel.getinfo("neuron_adapters/run/_commands/neuron-cc")
         assert command.external_attr >> 16 & 0o111, "it can be run"
 

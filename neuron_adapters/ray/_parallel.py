@@ -159,7 +159,8 @@ class DataParallel:
                 results.append((yield job))  # noqa: PERF401 - a comprehension cannot yield
         finally:
             for job in jobs:
-                if self._leave(job) is not None:  # another part has raised; Ray would log this one's error, too
+                # Another part has raised, or the user has interrupted; Ray would log this one's error, too.
+                if self._leave(job) is not None and job.ref is not None:
                     job.ref.future().add_done_callback(concurrent.futures.Future.exception)
         try:
             yield (parts.join(results, rows, dim),)

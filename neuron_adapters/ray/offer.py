@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuron_rt import INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES, Config, owned
+from neuron_rt import INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES, Config, StateDirectoryError, owned
 
 RESOURCE = "neuron_cores"
 _LIST = "--static_resource_list="
+_PATIENCE = 120.0  # seconds; a node starts in some ten
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,48 @@ def read() -> Offer:
 
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Keep others of this machine from making an offer until the block, which starts a node, has ended."""
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    descriptor = os.open(directory / "ray.lock", os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    """Keep others of this machine from making an offer until the block, which starts a node, has ended. Raises
+    StateDirectoryError where the directory cannot be used, or somebody else takes too long."""
+    path = directory / "ray.lock"
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        descriptor = _opened(path)
+    except OSError as error:
+        raise StateDirectoryError(
+            f"{path}: {error.strerror}. Set NEURON_ADAPTERS_STATE_DIR to a directory of yours, or to a shared one.",
+            path=str(path),
+        ) from None
+    try:
+        _lock(descriptor, path)
         yield
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """Open a lock file, which is made where there is none. Not in one call: Linux makes no file where another user's is
+    in a directory that users share. It follows no link, and waits for no pipe."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with contextlib.suppress(FileExistsError):
+        made = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+        os.fchmod(made, 0o644)  # whatever the umask: other users lock it too
+        return made
+    return os.open(path, flags)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise StateDirectoryError(
+                    f"{path}: another process has been starting a Ray node for {_PATIENCE:.0f} s; it may be stopped "
+                    "(SIGSTOP). Continue or end it, then try again.",
+                    path=str(path),
+                ) from None
+        time.sleep(0.1)
 
 
 def _declared(config: Config) -> frozenset[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from ray_machines import PATH
 import neuron_rt
 from neuron_adapters.ray import offer
 from neuron_adapters.tools import cli, link_tools
+from neuron_rt import StateDirectoryError
 
 Say = pytest.CaptureFixture[str]
 
@@ -133,3 +135,21 @@ def test_ranks_of_torchrun_have_neuroncores_of_their_own(tmp_path: Path) -> None
     ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
     assert [rank["ncs"] for rank in ranks] == [[0, 1], [2, 3]]
     assert [rank["sum"] for rank in ranks] == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("there", ["a link", "a file for a directory", "held"])
+def test_a_lock_that_cannot_be_had(there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC O5: no link is followed, and nobody waits for ever for another who starts a node."""
+    directory, target = tmp_path / "state", tmp_path / "target"
+    monkeypatch.setattr(offer, "_PATIENCE", 0.2)
+    with contextlib.ExitStack() as stack:
+        if there == "held":
+            stack.enter_context(offer.alone(directory))
+        elif there == "a link":
+            directory.mkdir()
+            (directory / "ray.lock").symlink_to(target)
+        else:
+            directory.write_text("")
+        with pytest.raises(StateDirectoryError, match=r"ray\.lock: "), offer.alone(directory):
+            pass
+    assert not target.exists()

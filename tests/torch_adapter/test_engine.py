@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from engine_models import MODELS, engine_of, made, same
 
 import neuron_adapters
 import neuron_rt
+from neuron_adapters.adapter import lowering
 from neuron_adapters.torch import experimental, trace
 from neuron_rt import CompileError, NeuronConfigError
 from neuron_rt import deployment as deployments
@@ -392,3 +394,15 @@ def test_loads_of_a_file_on_one_nc_count_their_guarded_calls_apart(
     assert second(torch.rand(2, 4)).isfinite().all()
     assert [model.guarded for model in neuron_adapters.describe().models] == [1, 0]
     assert str(neuron_adapters.describe()).count("guarded calls: 1 (docs/numerics.md)") == 1
+
+
+@pytest.mark.parametrize(("tried", "runs"), [(0.3, 0), (0.05, 1), (0.0, 1)])
+def test_a_slow_run_is_timed_once(tried: float, runs: int) -> None:
+    """A long run that a comparison has timed decides; the engine must still be faster."""
+    engine: Any = SimpleNamespace(name="engine")
+    calls: list[None] = []
+    slower = lowering.race(engine, "PyTorch", 30.0, lambda: calls.append(None), tried)
+    assert slower.startswith("100.00 times") == (not runs)
+    assert bool(calls) == bool(runs)
+    with pytest.raises(CompileError, match=r"engine took 3\.00 times as long as PyTorch"):
+        lowering.race(engine, "PyTorch", 0.1, lambda: None, 0.3)
