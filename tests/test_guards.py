@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 import pytest
 from openvino import opset13 as ov
+from openvino_core import openvino_core
 
 from neuron_adapters.adapter.guards import QUIET, guard
 from neuron_rt import CompileError
@@ -24,7 +25,7 @@ class Guarded:
         nodes = results if isinstance(results, list) else [results]
         model = openvino.Model([ov.result(node) for node in nodes], list(parameters), "model")
         guarded = guard(model, bf16=hint == "bf16")
-        compiled = openvino.Core().compile_model(guarded, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        compiled = openvino_core().compile_model(guarded, "CPU", {"INFERENCE_PRECISION_HINT": hint})
         self._request = compiled.create_infer_request()
         self._count = len(nodes)
 

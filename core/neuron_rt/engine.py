@@ -71,6 +71,9 @@ class Engine(Protocol):
     def worth_threads(self, program: Program) -> int:
         """How many threads ``program`` is worth. It depends on the program alone (SPEC K3)."""
 
+    def why_not_tied(self) -> str:
+        """Why a thread does not keep to the CPUs that it is tied to while it computes; empty where it does."""
+
     def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Executable:
         """Make ``program`` ready to run with ``threads`` threads a run, on each of ``lanes`` at once: a set of CPUs, or
         an empty one, which is not bound. ``bf16``: compute in bfloat16 where the CPU can.

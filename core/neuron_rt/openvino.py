@@ -31,6 +31,11 @@ T = TypeVar("T")
 _Handle = ctypes.c_void_p
 _REF = ctypes.byref
 
+STARTED_BEFORE = (
+    "other code in this process started OpenVINO first, so its threads do not stay on the CPUs of the NeuronCores: "
+    "load a compiled model before that code runs"
+)
+
 
 class _Shape(ctypes.Structure):
     _fields_ = (("rank", ctypes.c_int64), ("dims", ctypes.POINTER(ctypes.c_int64)))
@@ -44,6 +49,8 @@ class OpenVINO:
     _guard = Mutex()
     _started = False
     """Whether the library's threading has started; a forked child inherits that."""
+    _foreign = False
+    """Whether other code in this process had started it."""
 
     def __init__(self) -> None:
         self.lib: Any = _library()
@@ -65,6 +72,11 @@ class OpenVINO:
     def worth_threads(self, program: Program) -> int:
         """See neuron_rt.engine.Engine."""
         return worth_threads(program)
+
+    def why_not_tied(self) -> str:
+        """See neuron_rt.engine.Engine."""
+        foreign = OpenVINO._foreign if OpenVINO._started else _bound_before()
+        return STARTED_BEFORE if foreign else ""
 
     def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Compiled:
         """See neuron_rt.engine.Engine."""
@@ -138,8 +150,9 @@ class OpenVINO:
     def _start(self, compile_model: Callable[[], T]) -> T:
         if OpenVINO._started:
             return compile_model()
-        if _bound_before():
-            log.warning("OpenVINO was started here before: its threads do not stay on the CPUs of their NeuronCores")
+        OpenVINO._foreign = _bound_before()
+        if OpenVINO._foreign:
+            log.warning("%s", STARTED_BEFORE)
         try:
             return (_threads_left_alone(), compile_model())[1]
         finally:

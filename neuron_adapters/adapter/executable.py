@@ -119,6 +119,10 @@ def prepare(slots: Sequence[Slot], opened: Opened | None, why: str, framework: s
         return why
     deployment = opened.deployment
     everywhere = all_cpus()
+    stray = framework is not None and any(slot.cpus for slot in slots) and deployment.engine.why_not_tied()
+    if stray:
+        log.warning("%s: %s runs it: %s", slots[0].name, framework, stray)
+        return stray
     try:
         cpu_sets = [
             CpuSet(

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import openvino
 import pytest
+from openvino_core import openvino_core
 
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE = Path(__file__).parent / "oracle"
@@ -36,15 +36,6 @@ def _oracle_module(name: str) -> ModuleType:
         finally:
             sys.path.remove(str(ORACLE))
     return sys.modules[full]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _engine_of_the_runtime_first() -> None:
-    """OpenVINO starts its threads once a process, and lets them be tied to CPUs only as the runtime starts it. Tests of
-    this folder use it by hand, and other tests of the process need it tied."""
-    from neuron_adapters import mx
-
-    mx.sym.relu(mx.sym.var("data")).bind(mx.cpu(), {"data": mx.nd.ones((1,))}, grad_req="null").forward()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -88,7 +79,7 @@ def ask_oracle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 @pytest.fixture(scope="session")
 def run_onnx() -> Callable[..., list[np.ndarray]]:
     """Check a model and run it as the engine does: float32 is float32."""
-    core = openvino.Core()
+    core = openvino_core()
 
     def run(model: Any, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         import onnx

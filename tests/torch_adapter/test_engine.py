@@ -106,6 +106,14 @@ def test_loads_share_weights(tmp_path: Path, script: Script) -> None:
 
 
 @pytest.mark.usefixtures("openvino")
+def test_openvino_was_started_by_other_code(tmp_path: Path, script: Script) -> None:
+    """SPEC X1: its threads would leave the NC's CPUs, so PyTorch computes, and the log and the report say why."""
+    trace(nn.Linear(8, 8), torch.rand(1, 8)).save(str(tmp_path / "m.pt"))
+    out = script("openvino_first.py", NEURON_ADAPTERS_INSTANCE="host", NEURON_ADAPTERS_ENGINE="openvino")
+    assert out.startswith("m.pt: PyTorch runs it: other code in this process started OpenVINO first")
+
+
+@pytest.mark.usefixtures("openvino")
 @pytest.mark.parametrize("copied", [0, 1 << 30])
 def test_work_stays_on_the_ncs_cpus(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_ticks: Callable[[], dict[int, int]], copied: int
