@@ -148,7 +148,8 @@ def results(request: pytest.FixtureRequest, folder: Path) -> Callable[[Scenario]
     """The result of a scenario; its machine boots at the first, and runs all that are asked of it in this session."""
     lines: dict[str, Json] = {}
     said: dict[str, str] = {}
-    asked = {str(item.callspec.params["scenario"]) for item in request.session.items if hasattr(item, "callspec")}
+    callspecs = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
+    asked = {str(callspec.params.get("scenario")) for callspec in callspecs}
 
     def run(machine: str) -> None:
         jobs = [scenario.as_json() for scenario in SCENARIOS if str(scenario) in asked and scenario.machine == machine]
