@@ -1,7 +1,7 @@
 """Engines: libraries that execute a compiled model faster than the framework that it comes from (DESIGN 2).
 
-An adapter lowers a model to a :class:`Program` once. An :class:`Engine` loads it onto CPUs as an :class:`Executable`,
-which makes a :class:`Request` for each run at a time. ``deployment`` does so for all NCs that run the model.
+An adapter lowers a model to a ``Program`` once. An ``Engine`` loads it onto CPUs as an ``Executable``,
+which makes a ``Request`` for each run at a time. ``deployment`` does so for all NCs that run the model.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What this package does after a fork and at the end of the process, in one order.
 
-A module registers a handler. Handlers run in the order of :class:`Step`, whatever was imported first; if one fails, the
+A module registers a handler. Handlers run in the order of ``Step``, whatever was imported first; if one fails, the
 others still run.
 """
 

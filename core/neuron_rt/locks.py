@@ -63,7 +63,7 @@ class LockFiles(NamedTuple):
 
 
 class LockFile:
-    """Byte locks on the lock file of one state directory. Once :meth:`close` or the owner of ``held`` has closed its
+    """Byte locks on the lock file of one state directory. Once ``close`` or the owner of ``held`` has closed its
     descriptors, every method raises LockFileClosedError."""
 
     def __init__(self, directory: Path, *, shared: bool, create: bool = True, held: list[Undo] | None = None) -> None:

@@ -29,8 +29,8 @@ _unlinkat = ctypes.PyDLL(None).unlinkat
 
 
 class Ownership:
-    """The NeuronCores of this process. Made by :func:`acquire`; ``ncs`` are instance indexes in visible order. What
-    it holds is given back in C and once, by :meth:`release` or by the kernel at the end of the process."""
+    """The NeuronCores of this process. Made by ``acquire``; ``ncs`` are instance indexes in visible order. What
+    it holds is given back in C and once, by ``release`` or by the kernel at the end of the process."""
 
     def __init__(self, lock: LockFile, ncs: tuple[int, ...], key: int) -> None:
         self.ncs = ncs
@@ -118,7 +118,7 @@ def owned(directory: Path, nc_count: int, *, shared: bool = True) -> frozenset[i
 
 
 def foresee(config: Config) -> tuple[int, ...]:
-    """The NCs that :func:`acquire` would take now. Takes nothing, does not wait, and raises as it would."""
+    """The NCs that ``acquire`` would take now. Takes nothing, does not wait, and raises as it would."""
     ncs = choose_ncs(config, owned(config.state_dir, config.instance.nc_count, shared=config.shared_state))
     if ncs is None:
         raise _not_available(LockFile(config.state_dir, shared=config.shared_state, create=False), config)

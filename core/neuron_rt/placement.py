@@ -75,7 +75,7 @@ def core_range(visible: tuple[int, ...], start: int, need: int) -> CoreRange:
 
 
 def core_ranges(visible: tuple[int, ...], starts: Iterable[int], need: int) -> tuple[CoreRange, ...]:
-    """The range of ``need`` NCs from each of ``starts``. Raises as :func:`core_range` does."""
+    """The range of ``need`` NCs from each of ``starts``. Raises as ``core_range`` does."""
     return tuple(core_range(visible, start, need) for start in starts)
 
 

@@ -54,7 +54,7 @@ class Execution(NamedTuple):
 
 
 class Timeline:
-    """One file that this process writes to. Made by :func:`start`."""
+    """One file that this process writes to. Made by ``start``."""
 
     def __init__(self, path: str) -> None:
         """Raises OSError where the file cannot be written."""

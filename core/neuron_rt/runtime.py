@@ -65,7 +65,7 @@ Prepare = Callable[["tuple[Slot, ...]"], Computation]
 class Model:
     """A model of a framework as the runtime knows it: what it is, and what it needs.
 
-    Where it is, and what computes it there, is set by :meth:`Runtime.place` alone. It gives its place back when it is
+    Where it is, and what computes it there, is set by ``Runtime.place`` alone. It gives its place back when it is
     released or no longer referenced (P6).
     """
 
@@ -211,7 +211,7 @@ class Model:
 
 
 class Runtime:
-    """What :func:`neuron_rt.init` returns: the only one of its process, until it is closed (SPEC C6)."""
+    """What ``neuron_rt.init`` returns: the only one of its process, until it is closed (SPEC C6)."""
 
     def __init__(self, config: Config, ownership: Ownership) -> None:
         self.config = config

@@ -7,7 +7,7 @@ however it ends. So everything that execution and ownership take, they take in o
 
     return (taken, compute())[1]
 
-``taken`` is an :class:`Undo`, or holds some. It lies on the stack while ``compute()`` runs, and gives back what was
+``taken`` is an ``Undo``, or holds some. It lies on the stack while ``compute()`` runs, and gives back what was
 taken when it is dropped. It never goes into a local variable: a traceback keeps variables alive, and what they hold.
 """
 
@@ -38,7 +38,7 @@ class Undo(partial[Any]):
 
 
 def undoing(function: Callable[[], object]) -> type:
-    """A class whose instances call ``function`` when they are dropped. Each costs half of an :class:`Undo`, and the
+    """A class whose instances call ``function`` when they are dropped. Each costs half of an ``Undo``, and the
     class as much as a hundred of those: for what is undone again and again."""
     return type("Undoing", (), {"__slots__": (), "__del__": staticmethod(function)})
 

@@ -34,7 +34,7 @@ ANYWHERE = PlacementRequest()
 
 class Allocation:
     """The NCs of a placed model: a range for each replica, and the group that it fills, if any. It counts as use of
-    them from :meth:`Usage.add` on until it is dropped."""
+    them from ``Usage.add`` on until it is dropped."""
 
     __slots__ = ("group", "keys", "ranges", "used")
 
@@ -64,7 +64,7 @@ class Usage:
     def choose(
         self, need: int, where: PlacementRequest = ANYWHERE, besides: Allocation | None = None
     ) -> tuple[Allocation, str | None]:
-        """Decide a placement, and what should be said of it; :meth:`add` makes it so. ``besides``: an allocation that
+        """Decide a placement, and what should be said of it; ``add`` makes it so. ``besides``: an allocation that
         does not count, since its model moves.
 
         Raises NotEnoughNeuronCoresError where it does not fit (SPEC P4).

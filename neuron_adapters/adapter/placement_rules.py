@@ -1,6 +1,6 @@
 """Where the frameworks' own rules put a load: by default, at the index of a context, or within one (SPEC R1, R3, P3).
 
-Each gives a :class:`~neuron_rt.Place`, which the runtime's rules (P1, P2, P4) then place.
+Each gives a ``PlacementRequest``, which the runtime's rules (P1, P2, P4) then place.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class DataParallel:
 
     A part whose replica is lost is computed by another one; the lost one starts again where there is room. An exception
     of the model reaches the caller as itself, with the replica's traceback as its cause. Calls from several threads,
-    and :meth:`call_async` from several tasks, run side by side. The NeuronCores are free once the object is dropped or
+    and ``call_async`` from several tasks, run side by side. The NeuronCores are free once the object is dropped or
     closed.
 
     Raises what ``load`` raises; NotEnoughNeuronCoresError where no replica fits, NeuronConfigError where nodes emulate

@@ -222,7 +222,7 @@ def array_of(leaf: Any) -> Any:
 
 
 def new_model(name: str, cores: int, source: str, **more: Any) -> Model:
-    """The runtime's model for something of TensorFlow's. ``more``: as of :class:`neuron_rt.Model`."""
+    """The runtime's model for something of TensorFlow's. ``more``: as of ``neuron_rt.Model``."""
     return Model(name, cores, FRAMEWORK, kind="tf", file=source, **more)
 
 

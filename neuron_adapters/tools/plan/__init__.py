@@ -1,6 +1,6 @@
 """``neuron-adapters plan``: draws where models would land, before anything is loaded (SPEC P, R).
 
-It starts no runtime and takes no NeuronCores. Placements are the runtime's own, of :mod:`neuron_rt.usage`: ``_planner``
+It starts no runtime and takes no NeuronCores. Placements are the runtime's own, of ``neuron_rt.usage``: ``_planner``
 requests them, ``_findings`` checks them, ``_layout`` arranges them for ``_text`` and ``_svg``, which draw.
 """
 

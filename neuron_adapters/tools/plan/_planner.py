@@ -1,6 +1,6 @@
 """Plans where models would land (SPEC P1-P4, R1, R3): fills the core's own ``Usage``, without a runtime.
 
-Nothing here decides a placement: :mod:`neuron_rt.usage` does, for the runtime and for a plan.
+Nothing here decides a placement: ``neuron_rt.usage`` does, for the runtime and for a plan.
 """
 
 from __future__ import annotations
