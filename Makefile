@@ -14,6 +14,11 @@ MXNET_PYTHON ?= $(shell command -v python3.11 || command -v python3.10 || echo $
 ORACLE := $(MXNET)/.ready
 # What each engine must do alike: models made of compiled models, and unusual tensors.
 DERIVED := $(addprefix tests/torch_adapter/, test_derived.py test_special_inputs.py)
+# A part of the suite: the runtime, what a stranger gets, and a file of each adapter.
+QUICK  := $(addprefix tests/, core test_release.py torch_adapter/test_trace.py tf_adapter/test_loading.py \
+          mx_adapter/test_module.py)
+# What is made in the unpacked source distribution: `make dist DIST_TEST=test` runs the whole suite there.
+DIST_TEST ?= test-quick
 
 .DEFAULT_GOAL := help
 
@@ -69,6 +74,9 @@ test: check $(ORACLE)  ## ruff, mypy and the whole test suite
 	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
 	$(BIN)/python -m pytest --quiet tests/ray  # one cluster, in one process
 
+test-quick: check  ## ruff, mypy and a part of the test suite: the runtime and a file of each adapter
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(QUICK) $(ARGS)
+
 test-engines: $(READY)  ## all tests of the PyTorch adapter where PyTorch computes, and where OpenVINO is absent
 	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
 	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --dist worksteal tests/torch_adapter $(ARGS)
@@ -80,12 +88,12 @@ test-matrix: $(READY)  ## a core of the suite on Python 3.10 to 3.13, with the l
 	$(BIN)/python -m pip install --quiet $(LOCK) --group release
 	$(BIN)/python -m tests.matrix $(ARGS)
 
-dist: $(READY)  ## build the wheel and the sdist, and try each in a fresh environment
+dist: $(READY)  ## build the wheel and the sdist, try each in a fresh environment, and make DIST_TEST in the unpacked sdist
 	rm -rf dist
 	$(BIN)/python -m pip install --quiet $(LOCK) --group release
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/python -m tests.distributions
+	$(BIN)/python -m tests.distributions $(DIST_TEST)
 
 numerics: $(READY)  ## every operator on special values, compiled and not; writes the table of docs/numerics.md
 	$(BIN)/python -m tests.numerics $(ARGS)
@@ -95,4 +103,4 @@ numerics: $(READY)  ## every operator on special values, compiled and not; write
 clean:  ## remove what these commands made
 	rm -rf $(VENV) $(MXNET) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site
 
-.PHONY: help setup setup-mxnet demo demo-cluster examples bench docs docs-serve check test test-engines test-many-cpus test-matrix dist numerics clean
+.PHONY: help setup setup-mxnet demo demo-cluster examples bench docs docs-serve check test test-quick test-engines test-many-cpus test-matrix dist numerics clean

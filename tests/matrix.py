@@ -28,7 +28,7 @@ TESTS = {
     "tools": ["tests/tools"],
     "tf": ["tests/tf_adapter/test_loading.py"],
     "mx": ["tests/mx_adapter/test_module.py"],
-    "torch": ["tests/torch_adapter/test_trace.py"],
+    "torch": [f"tests/torch_adapter/test_{name}.py" for name in ("trace", "exported", "neuronx")],
 }
 #: Tests of these files, by name, need all frameworks.
 NEEDS_ALL = ("test_all_is_well", "test_broken_installations", "test_shadows", "torch")
@@ -38,7 +38,7 @@ SHOWN = (
     "torch",
     "tensorflow-cpu",
     "keras",
-    "tf_keras",
+    "tf-keras",
     "openvino",
     "onnx",
     "numpy",
@@ -112,6 +112,7 @@ def run(version: str, python: str, resolution: str, extras: Sequence[str], folde
     if "tf" in extras:  # Keras 2, without the larger TensorFlow that it asks for
         release = versions["tensorflow-cpu"].rpartition(".")[0]
         uv("pip", "install", "--quiet", "--python", inside, "--no-deps", f"tf_keras=={release}.*")
+        versions = installed(inside)
     began = time.monotonic()
     deselected = "" if "torch" in extras else f"not ({' or '.join(NEEDS_ALL)})"
     done = subprocess.run(
