@@ -44,7 +44,9 @@ def test_the_reference_comes_from_the_code(site: Path) -> None:
         assert not [name for name in names if f'id="{name}"' not in text]
     assert "neuroncore-pipeline-cores" in (site / "reference" / "torch.html").read_text()
     for page in (site / "reference").glob("*.html"):
-        assert not re.search(r":(?:class|func|meth|mod):", page.read_text()), f"{page.name} shows markup of another tool"
+        assert not re.search(r":(?:class|func|meth|mod):", page.read_text()), (
+            f"{page.name} shows markup of another tool"
+        )
 
 
 def test_search_finds_words_of_the_field(site: Path) -> None:

@@ -19,7 +19,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from neuron_rt import recording
 from neuron_rt.core_locks import CoreLocks, attempt
@@ -31,6 +31,8 @@ from neuron_rt.undo import Undo
 from neuron_rt.worker import LateError, Worker
 
 log = logging.getLogger("neuron_rt")
+
+R = TypeVar("R")
 
 #: Nanoseconds. A model whose last call took no longer is not bound again while its caller is on the right CPU.
 BRIEF = 100_000
@@ -165,7 +167,7 @@ class Slot:
         slot.model = self._resident[self._first]
         return slot
 
-    def run(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool = True) -> Any:
+    def run(self, fn: Callable[..., R], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool = True) -> R:
         """Call ``fn(*args, **kwargs)`` on the NCs. Its exceptions pass unchanged (SPEC X2).
 
         ``hold_back``: whether the framework's own threads compute, and must be limited to the CPUs of the NCs.
@@ -173,7 +175,8 @@ class Slot:
         the runtime is closed.
         """
         if self.worker is not None and self.worker.needed():
-            return self._run_in(self.worker, fn, args, kwargs, hold_back)
+            result: R = self._run_in(self.worker, fn, args, kwargs, hold_back)
+            return result
         asked = 0
         return (
             (attempt(self._cores) if self._several else not self._queue and next(self._core.free, None))
@@ -188,8 +191,8 @@ class Slot:
         return (self.lanes.wait(self.ncs, deadline), self.lanes.check_open(self.name))[0]
 
     def compute(
-        self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool, asked: int
-    ) -> Any:
+        self, fn: Callable[..., R], args: Sequence[Any], kwargs: dict[str, Any], hold_back: bool, asked: int
+    ) -> R:
         """Run with the NCs taken. ``asked``: when the call began to wait for them, 0 where it did not."""
         words = self.row.words
         switched = self._resident[self._first] is not self.model and self._switch()

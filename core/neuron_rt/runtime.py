@@ -17,7 +17,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from neuron_rt import lifecycle, placement, recording
 from neuron_rt.config import Config
@@ -35,6 +35,8 @@ from neuron_rt.usage import ANYWHERE, Allocation, PlacementRequest, Usage
 from neuron_rt.version import __version__
 
 log = logging.getLogger("neuron_rt")
+
+R = TypeVar("R")
 
 _MOST_PUBLISHED = 256  # models named in the owner's record
 _PUBLISH_EVERY = 0.05  # seconds, at most so often
@@ -174,7 +176,7 @@ class Model:
         own %= len(slots)
         return next(filter(Slot.idle, slots[own:] + slots[:own]), slots[own])
 
-    def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def run(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         """Call ``fn`` on the model's NCs, replicas in turn."""
         return (self.slot or self.pick()).run(fn, args, kwargs)
 
