@@ -66,6 +66,22 @@ def order(count: int) -> Array:
         return _generator.permutation(count)
 
 
+def unique_classes(classes: int, rows: int, count: int) -> Array:
+    """Draw ``count`` different classes for each row, in the order in which they came; the last column is the number of
+    draws that took. Class i of ``classes`` is drawn about as often as log((i + 2) / (i + 1))."""
+    drawn = np.empty((rows, count + 1), np.int64)
+    for row in drawn:
+        seen: dict[int, None] = {}
+        tries = 0
+        while len(seen) < count:
+            with _lock:
+                number = _generator.random()
+            seen.setdefault(int(np.exp(number * np.log(classes)) + 0.5) - 1)
+            tries += 1
+        row[:count], row[count] = list(seen), tries
+    return drawn
+
+
 def kept(share: float, shape: Sequence[int], dtype: Any) -> Array:
     """Draw what Dropout multiplies by: ``1 / share`` with that probability, else 0."""
     with _lock:

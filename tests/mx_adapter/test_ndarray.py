@@ -419,3 +419,37 @@ def test_shapes_that_are_not_known() -> None:
     assert mx.nd.ones((2, 3)).reshape_like(rhs=mx.nd.ones((3, 2))).shape == (3, 2)
     with mx.np_shape(), pytest.raises(MXNetError):
         mx.nd.min(mx.nd.zeros((0,)))
+
+
+def test_histogram_is_a_function_of_its_own() -> None:
+    x = mx.nd.array([[0, 1], [2, 2], [3, 4]])
+    counts, bounds = mx.nd.histogram(x, bins=5, range=(0, 5))
+    assert counts.asnumpy().tolist() == [1, 1, 2, 1, 1]
+    assert (counts.dtype, bounds.asnumpy().tolist()) == (np.int64, [0, 1, 2, 3, 4, 5])
+    edges = mx.nd.array([0, 2.1, 3])
+    assert mx.nd.histogram(x, bins=edges)[0].asnumpy().tolist() == [4, 1]
+    counts, bounds = mx.nd.histogram(x, bins=2)
+    assert (counts.asnumpy().tolist(), bounds.asnumpy().tolist()) == ([2, 4], [0, 2, 4])
+    assert counts.dtype == np.float32
+    a, bins = mx.sym.var("a"), mx.sym.var("bins")
+    graph = mx.sym.Group([mx.sym.histogram(a, 5, (0, 5))[0], mx.sym.histogram(a=a, bins=bins)[0]])
+    executor = graph.bind(mx.cpu(), {"a": x, "bins": edges}, grad_req="null")
+    assert [output.asnumpy().tolist() for output in executor.forward()] == [[1, 1, 2, 1, 1], [4, 1]]
+    for call in (
+        lambda: mx.sym.histogram(a, 5),
+        lambda: mx.nd.histogram(x, "5"),
+        lambda: mx.nd.histogram(x, 0, (1, 2)),
+    ):
+        with pytest.raises(MXNetError, match=r"histogram\(\)|bin_cnt"):
+            call()
+
+
+def test_an_array_without_axes_is_written_by_one_index() -> None:
+    x = mx.nd.contrib.allclose(mx.nd.ones((2,)), mx.nd.ones((2,)))
+    assert (x.shape, x.asscalar()) == ((), 1)
+    x[:] = 0
+    assert x.asscalar() == 0
+    x[()] = 3
+    assert x.asscalar() == 3
+    with pytest.raises(IndexError, match="without axes"):
+        x[0] = 1

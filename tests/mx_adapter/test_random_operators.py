@@ -166,3 +166,29 @@ def test_in_the_form_of_a_symbol(name: str) -> None:
     judge(numbers.asnumpy(), mean, variance)
     with pytest.raises(TypeError, match="got shape"):
         getattr(mx.sym.random, f"{name}_like")(mx.sym.var("x"), shape=3)
+
+
+def test_classes_that_small_numbers_are_likelier_of() -> None:
+    classes, wanted, found = mx.sym.contrib.rand_zipfian(mx.sym.var("true"), 4000, 8)
+    executor = bound(mx.sym.Group([classes, wanted, found]), true=mx.nd.array([0, 3]))
+    drawn, expected, of_drawn = (output.asnumpy() for output in executor.forward())
+    assert (drawn.dtype, expected.dtype, of_drawn.dtype) == (np.int64, np.float64, np.float64)
+    assert 0 <= drawn.min() <= drawn.max() < 8
+    np.testing.assert_allclose(expected, 4000 * np.log([2, 5 / 4]) / np.log(9))
+    assert (drawn == 0).sum() == pytest.approx(expected[0], rel=0.1)
+    np.testing.assert_allclose(of_drawn, 4000 * np.log((drawn + 2) / (drawn + 1)) / np.log(9))
+    told = mx.nd.contrib.rand_zipfian(mx.nd.array([0, 3]), 4, 8)
+    assert [each.dtype for each in told] == [np.int64, np.float64, np.float64]
+
+
+def test_different_classes() -> None:
+    """As many as asked for in each row, and how often was drawn for them."""
+    draw = mx.sym._internal._sample_unique_zipfian(range_max=50, shape=(3, 40))
+    classes, tries = (output.asnumpy() for output in bound(draw).forward())
+    assert [len(set(row)) for row in classes.tolist()] == [40] * 3
+    assert 0 <= classes.min() <= classes.max() < 50
+    assert (tries > 40).all()
+    many = mx.nd._internal._sample_unique_zipfian(range_max=50, shape=(400, 1))[0].asnumpy()
+    assert (many == 0).mean() == pytest.approx(np.log(1.5) / np.log(50), abs=0.06)
+    with pytest.raises(mx.MXNetError, match="range_max must be at least 40"):
+        mx.nd._internal._sample_unique_zipfian(range_max=30, shape=(3, 40))

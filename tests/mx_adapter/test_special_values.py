@@ -18,12 +18,14 @@ from neuron_adapters import mx
 
 Answers = tuple[dict[str, Any], dict[str, np.ndarray]]
 
-#: Operators that end in an error where MXNet's answer is a matter of chance: of what it finds beyond its arrays, or of
-#: the order in which a sort that NaN confuses compares.
+#: Operators that end in an error where MXNet's answer is a matter of chance: of what it finds beyond its arrays, of
+#: the order in which a sort that NaN confuses compares, or of what LAPACK makes of a singular matrix.
 REFUSED = {
-    "ROIPooling", "_contrib_MultiBoxDetection", "_contrib_MultiProposal", "_contrib_Proposal", "_contrib_ROIAlign",
-    "_contrib_bipartite_matching", "_contrib_box_iou", "_contrib_box_nms", "_ravel_multi_index", "_unravel_index", "argsort",
-    "gather_nd", "sort", "take", "topk",
+    "ROIPooling", "_contrib_MultiBoxDetection", "_contrib_MultiBoxTarget", "_contrib_MultiProposal",
+    "_contrib_Proposal", "_contrib_ROIAlign", "_contrib_RROIAlign", "_contrib_bipartite_matching",
+    "_contrib_box_iou", "_contrib_box_nms", "_linalg_det", "_linalg_gelqf", "_linalg_inverse", "_linalg_potrf",
+    "_linalg_potri", "_linalg_slogdet", "_linalg_syevd", "_linalg_trmm", "_linalg_trsm", "_ravel_multi_index", "_unravel_index",
+    "argsort", "gather_nd", "sort", "take", "topk",
 }  # fmt: skip
 
 

@@ -28,16 +28,16 @@ from neuron_adapters.mxnet.ndarray._create import (
 from neuron_adapters.mxnet.ndarray._elementwise import onehot_encode
 from neuron_adapters.mxnet.ndarray._exchange import from_dlpack, to_dlpack_for_read, to_dlpack_for_write
 from neuron_adapters.mxnet.ndarray._files import load, load_frombuffer, save
-from neuron_adapters.mxnet.ndarray._invoke import operator_functions, split_v2
+from neuron_adapters.mxnet.ndarray._invoke import histogram, operator_functions, split_v2
 from neuron_adapters.mxnet.ndarray.random import normal as random_normal
 from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
 from neuron_adapters.mxnet.operators import names
 
 __all__ = [
     "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_dlpack",
-    "from_numpy", "full", "image", "linalg", "linspace", "load", "load_frombuffer", "onehot_encode", "ones", "random",
-    "random_normal", "random_uniform", "save", "split_v2", "to_dlpack_for_read", "to_dlpack_for_write", "waitall",
-    "zeros",
+    "from_numpy", "full", "histogram", "image", "linalg", "linspace", "load", "load_frombuffer", "onehot_encode",
+    "ones", "random", "random_normal", "random_uniform", "save", "split_v2", "to_dlpack_for_read",
+    "to_dlpack_for_write", "waitall", "zeros",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

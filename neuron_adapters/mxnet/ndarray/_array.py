@@ -253,6 +253,10 @@ class NDArray(Operators):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         source = value._array if isinstance(value, NDArray) else value
+        if not self.ndim:
+            if key not in ((), slice(None)):
+                raise IndexError("an array without axes takes () or : as its index")
+            key = ()
         with np.errstate(all="ignore"):
             target = self._array[_index(key)]
             if isinstance(source, np.ndarray) and isinstance(target, np.ndarray) and source.size == target.size == 1:

@@ -52,6 +52,6 @@ def rand_zipfian(
 
     def expected(classes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> NDArray:
         counts = np.log((classes + 2) / (classes + 1)) / math.log(range_max + 1) * num_sampled
-        return NDArray(counts.astype(np.float32), context)
+        return NDArray(counts, context)
 
     return NDArray(sampled, context), expected(true_classes._array.astype("f8")), expected(sampled.astype("f8"))

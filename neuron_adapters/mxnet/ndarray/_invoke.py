@@ -106,3 +106,16 @@ operator_functions = Functions("mx.nd", NDArray, invoke)
 def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False) -> Any:
     """Split into equal parts, or at indices; a list, or the part itself where there is one."""
     return invoke("_split_v2", [ary], {}, split_attributes(indices_or_sections, axis, squeeze_axis))
+
+
+def histogram(a: NDArray, bins: int | NDArray = 10, range: Sequence[float] | None = None) -> Any:  # noqa: A002 - MXNet's
+    """Count the numbers of ``a`` in each bin; the counts, and the bounds of the bins. ``bins``: how many there are
+    between the two ends of ``range``, or all bounds. Without a range, it is that of ``a``, and both are float32."""
+    if isinstance(bins, NDArray):
+        return invoke("_histogram", [a, bins], {}, {})
+    if not isinstance(bins, (int, np.integer)):
+        raise MXNetValueError(f"histogram() takes a number of bins, or an NDArray of bounds, got {bins!r}.")
+    if range is None:
+        counts, bounds = np.histogram(a._array, bins)
+        return [NDArray(each.astype(np.float32), a.context) for each in (counts, bounds)]
+    return invoke("_histogram", [a], {}, {"bin_cnt": bins, "range": tuple(range)})

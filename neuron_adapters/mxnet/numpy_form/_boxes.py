@@ -13,6 +13,7 @@ from neuron_adapters.mxnet.numpy_form._onnx import Array
 from neuron_adapters.mxnet.numpy_form._regions import resampled, rounded
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
+from neuron_adapters.mxnet.operators.correlation import sliding
 
 
 @before("_contrib_box_encode")
@@ -85,6 +86,23 @@ def _resized(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
         info = np.iinfo(x.dtype)
         result = np.clip(np.rint(result), info.min, info.max)
     return [result]
+
+
+@operator("col2im")
+def _put_together(at: Attributes, outs: list[Tensor], columns: Array) -> Sequence[Array]:
+    """Add up the windows, each in its place."""
+    batch, channels, *sizes = outs[0].shape
+    axes = sliding(at, tuple(sizes))
+    kernel = [axis.kernel for axis in axes]
+    windows = columns.reshape(batch, channels, *kernel, *(axis.places for axis in axes))
+    whole = np.zeros((batch, channels, *(axis.size + 2 * axis.pad for axis in axes)), columns.dtype)
+    for place in np.ndindex(*kernel):
+        spans = [
+            slice(offset * axis.dilate, offset * axis.dilate + axis.stride * (axis.places - 1) + 1, axis.stride)
+            for offset, axis in zip(place, axes)
+        ]
+        whole[(slice(None), slice(None), *spans)] += windows[(slice(None), slice(None), *place)]
+    return [whole[(slice(None), slice(None), *(slice(axis.pad, axis.pad + axis.size) for axis in axes))]]
 
 
 @operator("CTCLoss")

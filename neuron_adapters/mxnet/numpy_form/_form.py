@@ -11,7 +11,16 @@ from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._graph import Node, walk
 from neuron_adapters.mxnet._inference import Inferred, Step, invalid
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError, MXNetValueError
-from neuron_adapters.mxnet.numpy_form import _boxes, _layers, _numpy, _random, _regions  # noqa: F401 - they register operators
+from neuron_adapters.mxnet.numpy_form import (  # noqa: F401 - they register operators
+    _boxes,
+    _counting,
+    _layers,
+    _linear_algebra,
+    _numpy,
+    _random,
+    _regions,
+    _targets,
+)
 from neuron_adapters.mxnet.numpy_form._control import control_form
 from neuron_adapters.mxnet.numpy_form._custom import custom_form
 from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, PREPARATIONS

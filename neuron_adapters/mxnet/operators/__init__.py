@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["find", "names", "operator_of"]
 
 _FAMILIES = (
-    "arithmetic", "assigning", "boxes", "concat", "control", "convolution", "creation", "custom", "deformable", "dense",
-    "detection", "elementwise", "fused", "indexing", "losses", "manipulation", "normalisation", "numpy_elementwise",
-    "numpy_shape", "numpy_sums", "proposal", "quantized", "random", "reduction", "rnn", "roi", "sequence", "shape",
+    "arithmetic", "assigning", "boxes", "concat", "control", "convolution", "correlation", "counting", "creation",
+    "custom", "deformable", "dense", "detection", "elementwise", "fused", "indexing", "linear_algebra", "losses",
+    "manipulation", "normalisation", "numpy_elementwise", "numpy_shape", "numpy_sums", "proposal", "quantized",
+    "random", "reduction", "rnn", "roi", "sequence", "shape", "targets",
 )  # fmt: skip
 
 

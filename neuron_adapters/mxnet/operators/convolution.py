@@ -220,6 +220,14 @@ def enlarged(to: Builder, x: Value, tall: int, wide: int) -> Value:
     return to.Resize(x, None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
 
 
+def _at_least(at: Attributes, name: str, rank: int, default: int) -> tuple[int, ...]:
+    """Read an attribute of pooling with a number for each spatial axis; MXNet ignores those that are too many."""
+    values = at.integers(name, ()) or (default,) * rank
+    if len(values) < rank:
+        raise ValueError(f"attribute {name} must have {rank} numbers, as kernel has, got {values}")
+    return values[:rank]
+
+
 class _Window:
     """How the windows lie on ``sizes``, the spatial ones of the data."""
 
@@ -227,19 +235,19 @@ class _Window:
         rank = len(sizes)
         self.all = at.flag("global_pool", default=False)
         self.kernel = sizes if self.all else spatial(at, "kernel", rank, 0)
-        self.stride = (1,) * rank if self.all else spatial(at, "stride", rank, 1)
-        pad = (0,) * rank if self.all else spatial(at, "pad", rank, 0)
+        self.stride = (1,) * rank if self.all else _at_least(at, "stride", rank, 1)
+        pad = (0,) * rank if self.all else _at_least(at, "pad", rank, 0)
         convention = at.choice("pooling_convention", ("valid", "full", "same"), "valid")
-        if convention == "same" and any(pad) and at.choice("pool_type", ("max", "avg", "sum", "lp"), "max") == "max":
-            raise ValueError(f"attribute pad must be 0 with the convention same, got {pad}")
+        if convention == "same" and not self.all and (rank > 1 or any(pad)):
+            raise ValueError(f"with the convention same there is one axis, and pad must be 0, got {rank} and {pad}")
         self.before, after, outputs = list(pad), [], []
         for size, window, step, border in zip(sizes, self.kernel, self.stride, pad):
             if not 0 < window <= size + 2 * border:
                 raise ValueError(f"attribute kernel {self.kernel} must fit the padded data, which is {sizes} without")
             room = size + 2 * border - window
             count = -(-room // step) + 1 if convention == "full" else room // step + 1
-            if convention == "same":
-                count = -(-(size + 2 * border) // step)
+            if convention == "same" and not self.all:
+                count = -(-size // step)
             outputs.append(count)
             # The last window may reach further than the padding, or end before it.
             after.append(max(0, (count - 1) * step + window - size - border))
@@ -279,10 +287,11 @@ def _pool(to: Builder, at: Attributes, data: Value, sizes: Shape) -> Value:
         if not at.flag("count_include_pad", default=True):
             return to.AveragePool(data, count_include_pad=0, **how)
         # Padding counts, what lies beyond it does not.
-        factors = prod(window.kernel) / _counts(window, sizes)
+        with np.errstate(divide="ignore"):  # a window that covers nothing has no mean
+            factors = prod(window.kernel) / _counts(window, sizes)
         mean = to.AveragePool(data, count_include_pad=1, **how)
         return mean if np.all(factors == 1) else to.Mul(mean, to.constant(factors, data.dtype))
-    power = at.integer("p_value", 2) if kind == "lp" else 1
+    power = at.integer("p_value") if kind == "lp" else 1
     if power not in (1, 2, 3):
         raise ValueError(f"attribute p_value must be 1, 2 or 3, got {power}")
     # Not of magnitudes: an odd power keeps its sign, in MXNet.

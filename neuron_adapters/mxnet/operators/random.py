@@ -137,3 +137,22 @@ def _multinomial(to: Builder, _at: Attributes, data: Tensor) -> list[Value]:
 def _shuffle(to: Builder, _at: Attributes, data: Tensor) -> Value:
     rows = data.shape[0]
     return to.Gather(data, to.draw(lambda: _random.order(rows), (rows,), "int64"), axis=0)
+
+
+def _classes_shape(at: Attributes, ins: Shapes, _outs: Shapes) -> tuple[Shapes, Shapes]:
+    shape = at.integers("shape")
+    if len(shape) != 2:
+        raise ValueError(f"attribute shape must be the rows, and the classes in each, got {shape}")
+    return ins, [shape, shape[:1]]
+
+
+@operator("_sample_unique_zipfian", inputs=(), outputs=("output0", "output1"), shapes=_classes_shape,
+          dtypes=lambda _at, ins, _count: (ins, ["int64", "int64"]))  # fmt: skip
+def _unique_classes(to: Builder, at: Attributes) -> list[Value]:
+    """Draw different classes, small ones likelier, and how often each row was drawn for."""
+    rows, count = to.outputs[0].shape
+    classes = at.integer("range_max")
+    if count > classes:
+        raise ValueError(f"attribute range_max must be at least {count}, the classes in each row, got {classes}")
+    both = to.draw(lambda: _random.unique_classes(classes, rows, count), (rows, count + 1), "int64")
+    return [to.slice(both, 1, 0, count), to.reshape(to.slice(both, 1, count), [rows])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._resampling import weights_for
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
@@ -155,6 +156,17 @@ def _zeros_where(to: Builder, outside: Value, pooled: Value) -> Value:
     """Replace the rows of regions that are in no picture: detectors fill up their list of regions with such, of batch
     -1."""
     return to.Where(to.reshape(outside, [-1, 1, 1, 1]), to.constant(0.0, pooled.dtype), pooled)
+
+
+def _rotated(at: Attributes, data: Shape, rois: Shape) -> Shape:
+    if len(rois) != 2 or rois[1] != 6 or len(at.integers("pooled_size")) != 2:
+        raise ValueError(f"rois must be (number, 6), and pooled_size two numbers, got {rois}")
+    return _pooled(at, data, rois)
+
+
+@operator("_contrib_RROIAlign", inputs=("data", "rois"), shape=_rotated)
+def _rotated_align(_to: Builder, _at: Attributes, _data: Tensor, _rois: Tensor) -> Value:
+    raise BeyondOnnxError("_contrib_RROIAlign samples regions that are turned")
 
 
 def _sampled(_at: Attributes, data: Shape, grid: Shape) -> Shape:

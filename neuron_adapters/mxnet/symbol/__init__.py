@@ -21,10 +21,11 @@ from neuron_adapters.mxnet.operators import names as operator_names
 from neuron_adapters.mxnet.symbol import _control
 from neuron_adapters.mxnet.symbol._compose import create
 from neuron_adapters.mxnet.symbol._symbol import Symbol, functions, load_json
+from neuron_adapters.mxnet.symbol.random import rand_zipfian
 
 __all__ = [
-    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "fromjson", "full", "hypot", "linalg", "load",
-    "load_json", "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros",
+    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "fromjson", "full", "histogram", "hypot", "linalg",
+    "load", "load_json", "maximum", "minimum", "ones", "pow", "power", "split_v2", "var", "zeros",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     __all__ += _operators.__all__
 
 contrib: Contrib = Namespace(  # type: ignore[assignment]
-    functions, "_contrib_", cond=_control.cond, foreach=_control.foreach, while_loop=_control.while_loop
-)
+    functions, "_contrib_", cond=_control.cond, foreach=_control.foreach, while_loop=_control.while_loop,
+    rand_zipfian=rand_zipfian,
+)  # fmt: skip
 image: Image = Namespace(functions, "_image_")  # type: ignore[assignment]
 linalg: Linalg = Namespace(functions, "_linalg_")  # type: ignore[assignment]
 op: Namespace = Namespace(functions, "")
@@ -145,6 +147,24 @@ def split_v2(
     """Split into equal parts, or at indices."""
     attrs = split_attributes(indices_or_sections, axis, squeeze_axis)
     return Symbol(create("_split_v2", [ary], {}, attrs))
+
+
+def histogram(
+    a: Symbol,
+    bins: int | Symbol = 10,
+    range: Sequence[float] | None = None,  # noqa: A002 - MXNet's
+    **kwargs: Any,
+) -> Symbol:
+    """Count the numbers of ``a`` in each bin; the counts, and the bounds of the bins. ``bins``: how many there are
+    between the two ends of ``range``, or all bounds."""
+    inputs, attrs = [a], {}
+    if isinstance(bins, Symbol):
+        inputs.append(bins)
+    elif range is None:
+        raise MXNetValueError("histogram() of a Symbol takes range=(low, high), or a Symbol of bounds as bins.")
+    else:
+        attrs = {"bin_cnt": bins, "range": tuple(range)}
+    return Symbol(create("_histogram", inputs, {}, attrs, kwargs.get("name"), kwargs.get("attr")))
 
 
 def power(base: Any, exp: Any) -> Symbol:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,6 +87,24 @@ def multinomial(
 def shuffle(data: Symbol, **more: Any) -> Symbol:
     """Put the rows in random order."""
     return _node("_shuffle", [data], {}, None, None, more)
+
+
+def rand_zipfian(true_classes: Symbol, num_sampled: int, range_max: int) -> tuple[Symbol, Symbol, Symbol]:
+    """Draw ``num_sampled`` classes below ``range_max``, of which small ones are likelier: class i with the probability
+    log((i + 2) / (i + 1)) / log(range_max + 1). Shown as ``mx.sym.contrib.rand_zipfian``.
+
+    Returns the classes, and how often each of ``true_classes`` and each of them is expected.
+    """
+    whole = math.log(range_max + 1)
+    numbers = uniform(0, whole, (num_sampled,), "float64")
+    sampled = (numbers.exp() - 1.0).astype("int64") % range_max
+
+    def expected(classes: Symbol) -> Symbol:
+        wide = classes.astype("float64")
+        counts: Symbol = ((wide + 2.0) / (wide + 1.0)).log() / whole * num_sampled
+        return counts
+
+    return sampled, expected(true_classes), expected(sampled)
 
 
 def _drawn(name: str, parameters: Sequence[Any], shape: Shape | None, dtype: Any, more: dict[str, Any]) -> Symbol:

@@ -165,6 +165,88 @@ case("_scatter_plus_scalar", normal(3, 4), scalar=2.0)
 case("_scatter_minus_scalar", normal(3, 4), scalar=2.0)
 case("_scatter_elemwise_div", normal(3, 4), positive(3, 4))
 
+# --- windows, factors of matrices, densities
+
+
+def definite(*shape, dtype="float32"):
+    """Symmetric matrices whose eigenvalues are positive."""
+
+    def make(rs):
+        parts = rs.standard_normal(shape)
+        return (parts @ np.swapaxes(parts, -1, -2) + shape[-1] * np.eye(shape[-1])).astype(dtype)
+
+    return make
+
+
+def dominant(*shape, dtype="float32"):
+    """Matrices with a large diagonal."""
+    return lambda rs: (rs.standard_normal(shape) + 3 * np.eye(shape[-1])).astype(dtype)
+
+
+CORRELATION = [
+    {},
+    {"kernel_size": 1, "max_displacement": 4, "stride1": 2, "stride2": 2, "pad_size": 4},
+    {"kernel_size": 3, "max_displacement": 3, "stride1": 2, "stride2": 2, "pad_size": 3, "is_multiply": False},
+    {"kernel_size": 3, "max_displacement": 2, "pad_size": 2},
+    {"max_displacement": 0},
+    {"max_displacement": 1, "stride2": 3, "pad_size": 1},
+]
+for attrs in CORRELATION:
+    case("Correlation", normal(2, 3, 9, 11), normal(2, 3, 9, 11), **attrs)
+case("Correlation", normal(1, 2, 5, 5, dtype="float64"), normal(1, 2, 5, 5, dtype="float64"), pad_size=1)
+case("im2col", normal(2, 3, 7, 6), kernel="(3, 3)")
+case("im2col", normal(2, 3, 7, 6), kernel="(3, 2)", stride="(2, 1)", pad="(1, 0)")
+case("im2col", normal(2, 3, 7, 6), kernel="(2, 3)", dilate="(2, 2)", pad="(1, 2)")
+case("col2im", normal(2, 27, 20), kernel="(3, 3)", output_size="(7, 6)")
+case("col2im", normal(2, 18, 20), kernel="(3, 2)", stride="(2, 1)", pad="(1, 0)", output_size="(7, 6)")
+case("col2im", normal(2, 27, 6), kernel="(3, 3)", stride="(2, 3)", output_size="(8, 8)")
+case("col2im", normal(2, 6, 8), kernel="(2, 3)", dilate="(2, 2)", stride="(2, 2)", pad="(1, 1)", output_size="(7, 6)")
+for lower in (True, False):
+    case("_linalg_potrf", definite(2, 4, 4), lower=lower)
+    case("_linalg_potri", dominant(2, 4, 4), lower=lower)
+    for side in (False, True):
+        for op in ("_linalg_trmm", "_linalg_trsm"):
+            other = normal(2, 5, 3) if side else normal(2, 3, 5)
+            case(op, dominant(2, 3, 3), other, lower=lower, rightside=side, alpha=1.5)
+            case(op, dominant(2, 3, 3), other, lower=lower, rightside=side, transpose=True)
+for op in ("inverse", "det", "slogdet", "syevd", "sumlogdiag", "gelqf"):
+    case(f"_linalg_{op}", definite(2, 3, 4, 4))
+    case(f"_linalg_{op}", definite(3, 3, dtype="float64"))
+case("_linalg_det", fixed([[1.0, 2.0], [2.0, 4.0]]))
+case("_linalg_gelqf", normal(2, 3, 5))
+for offset in (0, 2, -1):
+    case("_linalg_extractdiag", normal(2, 4, 4), offset=offset)
+    case("_linalg_makediag", normal(2, 3), offset=offset)
+    for lower in (True, False):
+        case("_linalg_extracttrian", normal(2, 4, 4), offset=offset, lower=lower)
+        case("_linalg_maketrian", normal(2, 6), offset=offset, lower=lower)
+case("_histogram", normal(5, 10, scale=2), bin_cnt=7, range="(-2.5, 4.1)")
+case("_histogram", uniform(101), bin_cnt=10, range="(0.1, 1.0)")
+case("_histogram", whole(40, dtype="int32"), bin_cnt=4, range="(-3, 3)")
+case("_histogram", normal(40), bin_cnt=3, range="(1, 1)")
+case("_histogram", normal(5, 10, scale=2), fixed([-3.0, -1.0, 0.0, 2.0, 5.0]))
+case("_histogram", whole(40, dtype="uint8", low=0, high=12), fixed([0, 5, 10], "uint8"))
+NEAR = [1.0, -2.0, 1e5, 0.0]
+for more in (0.0, 1e-6, 0.5):
+    case("_contrib_allclose", fixed(NEAR), fixed([number * (1 + more) for number in NEAR]))
+    case("_contrib_allclose", fixed(NEAR, "float64"), fixed([number + more for number in NEAR], "float64"), atol=0.4)
+case(
+    "_contrib_allclose", whole(3, 4, dtype="int32", low=5, high=6), whole(3, 4, dtype="int32", low=5, high=7), rtol=0.3
+)
+case("_contrib_allclose", fixed([1.0, 5.0], "float16"), fixed([2.0, 5.0], "float16"), atol=0.9999)
+for more in ({}, {"is_log": True}):
+    case("_random_pdf_uniform", uniform(3, 5), fixed([0.0, -1.0, 0.5]), fixed([1.0, 2.0, 0.75]), **more)
+    case("_random_pdf_normal", normal(3, 5, 2), normal(3), positive(3), **more)
+    case("_random_pdf_gamma", positive(3, 5), positive(3), positive(3), **more)
+    case("_random_pdf_exponential", positive(3, 5), positive(3), **more)
+    case("_random_pdf_poisson", whole(3, 5, low=0, high=6), positive(3), **more)
+    case(
+        "_random_pdf_negative_binomial", whole(3, 5, low=0, high=6), positive(3), uniform(3, low=0.1, high=0.9), **more
+    )
+    case("_random_pdf_generalized_negative_binomial", whole(3, 5, low=0, high=6), positive(3), positive(3), **more)
+    case("_random_pdf_dirichlet", uniform(2, 4, 3, low=0.1), positive(2, 3), **more)
+    case("_random_pdf_dirichlet", uniform(3, low=0.1), positive(3), **more)
+
 # --- reductions
 
 for op in ["sum", "mean", "prod", "max", "min", "nansum", "nanprod"]:
@@ -258,6 +340,17 @@ for kind in ["max", "avg", "sum", "lp"]:
         case("Pooling", normal(2, 3, 7, 8), pool_type=kind, **attrs, **more)
 for attrs in POOLING[1:5]:
     case("Pooling", normal(2, 3, 7, 8), pool_type="avg", count_include_pad=False, **attrs)
+for kind in ["max", "avg", "sum", "lp"]:
+    more = {"p_value": 2} if kind == "lp" else {}
+    for attrs in [
+        {"kernel": "(3,)", "stride": "(2,)", "pad": "(1, 0, 0)", "pooling_convention": "full"},
+        {"kernel": "(2,)", "stride": "(3,)", "pad": "(0, 0, 0)", "pooling_convention": "same"},
+        {"kernel": "(4,)", "stride": "(3, 3)", "pad": "(2,)"},
+        {"pooling_convention": "same", "global_pool": True},
+    ]:
+        case("Pooling", normal(2, 3, 10), pool_type=kind, **attrs, **more)
+    case("Pooling", normal(2, 10, 3), kernel=3, stride=2, pad="(0, 0, 0)", pooling_convention="same", layout="NWC",
+         pool_type=kind, **more)  # fmt: skip
 case("Pooling", normal(2, 3, 7, 8), pool_type="lp", kernel="(2, 2)", p_value=1)
 case("Pooling", normal(2, 3, 7, 8), pool_type="lp", kernel="(2, 2)", p_value=3)
 case("Pooling", normal(2, 3, 9), pool_type="avg", kernel="(3,)", stride="(2,)")
@@ -755,3 +848,36 @@ case("_slice_assign", normal(5, 6), normal(2, 3), begin="(1, 2)", end="(3, 5)")
 case("_slice_assign", normal(4, 3), normal(2, 3), begin="(None,)", end="(None,)", step="(2,)")
 case("_slice_assign_scalar", normal(5, 6), begin="(1, None)", end="(3, 4)", scalar=2.5)
 case("_slice_assign_scalar", normal(2, 3, 4), begin="(0, -2)", end="(1, None)", scalar=-1)
+
+ROTATED = [
+    [0, 5, 5, 6, 4, 30],
+    [1, 2, 3, 8, 2, -45],
+    [0, 0, 0, 0.2, 0.3, 90],
+    [1, 9, 9, 30, 20, 10],
+    [0, -20, -20, 3, 3, 0],
+]
+case("_contrib_RROIAlign", normal(2, 3, 10, 12), fixed(ROTATED), pooled_size="(2, 2)", spatial_scale=1.0)
+case("_contrib_RROIAlign", normal(2, 3, 10, 12), fixed(ROTATED), pooled_size="(3, 4)", spatial_scale=0.5,
+     sampling_ratio=2)  # fmt: skip
+
+
+def anchors(count):
+    def make(rs):
+        middle, half = rs.uniform(0.1, 0.9, (count, 2)), rs.uniform(0.05, 0.3, (count, 2))
+        return np.concatenate([middle - half, middle + half], 1)[None].astype("float32")
+
+    return make
+
+
+LABELS = fixed([
+    [[1, 0.1, 0.1, 0.5, 0.5], [0, 0.3, 0.4, 0.9, 0.8], [-1, -1, -1, -1, -1]],
+    [[2, 0.6, 0.2, 0.8, 0.7], [-1, -1, -1, -1, -1], [-1, -1, -1, -1, -1]],
+    [[-1, -1, -1, -1, -1], [-1, -1, -1, -1, -1], [-1, -1, -1, -1, -1]],
+])  # fmt: skip
+for attrs in [
+    {},
+    {"negative_mining_ratio": 3},
+    {"overlap_threshold": 0.3, "variances": "(0.1, 0.2, 0.3, 0.4)", "ignore_label": -2},
+    {"overlap_threshold": 0, "negative_mining_ratio": 2.5, "negative_mining_thresh": 0.9},
+]:
+    case("_contrib_MultiBoxTarget", anchors(30), LABELS, normal(3, 4, 30), **attrs)
