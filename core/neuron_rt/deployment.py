@@ -76,6 +76,7 @@ class Deployment:
     executable each while the weights are small. Larger weights are held once, in an executable of several lanes, whose
     threads are the engine's. A lane is one thread: it can be sent to any CPU. Several threads of the engine's cannot,
     so each set of CPUs on which several compute has an executable of its own, and what the engine packs is held again.
+    Where only calling threads compute, each set has one, of one thread.
     """
 
     def __init__(self, engine: Engine, program: Program, *, bf16: bool = False) -> None:
@@ -100,8 +101,12 @@ class Deployment:
         return (self._guard.hold(), self._make_pools(cpu_sets))[1]
 
     def _make_pools(self, cpu_sets: Sequence[CpuSet]) -> list[RequestPool]:
+        callers = self.engine.callers_compute()
+        if callers:
+            _tell_of_lost_threads(cpu_sets)
+            cpu_sets = [cpu_set._replace(threads=1) for cpu_set in cpu_sets]
         new = [cpu_set for cpu_set in dict.fromkeys(cpu_sets) if cpu_set.key not in self._pools]
-        small = (len(self._pools) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED
+        small = callers or (len(self._pools) + len(new) - 1) * self.program.packed_bytes <= MOST_COPIED
         for cpu_set in new:
             if small or not _is_movable(cpu_set):
                 self._use(self.engine.load(self.program, cpu_set.threads, [cpu_set.cpus], bf16=self.bf16), [cpu_set])
@@ -131,6 +136,20 @@ class Deployment:
             else:
                 self._pools[cpu_set.key] = RequestPool(request, cpu_set.threads)
             self._cpu_sets[cpu_set.key] = cpu_set
+
+
+def _tell_of_lost_threads(cpu_sets: Sequence[CpuSet]) -> None:
+    global _told
+    if not _told and any(cpu_set.threads > 1 for cpu_set in cpu_sets):
+        _told = True
+        log.warning(
+            "This process was forked after the engine had started threads in its parent. They do not survive that, so "
+            "each model computes in one thread here. Fork before the first load, or start processes by 'spawn'."
+        )
+
+
+_told = False
+"""Whether this process, or its parent, has said so."""
 
 
 def _is_movable(cpu_set: CpuSet) -> bool:

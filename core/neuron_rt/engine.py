@@ -74,6 +74,10 @@ class Engine(Protocol):
     def why_not_tied(self) -> str:
         """Why a thread does not keep to the CPUs that it is tied to while it computes; empty where it does."""
 
+    def callers_compute(self) -> bool:
+        """Whether only calling threads compute: in a forked child of a process in which the engine had threads of its
+        own. The child has not got them, and the engine does not know that."""
+
     def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Executable:
         """Make ``program`` ready to run with ``threads`` threads a run, on each of ``lanes`` at once: a set of CPUs, or
         an empty one, which is not bound. ``bf16``: compute in bfloat16 where the CPU can.

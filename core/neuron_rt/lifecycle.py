@@ -23,10 +23,11 @@ class Step(enum.IntEnum):
     TIMELINES = enum.auto()
     WORKERS = enum.auto()
     """Threads are the parent's alone."""
+    ENGINE = enum.auto()
+    """The engine's threads are the parent's; the child loads its own. It holds what it must not free before models
+    go."""
     RUNTIME = enum.auto()
     """The child has no runtime; models say that they were loaded in the parent. At exit the record is kept as it is."""
-    ENGINE = enum.auto()
-    """The engine's threads are the parent's; the child loads its own."""
 
 
 _in_child: dict[Step, Callable[[], object]] = {}

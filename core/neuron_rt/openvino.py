@@ -11,6 +11,7 @@ import ctypes
 import importlib.util
 import logging
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,10 @@ class OpenVINO:
     """Whether the library's threading has started; a forked child inherits that."""
     _foreign = False
     """Whether other code in this process had started it."""
+    _has_threads = False
+    """Whether the library has had threads of its own here."""
+    _lost_threads = False
+    """Whether it had them in the parent process: it gives them to programs, and waits for them for ever."""
 
     def __init__(self) -> None:
         self.lib: Any = _library()
@@ -78,6 +83,10 @@ class OpenVINO:
         foreign = OpenVINO._foreign if OpenVINO._started else _bound_before()
         return STARTED_BEFORE if foreign else ""
 
+    def callers_compute(self) -> bool:
+        """See neuron_rt.engine.Engine."""
+        return OpenVINO._lost_threads
+
     def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Compiled:
         """See neuron_rt.engine.Engine."""
         text, weights = self._placed(program)
@@ -85,6 +94,7 @@ class OpenVINO:
         hint = {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
         if threads > 1 and all(lanes):
             (cpus,) = lanes
+            OpenVINO._has_threads = True
             # Another thread compiles, and may go on when this one is interrupted: it keeps what it reads.
             compile_it = partial(self._compile_kept, (model, weights, program), {**pinned(threads), **hint})
             graph = self.read(self.core, tiny())
@@ -101,6 +111,7 @@ class OpenVINO:
         compile_now = partial(self.compile, self.core, model.args[0], properties)
         if not properties["NUM_STREAMS"]:
             return Compiled(self, self._started_with(compile_now), program, None)
+        OpenVINO._has_threads = True
         before = tasks()
         compiled = self._started_with(partial(alone, compile_now))
         return Compiled(self, compiled, program, Streams(tasks() - before, len(lanes)) if len(lanes) > 1 else None)
@@ -207,6 +218,12 @@ class OpenVINO:
         raise EngineError("the library has no type of one byte")
 
 
+#: Programs with threads of the library's, and in a forked child those of its parent: to free one would wait for its
+#: threads for ever.
+_threaded: list[weakref.ref[Compiled]] = []
+_inherited: list[Compiled] = []
+
+
 class Compiled:
     """A program that OpenVINO has compiled for this CPU. Keeps the memory of its constants alive."""
 
@@ -220,6 +237,9 @@ class Compiled:
         self.computing = computing
         self.handle: Any = compiled.args[0]
         self._owner = program.owner
+        if computing is not None:
+            _threaded[:] = [reference for reference in _threaded if reference() is not None]
+            _threaded.append(weakref.ref(self))
         self.inputs: tuple[tuple[int, tuple[int, ...], int], ...] = self._ports("input")
         self.outputs: tuple[tuple[int, tuple[int, ...], int], ...] = self._ports("output")
         self.sizes: tuple[tuple[int, ...], tuple[int, ...]] = (
@@ -392,6 +412,8 @@ def _forget() -> None:
     """A forked child makes its own: the library's threads are the parent's."""
     OpenVINO._instance = None
     OpenVINO._guard = Mutex()
+    OpenVINO._lost_threads |= OpenVINO._has_threads or OpenVINO._foreign
+    _inherited.extend(filter(None, (reference() for reference in _threaded)))
     openvino_cpus.forget()
 
 

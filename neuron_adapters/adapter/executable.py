@@ -36,23 +36,28 @@ class Shared(Generic[E]):
         if state is None:
             return None, None
         key = state, config.engine, config.validate_hash
-        return key, self._known.get(key)
+        return key, self._known.get(_here(key))
 
     def keep(self, key: Hashable | None, executable: E) -> None:
         """Let later loads find ``executable``."""
         if key is not None:
             with self._guard:
-                self._known.setdefault(key, executable)
+                self._known.setdefault(_here(key), executable)
 
     def of(self, key: Hashable | None, make: Callable[[], E]) -> E:
         """The executable of ``key``, or what ``make`` makes."""
         if key is None:
             return make()
         with self._guard:
-            executable = self._known.get(key)
+            executable = self._known.get(_here(key))
             if executable is None:
-                executable = self._known[key] = make()
+                executable = self._known[_here(key)] = make()
             return executable
+
+
+def _here(key: Hashable) -> Hashable:
+    """``key`` in this process: a forked child finds nothing of its parent's, whose threads it has not got."""
+    return os.getpid(), key
 
 
 def identity(*paths: str | os.PathLike[str]) -> tuple[object, ...] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,14 +30,22 @@ class TorchFramework:
         self._set_omp, self._set_mkl, self._most_mkl = _thread_local_setters()
         self._lifting: dict[int, type] = {}
         """Objects of these types restore a number of threads when they are dropped."""
+        self.forked: int | None = None
+        """The thread that forked this process, where OpenMP may wait for ever for the threads that it had before."""
 
     def limit_threads(self, most: int) -> object:
         """See neuron_rt.Framework. A user's lower torch.set_num_threads stays."""
+        if self.forked is not None and self.forked == threading.get_ident():
+            most = 1
         before = torch.get_num_threads()
         if before <= most:
             return None
         lifting = self._lifting.get(before) or self._lifting.setdefault(before, undoing(partial(self._set_omp, before)))
         return (lifting(), self._set_omp(most), self._most_mkl() > most and self._limit_mkl(most))
+
+    def without_lost_threads(self) -> object:
+        """Until what is returned is dropped, compute without threads that a fork has cost the calling thread."""
+        return None if self.forked is None else self.limit_threads(torch.get_num_threads())
 
     def _limit_mkl(self, most: int) -> object:
         return (Undo(self._set_mkl, 0), self._set_mkl(most))[0]
@@ -85,3 +95,25 @@ def _function(path: Path | None, name: str) -> Any:
 
 
 FRAMEWORK = TorchFramework()
+
+
+def _has_foreign_threads() -> bool:
+    """Whether this process has threads that Python does not know: OpenMP's may be among them."""
+    try:
+        return len(os.listdir("/proc/self/task")) > threading.active_count()
+    except OSError:
+        return False
+
+
+def _before_fork() -> None:
+    global _may_lose
+    _may_lose = _has_foreign_threads()
+
+
+def _in_child() -> None:
+    if _may_lose:
+        FRAMEWORK.forked = threading.get_ident()
+
+
+_may_lose = False
+os.register_at_fork(before=_before_fork, after_in_child=_in_child)

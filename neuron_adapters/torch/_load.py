@@ -20,6 +20,7 @@ from neuron_adapters.files.printable import damaged, one_line
 from neuron_adapters.torch import _artifact, _aws_compiled, _constants, _placed
 from neuron_adapters.torch._artifact import Artifact
 from neuron_adapters.torch._executable import Executable
+from neuron_adapters.torch._framework import FRAMEWORK
 from neuron_adapters.torch._open import open_executable
 from neuron_rt import Config, init
 
@@ -36,6 +37,9 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
     def jit_load(
         f: Any, map_location: Any = None, _extra_files: dict[str, Any] | None = None, _restore_shapes: bool = False
     ) -> Any:
+        return (FRAMEWORK.without_lost_threads(), read_and_place(f, map_location, _extra_files, _restore_shapes))[1]
+
+    def read_and_place(f: Any, map_location: Any, _extra_files: dict[str, Any] | None, _restore_shapes: bool) -> Any:
         runtime = init()  # first: what can't be placed need not be read
         own = partial(load, map_location=map_location, _extra_files=_extra_files, _restore_shapes=_restore_shapes)
         file = _File(f, own, runtime.config)

@@ -283,6 +283,10 @@ class _Loading:
         """See neuron_rt.Engine."""
         return self._engine.why_not_tied()
 
+    def callers_compute(self) -> bool:
+        """See neuron_rt.Engine."""
+        return self._engine.callers_compute()
+
     def load(self, program: Program, threads: int, lanes: Sequence[frozenset[int]], *, bf16: bool) -> Any:
         """See neuron_rt.Engine."""
         return self._pages.load(partial(self._engine.load, program, threads, lanes, bf16=bf16))

@@ -31,7 +31,7 @@ def test_a_handler_that_fails_keeps_no_other_from_running(handlers: dict[Step, C
     lifecycle.in_child(Step.RUNTIME, lambda: order.append("runtime"))
     lifecycle.in_child(Step.LOCKS, fail)
     lifecycle._run(lifecycle._in_child)
-    assert order == ["locks", "runtime", "engine"]
+    assert order == ["locks", "engine", "runtime"]
 
 
 def test_a_fork_calls_them(handlers: dict[Step, Callable[[], object]]) -> None:

@@ -44,6 +44,15 @@ def test_who_shares_an_executable(run_script: Callable[..., str]) -> None:
     assert run_script("pools_of_all_kinds.py") == "done\n"
 
 
+@pytest.mark.parametrize("kinds", ["lanes", "named", "free", "named,lanes,free"])
+@pytest.mark.parametrize("fate", ["kept", "dropped before", "dropped there"])
+def test_a_fork_beside_the_engines_threads(run_script: Callable[..., str], kinds: str, fate: str) -> None:
+    """SPEC O4: the child has none of them. It waits for none, and its own models compute in the calling thread."""
+    warning, done = run_script("forked_after_threads.py", kinds, fate).splitlines()
+    assert warning.startswith("This process was forked after the engine had started threads in its parent.")
+    assert done == "done"
+
+
 def test_loads_at_once(run_script: Callable[..., str]) -> None:
     """While one is compiled for named CPUs, all CPUs are reserved, and those that need some wait."""
     assert run_script("loads_of_all_kinds_at_once.py") == "done\n"

@@ -254,6 +254,15 @@ def test_fork(script: Callable[..., str], models: Path) -> None:
     assert script("placement_api_fork.py", folder=models, NEURON_RT_NUM_CORES="2") == "1\n"
 
 
+@pytest.mark.parametrize("engine", ["framework", "auto"])
+def test_fork_after_openmp(script: Callable[..., str], tmp_path: Path, engine: str) -> None:
+    """SPEC O4: OpenMP's threads do not survive; neither the load nor the call waits for them."""
+    net = torch.nn.Sequential(torch.nn.Linear(1024, 1024), torch.nn.Linear(1024, 1024))
+    neuron_adapters.torch.trace(net, torch.ones(512, 1024)).save(str(tmp_path / "m.pt"))
+    environ = {"NEURON_ADAPTERS_INSTANCE": "1", "NEURON_ADAPTERS_ENGINE": engine}
+    assert script("forked_after_openmp.py", tmp_path / "m.pt", **environ) == ""
+
+
 def test_spawned_children(script: Callable[..., str], models: Path) -> None:
     """Children of multiprocessing, each with NCs of its own."""
     assert script("spawned_children.py", folder=models, NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_WAIT="60") == "(0,)\n"
