@@ -107,6 +107,14 @@ def test_frame_as_text() -> None:
     assert _frame.text(picture(sights(2)), 80, ASCII, WHERE).isascii()
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_frame_of_an_idle_machine(width: int) -> None:
+    """What is said instead of rows is as wide as they would be."""
+    shown = _frame.text(picture([machine(turn, (), {}) for turn in (1, 2)]), width, UNICODE, WHERE)
+    assert " ".join(_frame.nothing(WHERE).split()) in " ".join(shown.split())
+    assert max(map(_text.cells, shown.splitlines())) <= width
+
+
 # -- keys --------------------------------------------------------------------------------------------------------
 
 

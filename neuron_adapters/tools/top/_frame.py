@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from dataclasses import replace
 
@@ -88,7 +89,8 @@ def text(picture: Picture, width: int, glyphs: Glyphs, where: str, view: View | 
             *(_table.draw(picture, row, width, glyphs) for row in rows),
         ]
     else:
-        lines.append([(" " + glyphs.text(nothing(where)), "")])
+        said = textwrap.wrap(glyphs.text(nothing(where)), max(width - 1, 1), break_on_hyphens=False)
+        lines += [[(f" {line}", "")] for line in said]
     return "\n".join(plain(line) for line in lines)
 
 
