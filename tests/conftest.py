@@ -22,8 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from forkserver import Forkserver  # isort: skip
 
-#: What TensorFlow says while its logging starts, whatever the level.
-NOISE = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} .*(oneDNN|cpu_feature_guard|rebuild TensorFlow)")
+#: What TensorFlow says while its logging starts, whatever the level; PyTorch's CUDA build, where there is no CUDA.
+NOISE = re.compile(
+    r"WARNING: All log messages before absl|[IWE]\d{4} .*(oneDNN|cpu_feature_guard|rebuild TensorFlow)"
+    r"|.*(triton not found|No CUDA runtime is found)"
+)
 ROOT = Path(__file__).resolve().parents[1]
 
 # A background job has SIGINT ignored, and so have its children: the tests send it, wherever they run.

@@ -22,7 +22,10 @@ except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "docs/quickstart.md", "docs/run.md", "docs/tf.md", "docs/mx.md", "docs/compiled-files.md"]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("quickstart", "run", "tf", "mx", "migration", "api", "compiled-files")),
+]
 #: What a stranger tells mypy: packages without types, or with too many for a test.
 MYPY = """[mypy]
 strict = true
