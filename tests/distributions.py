@@ -4,6 +4,7 @@ sdist unpacked, in which a target of make is made."""
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tarfile
@@ -29,7 +30,12 @@ TRIALS = {
 
 
 def out_of(*words: object, folder: Path) -> str:
-    return subprocess.run(list(map(str, words)), check=True, cwd=folder, stdout=subprocess.PIPE, text=True).stdout
+    """What a command prints where nobody has set anything, and nobody else's programs run."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("NEURON", "PYTHONPATH"))}
+    env["NEURON_ADAPTERS_STATE_DIR"] = str(folder / "state")
+    return subprocess.run(
+        list(map(str, words)), check=True, cwd=folder, env=env, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 def try_installed(distribution: Path, folder: Path) -> None:
