@@ -1,5 +1,6 @@
 """Compiles tiny programs on CPUs that are named, in turn, and prints where the library's threads are while they run."""
 
+import contextlib
 import json
 import os
 import time
@@ -20,8 +21,12 @@ def compiled(cpu):
 
 def tied():
     """CPUs that a thread is tied to."""
-    masks = [os.sched_getaffinity(task) for task in tasks()]
-    return {cpu for mask in masks if len(mask) == 1 for cpu in mask}
+    found = set()
+    for task in tasks():
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            mask = os.sched_getaffinity(task)
+            found |= mask if len(mask) == 1 else set()
+    return found
 
 
 def cpus_of(program):
