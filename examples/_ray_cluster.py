@@ -11,6 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
 
+import ray
 from ray.cluster_utils import Cluster
 
 
@@ -41,6 +42,7 @@ def local_cluster(folder: Path, nodes: int, instance: str, cores: int) -> Iterat
         cluster.wait_for_nodes()
         yield cluster
     finally:
+        ray.shutdown()  # first: a cluster does not end under a driver that is connected
         cluster.shutdown()
 
 

@@ -15,6 +15,7 @@ _JOINS = {
     "torch": ("torch", "cat", "dim"),
     "tensorflow": ("tensorflow", "concat", "axis"),
     "numpy": ("numpy", "concatenate", "axis"),
+    "numpy.ma": ("numpy.ma", "concatenate", "axis"),  # the function above drops the masks
     "jax": ("jax.numpy", "concatenate", "axis"),
     "jaxlib": ("jax.numpy", "concatenate", "axis"),
 }
@@ -45,10 +46,9 @@ def piece(inputs: Any, dim: int, first: int, rows: int) -> Any:
 
     def cut(leaf: Any) -> Any:
         index = (slice(None),) * (dim % len(leaf.shape)) + (slice(first, first + rows),)
-        part = leaf[index]
-        return part.clone() if hasattr(part, "clone") else part  # a tensor's view is sent with all of its storage
+        return leaf[index]
 
-    return _mapped(cut, inputs)
+    return mapped(cut, inputs)
 
 
 def join(results: Sequence[Any], rows: Sequence[int], dim: int, witness: Sequence[Any] = ()) -> Any:
@@ -63,23 +63,23 @@ def join(results: Sequence[Any], rows: Sequence[int], dim: int, witness: Sequenc
 def own(result: Any) -> Any:
     """``result`` in memory of the caller's: arrays of NumPy that come from Ray cannot be written to."""
     numpy = sys.modules.get("numpy")
-    return _mapped(lambda leaf: leaf.copy() if numpy and isinstance(leaf, numpy.ndarray) else leaf, result)
+    return mapped(lambda leaf: leaf.copy() if numpy and isinstance(leaf, numpy.ndarray) else leaf, result)
 
 
 def _leaves(value: Any) -> list[Any]:
     found: list[Any] = []
-    _mapped(found.append, value)
+    mapped(found.append, value)
     return found
 
 
-def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
     """Apply ``function`` to each array that has dimensions, in whatever dictionaries, lists and tuples."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return function(value) if len(value.shape) else value
     if type(value) is dict:
-        return {key: _mapped(function, entry) for key, entry in value.items()}
+        return {key: mapped(function, entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        entries = [_mapped(function, entry) for entry in value]
+        entries = [mapped(function, entry) for entry in value]
         return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
     return value
 
@@ -126,7 +126,9 @@ def _arrays(path: str, arrays: list[Any], rows: Sequence[int], dim: int) -> Any:
             raise _refusal(
                 path, f"a part of {size} rows returned the shape {shape}, whose dimension {dim} is not {size}"
             )
-    package = type(arrays[0]).__module__.partition(".")[0]
+    package, _dot, rest = type(arrays[0]).__module__.partition(".")
+    if package == "numpy" and rest.partition(".")[0] == "ma":
+        package = "numpy.ma"
     if package in _JOINS:
         module, name, keyword = _JOINS[package]
         return getattr(sys.modules[module], name)(arrays, **{keyword: dim})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import ray
+from ray._private.node import Node
 
 from neuron_adapters.ray import offer
 from neuron_rt import VISIBLE_CORES, Config
@@ -40,7 +42,20 @@ def init(address: str | None = None, **options: Any) -> Any:
                 stacklevel=2,
             )
         with _variable(VISIBLE_CORES, own.variable):  # the node's processes inherit it
-            return ray.init("local", resources=resources, **options)
+            try:
+                return ray.init("local", resources=resources, **options)
+            except BaseException as error:  # Ctrl-C in a notebook, say
+                _end_node(error)
+                raise
+
+
+def _end_node(error: BaseException) -> None:
+    """End a node that has not started to the end, which Ray would end with this process: it declares NeuronCores."""
+    ray.shutdown()
+    for frame, _line in traceback.walk_tb(error.__traceback__):
+        node = frame.f_locals.get("self")
+        if isinstance(node, Node):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
 
 
 @contextlib.contextmanager

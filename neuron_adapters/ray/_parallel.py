@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import contextlib
+import logging
+import math
 import threading
 import time
 import warnings
-from collections.abc import Generator, Iterator
+import weakref
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
 import ray
-from ray import exceptions as lost
+from ray.exceptions import RayError
 
 from neuron_adapters.adapter import parts
 from neuron_adapters.ray._init import init
-from neuron_adapters.ray._nodes import free_cores, waiting
+from neuron_adapters.ray._nodes import free_cores, restarts, room, wait_until_free, waiting
 from neuron_adapters.ray._replica import Replica, ReplicaActor
+from neuron_adapters.ray._wire import is_loss, original, sendable
 from neuron_adapters.ray.offer import RESOURCE
 from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 
-#: What Ray raises where a replica, its worker or its node is gone, or an answer with them.
-LOST = (
-    lost.RayActorError, lost.WorkerCrashedError, lost.NodeDiedError, lost.OutOfMemoryError, lost.ObjectLostError,
-    lost.ObjectFetchTimedOutError,
-)  # fmt: skip
+log = logging.getLogger("neuron_adapters")
+
 _MOST_LOSSES = 8  # replicas that one part may lose before the model itself is to blame
 _WARN_AFTER = 5.0, 60.0  # seconds: where there is no room for all replicas, and where there is
+_MOST_RESTARTS = 3  # that a replica may have while it loads
 _PAUSE = 0.02  # seconds between two looks for a replica, while there is none
 
 
@@ -36,9 +38,9 @@ class _Slot:
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
-        self.alive = True
-        self.waiting = 0
-        """Parts that it has not answered."""
+        self.alive = False
+        self.jobs: weakref.WeakSet[_Job] = weakref.WeakSet()
+        """The parts that it has not answered. One that is dropped, by whatever exception, is in it no more."""
         self.failure: BaseException | None = None
         """Why it never comes back."""
 
@@ -51,6 +53,20 @@ class _Job:
         self.slot: _Slot | None = None
         self.ref: Any = None
         self.losses = 0
+
+
+class _Loss:
+    """What comes in place of an answer."""
+
+    def __init__(self, error: RayError) -> None:
+        """Raises what the model raised, where no replica was lost."""
+        if not is_loss(error):
+            raise original(error) from error
+        self.error = error
+
+
+#: What a call has to wait for next, a reference or some seconds; at last its result, in a tuple.
+_Call = Generator[Any, Any, Any]
 
 
 class DataParallel:
@@ -87,8 +103,8 @@ class DataParallel:
         self._cores = neuron_cores
         self._lock = threading.Lock()
         self._slots: list[_Slot] = []
-        room = sum(free // neuron_cores for free in free_cores().values())
-        count = room if isinstance(num_replicas, str) else num_replicas
+        fits = room(neuron_cores, wait=num_replicas == "all")
+        count = fits if isinstance(num_replicas, str) else num_replicas
         if not count:
             raise NotEnoughNeuronCoresError(waiting(1, neuron_cores), need=neuron_cores, start=None, visible=0)
         self._load = ray.put(load)  # for as long as a replica may start again
@@ -96,8 +112,8 @@ class DataParallel:
             num_cpus=0, resources={RESOURCE: neuron_cores}, max_restarts=-1, scheduling_strategy="SPREAD"
         )(ReplicaActor)
         try:
-            self._slots = [_Slot(actor.remote([self._load])) for _ in range(count)]
-            self.replicas = self._started(_WARN_AFTER[count <= room])
+            self._slots = [_Slot(actor.remote()) for _ in range(count)]
+            self.replicas = self._started(_WARN_AFTER[count <= fits])
         except BaseException:
             self.close()
             raise
@@ -108,25 +124,37 @@ class DataParallel:
         Raises what the model raises; ValueError for inputs that cannot be split, TypeError for outputs of several parts
         that cannot be joined.
         """
-        call = self._call(inputs, keywords)
-        job = next(call)
-        while isinstance(job, _Job):
-            job = call.send(self._receive(job))
-        return job[0]
+        with contextlib.closing(self._call(inputs, keywords)) as call:
+            step = next(call)
+            while not isinstance(step, tuple):
+                try:
+                    answer = ray.get(step) if isinstance(step, ray.ObjectRef) else time.sleep(step)  # type: ignore[func-returns-value]
+                except RayError as error:
+                    answer = _Loss(error)
+                step = call.send(answer)
+            return step[0]
 
     async def call_async(self, *inputs: Any, **keywords: Any) -> Any:
         """The same in an event loop."""
-        call = self._call(inputs, keywords)
-        job = next(call)
-        while isinstance(job, _Job):
-            job = call.send(await self._await(job))
-        return job[0]
+        with contextlib.closing(self._call(inputs, keywords)) as call:
+            step = next(call)
+            while not isinstance(step, tuple):
+                try:
+                    answer = await (step if isinstance(step, ray.ObjectRef) else asyncio.sleep(step))
+                except RayError as error:
+                    answer = _Loss(error)
+                step = call.send(answer)
+            return step[0]
 
     def close(self) -> None:
-        """End the replicas. Their NeuronCores are free."""
+        """End the replicas, and wait some seconds at most until Ray counts their NeuronCores as free."""
         slots, self._slots = self._slots, []
-        for slot in slots if ray.is_initialized() else ():
+        if not slots or not ray.is_initialized():
+            return
+        free = sum(free_cores().values()) + self._cores * sum(slot.alive for slot in slots)
+        for slot in slots:
             ray.kill(slot.actor)
+        wait_until_free(free)
 
     def __enter__(self) -> DataParallel:  # noqa: PYI034 - Self is of Python 3.11
         return self
@@ -136,8 +164,7 @@ class DataParallel:
 
     # -- a call -------------------------------------------------------------------------------------------------------
 
-    def _call(self, inputs: Any, keywords: Any) -> Generator[_Job | tuple[Any], Any, None]:
-        """Yield each part's job, to be sent its answer, and then the result in a tuple."""
+    def _call(self, inputs: Any, keywords: Any) -> _Call:
         everything, dim = (inputs, keywords), self.dim
         size = parts.rows_of(everything, dim)
         step = self.split_size
@@ -145,61 +172,55 @@ class DataParallel:
             raise ValueError(f"split_size is a number from 1, got {step!r}")
         step = step or max(1, (size or 1) // max(1, len(self._slots)))
         if size is None or size <= step:
-            job = _Job(everything)
-            self._send(job)
-            yield (parts.own((yield job)),)
+            (result,) = yield from self._answers([_Job(everything)])
+            yield (parts.own(result),)
             return
         rows = [min(step, size - first) for first in range(0, size, step)]
         jobs = [_Job(parts.piece(everything, dim, number * step, count)) for number, count in enumerate(rows)]
-        results = []
-        try:
-            for job in jobs:
-                self._send(job)
-            for job in jobs:
-                results.append((yield job))  # noqa: PERF401 - a comprehension cannot yield
-        finally:
-            for job in jobs:
-                # Another part has raised, or the user has interrupted; Ray would log this one's error, too.
-                if self._leave(job) is not None and job.ref is not None:
-                    job.ref.future().add_done_callback(concurrent.futures.Future.exception)
+        results = yield from self._answers(jobs)
         try:
             yield (parts.join(results, rows, dim),)
         except parts.UndecidedError:
             rows.append(rows[0] - 1 or 2)
-            witness = yield _Job(parts.piece(everything, dim, 0, rows[-1]))
-            yield (parts.join(results, rows, dim, [witness]),)
+            witness = yield from self._answers([_Job(parts.piece(everything, dim, 0, rows[-1]))])
+            yield (parts.join(results, rows, dim, witness),)
 
-    def _receive(self, job: _Job) -> Any:
-        for delay in self._delays():
-            if job.slot is None and not self._send(job):
-                time.sleep(delay)
-                continue
-            try:
-                return (ray.get(job.ref), self._leave(job))[0]
-            except lost.RayError as error:
-                self._failed(job, error)
-        raise AssertionError  # the delays never end
+    def _answers(self, jobs: list[_Job]) -> _Call:
+        """Send all parts, and return what their replicas answer."""
+        try:
+            for job in jobs:
+                self._send(job)
+            results = []
+            for job in jobs:
+                results.append((yield from self._answer(job, jobs)))  # noqa: PERF401 - a comprehension cannot yield
+            return results
+        finally:
+            for job in jobs:
+                if self._leave(job) is not None and job.ref is not None:
+                    # Another part has raised, or the user has interrupted. What was sent is computed (ray.cancel would
+                    # not change that, whatever it says), and Ray would log what it raises.
+                    job.ref.future().add_done_callback(lambda answer: answer.exception())
 
-    async def _await(self, job: _Job) -> Any:
-        for delay in self._delays():
-            if job.slot is None and not self._send(job):
-                await asyncio.sleep(delay)
-                continue
-            try:
-                return (await job.ref, self._leave(job))[0]
-            except lost.RayError as error:
-                self._failed(job, error)
-        raise AssertionError  # the delays never end
-
-    def _delays(self) -> Iterator[float]:
-        """How long to wait between two looks for a replica; says after some seconds that there is none."""
-        began = time.monotonic()
-        warned = False
+    def _answer(self, job: _Job, jobs: list[_Job]) -> _Call:
+        end: float | None = time.monotonic() + _WARN_AFTER[0]
         while True:
+            if job.slot is not None or self._send(job):
+                answer = yield job.ref
+                slot = self._leave(job)
+                if not isinstance(answer, _Loss):
+                    return answer
+                self._lost(job, slot, answer.error)
+                # What waited for the same replica is lost, too: send it on now, and not when its turn comes.
+                for other in jobs:
+                    if other.slot is slot and _is_lost(other.ref):
+                        self._leave(other)
+                        self._send(other)
+                end = time.monotonic() + _WARN_AFTER[0]
+                continue
             yield _PAUSE
-            if not warned and time.monotonic() - began > _WARN_AFTER[0] and not any(slot.alive for slot in self._slots):
-                warned = True
-                warnings.warn(waiting(len(self._slots), self._cores), RuntimeWarning, stacklevel=4)
+            if end is not None and time.monotonic() > end:
+                end = None
+                warnings.warn(waiting(len(self._slots), self._cores), RuntimeWarning, stacklevel=5)
 
     def _send(self, job: _Job) -> bool:
         """Give the part to the replica that has the fewest; False where none is alive at the moment."""
@@ -212,25 +233,22 @@ class DataParallel:
                 if len(failures) == len(self._slots):
                     raise failures[0]
                 return False
-            job.slot = slot = min(alive, key=lambda slot: slot.waiting)
-            slot.waiting += 1
-        job.ref = slot.actor.run.remote(*job.part)
+            job.slot = slot = min(alive, key=lambda slot: len(slot.jobs))
+            slot.jobs.add(job)
+        job.ref = slot.actor.run.remote(*sendable(job.part))
         return True
 
     def _leave(self, job: _Job) -> _Slot | None:
         slot, job.slot = job.slot, None
         if slot is not None:
             with self._lock:
-                slot.waiting -= 1
+                slot.jobs.discard(job)
         return slot
 
     # -- replicas -----------------------------------------------------------------------------------------------------
 
-    def _failed(self, job: _Job, error: lost.RayError) -> None:
-        """The part has no answer: raise what the model raised, or leave the part to be sent again."""
-        slot = self._leave(job)
-        if not isinstance(error, LOST):
-            raise _original(error) from error
+    def _lost(self, job: _Job, slot: _Slot | None, error: RayError) -> None:
+        """The part has no answer, and is to be sent again; its replica comes back where Ray has room for it."""
         job.losses += 1
         if job.losses == _MOST_LOSSES:
             raise RuntimeError(
@@ -241,23 +259,35 @@ class DataParallel:
             if slot is None or not slot.alive:
                 return
             slot.alive = False
-        slot.actor.place.remote().future().add_done_callback(partial(_is_back, slot))
+        slot.actor.place.remote([self._load]).future().add_done_callback(partial(_is_back, slot))
 
-    def _started(self, warn_after: float | None) -> tuple[Replica, ...]:
+    def _started(self, warn_after: float) -> tuple[Replica, ...]:
         """Wait until all replicas have loaded. Returns where they are."""
-        refs = [slot.actor.place.remote() for slot in self._slots]
-        pending, places = refs, {}
-        while pending:
-            done, pending = ray.wait(pending, timeout=warn_after)
-            for ref in done:
-                try:
-                    places[ref] = ray.get(ref)
-                except lost.RayError as error:  # noqa: PERF203
-                    raise _original(error) from error
-            if not done and warn_after:
-                warnings.warn(waiting(len(pending), self._cores), RuntimeWarning, stacklevel=3)
-                warn_after = None
-        replicas = tuple(places[ref] for ref in refs)
+        actors = [slot.actor for slot in self._slots]
+        processes = _all(
+            [actor.where.remote() for actor in actors],
+            warn_after,
+            lambda late: waiting(len(late), self._cores),
+        )
+        for slot in self._slots:
+            slot.alive = True
+
+        def look(late: list[int]) -> None:
+            if any(restarts(processes[number].actor_id) > _MOST_RESTARTS for number in late):
+                raise RuntimeError(
+                    f"a replica was started {_MOST_RESTARTS + 1} times again while it loaded the model, which seems to "
+                    "end its process"
+                )
+
+        replicas = _all(
+            [actor.place.remote([self._load]) for actor in actors],
+            _WARN_AFTER[1],
+            lambda late: (
+                f"{len(late)} replica(s) have been loading the model for more than {_WARN_AFTER[1]:.0f} s: process "
+                f"{', '.join(f'{processes[number].pid} on {processes[number].node}' for number in late)}"
+            ),
+            look,
+        )
         instances = {replica.instance: replica.node for replica in replicas}
         if len(instances) > 1:
             seen = ", ".join(f"{name} on {node}" for name, node in sorted(instances.items()))
@@ -265,23 +295,49 @@ class DataParallel:
                 f"the nodes emulate different instances: {seen}. Replicas would not be alike. Set "
                 "NEURON_ADAPTERS_INSTANCE to the same value on every node, before ray start"
             )
-        return replicas
+        return tuple(replicas)
+
+
+def _all(
+    refs: list[Any],
+    seconds: float,
+    late: Callable[[list[int]], str],
+    look: Callable[[list[int]], object] = id,
+) -> list[Any]:
+    """What all replicas answer; raises what the first one raises. After ``seconds`` it warns of those that are late, by
+    their numbers, and every second ``look`` sees them."""
+    pending, end = refs, time.monotonic() + seconds
+    while pending:
+        done, pending = ray.wait(pending, timeout=1)
+        try:
+            ray.get(done)
+        except RayError as error:
+            raise original(error) from error
+        if not done:
+            left = set(pending)
+            numbers = [number for number, ref in enumerate(refs) if ref in left]
+            look(numbers)
+            if time.monotonic() > end:
+                warnings.warn(late(numbers), RuntimeWarning, stacklevel=4)
+                end = math.inf
+    answers: list[Any] = ray.get(refs)
+    return answers
+
+
+def _is_lost(ref: Any) -> bool:
+    """Whether that answer is known to be lost by now."""
+    if ray.wait([ref], timeout=0)[0]:
+        try:
+            ray.get(ref)
+        except RayError as error:
+            return is_loss(error)
+    return False
 
 
 def _is_back(slot: _Slot, answer: Any) -> None:
     """Ray has restarted a replica, or cannot."""
     error = answer.exception()
-    slot.failure = None if error is None else _original(error)
+    slot.failure = None if error is None else original(error)
     slot.alive = error is None
-
-
-def _original(error: BaseException) -> BaseException:
-    """What the model raised; Ray's own error where that could not be sent."""
-    if isinstance(error, lost.RayTaskError) and isinstance(error.cause, Exception):
-        return error.cause
-    if isinstance(error, lost.RayActorError) and "No module named 'neuron_adapters" in str(error):
-        return ImportError(
-            "a node has not the package neuron_adapters, or another version of it: pip install 'neuron-adapters[ray]' "
-            "there, as on every node of the cluster"
-        )
-    return error
+    if error is not None and ray.is_initialized():
+        log.warning("a replica was lost, and does not come back: %s: %s", type(error).__name__, slot.failure)

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import ray
 
+from neuron_adapters.ray._wire import NotLoadedError, carrying, sendable
 from neuron_adapters.ray.worker import attach
+from neuron_adapters.run import activate_notebook
 from neuron_rt import Config, NeuronConfigError, current
 
 
@@ -27,34 +29,40 @@ class Replica(NamedTuple):
 
 
 class ReplicaActor:
-    """The class of the actors. A model that cannot be loaded is told by :meth:`place`: what a constructor raises does
-    not reach the caller as itself."""
+    """The class of the actors. It loads the model when :meth:`place` is called: what a constructor raises does not
+    reach the caller as itself, and while one runs, a replica that loads looks like one that waits for NeuronCores."""
 
-    def __init__(self, load: list[Any]) -> None:
-        """``load``: the reference of what :func:`open_model` takes, in a list: Ray would resolve it before this runs,
-        where an exception does not reach the caller as itself."""
-        self._failure: Exception | None = None
+    def __init__(self) -> None:
+        self._model: Callable[..., Any] | None = None
         attach()
-        try:
-            self._model = open_model(ray.get(load[0]))
-        except Exception as error:  # noqa: BLE001 - whatever a model raises while it is loaded
-            self._failure = error
 
     @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
-    def place(self) -> Replica:
-        """Say where it is; raises what the load raised. Where the actor is being restarted, it says so afterwards."""
-        if self._failure is not None:
-            raise self._failure
+    def where(self) -> Replica:
+        """Say where it is, and that it has its NeuronCores."""
         context, runtime, config = ray.get_runtime_context(), current(), Config.read()
         ncs = (config.visible or ()) if runtime is None else runtime.instance_ncs
         node = ray.util.get_node_ip_address()
         return Replica(node, context.get_node_id(), context.get_actor_id(), os.getpid(), config.instance.name, ncs)
 
+    @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
+    def place(self, load: list[Any]) -> Replica:
+        """Load the model, unless it is loaded, and say where it is; raises what the load raised. Where the actor is
+        being restarted, it does so afterwards.
+
+        ``load``: the reference of what :func:`open_model` takes, in a list, in which Ray leaves it a reference.
+        """
+        with carrying():
+            if self._model is None:
+                self._model = open_model(ray.get(load[0]))
+        placed: Replica = self.where()
+        return placed
+
     def run(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call the model."""
-        if self._failure is not None:
-            raise self._failure
-        return self._model(*inputs, **keywords)
+        if self._model is None:
+            raise NotLoadedError
+        with carrying():
+            return sendable(self._model(*inputs, **keywords))
 
     def describe(self) -> str:
         """Say what ``neuron_adapters.describe()`` says there."""
@@ -70,6 +78,7 @@ def open_model(load: Any) -> Callable[..., Any]:
     ``.keras``, ``.h5``, a SavedModel's directory, or ``NAME-symbol.json`` of an MXNet checkpoint of epoch 0.
     """
     if callable(load):
+        activate_notebook()  # so that its adapter places what it loads, also where only the driver has imported that
         model = load()
         if not callable(model):
             raise TypeError(f"load() returns something to call, a model, got {type(model).__name__}")

@@ -117,12 +117,14 @@ def test_ray_has_to_be_told_which(
 
 
 def test_a_driver_that_starts_a_node(tmp_path: Path) -> None:
-    """It owns two NeuronCores itself and declares the others; its tasks have those, and a second node none."""
+    """It owns two NeuronCores itself and declares the others; its tasks have those, and a second node none. Nor does a
+    node that Ctrl-C has kept from starting."""
     script = Path(__file__).parent / "scripts" / "driver.py"
     env = clean(tmp_path, PYTHONPATH=PATH)
     done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines() == ["driver (0, 1)", "declared 2.0", "task (2, 3) 2,3", '{"neuron_cores": 0}']
+    said = ["driver (0, 1)", "interrupted 2 can be declared", "declared 2.0", "task (2, 3) 2,3", '{"neuron_cores": 0}']
+    assert done.stdout.splitlines() == said
 
 
 def test_ranks_of_torchrun_have_neuroncores_of_their_own(tmp_path: Path) -> None:

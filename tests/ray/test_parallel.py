@@ -22,7 +22,7 @@ from model_files import KINDS, Made
 from ray_machines import CORES, NODES, PATH, Machines, wait_for
 
 import neuron_adapters.torch  # noqa: F401
-from neuron_adapters.ray import DataParallel
+from neuron_adapters.ray import DataParallel, _parallel
 from neuron_rt import InputMismatchError, NeuronConfigError, NotEnoughNeuronCoresError
 
 
@@ -118,6 +118,47 @@ def test_structures_and_other_dimensions(machines: Machines) -> None:
             model(np.ones(4), pair, scale=5)
 
 
+def test_arrays_of_other_kinds(machines: Machines) -> None:
+    """Each arrives as it is, and so does its answer; tensors in memory that the model may write to."""
+
+    def load() -> Any:
+        def compute(x: Any, *, add: bool = False) -> Any:
+            if add:
+                x += 1
+            return x, type(x).__name__
+
+        return compute
+
+    with DataParallel(load, num_replicas=2) as model:
+        model.split_size = 4
+        for x in (
+            torch.arange(6.0).reshape(3, 2),
+            torch.arange(12.0).reshape(2, 6).T[:3],
+            torch.ones(3, 2, dtype=torch.bfloat16),
+            torch.ones(3, 2, requires_grad=True),
+            torch.nn.Parameter(torch.ones(3, 2)),
+            torch.ones(3, 2, dtype=torch.complex64).conj(),
+            torch.ones(0, 2),
+            torch.tensor(1.5),
+            np.arange(12.0).reshape(3, 4)[:, ::2],
+            np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False]),
+            np.array(["a", "bb"]),
+            "text",
+            None,
+        ):
+            answer, kind = model(x)
+            assert kind == type(x).__name__
+            assert type(answer) is type(x)
+            assert str(answer) == str(x)
+        answer, _kind = model(torch.arange(6.0).reshape(3, 2), add=True)
+        assert answer.tolist() == [[1, 2], [3, 4], [5, 6]]
+        with pytest.raises(ValueError, match="read-only"):
+            model(np.ones((3, 2)), add=True)
+    with DataParallel(lambda: lambda x: x, num_replicas=2) as model:
+        for x in (torch.arange(6.0).reshape(3, 2)[1:], np.ma.masked_array([1.0, 2.0, 3.0, 4.0], [0, 1, 0, 1])):
+            assert str(model(x)) == str(x)
+
+
 @pytest.mark.parametrize(
     ("load", "why"),
     [
@@ -143,7 +184,7 @@ def test_exceptions_of_the_model_are_its_own(machines: Machines) -> None:
         with pytest.raises(StopIteration, match="minus one"):
             model(np.array([2, -1]))
         np.testing.assert_array_equal(model(np.array([2, 4, 6, 8])), [3, 5, 7, 9])
-        assert [slot.waiting for slot in model._slots] == [0, 0]
+        assert [len(slot.jobs) for slot in model._slots] == [0, 0]
 
 
 class Load:
@@ -222,26 +263,28 @@ def test_a_node_is_killed_under_load(machines: Machines) -> None:
     machines.remove(node)
 
 
-def test_a_model_that_ends_its_process_is_an_error(machines: Machines) -> None:
+def test_a_model_that_ends_its_process_is_an_error(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts are not computed again for ever."""
+    monkeypatch.setattr(_parallel, "_MOST_LOSSES", 3)
     with DataParallel(lambda: lambda x: os._exit(1), num_replicas=2) as model:
-        with pytest.raises(RuntimeError, match="seems to end its process"):
+        with pytest.raises(RuntimeError, match=r"3 replicas were lost.* seems to end its process"):
             model(np.ones((1, 2)))
         wait_for("the replicas to be back", lambda: alive(model) == 2)
 
 
 def test_a_file_that_is_not_on_the_nodes(machines: Machines, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"the file is not on node 127.0.0.1: copy it there.*nowhere\.pt"):
-        DataParallel(tmp_path / "nowhere.pt")
+        DataParallel(tmp_path / "nowhere.pt", num_replicas=1)
 
 
 def test_a_load_that_makes_no_model(machines: Machines) -> None:
     with pytest.raises(TypeError, match="returns something to call, a model, got int"):
-        DataParallel(lambda: 7)
+        DataParallel(lambda: 7, num_replicas=1)
 
 
-def test_more_neuroncores_than_any_node_has(machines: Machines) -> None:
+def test_more_neuroncores_than_any_node_has(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray would wait for ever: we say what the largest node has, and go on waiting for a larger one."""
+    monkeypatch.setattr(_parallel, "_WARN_AFTER", (1.0, 60.0))
     said = r"1 replica\(s\) wait for 5 NeuronCore\(s\) on one node, and the largest node, 127.0.0.1, has 4: ask for at most 4"
     with pytest.raises(NotEnoughNeuronCoresError, match=said):
         DataParallel(models.scaled, neuron_cores=5)
@@ -249,7 +292,7 @@ def test_more_neuroncores_than_any_node_has(machines: Machines) -> None:
     waiting = threading.Thread(target=lambda: made.append(DataParallel(models.scaled, neuron_cores=5, num_replicas=1)))
     with pytest.warns(RuntimeWarning, match=said):  # noqa: PT031 - another thread warns
         waiting.start()
-        waiting.join(7)
+        waiting.join(3)
         node = machines.add_node("8", 8)
         waiting.join()
     assert len(made[0].replicas[0].ncs) == 5
