@@ -37,15 +37,10 @@ def placement(model: object) -> tuple[CoreRange, ...]:
 def describe() -> Layout:
     """The layout of this whole process (SPEC P7); printed, it is a table and a bar of NeuronCores, and
     in a worker of Ray the node and the actor. Takes nothing."""
-    import sys
-
+    from neuron_adapters.adapter import hosts
     from neuron_rt import Layout, current
 
-    if "ray._raylet" not in sys.modules:
-        return Layout.of(current())
-    from neuron_adapters.ray.worker import where
-
-    return Layout.of(current(), where())
+    return Layout.of(current(), "".join(host.where() for host in hosts()))
 
 
 def unload(model: object) -> None:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
+from neuron_adapters.adapter import hosts
+
 log = logging.getLogger("neuron_adapters")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -138,10 +140,8 @@ class Hooks(Patches):
 
         False where the real plug-in is installed, or ``aside`` says so: the adapter steps aside then (SPEC H4).
         """
-        if "ray._raylet" in sys.modules:  # a worker of Ray has its NeuronCores from Ray, and for a while
-            from neuron_adapters.ray.worker import attach
-
-            attach()
+        for host in hosts():  # a worker of Ray has its NeuronCores from Ray, and for a while
+            host.attach()
         if self.installed:
             return True
         real = [name for name in self._plugins if is_foreign(name, modules.get(name))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ray._private.accelerators.neuron import NeuronAcceleratorManager
-from ray_machines import PATH
+from ray_machines import PATH, ROOT
 
 import neuron_rt
 from neuron_adapters.ray import offer
@@ -137,6 +138,18 @@ def test_ranks_of_torchrun_have_neuroncores_of_their_own(tmp_path: Path) -> None
     ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
     assert [rank["ncs"] for rank in ranks] == [[0, 1], [2, 3]]
     assert [rank["sum"] for rank in ranks] == [3.0, 3.0]
+
+
+def test_the_dashboard_tells_machines_apart() -> None:
+    """Two machines can have processes of the same number: a line in a picture of Grafana is of one machine."""
+    dashboard = json.loads((ROOT / "docs" / "grafana" / "neuron.json").read_text())
+    lines = [
+        target for panel in dashboard["panels"] for target in panel.get("targets", []) if target.get("legendFormat")
+    ]
+    assert len(lines) > 10
+    for line in lines:
+        assert re.search(r"by \(instance[,)]", line["expr"]), line["expr"]
+        assert line["legendFormat"].startswith("{{instance}} ")
 
 
 @pytest.mark.parametrize("there", ["a link", "a file for a directory", "held"])
