@@ -33,7 +33,11 @@ def node_options(folder: Path, name: str, instance: str, cores: int, **more: str
 def local_cluster(folder: Path, nodes: int, instance: str, cores: int) -> Iterator[Cluster]:
     """Start ``nodes`` nodes, each an instance of ``cores`` NeuronCores; the driver is not connected yet."""
     # A node that is killed is missed after five seconds, for which Ray takes half a minute unless told.
-    settings = {"health_check_initial_delay_ms": 5000, "health_check_period_ms": 1000}
+    # And no worker starts before it is needed: the nodes share this machine's CPUs.
+    settings = {
+        "health_check_initial_delay_ms": 5000, "health_check_period_ms": 1000,
+        "enable_worker_prestart": False, "prestart_worker_first_driver": False,
+    }  # fmt: skip
     cluster = Cluster()
     try:
         cluster.add_node(**node_options(folder, "node0", instance, cores), _system_config=settings)

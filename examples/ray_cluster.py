@@ -58,7 +58,7 @@ def main() -> None:
         print(f"{len(ray.nodes())} nodes, {ray.cluster_resources()['neuron_cores']:.0f} NeuronCores")
 
         port = free_port()
-        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         scores: Any = Scores  # mypy does not see what Serve's decorator made of the class
         serve.run(scores.bind(file), name="scores")
         request = urllib.request.Request(f"http://127.0.0.1:{port}/", json.dumps(x[:1].tolist()).encode())

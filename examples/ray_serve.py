@@ -89,7 +89,7 @@ class Clients:
             thread.start()
 
     def _ask(self, url: str, vectors: torch.Tensor, number: int) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(0.01):
             try:
                 self.answers.append((number, ask(url, vectors[number].tolist())))
             except Exception as error:  # noqa: BLE001, PERF203 - each failure counts
@@ -128,7 +128,8 @@ def main() -> None:
 
         neuron_adapters.ray.init()
         port = free_port()
-        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        # One HTTP proxy, on the head; unless told, Serve starts one on each node that has a replica.
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         url = f"http://127.0.0.1:{port}/"
         scores: Any = Scores  # mypy does not see what Serve's decorator made of the class
         try:

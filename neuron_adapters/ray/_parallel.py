@@ -27,6 +27,7 @@ from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 
 log = logging.getLogger("neuron_adapters")
 
+_CLOSED = "this DataParallel is closed: make another one"
 _MOST_LOSSES = 8  # replicas that one part may lose before the model itself is to blame
 _WARN_AFTER = 5.0, 60.0  # seconds: where there is no room for all replicas, and where there is
 _MOST_RESTARTS = 3  # that a replica may have while it loads
@@ -153,6 +154,7 @@ class DataParallel:
             return
         free = sum(free_cores().values()) + self._cores * sum(slot.alive for slot in slots)
         for slot in slots:
+            slot.failure = slot.failure or RuntimeError(_CLOSED)
             ray.kill(slot.actor)
         wait_until_free(free)
 
@@ -226,7 +228,7 @@ class DataParallel:
         """Give the part to the replica that has the fewest; False where none is alive at the moment."""
         with self._lock:
             if not self._slots:
-                raise RuntimeError("this DataParallel is closed: make another one")
+                raise RuntimeError(_CLOSED)
             alive = [slot for slot in self._slots if slot.alive]
             if not alive:
                 failures = [slot.failure for slot in self._slots if slot.failure is not None]
@@ -337,7 +339,7 @@ def _is_lost(ref: Any) -> bool:
 def _is_back(slot: _Slot, answer: Any) -> None:
     """Ray has restarted a replica, or cannot."""
     error = answer.exception()
-    slot.failure = None if error is None else original(error)
     slot.alive = error is None
-    if error is not None and ray.is_initialized():
-        log.warning("a replica was lost, and does not come back: %s: %s", type(error).__name__, slot.failure)
+    if error is not None and slot.failure is None:
+        slot.failure = original(error)
+        log.warning("a replica was lost, and does not come back: %s: %s", type(slot.failure).__name__, slot.failure)
