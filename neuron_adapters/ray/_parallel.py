@@ -198,7 +198,7 @@ class DataParallel:
             return results
         finally:
             for job in jobs:
-                if self._leave(job) is not None and job.ref is not None:
+                if self._leave(job) is not None and job.ref is not None and ray.is_initialized():
                     # Another part has raised, or the user has interrupted. What was sent is computed (ray.cancel would
                     # not change that, whatever it says), and Ray would log what it raises.
                     job.ref.future().add_done_callback(lambda answer: answer.exception())
