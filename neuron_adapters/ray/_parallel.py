@@ -28,6 +28,8 @@ from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 log = logging.getLogger("neuron_adapters")
 
 _CLOSED = "this DataParallel is closed: make another one"
+_SAME = "Set NEURON_ADAPTERS_INSTANCE to the same value on every node, before ray start"
+_COPY = "Copy the same file to every node; the numbers are checksums (CRC-32)"
 _MOST_LOSSES = 8  # replicas that one part may lose before the model itself is to blame
 _WARN_AFTER = 5.0, 60.0  # seconds: where there is no room for all replicas, and where there is
 _MOST_RESTARTS = 3  # that a replica may have while it loads
@@ -87,7 +89,7 @@ class DataParallel:
     closed.
 
     Raises what ``load`` raises; NotEnoughNeuronCoresError where no replica fits, NeuronConfigError where nodes emulate
-    different instances, ImportError where a node has not this package.
+    different instances or have different files at that path, ImportError where a node has not this package.
     """
 
     def __init__(self, load: Any, neuron_cores: int = 1, num_replicas: int | str = "all", dim: int = 0) -> None:
@@ -290,13 +292,13 @@ class DataParallel:
             ),
             look,
         )
-        instances = {replica.instance: replica.node for replica in replicas}
-        if len(instances) > 1:
-            seen = ", ".join(f"{name} on {node}" for name, node in sorted(instances.items()))
-            raise NeuronConfigError(
-                f"the nodes emulate different instances: {seen}. Replicas would not be alike. Set "
-                "NEURON_ADAPTERS_INSTANCE to the same value on every node, before ray start"
-            )
+        for values, what, advice in (
+            ({replica.instance: replica.node for replica in replicas}, "the nodes emulate different instances", _SAME),
+            ({replica.checksum: replica.node for replica in replicas}, "the model's file differs between nodes", _COPY),
+        ):
+            if len(values) > 1:
+                seen = ", ".join(f"{value} on {node}" for value, node in sorted(values.items()))
+                raise NeuronConfigError(f"{what}: {seen}. Replicas would not be alike. {advice}")
         return tuple(replicas)
 
 

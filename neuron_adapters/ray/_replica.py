@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from neuron_adapters.ray._wire import NotLoadedError, carrying, sendable
 from neuron_adapters.ray.worker import attach
 from neuron_adapters.run import activate_notebook
 from neuron_rt import Config, NeuronConfigError, current
+
+_GRAPH, _WEIGHTS = "-symbol.json", "-0000.params"  # of an MXNet checkpoint of epoch 0
 
 
 class Replica(NamedTuple):
@@ -26,6 +29,8 @@ class Replica(NamedTuple):
     pid: int
     instance: str
     ncs: tuple[int, ...]
+    checksum: str = ""
+    """Of the model's file; empty where ``load`` is a function."""
 
 
 class ReplicaActor:
@@ -52,10 +57,11 @@ class ReplicaActor:
         ``load``: the reference of what :func:`open_model` takes, in a list, in which Ray leaves it a reference.
         """
         with carrying():
+            what = ray.get(load[0])
             if self._model is None:
-                self._model = open_model(ray.get(load[0]))
-        placed: Replica = self.where()
-        return placed
+                self._model = open_model(what)
+            placed: Replica = self.where()
+            return placed if callable(what) else placed._replace(checksum=checksum(os.fspath(what)))
 
     def run(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call the model."""
@@ -88,13 +94,28 @@ def open_model(load: Any) -> Callable[..., Any]:
         node = ray.util.get_node_ip_address()
         advice = "copy it there, use a directory that all nodes share, or pass a function that makes the model"
         raise FileNotFoundError(errno.ENOENT, f"the file is not on node {node}: {advice}", path)
-    if path.endswith("-symbol.json"):
+    if path.endswith(_GRAPH):
         return _mxnet(path)
     if os.path.isdir(path) or path.endswith((".keras", ".h5")):
         return _hooked("tensorflow", "tf").keras.models.load_model(path)  # type: ignore[no-any-return]
 
     torch = _hooked("torch", "torch")
     return torch.export.load(path).module() if path.endswith(".pt2") else torch.jit.load(path)  # type: ignore[no-any-return]
+
+
+def checksum(path: str) -> str:
+    """Of all bytes of a model's file, or directory, or of both files of a checkpoint."""
+    files = [path]
+    if os.path.isdir(path):
+        files = sorted(os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names)
+    elif path.endswith(_GRAPH):
+        files.append(path.removesuffix(_GRAPH) + _WEIGHTS)
+    value = 0
+    for name in files:
+        with open(name, "rb") as file:
+            while piece := file.read(1 << 20):
+                value = zlib.crc32(piece, value)
+    return f"{value:08x}"
 
 
 def _hooked(framework: str, adapter: str) -> Any:
@@ -106,7 +127,7 @@ def _hooked(framework: str, adapter: str) -> Any:
 def _mxnet(path: str) -> Callable[..., Any]:
     from neuron_adapters import mx
 
-    weights = path.removesuffix("symbol.json") + "0000.params"
+    weights = path.removesuffix(_GRAPH) + _WEIGHTS
     if not os.path.exists(weights):
         raise FileNotFoundError(errno.ENOENT, "the weights of the checkpoint are not beside its graph", weights)
     graph, known = mx.sym.load(path), mx.nd.load(weights)

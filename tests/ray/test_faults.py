@@ -21,6 +21,7 @@ import ray_models as models
 from ray_machines import CORES, NODES, Machines
 
 from neuron_adapters.ray import DataParallel, _parallel
+from neuron_rt import NeuronConfigError
 
 X = np.arange(24.0).reshape(12, 2)
 
@@ -218,3 +219,23 @@ def test_what_a_function_loads_is_placed(machines: Machines, tmp_path: Path) -> 
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), file)
     with DataParallel(lambda: torch.jit.load(file), num_replicas=1) as model:
         assert "plain.pt  torch      NC0" in ray.get(model._slots[0].actor.describe.remote())
+
+
+class OfTheNode(os.PathLike):  # type: ignore[type-arg]
+    """A path whose file another node has in another version."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __fspath__(self) -> str:
+        return str(self.folder / ("old.pt" if "node0" in os.environ["NEURON_ADAPTERS_STATE_DIR"] else "new.pt"))
+
+
+def test_a_file_that_differs_between_nodes(machines: Machines, tmp_path: Path) -> None:
+    import torch
+
+    for name in ("old.pt", "new.pt"):
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / name))
+    said = r"the model's file differs between nodes: [0-9a-f]{8} on 127\.0\.0\.1, [0-9a-f]{8} on .* Copy the same file"
+    with pytest.raises(NeuronConfigError, match=said):
+        DataParallel(OfTheNode(tmp_path), neuron_cores=CORES)
