@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import traceback
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -56,6 +58,12 @@ def _end_node(error: BaseException) -> None:
         node = frame.f_locals.get("self")
         if isinstance(node, Node):
             node.kill_all_processes(check_alive=False, allow_graceful=False)
+    for pid in filter(str.isdecimal, os.listdir("/proc")):  # what Ray had started, and not yet noted
+        with contextlib.suppress(OSError):
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            if name == "raylet" and rest.split()[1] == str(os.getpid()):
+                os.kill(int(pid), signal.SIGKILL)
+                os.waitpid(int(pid), 0)
 
 
 @contextlib.contextmanager
