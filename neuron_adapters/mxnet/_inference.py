@@ -20,6 +20,7 @@ from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
 from neuron_adapters.mxnet.operators._registry import Operator
 from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, complete, unify
+from neuron_adapters.mxnet.util import is_np_shape
 
 _MOST_ROUNDS = 8
 
@@ -186,11 +187,12 @@ def infer_operator(step: Step, ins: Sequence[tuple[Shape, str]]) -> list[tuple[S
     shapes: list[MaybeShape] = [*(shape for shape, _dtype in ins), *[None] * len(step.outs)]
     dtypes: list[str | None] = [*(dtype for _shape, dtype in ins), *[None] * len(step.outs)]
     _infer_dtypes(step, dtypes)
-    _infer_step(step, shapes)
+    exact = is_np_shape() or all(complete(shape) for shape in shapes[: len(ins)])
+    _infer_step(step, shapes, exact=exact)
     outputs = []
     for number in step.outs:
         shape = shapes[number]
-        if shape is None or not complete(shape):
+        if shape is None or not (exact or complete(shape)):
             raise invalid(step.node, "the shape of its output does not follow from its inputs")
         outputs.append((shape, dtypes[number] or "float32"))
     return outputs
@@ -271,12 +273,12 @@ def _is_open(step: Step, shapes: Sequence[MaybeShape]) -> bool:
     return False
 
 
-def _infer_step(step: Step, shapes: list[MaybeShape]) -> bool:
+def _infer_step(step: Step, shapes: list[MaybeShape], *, exact: bool = False) -> bool:
     """Fill in what follows from one operator; whether anything did."""
     before_ins = [shapes[number] for number in step.ins]
     before_outs = [shapes[number] for number in step.outs]
     try:
-        ins, outs = step.operator.shapes(step.node.attrs, before_ins, before_outs)
+        ins, outs = step.operator.shapes(step.node.attrs, before_ins, before_outs, exact=exact)
         changed = False
         for number, shape in zip((*step.ins, *step.outs), (*ins, *outs)):
             before = shapes[number]

@@ -114,7 +114,7 @@ def test_every_operator_has_a_function_that_says_how_it_is_called() -> None:
         ("mx.sym.clip(x, 0, a_min=1, a_max=2)", TypeError, "a_min twice"),
         ("mx.sym.Concat()", MXNetError, "at least one"),
         ("mx.sym.split(x, num_outputs=2) + 1", MXNetError, "choose one"),
-        ("mx.sym.im2col(x)", AttributeError, "mx.sym.im2col is not in this package"),
+        ("mx.sym.contrib.fft(x)", AttributeError, "mx.sym.contrib.fft is not in this package"),
         ("mx.sym.nope(x)", AttributeError, "not in this package"),
         ("mx.sym.contrib.nope(x)", AttributeError, "mx.sym.contrib.nope is not in this package"),
         ("mx.sym.khatri", AttributeError, "khatri"),
@@ -362,3 +362,12 @@ def test_slopes_that_do_not_fit_are_refused(gamma: tuple[int, ...]) -> None:
             call()
     fits = mx.nd.LeakyReLU(-x, mx.nd.array([[1, 2, 3]]), act_type="prelu").asnumpy()
     assert fits[0, :, 0, 0].tolist() == [-1, -2, -3]
+
+
+def test_an_operator_without_its_inputs() -> None:
+    data, more = mx.sym.var("data"), mx.sym.var("more")
+    alone = mx.sym.Convolution(data * more, kernel=(3, 3), num_filter=4, name="conv")._gen_atomic_symbol()
+    assert alone.list_arguments() == ["conv_data", "conv_weight", "conv_bias"]
+    assert alone.list_attr()["num_filter"] == "4"
+    with pytest.raises(MXNetError, match="not the output of one operator"):
+        data._gen_atomic_symbol()

@@ -12,6 +12,7 @@ from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
 from neuron_adapters.mxnet.ndarray import _contrib, _control, random
 from neuron_adapters.mxnet.ndarray._array import NDArray, functions
+from neuron_adapters.mxnet.ndarray._cached import CachedOp
 from neuron_adapters.mxnet.ndarray._create import (
     arange,
     array,
@@ -34,7 +35,7 @@ from neuron_adapters.mxnet.ndarray.random import uniform as random_uniform
 from neuron_adapters.mxnet.operators import names
 
 __all__ = [
-    "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_dlpack",
+    "CachedOp", "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_dlpack",
     "from_numpy", "full", "histogram", "image", "linalg", "linspace", "load", "load_frombuffer", "onehot_encode",
     "ones", "random", "random_normal", "random_uniform", "save", "split_v2", "to_dlpack_for_read",
     "to_dlpack_for_write", "waitall", "zeros",

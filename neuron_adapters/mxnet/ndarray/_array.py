@@ -242,6 +242,11 @@ class NDArray(Operators):
         self[tuple(map(slice, begin, end))] = value
         return self
 
+    @staticmethod
+    def _basic_indexing_slice_is_contiguous(slc_key: tuple[slice, ...], shape: Sequence[int]) -> bool:
+        """Tell whether a slice of a contiguous array of that shape is contiguous, too."""
+        return bool(np.empty(shape, np.uint8)[slc_key].flags.c_contiguous)
+
     def __getitem__(self, key: Any) -> NDArray:
         view = self._array[_index(key)]
         if not isinstance(view, np.ndarray):

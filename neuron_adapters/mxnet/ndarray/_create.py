@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ def from_numpy(ndarray: np.ndarray[Any, Any], zero_copy: bool = True) -> NDArray
         raise MXNetValueError("from_numpy(zero_copy=True) takes a contiguous array: numpy.ascontiguousarray().")
     dtype_of(ndarray.dtype)
     # As MXNet does. Writing to the array itself would bypass the counters.
+    with contextlib.suppress(ValueError):  # an earlier call has locked it; memory that cannot be written stays locked
+        ndarray.flags.writeable = True
     shared = ndarray.view()
     ndarray.flags.writeable = False
     return NDArray(shared)

@@ -15,6 +15,7 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.operators import find
+from neuron_adapters.mxnet.util import is_np_shape
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.numpy_form._form import OperatorForm
@@ -62,7 +63,7 @@ def invoke(
 
 def _form_of(operator_name: str, attributes: Mapping[str, str], specs: Specs) -> OperatorForm:
     """Return what computes an operator for inputs of these shapes and dtypes. It is kept where it is small."""
-    key = operator_name, tuple(sorted(attributes.items())), specs
+    key = operator_name, tuple(sorted(attributes.items())), specs, is_np_shape()
     form = _forms.get(key)
     if form is None:
         form = _new_form(operator_name, attributes, specs)

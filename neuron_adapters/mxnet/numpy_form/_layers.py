@@ -58,9 +58,9 @@ def _convolution(
     results = []
     for part, filters in zip(np.split(view, group, 1), np.split(weight, group, 0)):
         # (batch, places, channels and window) times (channels and window, filters)
-        columns = np.moveaxis(part, 1, 1 + rank).reshape(x.shape[0], int(np.prod(sizes)), -1)
+        columns = np.moveaxis(part, 1, 1 + rank).reshape(x.shape[0], int(np.prod(sizes)), filters[0].size)
         results.append(product(columns, filters.reshape(len(filters), -1).T))
-    result = np.moveaxis(np.concatenate(results, -1), -1, 1).reshape(x.shape[0], -1, *sizes)
+    result = np.moveaxis(np.concatenate(results, -1), -1, 1).reshape(x.shape[0], len(weight), *sizes)
     return result if bias is None else result + bias.reshape(-1, *[1] * rank)
 
 

@@ -123,7 +123,9 @@ def _diag(at: Attributes, _outs: list[Tensor], x: Array) -> Sequence[Array]:
 def _corrected_sum(x: Array, axes: Sequence[int]) -> Array:
     """The sum with a correction of rounding errors, which after an infinity is NaN. It leaves NaN of ``x`` out."""
     kept = [axis for axis in range(x.ndim) if axis not in axes]
-    rows = x.transpose(*kept, *sorted(axes)).reshape(*(x.shape[axis] for axis in kept), -1)
+    rows = x.transpose(*kept, *sorted(axes)).reshape(
+        *(x.shape[axis] for axis in kept), math.prod(x.shape[axis] for axis in axes)
+    )
     counts = np.cumsum(~np.isnan(rows), -1)
     infinite = np.isinf(rows) & (counts < counts[..., -1:])
     return np.where(infinite.any(-1), rows.dtype.type(np.nan), np.nansum(rows, axis=-1))

@@ -25,8 +25,10 @@ class Attributes:
     Raises ValueError where a value is malformed: it names the attribute, the value, and what is accepted.
     """
 
-    def __init__(self, text: Mapping[str, str]) -> None:
+    def __init__(self, text: Mapping[str, str], *, exact: bool = False) -> None:
+        """``exact``: of the shapes that come with them, a size of 0 is 0; else it is not known."""
         self._text = text
+        self.exact = exact
 
     def has(self, name: str) -> bool:
         """Whether the attribute is given, and is not "None"."""

@@ -65,10 +65,13 @@ class Operator:
         "output1"]``."""
         return _named(self.output_names, attrs)
 
-    def shapes(self, attrs: Attrs, ins: Sequence[MaybeShape], outs: Sequence[MaybeShape]) -> tuple[Shapes, Shapes]:
+    def shapes(
+        self, attrs: Attrs, ins: Sequence[MaybeShape], outs: Sequence[MaybeShape], *, exact: bool = False
+    ) -> tuple[Shapes, Shapes]:
         """Fill in the shapes of inputs and outputs that follow from the known ones and from the attributes. None is an
-        unknown shape, 0 an unknown size. Raises ValueError, in words that name no node, where they contradict."""
-        return self.shape_rule(Attributes(attrs), list(ins), list(outs))
+        unknown shape, 0 an unknown size, unless shapes are ``exact``. Raises ValueError, in words that name no node,
+        where they contradict."""
+        return self.shape_rule(Attributes(attrs, exact=exact), list(ins), list(outs))
 
     def dtypes(self, attrs: Attrs, ins: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
         """Infer the dtypes of inputs and outputs, by NumPy's names, from those of the inputs. Raises ValueError

@@ -60,14 +60,14 @@ def forward(rule: Callable[..., Shape | Sequence[Shape]]) -> ShapeRule:
 
         def ask(sizes: Mapping[tuple[int, int], int]) -> list[Shape]:
             filled = [
-                tuple(size or sizes[place, axis] for axis, size in enumerate(shape))
+                tuple(size or sizes.get((place, axis), 0) for axis, size in enumerate(shape))
                 for place, shape in enumerate(known)
             ]
             inferred = rule(at, *filled)
             shapes = [inferred] if not inferred or isinstance(inferred[0], int) else list(inferred)
             return [tuple(shape) for shape in shapes]  # type: ignore[arg-type]
 
-        if not open_sizes:
+        if at.exact or not open_sizes:
             return ins, [unify(out, shape, "output") for out, shape in zip(outs, ask({}))]
         if len(open_sizes) > _MOST_OPEN:
             return ins, outs
@@ -120,7 +120,7 @@ def _solved(ask: _Ask, known: Sequence[Shape], open_sizes: Sequence[tuple[int, i
     return [tuple(shape) for shape in ins]
 
 
-def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+def broadcast(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     """Broadcast two inputs as NumPy does."""
     left, right = ins
     if left is None or right is None:
@@ -130,7 +130,8 @@ def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shape
     for first, second in zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right):
         if first > 1 and second > 1 and first != second:
             raise ValueError(f"shapes {_words(left)} and {_words(right)} cannot be broadcast to one")
-        sizes.append(max(first, second) if max(first, second) > 1 or min(first, second) else 0)
+        known = max(first, second) > 1 or min(first, second)
+        sizes.append(max(first, second) if known and not (at.exact and not min(first, second)) else 0)
     return ins, [unify(outs[0], tuple(sizes), "output")]
 
 

@@ -6,6 +6,7 @@ from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, arguments, axis_of, numbered, unify
+from neuron_adapters.mxnet.util import is_np_shape
 
 
 def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -23,9 +24,9 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
     assert beside is not None
     sizes = [0 if shape is None else shape[axis] for shape in ins]
     total = 0 if outs[0] is None else outs[0][axis]
-    if sizes.count(0) == 1 and total:
+    if sizes.count(0) == 1 and total and not at.exact:
         sizes[sizes.index(0)] = total - sum(sizes)
-    elif all(sizes):
+    elif at.exact or all(sizes):
         total = sum(sizes)
     inferred = [(*beside[:axis], size, *beside[axis + 1 :]) for size in (*sizes, total)]
     return [unify(known, shape) for known, shape in zip(ins, inferred)], [unify(outs[0], inferred[-1], "output")]
@@ -67,7 +68,8 @@ def _channel_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
         stacked = (*data[:axis], *data[axis + 1 :])
     else:
         stacked = (*data[:axis], size, *data[axis + 1 :])
-    stacked = stacked or (1,)
+    if not is_np_shape():
+        stacked = stacked or (1,)
     shape: MaybeShape = stacked
     for out in outs:
         shape = unify(shape, out, "output")

@@ -21,6 +21,7 @@ from neuron_adapters.mxnet.operators._rules import (
     unify,
 )
 from neuron_adapters.mxnet.operators.arithmetic import true
+from neuron_adapters.mxnet.util import is_np_shape
 
 
 def _ranges(at: Attributes, data: Shape) -> list[range]:
@@ -35,7 +36,7 @@ def _ranges(at: Attributes, data: Shape) -> list[range]:
             continue
         every = (step[axis] if step else None) or 1
         places = range(*slice(begin[axis], end[axis], every).indices(size))
-        if not places:
+        if not places and not is_np_shape():
             raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {size}")
         ranges.append(places)
     return ranges
@@ -59,8 +60,8 @@ def _slice(to: Builder, at: Attributes, data: Tensor) -> Value:
     value: Value = data
     for axis, places in enumerate(_ranges(at, data.shape)):
         if places != range(data.shape[axis]):
-            end = places[-1] + places.step
-            value = to.slice(value, axis, places[0], end if end >= 0 else None, places.step)
+            end = places[-1] + places.step if places else 0
+            value = to.slice(value, axis, places[0] if places else 0, end if end >= 0 else None, places.step)
     return value
 
 
@@ -205,10 +206,10 @@ def _one_hot(to: Builder, at: Attributes, index: Tensor) -> Value:
     return to.Where(hot, on, off)
 
 
-def _where_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+def _where_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     shape = unify(unify(ins[1], ins[2]), outs[0])
     condition = ins[0]
-    if condition is None or not complete(condition):
+    if condition is None or not (at.exact or complete(condition)):
         return [condition, unify(ins[1], ins[2]), unify(ins[1], ins[2])], outs
     if shape is not None and len(condition) != len(shape) and condition != shape[:1]:
         raise ValueError(f"condition must have the shape {shape} or {shape[:1]}")

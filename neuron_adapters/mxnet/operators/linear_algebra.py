@@ -12,6 +12,7 @@ from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, one_dtype, rank_at_least
+from neuron_adapters.mxnet.util import is_np_shape
 
 
 def _wide(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
@@ -39,6 +40,11 @@ def _reduced(at: Attributes, data: Shape) -> Shape:
     return _square(at, data)[:-2] or (1,)
 
 
+def _numbers(at: Attributes, data: Shape) -> Shape:
+    """One number for each matrix; of a single one, without an axis where shapes are NumPy's."""
+    return () if is_np_shape() and len(data) == 2 else _reduced(at, data)
+
+
 def _factors(_at: Attributes, data: Shape) -> list[Shape]:
     rank_at_least(2, data)
     if data[-2] > data[-1]:
@@ -48,9 +54,9 @@ def _factors(_at: Attributes, data: Shape) -> list[Shape]:
 
 for _name in ("potrf", "potri", "inverse"):
     operator(f"_linalg_{_name}", inputs=("A",), shape=_square, dtypes=_wide)(_beyond(f"_linalg_{_name}"))
-operator("_linalg_det", inputs=("A",), outputs=("output0",), shape=_reduced, dtypes=_wide)(_beyond("_linalg_det"))
+operator("_linalg_det", inputs=("A",), outputs=("output0",), shape=_numbers, dtypes=_wide)(_beyond("_linalg_det"))
 operator("_linalg_slogdet", inputs=("A",), outputs=("output0", "output1"), dtypes=_wide,
-         shape=lambda at, data: [_reduced(at, data)] * 2)(_beyond("_linalg_slogdet"))  # fmt: skip
+         shape=lambda at, data: [_numbers(at, data)] * 2)(_beyond("_linalg_slogdet"))  # fmt: skip
 operator("_linalg_syevd", inputs=("A",), outputs=("output0", "output1"), dtypes=_wide,
          shape=lambda at, data: [_square(at, data), data[:-1]])(_beyond("_linalg_syevd"))  # fmt: skip
 operator("_linalg_gelqf", inputs=("A",), outputs=("output0", "output1"), dtypes=_wide, shape=_factors)(

@@ -10,7 +10,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, axis_of, numbered, of_dtype, to_dtype
+from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, axis_of, numbered, of_dtype, rank_at_least, to_dtype
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
@@ -77,9 +77,14 @@ operator("argmax", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMax"))
 operator("argmin", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMin"))
 
 
-@operator("argmax_channel", shape=lambda _at, data: data[:-1], dtypes=of_dtype("float32"))
+def _without_channels(_at: Attributes, data: Shape) -> Shape:
+    rank_at_least(2, data)
+    return (data[0], *data[2:])
+
+
+@operator("argmax_channel", shape=_without_channels, dtypes=of_dtype("float32"))
 def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.cast(to.ArgMax(data, axis=-1, keepdims=0), "float32")
+    return to.cast(to.ArgMax(data, axis=1, keepdims=0), "float32")
 
 
 @operator("multi_sum_sq", inputs=lambda at: numbered("array_", at.count("num_arrays")),

@@ -42,7 +42,7 @@ def create(
     """
     operator = find(operator_name)
     if operator is None:
-        raise MXNetError(f"the operator {operator_name} is not supported by neuron_adapters.mx.")
+        raise MXNetError(f"the operator {operator_name} is not in this package.")
     name = names.current().get(name, hint or operator_name.lower())
     texts = attribute_texts(operator, operator_name, len(inputs) + len(named), attrs)
     node = Node(own_name(operator_name), name, {hidden(key): value for key, value in {**scoped(attr), **texts}.items()})

@@ -71,6 +71,14 @@ class Symbol(Operators, Outputs):
         """Return the attributes of all nodes that have any, by name."""
         return {node.name: _shown(node.attrs) for node in self._analysis().nodes if node.attrs}
 
+    def _gen_atomic_symbol(self) -> Symbol:
+        """Create a node of the same operator and attributes, with inputs of its own."""
+        node = self._node()
+        if node is None or node.op == "null":
+            raise MXNetValueError(f"{self!r} is not the output of one operator.")
+        attrs = {key: value for key, value in node.attrs.items() if not key.startswith("__")}
+        return Symbol(create(node.op, [], {}, attrs, node.name))
+
     def _set_attr(self, **attributes: str) -> None:
         node = self._node()
         for key, value in attributes.items():

@@ -270,6 +270,7 @@ for op in ["argmax", "argmin"]:
     case(op, normal(2, 3, 4))
     case(op, whole(3, 6, low=0, high=3), axis=1)
 case("argmax_channel", normal(2, 5))
+case("argmax_channel", normal(2, 5, 3, 4))
 case("moments", normal(2, 3, 4), axes="(0, 2)")
 case("moments", normal(2, 3, 4), axes="(1,)", keepdims=True)
 case("multi_sum_sq", normal(2, 3), normal(4), num_arrays=2)

@@ -1,0 +1,58 @@
+"""Graphs as functions of arrays, arrays without numbers, and memory shared with NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neuron_adapters import mx
+from neuron_adapters.mx import MXNetError
+
+
+def test_a_graph_is_called_as_a_function() -> None:
+    data = mx.sym.var("data")
+    graph = mx.sym.BatchNorm(data, name="bn", fix_gamma=False) * 2 + data
+    op, names = mx.nd.CachedOp(graph), graph.list_inputs()
+    arrays = {name: mx.nd.ones((2,)) * (number + 1) for number, name in enumerate(names)}
+    for rows in (3, 5):
+        arrays["data"] = mx.nd.array(np.arange(rows * 2).reshape(rows, 2))
+        gamma, beta, mean, var = (arrays[name].asnumpy() for name in names[1:])
+        expected = (
+            2 * ((arrays["data"].asnumpy() - mean) / np.sqrt(var + 1e-3) * gamma + beta) + arrays["data"].asnumpy()
+        )
+        np.testing.assert_allclose(op(*arrays.values()).asnumpy(), expected, rtol=1e-5)
+    arrays["bn_moving_mean"][:] = 0
+    out = mx.nd.zeros((5, 2))
+    assert op(*arrays.values(), out=out) is out
+    np.testing.assert_allclose(out.asnumpy(), expected + 2 * mean / np.sqrt(var + 1e-3) * gamma, rtol=1e-5)
+    with pytest.raises(MXNetError, match="takes 5 arrays"):
+        op(arrays["data"])
+    with pytest.raises(TypeError, match="takes NDArrays, got int"):
+        op(*[1] * 5)
+
+
+def test_an_array_without_numbers() -> None:
+    with mx.np_shape():
+        empty, some = mx.nd.ones((0, 3)), mx.nd.ones((2, 3))
+        assert mx.nd.concat(empty, some, empty, dim=0).shape == (2, 3)
+        assert mx.nd.sum(empty, axis=0).asnumpy().tolist() == [0, 0, 0]
+        assert (empty + mx.nd.ones((1, 3))).shape == mx.nd.broadcast_add(empty, mx.nd.ones((1, 3))).shape == (0, 3)
+        assert mx.nd.FullyConnected(empty, some, num_hidden=2, no_bias=True).shape == (0, 2)
+        assert mx.nd.slice(some, begin=(1,), end=(1,)).shape == (0, 3)
+        assert mx.nd.linalg.det(mx.nd.eye(2)).shape == ()
+    assert mx.nd.linalg.det(mx.nd.eye(2)).shape == (1,)
+    assert mx.nd.one_hot(mx.nd.array([1, 2]), depth=0).shape == (2, 0)
+    with pytest.raises(MXNetError, match="does not follow"):
+        mx.nd.relu(empty)
+
+
+def test_numpys_memory_is_shared_as_often_as_asked() -> None:
+    source = np.zeros((2, 2), "f")
+    for number in (1, 2):
+        shared = mx.nd.from_numpy(source)
+        shared[0, 0] = number
+        assert source[0, 0] == number
+        assert not source.flags.writeable
+    locked = mx.nd.from_numpy(np.frombuffer(b"1234", np.uint8))
+    with pytest.raises(ValueError, match="read-only"):
+        locked[0] = 1
