@@ -285,8 +285,9 @@ def _infer_step(step: Step, shapes: list[MaybeShape], *, exact: bool = False) ->
             if shape != before:
                 after = shapes[number] = unify(before, shape)
                 changed |= after != before
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError, LookupError, StopIteration, TypeError) as error:
         names = step.operator.inputs(step.node.attrs)
         got = ", ".join(f"{name} {shape or 'unknown'}" for name, shape in zip(names, before_ins))
-        raise invalid(step.node, f"{error} (inputs: {got})") from error
+        why = str(error) if isinstance(error, ValueError) else f"inputs and attributes do not fit, {error!r}"
+        raise invalid(step.node, f"{why} (inputs: {got})") from error
     return changed

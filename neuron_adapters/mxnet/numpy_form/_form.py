@@ -98,7 +98,7 @@ class OperatorForm:
         except BeyondOnnxError:
             if self._own is None:
                 raise
-        except (ValueError, ArithmeticError) as error:
+        except (ValueError, ArithmeticError, LookupError, StopIteration, TypeError) as error:
             raise invalid(node, str(error)) from error
         self._nodes, self._constants, self._draws = to.nodes, to.constants, to.draws
         self.nbytes = sum(array.nbytes for array in self._constants.values())
@@ -113,13 +113,15 @@ class OperatorForm:
             else:
                 prepared = self._prepare(self._attributes, *arrays) if self._prepare is not None else arrays
                 results = self._translated(prepared)
+            return [
+                np.ascontiguousarray(result, out.dtype).reshape(out.shape) for result, out in zip(results, self._outs)
+            ]
         except MXNetError as error:
             raise type(error)(f"{self._node.op} {self._node.name}: {error}") from None
-        except ValueError as error:  # NumPy's, as of the smallest of no numbers
+        except (ValueError, TypeError, ArithmeticError) as error:  # NumPy's, as of the smallest of no numbers
             raise MXNetValueError(f"{self._node.op} {self._node.name}: {error}") from error
         except IndexError as error:
             raise MXNetIndexError(f"{self._node.op} {self._node.name}: {error}") from None
-        return [np.ascontiguousarray(result, out.dtype).reshape(out.shape) for result, out in zip(results, self._outs)]
 
     def _translated(self, arrays: Sequence[Array]) -> Sequence[Array]:
         known: dict[str, Any] = {tensor.name: array for tensor, array in zip(self._ins, arrays)}

@@ -144,6 +144,8 @@ def _nansum(at: Attributes, _outs: list[Tensor], x: Array) -> Sequence[Array]:
 @operator("norm")
 def _norm(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
     x = x.astype(outs[0].dtype)
+    if at.integer("ord", 2) == 1 and x.dtype.kind != "f":
+        return [np.sum(np.abs(x), axis=tuple(_axes(at, x.ndim)), dtype=x.dtype)]
     if at.integer("ord", 2) == 1:
         return [_corrected(np.abs(x), _axes(at, x.ndim))]
     axes = tuple(_axes(at, x.ndim))
@@ -155,6 +157,10 @@ def _norm(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
 def _moments(at: Attributes, _outs: list[Tensor], x: Array) -> Sequence[Array]:
     axes = sorted(axis_of(axis, x.ndim) for axis in at.integers("axes", range(x.ndim)))
     count = x.dtype.type(math.prod(x.shape[axis] for axis in axes))
+    if x.dtype.kind != "f":  # each division cuts the fraction off
+        mean = np.trunc(np.sum(x, axis=tuple(axes), dtype=x.dtype) / count).astype(x.dtype)
+        middle = x - np.expand_dims(mean, tuple(axes))
+        return [mean, np.trunc(np.sum(middle * middle, axis=tuple(axes), dtype=x.dtype) / count)]
     mean = _corrected(x, axes) / count
     middle = x - np.expand_dims(mean, tuple(axes))
     return [mean, _corrected(middle * middle, axes) / count]

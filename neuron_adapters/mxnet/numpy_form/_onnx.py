@@ -167,11 +167,18 @@ def _softsign(x: Array) -> Array:
 
 # -- along axes -----------------------------------------------------------------------------------------------------
 
+
+def _whole_mean(x: Array, **how: Any) -> Array:
+    """Of integers, whose sum wraps; the fraction is cut off."""
+    total = np.asarray(np.sum(x, dtype=x.dtype, **how))
+    return _div(total, np.asarray(x.size // max(total.size, 1)).astype(x.dtype))
+
+
 _REDUCTIONS: dict[str, Function] = {
     "ReduceL1": lambda x, **how: np.sum(np.abs(x), **how),
     "ReduceL2": lambda x, **how: np.sqrt(np.sum(x * x, **how)),
     "ReduceMax": np.max,
-    "ReduceMean": lambda x, **how: np.mean(x, **how) if not whole(x) else np.mean(x, **how).astype(x.dtype),
+    "ReduceMean": lambda x, **how: np.mean(x, **how) if not whole(x) else _whole_mean(x, **how),
     "ReduceMin": np.min,
     "ReduceProd": lambda x, **how: np.prod(x, **how).astype(x.dtype),
     "ReduceSum": lambda x, **how: np.sum(x, **how).astype(x.dtype),

@@ -106,7 +106,8 @@ class Builder:
 
     def constant(self, value: Any, dtype: str = "int64") -> Value:
         """Add a constant. Equal constants are added once."""
-        array = np.ascontiguousarray(value, dtype=dtype).reshape(np.shape(value))
+        with np.errstate(all="ignore"):  # what an integer type does not hold wraps
+            array = np.ascontiguousarray(np.asarray(value).astype(dtype)).reshape(np.shape(value))
         key = (dtype, array.shape, array.tobytes())
         if key not in self._shared:
             self._shared[key] = self._value(dtype)

@@ -91,7 +91,7 @@ def _squeezes(at: Attributes) -> bool:
 
 
 def _split_count(at: Attributes) -> int:
-    return at.integer("sections", 0) or len(_begins(at))
+    return max(at.integer("sections", 0), 0) or len(_begins(at))
 
 
 def _begins(at: Attributes) -> list[int]:
@@ -101,7 +101,7 @@ def _begins(at: Attributes) -> list[int]:
 
 def _sizes(at: Attributes, size: int) -> list[int]:
     sections = at.integer("sections", 0)
-    if sections:
+    if sections > 0:
         if size % sections:
             raise ValueError(f"attribute sections ({sections}) must divide {size}")
         return [size // sections] * sections

@@ -124,7 +124,10 @@ def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Sh
     rank = len(kernel)
     stride, dilate = spatial(at, "stride", rank, 1), spatial(at, "dilate", rank, 1)
     pad, adjust = spatial(at, "pad", rank, 0), spatial(at, "adj", rank, 0)
-    target = at.integers("target_shape", ())
+    target = at.integers("target_shape", ())[:rank]
+    if any(step > 1 and spread > 1 and window > 1 for step, spread, window in zip(stride, dilate, kernel)):
+        # MXNet 1.9.1 adds up other places than a transposed convolution does.
+        raise ValueError("a deconvolution with both stride and dilate over 1 on one axis is not in this package")
     full = [
         (size - 1) * step + spread * (window - 1) + 1
         for size, step, spread, window in zip(data, stride, dilate, kernel)
@@ -261,7 +264,22 @@ def _pooled_shape(at: Attributes, data: Shape) -> Shape:
     return (*data[:2], *_Window(at, data[2:]).sizes)
 
 
-@operator("Pooling", "Pooling_v1", shape=_pooled_shape)
+@operator("Pooling_v1", shape=_pooled_shape)
+def _older_pooling(to: Builder, at: Attributes, data: Tensor) -> Value:
+    """Padding counts as zeros, for the largest, too."""
+    window = _Window(at, data.shape[2:])
+    kind = at.choice("pool_type", ("max", "avg", "sum"), "max")
+    how = {"kernel_shape": list(window.kernel), "strides": list(window.stride)}
+    if kind == "avg" and not window.all:  # what lies beyond the padding counts, too
+        return to.AveragePool(data, pads=[*window.before, *window.after], count_include_pad=1, **how)
+    if kind != "max" or window.all or not any(window.before):
+        return _pool(to, at, data, data.shape[2:])
+    padded = to.Pad(data, to.constant([0, 0, *window.before] * 2), 0.0)
+    after = [max(0, behind - border) for behind, border in zip(window.after, window.before)]
+    return to.MaxPool(padded, pads=[*[0] * len(after), *after], **how)
+
+
+@operator("Pooling", shape=_pooled_shape)
 def _pooling(to: Builder, at: Attributes, data: Tensor) -> Value:
     rank = len(data.shape) - 2
     if channel_last(at):

@@ -35,6 +35,13 @@ def _has_range(at: Attributes) -> bool:
     return at.has("stop") or not at.flag("infer_range", default=False)
 
 
+def _repeat(at: Attributes) -> int:
+    count = at.integer("repeat", 1)
+    if count < 1:
+        raise ValueError(f"attribute repeat must be from 1, got {count}")
+    return count
+
+
 def _range_length(at: Attributes) -> int:
     start, step = at.number("start", 0.0), at.number("step", 1.0)
     start, stop = (start, at.number("stop")) if at.has("stop") else (0.0, start)
@@ -43,7 +50,7 @@ def _range_length(at: Attributes) -> int:
     count = int(np.ceil((stop - start) / step))
     if count < 1:
         raise ValueError(f"attributes start, stop and step must leave something, got {start}, {stop} and {step}")
-    return count * at.integer("repeat", 1)
+    return count * _repeat(at)
 
 
 def _range(at: Attributes, start: float, size: int, dtype: str) -> Array:
@@ -51,7 +58,7 @@ def _range(at: Attributes, start: float, size: int, dtype: str) -> Array:
     numbers for float16: MXNet multiplies a half by an integer as two integers."""
     kind = np.int64 if dtype == "float16" else np.dtype(dtype)
     first, step = (np.asarray(number, "f8").astype(dtype).astype(kind) for number in (start, at.number("step", 1.0)))
-    counts = (np.arange(size) // at.integer("repeat", 1)).astype(kind)
+    counts = (np.arange(size) // _repeat(at)).astype(kind)
     return np.asarray(first + counts * step).astype(dtype)
 
 

@@ -152,6 +152,8 @@ def _kept(
 @operator("_contrib_box_nms", outputs=("output0",), shape=lambda _at, data: data)
 def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
     """Suppress overlapping rows: those kept come first, best first, and the rest is -1."""
+    if at.integer("topk", -1) == 0:
+        return data
     count, width = data.shape[-2:]
     rows: Value = to.reshape(data, [-1, count, width])
     batch = 1
@@ -179,6 +181,8 @@ def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
     kept = _kept(to, apart, valid, None, (batch, 1, count), at.number("overlap_thresh", 0.5))
     if wanted != source:
         turned = corners if wanted == "corner" else _centred(to, corners)
+        # MXNet takes a box that begins below 0 for one that was suppressed, and leaves it.
+        turned = to.Where(to.Less(to.slice(boxes, 2, 0, 1), 0.0), boxes, turned)
         parts = [to.slice(rows, 2, 0, start)] if start else []
         parts += [turned, to.slice(rows, 2, start + 4)] if start + 4 < width else [turned]
         rows = to.Concat(*parts, axis=2)

@@ -157,8 +157,26 @@ UNARY: dict[str, Unary] = {
 #: Names that MXNet's table of synonyms lacks.
 _OTHER_NAMES = {name: (f"_contrib_{name}_ste", f"_sparse__contrib_{name}_ste") for name in ("round", "sign")}
 
+#: Those that give whole numbers of whole numbers. Of integers the others compute in float32, and cut the fraction off.
+_EXACT = {"abs", "ceil", "fix", "floor", "logical_not", "negative", "relu", "rint", "round", "sign", "square", "trunc"}
+
+
+def in_floats(to: Builder, x: Tensor, compute: Callable[[Value], Value], dtype: str = "float32") -> Value:
+    """Compute in floating-point numbers what ``x`` is, where it holds integers, and cut the fraction off."""
+    if x.dtype.startswith("float"):
+        return compute(x)
+    return to.cast(truncated(to, compute(to.cast(x, dtype))), x.dtype)
+
+
 for _name, _unary in UNARY.items():
-    operator(_name, *_OTHER_NAMES.get(_name, ()))(lambda to, _at, x, unary=_unary: unary(to, x))
+
+    @operator(_name, *_OTHER_NAMES.get(_name, ()))
+    def _translated(
+        to: Builder, _at: Attributes, x: Tensor, unary: Unary = _unary, exact: bool = _name in _EXACT
+    ) -> Value:
+        if exact:
+            return unary(to, x)
+        return in_floats(to, x, lambda value: unary(to, Tensor(value.name, value.dtype, x.shape)))
 
 
 @operator("clip")
@@ -166,26 +184,35 @@ def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
     low, high = at.number("a_min"), at.number("a_max")
     if not x.dtype.startswith("float"):
         low, high = int(low), int(high)
+    if low > high:  # MXNet looks at the upper end first
+        return to.Where(to.Greater(x, high), to.constant(high, x.dtype), to.Max(x, low))
     return to.Clip(x, low, high)
 
 
 @operator("smooth_l1")
 def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
     square = at.number("scalar", 1.0) ** 2
-    size = to.Abs(x)
-    curved = to.Mul(to.Mul(x, x), 0.5 * square)
-    return to.Where(to.Less(size, 1.0 / square), curved, to.Sub(size, 0.5 / square))
+
+    def compute(value: Value) -> Value:
+        curved = to.Mul(to.Mul(value, value), 0.5 * square)
+        if not square:
+            return curved
+        size = to.Abs(value)
+        return to.Where(to.Less(size, 1.0 / square), curved, to.Sub(size, 0.5 / square))
+
+    return in_floats(to, x, compute)
 
 
 @operator("_contrib_quadratic")
 def _quadratic(to: Builder, at: Attributes, x: Tensor) -> Value:
     a, b, c = (at.number(name, 0.0) for name in "abc")
-    return to.Add(to.Mul(to.Add(to.Mul(x, a), b), x), c)
+    return in_floats(to, x, lambda value: to.Add(to.Mul(to.Add(to.Mul(value, a), b), value), c))
 
 
 @operator("_contrib_div_sqrt_dim")
 def _div_sqrt_dim(to: Builder, _at: Attributes, x: Tensor) -> Value:
-    return to.Mul(x, 1.0 / math.sqrt(x.shape[axis_of(-1, len(x.shape))]))
+    root = math.sqrt(x.shape[axis_of(-1, len(x.shape))])
+    return in_floats(to, x, lambda value: to.Mul(value, 1.0 / root), "float64")
 
 
 @operator("Activation")
@@ -286,7 +313,19 @@ def _cast_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtype
     return ins, ["float32" if at.text("dtype") in _BFLOAT16 else at.dtype("dtype", "float32")] * count
 
 
-@operator("Cast", "amp_cast", dtypes=_cast_dtypes)
+def _amp_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    """Of numbers that mixed precision does not touch, leave the dtype."""
+    if ins[0] not in ("float16", "float32", None):
+        return ins, [ins[0]] * count
+    return _cast_dtypes(at, ins, count)
+
+
+@operator("amp_cast", dtypes=_amp_dtypes)
+def _amp_cast(to: Builder, at: Attributes, x: Tensor) -> Value:
+    return x if x.dtype not in ("float16", "float32") else _cast(to, at, x)  # type: ignore[return-value]
+
+
+@operator("Cast", dtypes=_cast_dtypes)
 def _cast(to: Builder, at: Attributes, x: Tensor) -> Value:
     dtype = to.outputs[0].dtype
     if at.text("dtype") in _BFLOAT16:
@@ -309,7 +348,7 @@ def _widest(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     if not known:
         return ins, [None] * count
     chosen = order[min(known) if at.flag("cast_narrow", default=False) else max(known)]
-    return ins, [chosen] * count
+    return ins, [chosen if dtype in (*order, None) else dtype for dtype in ins]
 
 
 def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -321,4 +360,4 @@ def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shape
           outputs=lambda at: numbered("output", at.count("num_outputs")), shapes=_pairwise, dtypes=_widest,
           variadic="num_outputs")  # fmt: skip
 def _amp_multicast(to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
-    return [to.cast(tensor, to.outputs[0].dtype) for tensor in tensors]
+    return [to.cast(tensor, out.dtype) for tensor, out in zip(tensors, to.outputs)]

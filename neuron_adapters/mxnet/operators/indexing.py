@@ -21,7 +21,6 @@ from neuron_adapters.mxnet.operators._rules import (
     unify,
 )
 from neuron_adapters.mxnet.operators.arithmetic import true
-from neuron_adapters.mxnet.util import is_np_shape
 
 
 def _ranges(at: Attributes, data: Shape) -> list[range]:
@@ -36,7 +35,7 @@ def _ranges(at: Attributes, data: Shape) -> list[range]:
             continue
         every = (step[axis] if step else None) or 1
         places = range(*slice(begin[axis], end[axis], every).indices(size))
-        if not places and not is_np_shape():
+        if not places and not at.exact:
             raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {size}")
         ranges.append(places)
     return ranges

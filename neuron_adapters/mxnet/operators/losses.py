@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -34,8 +35,9 @@ def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
         axis = axis_of(at.integer("axis", -1), len(data.shape))
         value: Value = to.cast(data, to.outputs[0].dtype)
         temperature = at.number("temperature", 1.0)
-        if sign / temperature != 1.0:
-            value = to.Mul(value, sign / temperature)
+        factor = sign / temperature if temperature else math.inf
+        if factor != 1.0:
+            value = to.Mul(value, factor)
         if length is None:
             return to.node(onnx, 1, value, axis=axis)[0]
         inside = _inside(to, data, length, axis)

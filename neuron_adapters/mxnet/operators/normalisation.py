@@ -155,13 +155,15 @@ def _l2_normalization(to: Builder, at: Attributes, data: Tensor) -> Value:
     rank = len(data.shape)
     mode = at.choice("mode", ("instance", "channel", "spatial"), "instance")
     axes = {"instance": list(range(1, rank)), "channel": [1], "spatial": list(range(2, rank))}[mode]
-    total = to.reduce("ReduceSumSquare", data, axes)
+    total = to.reduce("ReduceSum", to.Mul(data, data), axes)
     return to.Div(data, to.Sqrt(to.Add(total, at.number("eps", 1e-10))))
 
 
 @operator("LRN")
 def _lrn(to: Builder, at: Attributes, data: Tensor) -> Value:
     alpha, beta, knorm = at.number("alpha", 1e-4), at.number("beta", 0.75), at.number("knorm", 2.0)
+    if at.integer("nsize") % 2 != 1:
+        raise ValueError(f"attribute nsize must be odd, got {at.integer('nsize')}")
     if knorm <= 0 or knorm.is_integer():
         return to.LRN(data, alpha=alpha, beta=beta, bias=knorm, size=at.integer("nsize"))
     # OpenVINO cuts the bias down to a whole number.

@@ -67,14 +67,14 @@ def _arg(onnx: str) -> Callable[..., Value]:
         axis = at.maybe_integer("axis")
         value = to.reshape(data, [-1]) if axis is None else data
         places = to.node(onnx, 1, value, axis=0 if axis is None else axis, keepdims=1)[0]
-        return to.cast(to.reshape(places, to.outputs[0].shape), "float32")
+        return to.cast(to.reshape(places, to.outputs[0].shape), data.dtype)
 
     return translate
 
 
-# Indices are float32, as they have been since before MXNet had other dtypes.
-operator("argmax", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMax"))
-operator("argmin", shape=_reduced, dtypes=of_dtype("float32"))(_arg("ArgMin"))
+# Indices have the dtype of the data, as they had before MXNet had others than float32.
+operator("argmax", shape=_reduced)(_arg("ArgMax"))
+operator("argmin", shape=_reduced)(_arg("ArgMin"))
 
 
 def _without_channels(_at: Attributes, data: Shape) -> Shape:
@@ -82,9 +82,9 @@ def _without_channels(_at: Attributes, data: Shape) -> Shape:
     return (data[0], *data[2:])
 
 
-@operator("argmax_channel", shape=_without_channels, dtypes=of_dtype("float32"))
+@operator("argmax_channel", shape=_without_channels)
 def _argmax_channel(to: Builder, _at: Attributes, data: Tensor) -> Value:
-    return to.cast(to.ArgMax(data, axis=1, keepdims=0), "float32")
+    return to.cast(to.ArgMax(data, axis=1, keepdims=0), data.dtype)
 
 
 @operator("multi_sum_sq", inputs=lambda at: numbered("array_", at.count("num_arrays")),

@@ -50,7 +50,8 @@ def _resized(at: Attributes, *shapes: Shape) -> Shape:
     for name, size in zip(("height", "width"), data[2:]):
         scale = at.number(f"scale_{name}", 0.0)
         if mode == "size":
-            weights.append(int(scale * size) if at.has(f"scale_{name}") else at.integer(name, 1))
+            # The scale of the height decides for both.
+            weights.append(int(at.number(f"scale_{name}") * size) if at.has("scale_height") else at.integer(name, 1))
         elif mode == "odd_scale":
             weights.append(int(size * scale) if size % 2 == 0 else int((size - 1) * scale) + 1)
         else:
@@ -117,6 +118,8 @@ def _resize_picture(to: Builder, at: Attributes, data: Tensor) -> Value:
 def _pooled(at: Attributes, data: Shape, rois: Shape) -> Shape:
     rank_at_least(4, data)
     size = at.integers("pooled_size")
+    if not 1 <= len(size) <= 2 or min(size) < 1:
+        raise ValueError(f"attribute pooled_size must be one or two numbers from 1, got {size}")
     return (rois[0], data[1], *(size * 2 if len(size) == 1 else size))
 
 
@@ -212,7 +215,8 @@ def _grid_generator(to: Builder, at: Attributes, data: Tensor) -> Value:
 def _affine(to: Builder, data: Tensor, target: Shape) -> Value:
     """Transform a grid of the size ``target`` by the affine matrix, six numbers, in each row."""
     height, width = target
-    across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    with np.errstate(invalid="ignore"):  # a single point is nowhere between -1 and 1
+        across, down = np.meshgrid(*(np.arange(size) * 2 / np.float64(size - 1) - 1 for size in (width, height)))
     points = np.stack([across, down, np.ones(target)]).reshape(3, -1)
     sampled = to.MatMul(to.reshape(data, [-1, 2, 3]), to.constant(points, data.dtype))
     return to.reshape(sampled, [data.shape[0], 2, height, width])

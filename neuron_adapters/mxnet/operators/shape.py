@@ -99,7 +99,8 @@ def _expanded(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes
 
 def _squeezed(at: Attributes, data: Shape) -> Shape:
     axes = {axis_of(axis, len(data)) for axis in at.integers("axis", ())}
-    axes = axes or {axis for axis, size in enumerate(data) if size == 1}
+    if not at.has("axis"):
+        axes = {axis for axis, size in enumerate(data) if size == 1}
     for axis in axes:
         if data[axis] != 1:
             raise ValueError(f"attribute axis must name axes of size 1, axis {axis} has {data[axis]}")
@@ -125,8 +126,9 @@ def _broadcast_axes(at: Attributes, data: Shape) -> Shape:
 
 def _broadcast_like_shape(at: Attributes, left: Shape, right: Shape) -> Shape:
     sizes = list(left)
-    left_axes, right_axes = at.integers("lhs_axes", ()), at.integers("rhs_axes", ())
-    if at.has("lhs_axes") and not left_axes:
+    both = at.has("lhs_axes") and at.has("rhs_axes")  # one alone counts for nothing
+    left_axes, right_axes = (at.integers(name, ()) if both else () for name in ("lhs_axes", "rhs_axes"))
+    if both and not left_axes:
         raise ValueError("attributes lhs_axes and rhs_axes must name at least one axis, or be left out")
     if not left_axes and len(left) != len(right):
         raise ValueError(f"both inputs must have the same number of axes, got {left} and {right}")

@@ -247,6 +247,28 @@ for more in ({}, {"is_log": True}):
     case("_random_pdf_dirichlet", uniform(2, 4, 3, low=0.1), positive(2, 3), **more)
     case("_random_pdf_dirichlet", uniform(3, low=0.1), positive(3), **more)
 
+# --- dtypes and attributes that are rare
+
+for dtype in ["float64", "float16", "int32"]:
+    for op in ["argmax", "argmin"]:
+        case(op, whole(2, 5, 3, low=0, high=90, dtype=dtype), axis=1)
+    case("argmax_channel", whole(2, 5, low=0, high=90, dtype=dtype))
+case("amp_cast", normal(3, 4, dtype="float64"), dtype="float16")
+case("amp_cast", whole(3, 4, dtype="int32"), dtype="float16")
+case("amp_multicast", whole(3, 4, dtype="int32"), normal(3, 4), normal(3, 4, dtype="float16"), num_outputs=3)
+case("clip", normal(3, 4, scale=2), a_min=1, a_max=-0.5)
+for op in ["degrees", "radians", "exp", "sqrt", "sin", "log1p", "_contrib_div_sqrt_dim", "smooth_l1"]:
+    case(op, whole(3, 4, low=0, high=6, dtype="int32"))
+case("_contrib_quadratic", whole(3, 4, dtype="int32"), a=0.5, b=2.0, c=-1.0)
+case("smooth_l1", normal(3, 4), scalar=0)
+case("_maximum_scalar", whole(3, 4, low=0, high=250, dtype="uint8"), scalar=-2)
+case("mean", whole(3, 40, dtype="int32"), axis=1)
+case("norm", whole(3, 4, dtype="int32"), ord=1, axis=1)
+case("moments", whole(3, 4, dtype="int32"), axes="(1,)")
+case("L2Normalization", normal(4))
+case("squeeze", normal(1, 3, 1), axis="()")
+case("broadcast_like", normal(2, 1, 4), normal(2, 3, 4), lhs_axes="(0,)")
+
 # --- reductions
 
 for op in ["sum", "mean", "prod", "max", "min", "nansum", "nanprod"]:
@@ -341,6 +363,13 @@ for kind in ["max", "avg", "sum", "lp"]:
         case("Pooling", normal(2, 3, 7, 8), pool_type=kind, **attrs, **more)
 for attrs in POOLING[1:5]:
     case("Pooling", normal(2, 3, 7, 8), pool_type="avg", count_include_pad=False, **attrs)
+for kind in ["max", "avg", "sum"]:
+    case("Pooling_v1", normal(2, 3, 7, 8), kernel="(3, 3)", stride="(2, 2)", pad="(1, 1)", pool_type=kind)
+    case("Pooling_v1", normal(2, 3, 7, 8), kernel="(3, 3)", stride="(2, 2)", pad="(1, 0)", pool_type=kind,
+         pooling_convention="full")  # fmt: skip
+case(
+    "Deconvolution", normal(2, 3, 5), normal(3, 4, 3), kernel="(3,)", num_filter=4, stride="(2,)", target_shape="(7, 1)"
+)
 for kind in ["max", "avg", "sum", "lp"]:
     more = {"p_value": 2} if kind == "lp" else {}
     for attrs in [
@@ -882,3 +911,7 @@ for attrs in [
     {"overlap_threshold": 0, "negative_mining_ratio": 2.5, "negative_mining_thresh": 0.9},
 ]:
     case("_contrib_MultiBoxTarget", anchors(30), LABELS, normal(3, 4, 30), **attrs)
+case("_contrib_BilinearResize2D", normal(1, 2, 4, 5), height=7, width=9, scale_width=2)
+BOXES = normal(2, 6, 6)
+for attrs in [{"topk": 0}, {"in_format": "center"}, {"out_format": "center"}]:
+    case("_contrib_box_nms", BOXES, overlap_thresh=0.5, valid_thresh=-9, **attrs)
