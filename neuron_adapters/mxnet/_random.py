@@ -60,6 +60,15 @@ def draw(distribution: str, parameters: Sequence[Any], shape: Sequence[int], dty
     return np.asarray(numbers).astype(dtype)
 
 
+def choice(values: Any, size: Any, replace: bool, shares: Any) -> Array:
+    """Draw from a vector, or from the whole numbers below one. Raises ValueError where that is not possible."""
+    if shares is not None:  # float32 adds up to 1 in its own precision only
+        shares = np.asarray(shares, "f8")
+        shares = shares / shares.sum() if abs(shares.sum() - 1) < 1e-4 else shares
+    with _lock:
+        return np.asarray(_generator.choice(values, size, replace, shares))
+
+
 def order(count: int) -> Array:
     """Draw a random order of ``count`` places."""
     with _lock:

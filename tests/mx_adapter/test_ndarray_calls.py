@@ -56,3 +56,44 @@ def test_numpys_memory_is_shared_as_often_as_asked() -> None:
     locked = mx.nd.from_numpy(np.frombuffer(b"1234", np.uint8))
     with pytest.raises(ValueError, match="read-only"):
         locked[0] = 1
+
+
+def test_sparse_arrays_are_said_to_be_out() -> None:
+    """The classes are there for ``isinstance``."""
+    from neuron_adapters.mxnet.ndarray.sparse import CSRNDArray, RowSparseNDArray
+
+    dense = mx.nd.sparse.zeros("default", (2,))
+    assert dense.shape == (2,)
+    assert not isinstance(dense, (CSRNDArray, RowSparseNDArray))
+    assert mx.nd.sparse.dot(mx.nd.ones((2, 3)), mx.nd.ones((3, 2))).shape == (2, 2)
+    for call in (
+        lambda: mx.nd.sparse.csr_matrix((2, 2)),
+        lambda: mx.nd.sparse.row_sparse_array((2, 2)),
+        lambda: mx.nd.sparse.zeros("csr", (2, 2)),
+        lambda: mx.nd.sparse.array(np.eye(2)),
+        lambda: CSRNDArray(1),
+    ):
+        with pytest.raises(MXNetError, match="sparse arrays are not in this package"):
+            call()
+
+
+def test_what_numpy_refuses_is_an_error_of_mxnet() -> None:
+    x = mx.np.ones((10, 10))
+    for call in (
+        lambda: x.reshape((1,)),
+        lambda: mx.np.reshape(x, (-1, 3)),
+        lambda: mx.np.concatenate([x, mx.np.ones((3, 2))]),
+        lambda: mx.np.random.choice(3, 5, replace=False),
+    ):
+        with pytest.raises(MXNetError, match=r"reshape: |concatenate: |choice\(\): "):
+            call()
+
+
+def test_elements_are_drawn() -> None:
+    drawn = mx.np.random.choice(mx.np.array([1.5, 2.5, 3.5]), (1000,), p=mx.np.array([0.1, 0.9, 0]))
+    assert (drawn.shape, drawn.dtype) == ((1000,), np.float32)
+    assert set(drawn.tolist()) == {1.5, 2.5}
+    assert (drawn.asnumpy() == 2.5).mean() == pytest.approx(0.9, abs=0.05)
+    assert sorted(mx.np.random.choice(5, 5, replace=False).tolist()) == [0, 1, 2, 3, 4]
+    with pytest.raises(TypeError):
+        mx.np.random.choice(shape=())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._signatures import all_names, look_up
-from neuron_adapters.mxnet.ndarray import _contrib, _control, random
+from neuron_adapters.mxnet.ndarray import _contrib, _control, random, sparse
 from neuron_adapters.mxnet.ndarray._array import NDArray, functions
 from neuron_adapters.mxnet.ndarray._cached import CachedOp
 from neuron_adapters.mxnet.ndarray._create import (
@@ -37,7 +37,7 @@ from neuron_adapters.mxnet.operators import names
 __all__ = [
     "CachedOp", "NDArray", "arange", "array", "concatenate", "contrib", "empty", "eye", "from_dlpack",
     "from_numpy", "full", "histogram", "image", "linalg", "linspace", "load", "load_frombuffer", "onehot_encode",
-    "ones", "random", "random_normal", "random_uniform", "save", "split_v2", "to_dlpack_for_read",
+    "ones", "random", "random_normal", "random_uniform", "save", "sparse", "split_v2", "to_dlpack_for_read",
     "to_dlpack_for_write", "waitall", "zeros",
 ]  # fmt: skip
 
@@ -55,7 +55,6 @@ contrib: Contrib = Namespace(  # type: ignore[assignment]
 image: Image = Namespace(operator_functions, "_image_")  # type: ignore[assignment]
 linalg: Linalg = Namespace(operator_functions, "_linalg_")  # type: ignore[assignment]
 op: Namespace = Namespace(operator_functions, "")
-sparse: Namespace = Namespace(operator_functions, "")
 _internal = Namespace(operator_functions, "")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet._training import refuse_name
+from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import invoke
@@ -67,7 +68,10 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
     def reshape(self, *shape: Any, **_order: Any) -> ndarray:
         """Return a view in another shape; -1 is computed."""
         asked = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return self._view(self._array.reshape(asked))
+        try:
+            return self._view(self._array.reshape(asked))
+        except ValueError as error:
+            raise MXNetValueError(f"reshape: {error}") from error
 
     @property
     def T(self) -> ndarray:  # noqa: N802 - NumPy's name
@@ -155,8 +159,11 @@ def wrapped(compute: Callable[..., Any], context: Context | None = None, *, defa
     def call(*args: Any, ctx: Any = None, device: Any = None, out: Any = None, **keywords: Any) -> Any:
         raw_args = [_deep(value) for value in args]
         raw_keywords = {key: _deep(value) for key, value in keywords.items()}
-        with np.errstate(all="ignore"):
-            result = compute(*raw_args, **raw_keywords)
+        try:
+            with np.errstate(all="ignore"):
+                result = compute(*raw_args, **raw_keywords)
+        except ValueError as error:
+            raise MXNetValueError(f"{_name_of(compute)}: {error}") from error
         made = _shown(result, ctx or device or context, default if keywords.get("dtype") is None else None)
         if out is None:
             return made
@@ -164,6 +171,11 @@ def wrapped(compute: Callable[..., Any], context: Context | None = None, *, defa
         return out
 
     return call
+
+
+def _name_of(compute: Callable[..., Any]) -> str:
+    """Return the name of one of NumPy's functions, or of a method of an array."""
+    return str(getattr(getattr(compute, "func", compute), "__name__", compute))
 
 
 def _deep(value: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet import _random
+from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.numpy._array import ndarray
 
-__all__ = ["normal", "rand", "randint", "randn", "seed", "uniform"]
+__all__ = ["choice", "normal", "rand", "randint", "randn", "seed", "uniform"]
 
 Size = int | Sequence[int] | None
 
@@ -28,6 +29,22 @@ def uniform(low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: Any = Non
 def normal(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, dtype: Any = None, ctx: Any = None) -> ndarray:
     """Draw from the normal distribution of mean ``loc`` and standard deviation ``scale``."""
     return _drawn("normal", (loc, scale), size, dtype or "float32", ctx)
+
+
+def choice(
+    a: Any, size: Size = None, replace: bool = True, p: Any = None, ctx: Any = None, out: ndarray | None = None
+) -> ndarray:
+    """Draw elements of a vector, or whole numbers below ``a``. ``p``: how probable each is. Raises MXNetValueError for
+    what cannot be drawn."""
+    raw, shares = (each._array if isinstance(each, ndarray) else each for each in (a, p))
+    try:
+        drawn = np.asarray(_random.choice(raw, size, replace, shares))
+    except ValueError as error:
+        raise MXNetValueError(f"mx.np.random.choice(): {error}.") from error
+    if out is None:
+        return ndarray(drawn, ctx)
+    out[...] = ndarray(drawn, ctx)
+    return out
 
 
 def rand(*size: int) -> ndarray:
