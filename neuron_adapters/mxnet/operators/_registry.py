@@ -80,7 +80,7 @@ class Operator:
 
     def translate(self, to: Builder, attrs: Attrs, *tensors: Tensor) -> Sequence[Value]:
         """Add ONNX nodes to ``to``; return the values of the outputs."""
-        values = self.translation(to, Attributes(attrs), *tensors)
+        values = self.translation(to, Attributes(attrs, exact=True), *tensors)
         return [values] if isinstance(values, Value) else list(values)
 
 
