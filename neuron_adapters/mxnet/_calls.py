@@ -56,7 +56,7 @@ def _check_attributes(operator: Operator, signature: Called | None, texts: Mappi
     if signature is None:
         return
     known = {*signature.attributes, *HIDDEN, operator.variadic}
-    for key in texts:
+    for key in texts if signature.attributes else ():  # an operator without parameters ignores what it is given
         if key not in known and not operator.any_attributes and not _OWN.fullmatch(key):
             raise MXNetValueError(
                 f"{operator.name} has no parameter {key!r}. It has: {', '.join(signature.attributes) or 'none'}. "

@@ -62,11 +62,20 @@ def draw(distribution: str, parameters: Sequence[Any], shape: Sequence[int], dty
 
 def choice(values: Any, size: Any, replace: bool, shares: Any) -> Array:
     """Draw from a vector, or from the whole numbers below one. Raises ValueError where that is not possible."""
-    if shares is not None:  # float32 adds up to 1 in its own precision only
-        shares = np.asarray(shares, "f8")
-        shares = shares / shares.sum() if abs(shares.sum() - 1) < 1e-4 else shares
     with _lock:
-        return np.asarray(_generator.choice(values, size, replace, shares))
+        return np.asarray(_generator.choice(values, size, replace, None if shares is None else _shares(shares)))
+
+
+def _shares(shares: Any) -> Array:
+    """In float64, where those of float32 add up to 1 in its own precision only."""
+    wide = np.asarray(shares, "f8")
+    return wide / wide.sum() if abs(wide.sum() - 1) < 1e-4 else wide
+
+
+def multinomial(count: int, shares: Any, size: Any) -> Array:
+    """Count how often each class comes in ``count`` draws. Raises ValueError for what are no probabilities."""
+    with _lock:
+        return _generator.multinomial(count, _shares(shares), size)
 
 
 def order(count: int) -> Array:

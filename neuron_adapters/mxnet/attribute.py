@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import threading
 from collections.abc import Mapping
+from typing import ClassVar
 
 __all__ = ["AttrScope"]
 
@@ -13,6 +15,9 @@ class AttrScope:
 
     Scopes add up; the inner one wins. Raises ValueError for a value that is not a string.
     """
+
+    #: How many graphs inside nodes have each name.
+    _subgraph_names: ClassVar[collections.defaultdict[str, int]] = collections.defaultdict(int)
 
     def __init__(self, **attributes: str) -> None:
         for name, value in attributes.items():

@@ -97,3 +97,29 @@ def test_elements_are_drawn() -> None:
     assert sorted(mx.np.random.choice(5, 5, replace=False).tolist()) == [0, 1, 2, 3, 4]
     with pytest.raises(TypeError):
         mx.np.random.choice(shape=())
+
+
+def test_an_operator_without_parameters_takes_any_keyword() -> None:
+    """As MXNet's do: its own losses rely on it."""
+    x, y = mx.nd.array([1, 5]), mx.nd.array([2, 3])
+    assert mx.nd.broadcast_maximum(x, y, axis=1).asnumpy().tolist() == [2, 5]
+    assert mx.nd.relu(x, axes=3).asnumpy().tolist() == [1, 5]
+    symbol = mx.sym.broadcast_maximum(mx.sym.var("x"), mx.sym.var("y"), axis=1)
+    assert symbol.eval(x=x, y=y)[0].asnumpy().tolist() == [2, 5]
+
+
+def test_an_array_of_numpys_shows_numpys_dtype_and_format() -> None:
+    x = mx.np.array(3.14159)
+    assert f"{x:0.3g}" == "3.14"
+    assert type(x.dtype) is type(np.dtype("f4"))
+    assert mx.np.ones((2,), dtype=mx.np.bool).dtype == np.bool_
+    with pytest.raises(TypeError):
+        format(mx.np.ones((2,)), "30")
+    assert x.copy("C").shape == ()
+    with pytest.raises(NotImplementedError):
+        x.copy("F")
+    counts = mx.np.random.multinomial(10000, mx.np.array([0.1, 0.2, 0.3, 0.4]), size=(3,))
+    assert (counts.shape, counts.dtype, counts.asnumpy().sum()) == ((3, 4), np.int64, 30000)
+    np.testing.assert_allclose(counts.asnumpy().mean(0) / 10000, [0.1, 0.2, 0.3, 0.4], atol=0.03)
+    with pytest.raises(MXNetError, match=r"multinomial\(\)"):
+        mx.np.random.multinomial(1, [0.9, 0.9, 0.9])

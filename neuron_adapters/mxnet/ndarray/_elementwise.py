@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 def _pair(kind: str, compute: Callable[[Array, Array], Array]) -> None:
-    def call(lhs: Any, rhs: Any) -> Array:
+    def call(lhs: Any, rhs: Any, **_ignored: Any) -> Array:  # as MXNet's operators without parameters
         if not isinstance(lhs, np.ndarray):
             return compute(_arithmetic.number(lhs, rhs.dtype), rhs)
         if not isinstance(rhs, np.ndarray):

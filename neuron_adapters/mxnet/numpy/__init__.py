@@ -38,6 +38,7 @@ nan: float = _np.nan
 newaxis: None = None
 float16, float32, float64 = _np.float16, _np.float32, _np.float64
 int8, int32, int64, uint8, bool_ = _np.int8, _np.int32, _np.int64, _np.uint8, _np.bool_
+bool = bool_  # noqa: A001 - MXNet's name
 
 
 def array(object: Any, dtype: Any = None, ctx: Any = None) -> ndarray:  # noqa: A002 - MXNet's name

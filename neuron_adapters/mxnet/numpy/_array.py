@@ -57,8 +57,18 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         cast = super().astype(dtype, copy)
         return cast if isinstance(cast, ndarray) else _own(cast)
 
-    def copy(self) -> ndarray:
-        """Copy."""
+    @property
+    def dtype(self) -> Any:
+        """NumPy's dtype."""
+        return self._array.dtype
+
+    def __format__(self, spec: str) -> str:
+        return format(self._array.item() if not self.ndim else self._array, spec)
+
+    def copy(self, order: str = "C") -> ndarray:
+        """Copy, always with the last axis innermost. Raises NotImplementedError for another order, as MXNet does."""
+        if order != "C":
+            raise NotImplementedError(f"ndarray.copy() has the order C only, got {order!r}")
         return ndarray(self._array.copy(), self._context)
 
     def copyto(self, other: Any) -> Any:

@@ -11,7 +11,7 @@ from neuron_adapters.mxnet import _random
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.numpy._array import ndarray
 
-__all__ = ["choice", "normal", "rand", "randint", "randn", "seed", "uniform"]
+__all__ = ["choice", "multinomial", "normal", "rand", "randint", "randn", "seed", "uniform"]
 
 Size = int | Sequence[int] | None
 
@@ -45,6 +45,15 @@ def choice(
         return ndarray(drawn, ctx)
     out[...] = ndarray(drawn, ctx)
     return out
+
+
+def multinomial(n: int, pvals: Any, size: Size = None) -> ndarray:
+    """Draw ``n`` times, and count how often each class came; ``pvals``: how probable each is. int64."""
+    raw = pvals._array if isinstance(pvals, ndarray) else pvals
+    try:
+        return ndarray(_random.multinomial(n, raw, size))
+    except ValueError as error:
+        raise MXNetValueError(f"mx.np.random.multinomial(): {error}.") from error
 
 
 def rand(*size: int) -> ndarray:

@@ -6,7 +6,6 @@ unmarked ones becomes inputs of the graph that the new node holds, as MXNet has 
 
 from __future__ import annotations
 
-import collections
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +21,6 @@ from neuron_adapters.mxnet.symbol._symbol import Symbol
 
 _MARK = "__subgraph_name__"
 
-_counts: collections.Counter[str] = collections.Counter()
 _counting = threading.Lock()
 
 
@@ -128,8 +126,8 @@ class _Graph:
         outer = scoped().get(_MARK, "")
         with _counting:
             full = f"{outer}${name}" if outer else name
-            self.name = f"{full}{_counts[full]}"
-            _counts[full] += 1
+            self.name = f"{full}{AttrScope._subgraph_names[full]}"
+            AttrScope._subgraph_names[full] += 1
         self.scope = AttrScope(**{_MARK: self.name})
         self.heads: list[Entry] = []
         self._own: dict[str, Entry] = {}
