@@ -32,21 +32,26 @@ def _suppress(boxes: Array, scores: Array, most: Array, overlap: Array, least: A
     before them."""
     chosen: list[tuple[int, int, int]] = []
     for batch, group in np.ndindex(*scores.shape[:2]):
-        row, corners = scores[batch, group], boxes[batch]
-        kept: list[int] = []
-        for place in np.argsort(-row, kind="stable"):
-            if not row[place] > least[0] or len(kept) == most[0]:
+        row = scores[batch, group]
+        order = np.argsort(-row, kind="stable")
+        order = order[row[order] > least[0]]
+        corners, left = boxes[batch][order], np.ones(len(order), bool)
+        kept = 0
+        for at, place in enumerate(order):
+            if kept == most[0]:
                 break
-            if all(_overlap(corners[place], corners[other]) <= overlap[0] for other in kept):
-                kept.append(int(place))
-        chosen += [(batch, group, place) for place in kept]
+            if left[at]:
+                kept += 1
+                chosen.append((batch, group, int(place)))
+                left[at + 1 :] &= _overlaps(corners[at], corners[at + 1 :]) <= overlap[0]
     return np.array(chosen, np.int64).reshape(-1, 3)
 
 
-def _overlap(box: Array, other: Array) -> float:
-    shared = np.maximum(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0).prod()
-    both = (box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - shared
-    return float(shared / both) if both > 0 else 0.0
+def _overlaps(box: Array, others: Array) -> Array:
+    """Intersection over union of a box with each of the others; 0 where neither has an area."""
+    shared = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0).prod(-1)
+    both = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(-1) - shared
+    return np.where(both > 0, shared / np.where(both > 0, both, 1), 0)
 
 
 def resampled(x: Array, weights: Array, axis: int) -> Array:
