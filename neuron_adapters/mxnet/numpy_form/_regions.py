@@ -32,26 +32,23 @@ def _suppress(boxes: Array, scores: Array, most: Array, overlap: Array, least: A
     before them."""
     chosen: list[tuple[int, int, int]] = []
     for batch, group in np.ndindex(*scores.shape[:2]):
-        row = scores[batch, group]
+        row, corners = scores[batch, group], boxes[batch]
+        kept: list[int] = []
         order = np.argsort(-row, kind="stable")
         order = order[row[order] > least[0]]
-        corners, left = boxes[batch][order], np.ones(len(order), bool)
-        kept = 0
-        for at, place in enumerate(order):
-            if kept == most[0]:
-                break
-            if left[at]:
-                kept += 1
-                chosen.append((batch, group, int(place)))
-                left[at + 1 :] &= _overlaps(corners[at], corners[at + 1 :]) <= overlap[0]
+        while len(order) and len(kept) < most[0]:
+            best, order = order[0], order[1:]
+            kept.append(int(best))
+            order = order[_overlaps(corners[best], corners[order]) <= overlap[0]]
+        chosen += [(batch, group, place) for place in kept]
     return np.array(chosen, np.int64).reshape(-1, 3)
 
 
 def _overlaps(box: Array, others: Array) -> Array:
-    """Intersection over union of a box with each of the others; 0 where neither has an area."""
-    shared = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0).prod(-1)
-    both = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(-1) - shared
-    return np.where(both > 0, shared / np.where(both > 0, both, 1), 0)
+    """The part that a box and each of ``others`` share of both together; 0 where there is nothing of them."""
+    shared = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0).prod(1)
+    both = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - shared
+    return np.divide(shared, both, out=np.zeros_like(shared), where=both > 0)
 
 
 def resampled(x: Array, weights: Array, axis: int) -> Array:
