@@ -16,7 +16,7 @@ from neuron_adapters.mxnet import image as img
 from neuron_adapters.mxnet import ndarray as nd
 from neuron_adapters.mxnet import symbol as sym
 from neuron_adapters.mxnet._backend import register
-from neuron_adapters.mxnet._training import TRAINING, refuse_name
+from neuron_adapters.mxnet._training import TRAINING, refuse_missing, refuse_name
 from neuron_adapters.mxnet.attribute import AttrScope
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, neuron, num_gpus
@@ -37,10 +37,12 @@ if TYPE_CHECKING:  # what __getattr__ imports
     from neuron_adapters.mx import contrib
     from neuron_adapters.mxnet import (
         autograd,
+        callback,
         engine,
         executor,
         gluon,
         initializer,
+        log,
         metric,
         module,
         monitor,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:  # what __getattr__ imports
         operator,
         profiler,
         recordio,
+        registry,
         rnn,
         runtime,
         test_utils,
@@ -64,12 +67,13 @@ if TYPE_CHECKING:  # what __getattr__ imports
     from neuron_adapters.mxnet.onnx_export import to_onnx
 
 __all__ = [
-    "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "context", "contrib",
-    "cpu", "cpu_pinned", "current_context", "engine", "executor", "gluon", "gpu", "image", "img", "init", "initializer",
-    "install", "io", "is_np_array", "is_np_shape", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd",
-    "ndarray", "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension", "onnx", "operator",
-    "profiler", "random", "recordio", "rnd", "rnn", "runtime", "set_np_shape", "sym", "symbol", "test_utils", "to_onnx",
-    "uninstall", "use_np", "use_np_array", "use_np_shape", "util", "visualization", "viz",
+    "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "callback", "context",
+    "contrib", "cpu", "cpu_pinned", "current_context", "engine", "executor", "gluon", "gpu", "image", "img", "init",
+    "initializer", "install", "io", "is_np_array", "is_np_shape", "log", "metric", "mod", "model", "module", "mon",
+    "monitor", "name", "nd", "ndarray", "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension",
+    "onnx", "operator", "profiler", "random", "recordio", "registry", "rnd", "rnn", "runtime", "set_np_shape", "sym",
+    "symbol", "test_utils", "to_onnx", "uninstall", "use_np", "use_np_array", "use_np_shape", "util", "visualization",
+    "viz",
 ]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.
@@ -81,12 +85,14 @@ __version__ = "1.9.1"
 #: Names whose modules are imported at first use: they import the engine.
 _LATER = {
     "autograd": "autograd",
+    "callback": "callback",
     "contrib": "contrib",
     "engine": "engine",
     "executor": "executor",
     "gluon": "gluon",
     "init": "initializer",
     "initializer": "initializer",
+    "log": "log",
     "metric": "metric",
     "mod": "module",
     "module": "module",
@@ -100,6 +106,7 @@ _LATER = {
     "operator": "operator",
     "profiler": "profiler",
     "recordio": "recordio",
+    "registry": "registry",
     "rnn": "rnn",
     "runtime": "runtime",
     "test_utils": "test_utils",
@@ -113,7 +120,9 @@ def __getattr__(name: str) -> Any:
     if name in TRAINING:
         refuse_name(f"mx.{name}")
     if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        refuse_missing(f"mx.{name}")
     place = __name__ if name == "contrib" else LIBRARY
     module = importlib.import_module(f"{place}.{_LATER[name]}")
     value = globals()[name] = getattr(module, name) if name == "to_onnx" else module

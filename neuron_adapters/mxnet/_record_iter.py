@@ -15,7 +15,7 @@ from neuron_adapters.mxnet.image.image import fixed_crop, imdecode, imresize
 from neuron_adapters.mxnet.io import DataBatch, DataDesc, DataIter
 from neuron_adapters.mxnet.ndarray import NDArray
 
-__all__ = ["ImageRecordIter", "ImageRecordUInt8Iter"]
+__all__ = ["ImageRecordInt8Iter", "ImageRecordIter", "ImageRecordUInt8Iter"]
 
 Array = np.ndarray[Any, Any]
 
@@ -179,7 +179,7 @@ class ImageRecordIter(DataIter):
         if self._mirror or (self._random_mirror and random.random() < 0.5):  # noqa: S311
             pixels = pixels[:, :, ::-1]
         if self._out.kind in "iu":
-            return pixels
+            return np.minimum(pixels, np.iinfo(self._out).max)
         normal: Array = (pixels - self._mean) * self._factor.reshape(-1, 1, 1)
         return normal
 
@@ -188,6 +188,12 @@ class ImageRecordUInt8Iter(ImageRecordIter):
     """The same, of numbers 0 to 255: nothing is normalised."""
 
     _dtype = np.uint8
+
+
+class ImageRecordInt8Iter(ImageRecordIter):
+    """The same; what is above 127 is 127, as MXNet has it."""
+
+    _dtype = np.int8
 
 
 def _check(others: dict[str, Any]) -> None:

@@ -9,13 +9,14 @@ from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
-    "TRAINING", "TrainingError", "TrainingImportError", "acts_in_training", "is_optimizer", "refuse_block",
-    "refuse_gradient", "refuse_name", "refuse_training", "training_names",
+    "TRAINING", "MissingImportError", "MissingNameError", "TrainingError", "TrainingImportError", "acts_in_training",
+    "is_optimizer", "missing_names", "refuse_gradient", "refuse_missing", "refuse_name", "refuse_training",
+    "training_names",
 ]  # fmt: skip
 
 #: By the name of the module, without "mxnet.": names that training scripts ask it for.
 TRAINING = frozenset(
-    {"callback", "executor_manager", "kv", "kvstore", "kvstore_server", "lr_scheduler", "opt",
+    {"executor_manager", "kv", "kvstore", "kvstore_server", "lr_scheduler", "opt",
      "optimizer"}
 )  # fmt: skip
 
@@ -45,7 +46,9 @@ def training_names(shown: str, *names: str) -> Callable[[str], NoReturn]:
     def get(name: str) -> NoReturn:
         if name in names:
             refuse_name(f"{shown}.{name}")
-        raise AttributeError(f"{shown} has no attribute {name!r}")
+        if name.startswith("__"):  # Python itself asks
+            raise AttributeError(f"{shown} has no attribute {name!r}")
+        refuse_missing(f"{shown}.{name}")
 
     return get
 
@@ -61,12 +64,22 @@ def is_optimizer(name: str) -> bool:
     return name.endswith(ends) or name.startswith("_backward_")
 
 
-def refuse_block(name: str) -> NoReturn:
-    """Raise the error that says that a name of ``mx.gluon`` builds or trains blocks."""
-    raise TrainingError(
-        f"mx.gluon.{name} builds or trains blocks, and this package infers only. Do that with MXNet itself; export() "
-        "writes what SymbolBlock.imports() reads here."
-    )
+class MissingNameError(MXNetError, AttributeError):
+    """A name of MXNet's that this package lacks. An AttributeError too: ``hasattr`` says False."""
+
+
+class MissingImportError(MXNetError, ModuleNotFoundError):
+    """A module of MXNet's that this package lacks. A ModuleNotFoundError too."""
+
+
+def refuse_missing(shown: str, why: str = "docs/mx.md lists what is", *, imported: bool = False) -> NoReturn:
+    """Raise the error that says that the name ``shown`` is not in this package."""
+    raise (MissingImportError if imported else MissingNameError)(f"{shown} is not in this package: {why}.")
+
+
+def missing_names(shown: str) -> Callable[[str], NoReturn]:
+    """Return the ``__getattr__`` of the module that scripts know as ``shown``: what it lacks is one clear error."""
+    return training_names(shown)
 
 
 _NORMALISATIONS = {

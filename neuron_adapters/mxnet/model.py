@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NoReturn
+import importlib
+from collections.abc import Mapping
+from typing import Any
 
 from neuron_adapters.mxnet import ndarray, symbol
 from neuron_adapters.mxnet._training import training_names
@@ -15,7 +16,15 @@ __all__ = ["load_checkpoint", "load_params", "save_checkpoint"]
 
 Params = dict[str, NDArray]
 
-__getattr__: Callable[[str], NoReturn] = training_names("mx.model", "BatchEndParam", "FeedForward")
+_refuse = training_names("mx.model", "DataParallelExecutorManager")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FeedForward":
+        return importlib.import_module("neuron_adapters.mxnet._feed_forward").FeedForward
+    if name == "BatchEndParam":
+        return importlib.import_module("neuron_adapters.mxnet.module.base_module").BatchEndParam
+    return _refuse(name)
 
 
 def save_checkpoint(

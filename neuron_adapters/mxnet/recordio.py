@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,6 +130,7 @@ class MXIndexedRecordIO(MXRecordIO):
         self.idx_path, self.key_type = idx_path, key_type
         self.idx: dict[Any, int] = {}
         self.keys: list[Any] = []
+        self._guard = threading.RLock()
         super().__init__(uri, flag)
 
     def open(self) -> None:
@@ -154,9 +156,17 @@ class MXIndexedRecordIO(MXRecordIO):
         self._file.seek(self.idx[idx])
 
     def read_idx(self, idx: Any) -> bytes | None:
-        """Return the record of a key."""
-        self.seek(idx)
-        return self.read()
+        """Return the record of a key. Threads may ask for several at once, as the workers of a DataLoader do."""
+        with self._guard:
+            self.seek(idx)
+            return self.read()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__getstate__().items() if key != "_guard"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._guard = threading.RLock()
+        super().__setstate__(state)
 
     def write_idx(self, idx: Any, buf: bytes) -> None:
         """Write a record under a key."""

@@ -8,7 +8,7 @@ from typing import Any
 from neuron_adapters.mx.contrib import neuron, onnx
 from neuron_adapters.mxnet import ndarray as _ndarray
 from neuron_adapters.mxnet import symbol as _symbol
-from neuron_adapters.mxnet._training import refuse_name
+from neuron_adapters.mxnet._training import refuse_missing, refuse_name
 
 __all__ = ["nd", "ndarray", "neuron", "onnx", "sym", "symbol"]
 
@@ -23,4 +23,6 @@ def __getattr__(name: str) -> Any:
         refuse_name(f"mx.contrib.{name}")
     if name == "amp":
         return importlib.import_module(f"{__name__}.amp")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return refuse_missing(f"mx.contrib.{name}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, overload
 
 from neuron_adapters.mx._compile import compile_symbol
-from neuron_adapters.mxnet.gluon import SymbolBlock
+from neuron_adapters.mxnet.gluon import HybridBlock, SymbolBlock
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
 from neuron_rt import CompileError
@@ -28,12 +28,12 @@ def compile(  # noqa: A001
 
 @overload
 def compile(  # noqa: A001
-    obj: SymbolBlock, args: None = None, aux: None = None, inputs: Mapping[str, Any] | None = None, **compile_args: Any
+    obj: HybridBlock, args: None = None, aux: None = None, inputs: Mapping[str, Any] | None = None, **compile_args: Any
 ) -> SymbolBlock: ...
 
 
 def compile(  # noqa: A001 - mx_neuron's name
-    obj: Symbol | SymbolBlock,
+    obj: Symbol | HybridBlock,
     args: Arrays | None = None,
     aux: Arrays | None = None,
     inputs: Mapping[str, Any] | None = None,
@@ -48,9 +48,10 @@ def compile(  # noqa: A001 - mx_neuron's name
     """
     if isinstance(obj, Symbol):
         return compile_symbol(obj, args, aux, inputs, **compile_args)
-    if not isinstance(obj, SymbolBlock):
-        raise TypeError(f"compile() takes a Symbol or a gluon.SymbolBlock, got {type(obj).__name__}.")
+    if not isinstance(obj, HybridBlock):
+        raise TypeError(f"compile() takes a Symbol or a gluon.HybridBlock, got {type(obj).__name__}.")
     if args is not None or aux is not None:
         raise CompileError("A block has its own parameters: compile(block, inputs={...}).")
-    graph, arguments, states = compile_symbol(*obj.taken_apart(), inputs, **compile_args)
-    return obj.with_graph(graph, {**arguments, **states})
+    block = obj.as_symbol_block(list(inputs or ()))
+    graph, arguments, states = compile_symbol(*block.taken_apart(), inputs, **compile_args)
+    return block.with_graph(graph, {**arguments, **states})

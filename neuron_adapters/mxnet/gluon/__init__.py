@@ -1,21 +1,33 @@
-"""``mx.gluon``: blocks made of graphs, as files and as compiled models come."""
+"""``mx.gluon``: blocks, which are networks in Python or graphs of files."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
-from neuron_adapters.mxnet._training import refuse_block
+from neuron_adapters.mxnet._training import refuse_missing, refuse_name
 from neuron_adapters.mxnet.gluon import block, nn, parameter, utils
-from neuron_adapters.mxnet.gluon.block import SymbolBlock
-from neuron_adapters.mxnet.gluon.parameter import Parameter, ParameterDict
+from neuron_adapters.mxnet.gluon.block import Block, HybridBlock, SymbolBlock
+from neuron_adapters.mxnet.gluon.parameter import Constant, Parameter, ParameterDict
 
-__all__ = ["Parameter", "ParameterDict", "SymbolBlock", "block", "nn", "parameter", "utils"]
+__all__ = [
+    "Block", "Constant", "HybridBlock", "Parameter", "ParameterDict", "SymbolBlock", "block", "nn", "parameter",
+    "utils",
+]  # fmt: skip
+
+#: Imported at first use.
+_LATER = frozenset({"contrib", "data", "loss", "model_zoo", "rnn"})
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in ("Trainer", "trainer"):
+        refuse_name(f"mx.gluon.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "data":
-        return importlib.import_module(f"{__name__}.data")
-    return refuse_block(name)
+    return refuse_missing(f"mx.gluon.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LATER})

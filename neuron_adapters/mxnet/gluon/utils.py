@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from neuron_adapters.mxnet import ndarray, test_utils
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
+from neuron_adapters.mxnet.util import is_np_shape
 
-__all__ = ["check_sha1", "download", "split_and_load", "split_data"]
+__all__ = ["HookHandle", "check_sha1", "clip_global_norm", "download", "shape_is_known", "split_and_load", "split_data"]
+
+
+class HookHandle:
+    """A hook of a block, until ``detach()``, or the end of a ``with``."""
+
+    def __init__(self) -> None:
+        self._hooks: dict[int, Any] | None = None
+
+    def attach(self, hooks: dict[int, Any], hook: Any) -> None:
+        """Add ``hook`` to ``hooks``. Raises MXNetError the second time."""
+        if self._hooks is not None:
+            raise MXNetError("The same handle cannot be attached twice.")
+        self._hooks = hooks
+        hooks[id(self)] = hook
+
+    def detach(self) -> None:
+        """Remove it."""
+        if self._hooks is not None:
+            self._hooks.pop(id(self), None)
+
+    def __enter__(self) -> HookHandle:  # noqa: PYI034 - Self is younger than Python 3.10
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.detach()
 
 
 def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: bool = True) -> list[NDArray]:
@@ -68,3 +97,22 @@ def download(
     if sha1_hash and not check_sha1(file, sha1_hash):
         raise MXNetError(f"{file} is not the file of {url}: its SHA-1 is not {sha1_hash}.")
     return file
+
+
+def shape_is_known(shape: Sequence[int] | None) -> bool:
+    """Whether all sizes are known: an unknown one is 0, or -1 in NumPy's shapes."""
+    unknown = -1 if is_np_shape() else 0
+    return shape is not None and (bool(len(shape)) or is_np_shape()) and unknown not in shape
+
+
+def clip_global_norm(arrays: Sequence[NDArray], max_norm: float, check_isfinite: bool = True) -> float:
+    """Scale arrays in place so that the norm of all together is ``max_norm`` at most; return what it was."""
+    if not arrays:
+        raise MXNetValueError("clip_global_norm() takes at least one array.")
+    norm = float(np.sqrt(sum(float(np.vdot(array.asnumpy(), array.asnumpy())) for array in arrays)))
+    if check_isfinite and not np.isfinite(norm):
+        warnings.warn("nan or inf is detected. Clipping results will be undefined.", stacklevel=2)
+    if norm > max_norm:
+        for array in arrays:
+            array[:] = array * (max_norm / (norm + 1e-8))
+    return norm

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray
-from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.image.image import (
     Box,
     Size,
@@ -231,12 +231,10 @@ def CreateAugmenter(  # noqa: N802 - MXNet's name
     inter_method: int = 2,
 ) -> list[Augmenter]:
     """List what makes a picture of ``data_shape`` (channels, height, width): resized at its shorter edge, cropped,
-    flipped, cast, normalised. ``mean``, ``std`` True: those of ImageNet. Colours are changed for training only: a
-    number for that is an MXNetError."""
-    for name, value in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation), ("hue", hue),
-                        ("pca_noise", pca_noise), ("rand_gray", rand_gray)):  # fmt: skip
-        if value:
-            raise MXNetError(f"CreateAugmenter: {name} is for training, and this package infers only: leave it 0.")
+    flipped, cast, normalised. ``mean``, ``std`` True: those of ImageNet. The numbers from ``brightness`` on change
+    colours, for training."""
+    from neuron_adapters.mxnet.image.colour import colours  # it derives from Augmenter
+
     size = (data_shape[2], data_shape[1])
     augmenters: list[Augmenter] = [ResizeAug(resize, inter_method)] if resize > 0 else []
     if rand_resize:
@@ -248,6 +246,7 @@ def CreateAugmenter(  # noqa: N802 - MXNet's name
     if rand_mirror:
         augmenters.append(HorizontalFlipAug(0.5))
     augmenters.append(CastAug())
+    augmenters += colours(brightness, contrast, saturation, hue, pca_noise, rand_gray)
     mean = _numbers("mean", mean, (123.68, 116.28, 103.53))
     std = _numbers("std", std, (58.395, 57.12, 57.375))
     if mean is not None or std is not None:

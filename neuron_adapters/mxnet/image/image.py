@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import random
 from typing import Any
 
 import numpy as np
 
 from neuron_adapters.mxnet._resampling import KERNELS, weights_for
-from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError, reading
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["center_crop", "color_normalize", "fixed_crop", "imdecode", "imread", "imresize", "resize_short"]
@@ -26,7 +27,7 @@ def imread(filename: str | os.PathLike[str], flag: int = 1, to_rgb: bool = True)
 
     Raises MXNetError for a file that is not an image, and ImportError where Pillow is missing.
     """
-    with open(filename, "rb") as file:
+    with reading(filename), open(filename, "rb") as file:
         return imdecode(file.read(), flag, to_rgb, source=os.fspath(filename))
 
 
@@ -51,9 +52,11 @@ def imdecode(
 
 def imresize(src: NDArray, w: int, h: int, interp: int = 1) -> NDArray:
     """Resize ``src``, of height, width and channels. ``interp``: 0 nearest, 1 linear, 2 cubic, 3 mean of the area, 4
-    Lanczos, 9 the mean where it shrinks and cubic where it grows."""
+    Lanczos, 9 the mean where it shrinks and cubic where it grows, 10 any of 0 to 4."""
     if w < 1 or h < 1:
         raise MXNetValueError(f"an image has at least one pixel, got {w} x {h}.")
+    if interp == 10:
+        interp = random.randint(0, 4)  # noqa: S311 - pictures, no secrets
     if interp == 9:
         grows, shrinks = h > src.shape[0] and w > src.shape[1], h < src.shape[0] and w < src.shape[1]
         interp = 2 if grows else 3 if shrinks else 1

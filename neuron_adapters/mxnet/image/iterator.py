@@ -34,6 +34,7 @@ class ImageIter(DataIter):
     """
 
     data_shape: tuple[int, ...]
+    provide_label: list[tuple[str, tuple[int, ...]]]
     path_root: str | None
     shuffle: bool
     label_width: int
@@ -61,8 +62,7 @@ class ImageIter(DataIter):
     ) -> None:
         super().__init__(batch_size)
         self.data_shape = tuple(data_shape)
-        if len(self.data_shape) != 3 or self.data_shape[0] != 3:
-            raise MXNetValueError(f"data_shape is (3, height, width), got {tuple(data_shape)}.")
+        self.check_data_shape(data_shape)
         if last_batch_handle not in _HANDLES:
             raise MXNetValueError(f"last_batch_handle must be one of {_HANDLES}, got {last_batch_handle!r}.")
         if not 0 <= part_index < num_parts:
@@ -128,30 +128,41 @@ class ImageIter(DataIter):
         data = np.zeros((self.batch_size, *self.data_shape), np.float32)
         label = np.zeros(self.provide_label[0][1], np.float32)
         for place, (numbers, pixels) in enumerate(rows):
-            data[place], label[place] = pixels, np.asarray(numbers).reshape(label.shape[1:])
+            data[place], label[place] = pixels, self._filled(numbers, label.shape[1:])
         return DataBatch([NDArray(data)], [NDArray(label)], pad=pad)
 
     def _fill(self, rows: list[tuple[Any, Array]]) -> None:
         while len(rows) < self.batch_size and not self._ended:
-            sample = self.next_sample()
-            if sample is None:
+            try:
+                label, data = self.next_sample()
+            except StopIteration:
                 return
-            label, data = sample
-            picture = self.augmentation_transform(self.imdecode(data))
-            rows.append((label, np.moveaxis(picture.asnumpy(), -1, 0)))
+            row = self._row(label, data)
+            if row is not None:
+                rows.append(row)
+
+    def _row(self, label: Any, data: bytes) -> tuple[Any, Array] | None:
+        """Return the label and the pixels of a picture; None for one that is left out."""
+        picture = self.imdecode(data)
+        self.check_valid_image([picture])
+        return label, self.postprocess_data(self.augmentation_transform(picture)).asnumpy()
+
+    def _filled(self, label: Any, shape: tuple[int, ...]) -> Array:
+        """Return the label of a picture in the form that a batch has."""
+        return np.asarray(label).reshape(shape)
 
     def _rewind(self) -> None:
         self.cur, self._ended = 0, False
         if self.imgrec is not None and self.seq is None:
             self.imgrec.reset()
 
-    def next_sample(self) -> tuple[Any, bytes] | None:
-        """Return the label and the file of the next picture; None after the last."""
+    def next_sample(self) -> tuple[Any, bytes]:
+        """Return the label and the file of the next picture. Raises StopIteration after the last."""
         if self.seq is None:
             assert self.imgrec is not None
             record = self.imgrec.read()
         elif self.cur >= len(self.seq):
-            return None
+            raise StopIteration
         else:
             key = self.seq[self.cur]
             self.cur += 1
@@ -160,7 +171,7 @@ class ImageIter(DataIter):
                 return label, self.read_image(name)
             record = self.imgrec.read_idx(key)  # type: ignore[attr-defined]
         if record is None:
-            return None
+            raise StopIteration
         header, data = recordio.unpack(record)
         if self.seq is not None and self.imglist is not None:
             return self.imglist[self.seq[self.cur - 1]][0], data
@@ -178,6 +189,20 @@ class ImageIter(DataIter):
         path = os.path.join(self.path_root or "", fname)
         with reading(path), open(path, "rb") as file:
             return file.read()
+
+    def check_data_shape(self, data_shape: Sequence[int]) -> None:
+        """Raise ValueError for another shape than (3, height, width)."""
+        if len(data_shape) != 3 or data_shape[0] != 3:
+            raise MXNetValueError(f"data_shape is (3, height, width), got {tuple(data_shape)}.")
+
+    def check_valid_image(self, data: Sequence[NDArray]) -> None:
+        """Raise MXNetError for a picture without pixels."""
+        if not data[0].shape:
+            raise MXNetError("Data shape is wrong")
+
+    def postprocess_data(self, datum: NDArray) -> NDArray:
+        """Return a picture as a batch has it: (channels, height, width)."""
+        return NDArray(np.ascontiguousarray(np.moveaxis(datum.asnumpy(), -1, 0)), datum.context)
 
     def augmentation_transform(self, data: NDArray) -> NDArray:
         """Apply all augmenters."""

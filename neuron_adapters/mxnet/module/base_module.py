@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from neuron_adapters.mxnet import metric, ndarray
+from neuron_adapters.mxnet import metric, model, ndarray
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.io import DataBatch, DataIter
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -52,9 +52,52 @@ class BaseModule:
         """Return the outputs of the last run."""
         raise NotImplementedError
 
+    def bind(
+        self, data_shapes: Any, label_shapes: Any = None, for_training: bool = True, *more: Any, **how: Any
+    ) -> None:
+        """Take the shapes."""
+        raise NotImplementedError
+
+    def init_params(self, *args: Any, **options: Any) -> None:
+        """Set the parameters, or make first values."""
+        raise NotImplementedError
+
+    def get_params(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the parameters: arguments and auxiliary states."""
+        raise NotImplementedError
+
+    def set_params(
+        self,
+        arg_params: Any,
+        aux_params: Any,
+        allow_missing: bool = False,
+        force_init: bool = True,
+        allow_extra: bool = False,
+    ) -> None:
+        """Set the parameters."""
+        self.init_params(
+            initializer=None, arg_params=arg_params, aux_params=aux_params, allow_missing=allow_missing,
+            force_init=force_init, allow_extra=allow_extra,
+        )  # fmt: skip
+
+    def save_params(self, fname: str) -> None:
+        """Write the parameters."""
+        model.save_arrays(fname, *self.get_params())
+
+    def load_params(self, fname: str) -> None:
+        """Read the parameters."""
+        self.set_params(*model.load_arrays(fname))
+
+    def _require_bound(self) -> None:
+        """Raise MXNetError before ``bind``."""
+        if not self.binded:
+            raise MXNetError("call bind() first.")
+
     def _require_ready(self) -> None:
         """Raise MXNetError where it cannot run yet."""
-        raise NotImplementedError
+        self._require_bound()
+        if not getattr(self, "params_initialized", False):
+            raise MXNetError("the module has no parameters yet: init_params(), or set_params().")
 
     def iter_predict(
         self,

@@ -74,7 +74,8 @@ def _filled(
     function: str, shape: Shape, value: Any, ctx: Context | None, dtype: Any, *,
     out: NDArray | None = None, name: str | None = None, stype: str = "default", **unknown: Any,  # noqa: ARG001
 ) -> NDArray:  # fmt: skip
-    """``name``: nothing here, as in MXNet."""
+    """``name``, and what begins and ends with two underscores (``__layout__``): nothing here, as in MXNet."""
+    unknown = {key: value for key, value in unknown.items() if not (key.startswith("__") and key.endswith("__"))}
     if unknown:
         raise MXNetError(f"mx.nd.{function}() has no parameter {', '.join(unknown)}. It has: shape, ctx, dtype, out.")
     if stype != "default":

@@ -9,7 +9,8 @@ from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, ar
 from neuron_adapters.mxnet.util import is_np_shape
 
 
-def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes, *, equal: bool = False) -> tuple[Shapes, Shapes]:
+    """``equal``: inputs of unknown sizes share what is left of the output's."""
     known = next((shape for shape in (*ins, *outs) if shape is not None), None)
     if known is None:
         return ins, outs
@@ -24,17 +25,25 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
     assert beside is not None
     sizes = [0 if shape is None else shape[axis] for shape in ins]
     total = 0 if outs[0] is None else outs[0][axis]
-    if sizes.count(0) == 1 and total and not at.exact:
-        sizes[sizes.index(0)] = total - sum(sizes)
-    elif at.exact or all(sizes):
+    if at.exact or all(sizes):
         total = sum(sizes)
+    elif total and 1 <= sizes.count(0) <= (len(sizes) if equal else 1):
+        each = (total - sum(sizes)) // sizes.count(0)
+        sizes = [size or each for size in sizes]
     inferred = [(*beside[:axis], size, *beside[axis + 1 :]) for size in (*sizes, total)]
     return [unify(known, shape) for known, shape in zip(ins, inferred)], [unify(outs[0], inferred[-1], "output")]
 
 
-@operator("Concat", "_rnn_param_concat", inputs=arguments, shapes=_joined_shapes, variadic="num_args")
+def _parameter_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    return _joined_shapes(at, ins, outs, equal=True)
+
+
+@operator("Concat", inputs=arguments, shapes=_joined_shapes, variadic="num_args")
 def _concat(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
     return to.Concat(*tensors, axis=axis_of(at.integer("dim", 1), len(tensors[0].shape), "dim"))
+
+
+operator("_rnn_param_concat", inputs=arguments, shapes=_parameter_shapes, variadic="num_args")(_concat)
 
 
 def _stacked(at: Attributes, *shapes: Shape) -> Shape:

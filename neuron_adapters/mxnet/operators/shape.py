@@ -22,8 +22,11 @@ def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
             codes = (0, *codes[1:])
     if data is None:
         return _reshape_back(codes, ins, outs)
-    shape = reshaped(data, codes, at.flag("reverse", default=False))
-    return ins, [unify(outs[0], shape, "output")]
+    output = unify(outs[0], reshaped(data, codes, at.flag("reverse", default=False)), "output")
+    if codes == (-1,) and output is not None and output[0] and data.count(0) == 1:
+        # The weights of a recurrent layer are reshaped so, and its first input says how wide they are.
+        data = tuple(size or output[0] // prod(filter(None, data)) for size in data)
+    return [data], [output]
 
 
 def _reshape_back(codes: Shape, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:

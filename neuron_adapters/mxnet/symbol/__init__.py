@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuron_adapters.files.mxnet_params import DTYPES
-from neuron_adapters.mxnet import name as names
 from neuron_adapters.mxnet._calls import split_attributes
 from neuron_adapters.mxnet._functions import Namespace
 from neuron_adapters.mxnet._graph import Entry, Node, hidden
@@ -87,7 +86,7 @@ def var(
         if not (key.startswith("__") and key.endswith("__")):
             raise MXNetValueError(f"attributes of your own begin and end with two underscores, got {key}.")
         attrs[key] = str(value)
-    node = Node("null", names.current().get(name, "var"), {hidden(key): value for key, value in attrs.items()})
+    node = Node("null", name, {hidden(key): value for key, value in attrs.items()})
     return Symbol([Entry(node)])
 
 

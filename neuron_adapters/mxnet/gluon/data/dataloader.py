@@ -12,6 +12,7 @@ import numpy as np
 
 from neuron_adapters.mxnet import ndarray
 from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.context import Context, cpu_pinned
 from neuron_adapters.mxnet.gluon.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from neuron_adapters.mxnet.ndarray import NDArray
 
@@ -28,6 +29,13 @@ def default_batchify_fn(data: Sequence[Any]) -> Any:
     return ndarray.array(array, dtype=array.dtype)
 
 
+def _labelled(batch: Any, context: Context) -> Any:
+    """Return the same arrays, which say that they are of ``context``."""
+    if isinstance(batch, NDArray):
+        return batch.as_in_context(context)
+    return [_labelled(part, context) for part in batch] if isinstance(batch, (list, tuple)) else batch
+
+
 default_mp_batchify_fn = default_batchify_fn
 
 
@@ -35,8 +43,9 @@ class DataLoader:
     """The samples of ``dataset`` in batches, as often as it is iterated.
 
     ``num_workers``: threads that make batches in advance, ``prefetch`` of them, twice the workers by default; MXNet has
-    processes. ``pin_memory``, ``pin_device_id``, ``thread_pool``, ``timeout`` and ``auto_reload`` change nothing here.
-    Raises ValueError, as MXNet does, for arguments that exclude each other.
+    processes. ``pin_memory``: arrays say that they are of ``cpu_pinned(pin_device_id)``. ``thread_pool``,
+    ``timeout`` and ``auto_reload`` change nothing here. Raises ValueError, as MXNet does, for arguments that
+    exclude each other.
     """
 
     def __init__(
@@ -49,10 +58,10 @@ class DataLoader:
         batch_sampler: Sampler | None = None,
         batchify_fn: Callable[[list[Any]], Any] | None = None,
         num_workers: int = 0,
-        pin_memory: bool = False,  # noqa: ARG002 - and the others: memory is the machine's
-        pin_device_id: int = 0,  # noqa: ARG002
+        pin_memory: bool = False,
+        pin_device_id: int = 0,
         prefetch: int | None = None,
-        thread_pool: bool = False,  # noqa: ARG002
+        thread_pool: bool = False,  # noqa: ARG002 - and the others: workers are threads
         timeout: int = 120,  # noqa: ARG002
         auto_reload: bool = False,  # noqa: ARG002
     ) -> None:
@@ -72,6 +81,7 @@ class DataLoader:
         self._batch_sampler = batch_sampler
         self._batchify = batchify_fn or default_batchify_fn
         self._workers = max(0, num_workers)
+        self._context = cpu_pinned(pin_device_id) if pin_memory else None
         self._ahead = max(1, 2 * self._workers if prefetch is None else prefetch)
 
     def __len__(self) -> int:
@@ -83,7 +93,8 @@ class DataLoader:
         return self._prefetched()
 
     def _batch(self, places: Sequence[Any]) -> Any:
-        return self._batchify([self._dataset[place] for place in places])
+        batch = self._batchify([self._dataset[place] for place in places])
+        return batch if self._context is None else _labelled(batch, self._context)
 
     def _prefetched(self) -> Iterator[Any]:
         batches = iter(self._batch_sampler)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neuron_adapters.mxnet import image
-from neuron_adapters.mxnet._training import refuse_block
+from neuron_adapters.mxnet._training import refuse_missing
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray import random as mxnet_random
@@ -303,8 +303,9 @@ def _array(like: NDArray, array: Array) -> NDArray:
 def _pair(size: Size) -> tuple[int, int]:
     if isinstance(size, (int, np.integer)):
         return (int(size), int(size))
-    width, height = size
-    return (int(width), int(height))
+    if len(size) != 2:
+        raise MXNetValueError(f"size is a number, or (width, height), got {size}.")
+    return (int(size[0]), int(size[1]))
 
 
 def _each(x: NDArray, function: Callable[[NDArray], NDArray]) -> NDArray:
@@ -317,4 +318,4 @@ def _each(x: NDArray, function: Callable[[NDArray], NDArray]) -> NDArray:
 def __getattr__(name: str) -> NoReturn:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    refuse_block(f"data.vision.transforms.{name}")
+    refuse_missing(f"mx.gluon.data.vision.transforms.{name}")

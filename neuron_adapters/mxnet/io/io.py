@@ -1,8 +1,7 @@
-"""Batches of data, as ``Module`` takes them."""
+"""The base of iterators, and the one over arrays in memory."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -227,9 +226,3 @@ def _named(sources: Sources, default: str) -> list[tuple[str, np.ndarray[Any, An
         if not isinstance(source, (NDArray, np.ndarray)):
             raise TypeError(f"{name} must be an NDArray or NumPy's, got {type(source).__name__}")
     return [(name, np.asarray(source).astype(np.float32)) for name, source in pairs]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("ImageRecordIter", "ImageRecordUInt8Iter"):
-        return getattr(importlib.import_module("neuron_adapters.mxnet._record_iter"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,42 @@
+"""``mx.io``: batches of data, as ``Module`` takes them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from neuron_adapters.mxnet._training import MissingNameError, refuse_missing
+from neuron_adapters.mxnet.io import io
+from neuron_adapters.mxnet.io.io import DataBatch, DataDesc, DataIter, NDArrayIter
+
+__all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter", "io"]
+
+#: Iterators by their names, in the files that are read at first use.
+_LATER = {
+    "CSVIter": "_files", "MNISTIter": "_files", "MXDataIter": "_files",
+    "PrefetchingIter": "_around", "ResizeIter": "_around",
+    "ImageRecordIter": "", "ImageRecordIter_v1": "", "ImageRecordUInt8Iter": "", "ImageRecordUInt8Iter_v1": "",
+    "ImageRecordInt8Iter": "",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "utils":
+        return importlib.import_module(f"{__name__}.utils")
+    if name in _LATER:
+        file = f"{__name__}.{_LATER[name]}" if _LATER[name] else "neuron_adapters.mxnet._record_iter"
+        return getattr(importlib.import_module(file), name.removesuffix("_v1"))
+    if name == "LibSVMIter":
+        raise MissingNameError(
+            "mx.io.LibSVMIter gives sparse arrays, and this package has dense arrays only: read the file into a dense "
+            "array, and use NDArrayIter."
+        )
+    if name == "ImageDetRecordIter":
+        refuse_missing("mx.io.ImageDetRecordIter", "mx.image.ImageDetIter reads the same files")
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return refuse_missing(f"mx.io.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LATER})
