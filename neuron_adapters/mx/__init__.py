@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mx._aliases import alias
@@ -124,7 +124,7 @@ def __getattr__(name: str) -> Any:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         refuse_missing(f"mx.{name}")
     place = __name__ if name == "contrib" else LIBRARY
-    module = importlib.import_module(f"{place}.{_LATER[name]}")
+    module = import_module(f"{place}.{_LATER[name]}")
     value = globals()[name] = getattr(module, name) if name == "to_onnx" else module
     return value
 

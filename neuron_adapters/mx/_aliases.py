@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -78,7 +78,7 @@ class Aliases:
         name = module.__name__
         del sys.modules[name]
         found = self._find(name)
-        meant = importlib.import_module(found) if isinstance(found, str) else found
+        meant = import_module(found) if isinstance(found, str) else found
         if isinstance(meant, ModuleType) and not hasattr(meant, "__path__"):
             meant.__path__ = []  # so that Python asks this finder for the names that are imported from it
         sys.modules[name] = meant

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from neuron_adapters.mxnet import ndarray, symbol
@@ -21,9 +21,9 @@ _refuse = training_names("mx.model", "DataParallelExecutorManager")
 
 def __getattr__(name: str) -> Any:
     if name == "FeedForward":
-        return importlib.import_module("neuron_adapters.mxnet._feed_forward").FeedForward
+        return import_module("neuron_adapters.mxnet._feed_forward").FeedForward
     if name == "BatchEndParam":
-        return importlib.import_module("neuron_adapters.mxnet.module.base_module").BatchEndParam
+        return import_module("neuron_adapters.mxnet.module.base_module").BatchEndParam
     return _refuse(name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import Any
 
 from neuron_adapters.mx.contrib import neuron, onnx
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
     if name in _TRAINING:
         refuse_name(f"mx.contrib.{name}")
     if name == "amp":
-        return importlib.import_module(f"{__name__}.amp")
+        return import_module(f"{__name__}.amp")
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return refuse_missing(f"mx.contrib.{name}")

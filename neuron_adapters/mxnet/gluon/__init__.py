@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import Any
 
 from neuron_adapters.mxnet._training import refuse_missing, refuse_name
@@ -21,7 +21,7 @@ _LATER = frozenset({"contrib", "data", "loss", "model_zoo", "rnn"})
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        return importlib.import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{name}")
     if name in ("Trainer", "trainer"):
         refuse_name(f"mx.gluon.{name}")
     if name.startswith("__"):

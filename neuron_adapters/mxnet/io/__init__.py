@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import Any
 
 from neuron_adapters.mxnet._training import MissingNameError, refuse_missing
@@ -22,10 +22,10 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name == "utils":
-        return importlib.import_module(f"{__name__}.utils")
+        return import_module(f"{__name__}.utils")
     if name in _LATER:
         file = f"{__name__}.{_LATER[name]}" if _LATER[name] else "neuron_adapters.mxnet._record_iter"
-        return getattr(importlib.import_module(file), name.removesuffix("_v1"))
+        return getattr(import_module(file), name.removesuffix("_v1"))
     if name == "LibSVMIter":
         raise MissingNameError(
             "mx.io.LibSVMIter gives sparse arrays, and this package has dense arrays only: read the file into a dense "

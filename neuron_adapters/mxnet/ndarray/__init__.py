@@ -5,7 +5,7 @@ Graphs are for what must be fast. Every operator that graphs have is here, too, 
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._functions import Namespace
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ndarray":
-        return importlib.import_module(f"{__name__}.ndarray")
+        return import_module(f"{__name__}.ndarray")
     function = look_up(functions, name)
     if function is not None:
         return function
