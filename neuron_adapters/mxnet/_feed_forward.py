@@ -11,6 +11,7 @@ from neuron_adapters.mxnet import io, metric, model
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import current_context
 from neuron_adapters.mxnet.module import Module
+from neuron_adapters.mxnet.module.base_module import BatchEndParam, call
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["FeedForward"]
@@ -62,6 +63,11 @@ class FeedForward:
             "FeedForward.fit(): this package infers only. Train with MXNet itself, and load what it saves."
         )
 
+    @staticmethod
+    def create(*_args: Any, **_options: Any) -> NoReturn:
+        """Refuse: it trains."""
+        raise MXNetError("FeedForward.create(): this package infers only. Train with MXNet itself, and load() it here.")
+
     def _iterator(self, X: Any, y: Any = None) -> Any:  # noqa: N803 - MXNet's name
         if not isinstance(X, (np.ndarray, NDArray)):
             return X
@@ -108,7 +114,10 @@ class FeedForward:
         """Return the value of a metric over an iterator with labels."""
         data = self._iterator(X)
         measured = metric.create(eval_metric)
-        self._module(data).score(data, measured, num_batch, batch_end_callback, reset=reset)
+        for outputs, number, batch in self._module(data).iter_predict(data, num_batch, reset):
+            rows = len(batch.data[0]) - (batch.pad or 0)
+            measured.update([each[:rows] for each in batch.label or []], outputs)
+            call(batch_end_callback, BatchEndParam(0, number, measured, None))
         return measured.get()[1]
 
 

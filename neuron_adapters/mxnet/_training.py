@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
     "TRAINING", "MissingImportError", "MissingNameError", "TrainingError", "TrainingImportError", "acts_in_training",
-    "is_optimizer", "missing_names", "refuse_gradient", "refuse_missing", "refuse_name", "refuse_training",
+    "is_optimizer", "missing_names", "names_of", "refuse_gradient", "refuse_missing", "refuse_name", "refuse_training",
     "training_names",
 ]  # fmt: skip
 
@@ -38,6 +39,19 @@ def _text(name: str) -> str:
 def refuse_name(name: str, *, imported: bool = False) -> NoReturn:
     """Raise the error that says that ``name``, as a script knows it, is for training."""
     raise (TrainingImportError if imported else TrainingError)(_text(name))
+
+
+def names_of(module: str, shown: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module whose other names are those of ``module``, as in MXNet."""
+
+    def get(name: str) -> Any:
+        if not name.startswith("_"):
+            value = getattr(import_module(module), name, None)
+            if value is not None:
+                return value
+        return missing_names(shown)(name)
+
+    return get
 
 
 def training_names(shown: str, *names: str) -> Callable[[str], NoReturn]:

@@ -7,10 +7,21 @@ import threading
 from collections.abc import Mapping
 from typing import ClassVar
 
+from neuron_adapters.mxnet._training import missing_names
+
 __all__ = ["AttrScope"]
 
+__getattr__ = missing_names("mx.attribute")
 
-class AttrScope:
+
+class _Shown(type):
+    @property
+    def current(cls) -> AttrScope:
+        """A scope with the attributes that are this thread's."""
+        return AttrScope(**_current.attributes)
+
+
+class AttrScope(metaclass=_Shown):
     """``with AttrScope(ctx_group="dev1"):`` gives that attribute to every symbol made in this thread meanwhile.
 
     Scopes add up; the inner one wins. Raises ValueError for a value that is not a string.

@@ -9,9 +9,12 @@ import operator
 import threading
 from typing import Any, ClassVar
 
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 
 __all__ = ["Context", "cpu", "cpu_pinned", "current_context", "gpu", "neuron", "num_gpus"]
+
+__getattr__ = missing_names("mx.context")
 
 _TYPES = {"cpu": 1, "gpu": 2, "cpu_pinned": 3, "cpu_shared": 5, "neuron": 6}
 
@@ -45,6 +48,9 @@ class Context:
     def device_type(self) -> str:
         """Such as "cpu"."""
         return self.devtype2str[self.device_typeid]
+
+    def empty_cache(self) -> None:
+        """Do nothing: there is no pool of a device's memory."""
 
     def require_memory(self) -> None:
         """Raises MXNetError where no array can live there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray, random
 
@@ -17,6 +19,8 @@ __all__ = [
     "Bilinear", "Constant", "FusedRNN", "InitDesc", "Initializer", "LSTMBias", "Load", "MSRAPrelu", "Mixed", "Normal",
     "One", "Orthogonal", "Uniform", "Xavier", "Zero", "create", "register",
 ]  # fmt: skip
+
+__getattr__ = missing_names("mx.init")
 
 K = TypeVar("K", bound=type)
 _registry: dict[str, Callable[..., Any]] = {}
@@ -26,6 +30,12 @@ FIXED = {
     "bias": 0.0, "beta": 0.0, "moving_mean": 0.0, "running_mean": 0.0, "moving_inv_var": 0.0, "moving_avg": 0.0,
     "min": 0.0, "max": 0.0, "gamma": 1.0, "moving_var": 1.0, "running_var": 1.0,
 }  # fmt: skip
+
+_LOGGER = logging.getLogger("neuron_adapters")
+
+
+def _mean_magnitude(arr: NDArray) -> str:
+    return str(float(np.abs(arr.asnumpy()).mean()))
 
 
 class InitDesc(str):  # noqa: SLOT000 - it has attributes
@@ -63,6 +73,13 @@ class Initializer:
 
     def __init__(self, **keywords: Any) -> None:
         self._kwargs = keywords
+        self._print: Callable[[NDArray], Any] | None = None
+
+    def set_verbosity(self, verbose: bool = False, print_func: Callable[[NDArray], Any] | None = None) -> Initializer:
+        """Log what is written to each array, as ``print_func`` says it: the mean of the absolute values. Returns
+        itself."""
+        self._print = (print_func or _mean_magnitude) if verbose else None
+        return self
 
     def dumps(self) -> str:
         """Return the JSON that ``create`` reads."""
@@ -83,11 +100,13 @@ class Initializer:
         elif desc.endswith("weight"):
             self._init_weight(desc, arr)
         else:
-            for end, value in FIXED.items():
-                if desc.endswith(end):
-                    arr[:] = value
-                    return
-            self._init_default(desc, arr)
+            fixed = next((value for end, value in FIXED.items() if desc.endswith(end)), None)
+            if fixed is None:
+                self._init_default(desc, arr)
+            else:
+                arr[:] = fixed
+        if self._print is not None:
+            _LOGGER.info("Initialized %s as %s: %s", desc, own or type(self).__name__.lower(), self._print(arr))
 
     def _init_weight(self, name: str, arr: NDArray) -> None:
         raise NotImplementedError

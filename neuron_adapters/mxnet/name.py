@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import threading
 
+from neuron_adapters.mxnet._training import missing_names
+
 __all__ = ["NameManager", "Prefix"]
 
+__getattr__ = missing_names("mx.name")
 
-class NameManager:
+
+class _Shown(type):
+    @property
+    def current(cls) -> NameManager:
+        """This thread's NameManager."""
+        return current()
+
+
+class NameManager(metaclass=_Shown):
     """Counts names by kind. ``with NameManager():`` counts anew in this thread."""
 
     def __init__(self) -> None:

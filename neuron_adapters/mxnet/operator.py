@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from neuron_adapters.mxnet._errors import UnregisteredError
 from neuron_adapters.mxnet._signatures import called
-from neuron_adapters.mxnet._training import refuse_gradient
+from neuron_adapters.mxnet._training import missing_names, refuse_gradient, refuse_missing
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -82,6 +82,15 @@ class CustomOpProp:
         """Return the dtypes of inputs, outputs and auxiliary states from those of the inputs; None is unknown."""
         counts = len(self.list_outputs()), len(self.list_auxiliary_states())
         return in_type, [in_type[0]] * counts[0], [in_type[0]] * counts[1]
+
+    def infer_storage_type(self, in_stype: list[str]) -> tuple[list[str], list[str], list[str]]:
+        """Return "default" for all: arrays are dense."""
+        counts = len(self.list_outputs()), len(self.list_auxiliary_states())
+        return in_stype, ["default"] * counts[0], ["default"] * counts[1]
+
+    def infer_storage_type_backward(self, *stypes: list[str]) -> tuple[list[str], ...]:
+        """Return "default" for all: arrays are dense, and nothing here takes gradients."""
+        return tuple(["default"] * len(each) for each in stypes)
 
     def declare_backward_dependency(self, out_grad: list[int], in_data: list[int], out_data: list[int]) -> list[int]:
         """Say what the gradient needs. Nothing here asks."""
@@ -170,5 +179,5 @@ _NOT_HERE = ("NDArrayOp", "NumpyOp", "PythonOp")
 
 def __getattr__(name: str) -> NoReturn:
     if name in _NOT_HERE:
-        raise AttributeError(f"mx.operator.{name} is of MXNet before 0.9: derive from CustomOp and CustomOpProp.")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        refuse_missing(f"mx.operator.{name}", "it is of MXNet before 0.9; derive from CustomOp and CustomOpProp")
+    missing_names("mx.operator")(name)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+from neuron_adapters.mxnet._training import missing_names
+
 __all__ = ["Feature", "Features", "feature_list"]
+
+__getattr__ = missing_names("mx.runtime")
 
 #: What MXNet 1.9.1 may be built with, and whether it is here. Pictures are read by Pillow, which reads JPEG.
 _FEATURES = {
@@ -35,13 +39,13 @@ def feature_list() -> list[Feature]:
 class Features(dict[str, Feature]):
     """All by name; one object for all callers."""
 
-    _only: ClassVar[Features | None] = None
+    instance: ClassVar[Features | None] = None
 
     def __new__(cls) -> Features:  # noqa: PYI034 - Self is younger than Python 3.10
         """Return the object."""
-        if cls._only is None:
-            cls._only = super().__new__(cls)
-        return cls._only
+        if cls.instance is None:
+            cls.instance = super().__new__(cls)
+        return cls.instance
 
     def __init__(self) -> None:
         super().__init__({feature.name: feature for feature in feature_list()})

@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
     "get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_shape", "makedirs", "np_array", "np_shape",
     "reset_np", "set_module", "set_np", "set_np_shape", "setenv", "use_np", "use_np_array", "use_np_shape",
 ]  # fmt: skip
+
+__getattr__ = missing_names("mx.util")
 
 T = TypeVar("T")
 

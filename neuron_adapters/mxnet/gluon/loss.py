@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from neuron_adapters.mxnet import ndarray
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError, numeric_types
 from neuron_adapters.mxnet.gluon.block import HybridBlock
 
@@ -14,6 +15,8 @@ __all__ = [
     "PoissonNLLLoss", "SDMLLoss", "SigmoidBCELoss", "SigmoidBinaryCrossEntropyLoss", "SoftmaxCELoss",
     "SoftmaxCrossEntropyLoss", "SquaredHingeLoss", "TripletLoss",
 ]  # fmt: skip
+
+__getattr__ = missing_names("mx.gluon.loss")
 
 
 def _weighted(F: Any, loss: Any, weight: float | None, sample_weight: Any = None) -> Any:

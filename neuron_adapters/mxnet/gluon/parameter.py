@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neuron_adapters.mxnet import initializer, ndarray, symbol
-from neuron_adapters.mxnet._training import refuse_gradient
+from neuron_adapters.mxnet._training import missing_names, refuse_gradient
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -19,6 +19,8 @@ from neuron_adapters.mxnet.ndarray._memory import Counter
 from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
+
+__getattr__ = missing_names("mx.gluon.parameter")
 
 Contexts = Context | Sequence[Context] | None
 Shape = tuple[int, ...]

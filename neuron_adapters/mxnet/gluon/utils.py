@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray, test_utils
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.util import is_np_shape
 
 __all__ = ["HookHandle", "check_sha1", "clip_global_norm", "download", "shape_is_known", "split_and_load", "split_data"]
+
+__getattr__ = missing_names("mx.gluon.utils")
 
 
 class HookHandle:

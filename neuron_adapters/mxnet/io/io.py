@@ -8,10 +8,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray as nd
+from neuron_adapters.mxnet._training import names_of
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter"]
+
+__getattr__ = names_of("neuron_adapters.mxnet.io", "mx.io.io")
 
 Source = NDArray | np.ndarray[Any, Any]
 Sources = Source | Sequence[Source] | Mapping[str, Source] | None
@@ -39,6 +42,14 @@ class DataDesc(_Named):
 
     def __repr__(self) -> str:
         return f"DataDesc[{self.name},{self.shape},{self.dtype},{self.layout}]"
+
+    @staticmethod
+    def get_list(
+        shapes: Sequence[tuple[str, Sequence[int]]], types: Sequence[tuple[str, Any]] | None
+    ) -> list[DataDesc]:
+        """Return one for each name and shape, with the dtypes of ``types``, by name."""
+        dtypes = dict(types or [])
+        return [DataDesc(name, shape, dtypes[name]) if types else DataDesc(name, shape) for name, shape in shapes]
 
     @staticmethod
     def get_batch_axis(layout: str | None) -> int:
@@ -93,10 +104,32 @@ class DataIter:
 
     def next(self) -> DataBatch:
         """Return the next batch. Raises StopIteration after the last."""
-        raise NotImplementedError
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch(self.getdata(), self.getlabel(), self.getpad(), self.getindex())
 
     def reset(self) -> None:
         """To the beginning."""
+
+    def iter_next(self) -> bool:
+        """Advance to the next batch; return whether there is one."""
+        raise NotImplementedError(f"{type(self).__name__}.iter_next(), or next()")
+
+    def getdata(self) -> Any:
+        """Return the arrays of this batch."""
+        raise NotImplementedError(f"{type(self).__name__}.getdata()")
+
+    def getlabel(self) -> Any:
+        """Return the labels of this batch."""
+        raise NotImplementedError(f"{type(self).__name__}.getlabel()")
+
+    def getindex(self) -> Any:
+        """Return the numbers of this batch's samples; None where they are not kept."""
+        return None
+
+    def getpad(self) -> Any:
+        """Return how many rows pad this batch."""
+        return 0
 
 
 class NDArrayIter(DataIter):

@@ -34,6 +34,9 @@ class BaseModule:
     binded: bool
     inputs_need_grad: bool
     optimizer_initialized: bool
+    data_names: list[str]
+    symbol: Any = None
+    """The graph; None where there is none."""
 
     def __init__(self, logger: Any = logging) -> None:
         self.logger = logger
@@ -65,6 +68,32 @@ class BaseModule:
     def get_params(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the parameters: arguments and auxiliary states."""
         raise NotImplementedError
+
+    @property
+    def data_shapes(self) -> Any:
+        """The inputs, with their shapes."""
+        raise NotImplementedError
+
+    @property
+    def label_shapes(self) -> Any:
+        """The labels, with their shapes."""
+        raise NotImplementedError
+
+    @property
+    def output_shapes(self) -> Any:
+        """The outputs, with their shapes."""
+        raise NotImplementedError
+
+    def get_states(self, merge_multi_context: bool = True) -> list[Any]:  # noqa: ARG002 - MXNet's signature
+        """Return the states: none."""
+        self._require_ready()
+        return []
+
+    def set_states(self, states: Any = None, value: Any = None) -> None:
+        """Set the states. Raises MXNetError for any: there are none."""
+        self._require_ready()
+        if states or value:
+            raise MXNetError(f"{type(self).__name__} has no states.")
 
     def set_params(
         self,
@@ -192,8 +221,8 @@ class BaseModule:
             self.forward(batch, is_train=False)
             self.update_metric(measured, batch.label)
             count = number + 1
-            _call(batch_end_callback, BatchEndParam(epoch, number, measured, None))
-        _call(score_end_callback, BatchEndParam(epoch, count, measured, None))
+            call(batch_end_callback, BatchEndParam(epoch, number, measured, None))
+        call(score_end_callback, BatchEndParam(epoch, count, measured, None))
         return measured.get_name_value()
 
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:  # noqa: ARG002
@@ -211,7 +240,8 @@ class BatchEndParam(NamedTuple):
     locals: Any
 
 
-def _call(callbacks: Any, param: BatchEndParam) -> None:
+def call(callbacks: Any, param: BatchEndParam) -> None:
+    """Call a callback, a list of them, or none."""
     for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []:
         callback(param)
 

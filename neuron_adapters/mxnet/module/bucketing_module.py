@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from neuron_adapters.adapter.placed import remember
+from neuron_adapters.mxnet import model, ndarray, symbol
 from neuron_adapters.mxnet._executor_cache import Models
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.context import Context
@@ -46,6 +47,8 @@ class BucketingModule(BaseModule):
             "compression_params": compression_params,
         }  # fmt: skip
         self._buckets: dict[Any, Module] = {}
+        self._graphs: dict[Any, Any] = {}  # those that were loaded, instead of what sym_gen gives
+        self._saved: tuple[Any, Any] | None = None
         self._key = default_bucket_key
         self._for_training = False
         self._module(default_bucket_key)
@@ -54,8 +57,9 @@ class BucketingModule(BaseModule):
 
     def _module(self, key: Any) -> Module:
         if key not in self._buckets:
-            symbol, data_names, label_names = self._generate(key)
-            self._buckets[key] = Module(symbol, data_names, label_names, **self._shared)
+            graph, data_names, label_names = self._generate(key)
+            graph = self._graphs.get(key, graph)
+            self._buckets[key] = Module(graph, data_names, label_names, **self._shared)
         return self._buckets[key]
 
     @property
@@ -132,6 +136,8 @@ class BucketingModule(BaseModule):
         self._key = self._default
         self.binded, self._for_training = True, for_training
         self._remember()
+        if self._saved is not None:
+            default.set_params(*self._saved)
 
     def switch_bucket(self, bucket_key: Any, data_shapes: Any, label_shapes: Any = None) -> None:
         """Let the graph of ``bucket_key`` compute from now on, in the same place."""
@@ -174,6 +180,48 @@ class BucketingModule(BaseModule):
         before = self._key
         self.switch_bucket(data_batch.bucket_key, data_batch.provide_data, data_batch.provide_label)
         self._key = before
+
+    def save_checkpoint(self, prefix: str, epoch: int, remove_amp_cast: bool = False) -> None:
+        """Write the parameters, the graph of each bucket (``PREFIX-KEY-symbol.json``), and the keys, which are whole
+        numbers then (``PREFIX.buckets``)."""
+        self.save_params(f"{prefix}-{epoch:04d}.params")
+        for key, module in self._buckets.items():
+            module.symbol.save(f"{prefix}-{key}-symbol.json", remove_amp_cast)
+        ndarray.save(f"{prefix}.buckets", ndarray.array(list(self._buckets), dtype="int32"))
+
+    @staticmethod
+    def load(
+        prefix: str, epoch: int, sym_gen: Generator | None = None, default_bucket_key: Hashable = None, **kwargs: Any
+    ) -> BucketingModule:
+        """Return the module that ``save_checkpoint`` wrote. Bind it: it has its parameters then."""
+        keys = ndarray.load(f"{prefix}.buckets")[0].asnumpy().tolist()  # type: ignore[index]
+        graphs = {key: symbol.load(f"{prefix}-{key}-symbol.json") for key in keys}
+        args, aux = model.load_params(prefix, epoch)
+        return BucketingModule.load_dict(graphs, sym_gen, default_bucket_key, args, aux, **kwargs)
+
+    @staticmethod
+    def load_dict(
+        sym_dict: Mapping[Any, Any] | None = None,
+        sym_gen: Generator | None = None,
+        default_bucket_key: Hashable = None,
+        arg_params: Any = None,
+        aux_params: Any = None,
+        **kwargs: Any,
+    ) -> BucketingModule:
+        """Return a module over graphs by key, with these parameters once it is bound. Raises MXNetError where one of
+        the arguments is missing."""
+        given = (sym_dict, sym_gen, default_bucket_key, arg_params, aux_params)
+        if sym_dict is None or sym_gen is None or any(each is None for each in given):
+            raise MXNetError(
+                "BucketingModule.load_dict() takes sym_dict, sym_gen, default_bucket_key, arg_params and aux_params."
+            )
+        loaded = BucketingModule(sym_gen, default_bucket_key, **kwargs)
+        loaded._graphs.update(sym_dict)
+        loaded._buckets.clear()
+        for key in sym_dict:
+            loaded._module(key)
+        loaded._saved = (arg_params, aux_params)
+        return loaded
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the outputs of the last run."""

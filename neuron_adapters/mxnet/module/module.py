@@ -49,6 +49,7 @@ class Module(BaseModule):
     inputs_need_grad: bool
     data_names: list[str]
     label_names: list[str]
+    symbol: Symbol
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuron_adapters.mxnet._training import names_of
 from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.ndarray._create import (
     arange,
@@ -36,3 +37,5 @@ __all__ = [
     "NDArray", "arange", "array", "concatenate", "empty", "from_dlpack", "from_numpy", "full", "onehot_encode", "ones",
     "py_slice", "to_dlpack_for_read", "to_dlpack_for_write", "waitall", "zeros",
 ]  # fmt: skip
+
+__getattr__ = names_of("neuron_adapters.mxnet.ndarray", "mx.nd.ndarray")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._training import refuse_name
+from neuron_adapters.mxnet._training import refuse_missing, refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -110,8 +110,10 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name in ("attach_grad", "backward"):
             refuse_name(f"ndarray.{name}()")
-        if name.startswith("_") or not callable(getattr(np.ndarray, name, None)):
+        if name.startswith("_"):
             raise AttributeError(f"'ndarray' object has no attribute {name!r}")
+        if not callable(getattr(np.ndarray, name, None)):
+            refuse_missing(f"mx.np.ndarray.{name}")
         return wrapped(functools.partial(getattr(np.ndarray, name), self._array), self._context)
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Any:

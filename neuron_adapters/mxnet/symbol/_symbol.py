@@ -16,7 +16,7 @@ from neuron_adapters.mxnet._functions import Functions
 from neuron_adapters.mxnet._graph import HIDDEN, Entry, Node, hidden, input_names, output_names, walk
 from neuron_adapters.mxnet._operators import Operators, elementwise_name, scalar_name
 from neuron_adapters.mxnet._symbol_json import dumps, loads
-from neuron_adapters.mxnet._training import refuse_name
+from neuron_adapters.mxnet._training import refuse_missing, refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError, NotImplementedForSymbol
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.operators import find
@@ -299,8 +299,10 @@ class Symbol(Operators, Outputs):
         # ``x.reshape(...)`` is ``mx.sym.reshape(x, ...)``.
         if name in ("backward", "gradient"):
             refuse_name(f"Symbol.{name}()")
-        if name.startswith("_") or find(name) is None:
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        if find(name) is None:
+            refuse_missing(f"Symbol.{name}")
         return functools.partial(functions.of(name), self)
 
     def astype(self, dtype: Any) -> Symbol:

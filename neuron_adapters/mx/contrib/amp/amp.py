@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
     "convert_bucketing_module", "convert_hybrid_block", "convert_model", "convert_symbol", "init", "init_trainer",
     "scale_loss", "unscale",
 ]  # fmt: skip
+
+__getattr__ = missing_names("mx.contrib.amp.amp")
 
 
 def _refused(name: str, why: str) -> Callable[..., NoReturn]:

@@ -87,6 +87,12 @@ class DataLoader:
     def __len__(self) -> int:
         return len(self._batch_sampler)
 
+    def clean(self) -> None:
+        """Do nothing: threads end with the iteration that they are for."""
+
+    def refresh(self) -> None:
+        """Do nothing: a new iteration begins at the beginning."""
+
     def __iter__(self) -> Iterator[Any]:
         if not self._workers:
             return map(self._batch, self._batch_sampler)
