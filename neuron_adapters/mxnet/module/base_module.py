@@ -34,7 +34,7 @@ class BaseModule:
     binded: bool
     inputs_need_grad: bool
     optimizer_initialized: bool
-    data_names: list[str]
+    data_names: Any
     symbol: Any = None
     """The graph; None where there is none."""
 

@@ -58,8 +58,8 @@ class BucketingModule(BaseModule):
     def _module(self, key: Any) -> Module:
         if key not in self._buckets:
             graph, data_names, label_names = self._generate(key)
-            graph = self._graphs.get(key, graph)
-            self._buckets[key] = Module(graph, data_names, label_names, **self._shared)
+            taken: Any = self._graphs.get(key, graph)
+            self._buckets[key] = Module(taken, data_names, label_names, **self._shared)
         return self._buckets[key]
 
     @property
