@@ -10,9 +10,9 @@ from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
-    "TRAINING", "MissingImportError", "MissingNameError", "TrainingError", "TrainingImportError", "acts_in_training",
-    "is_optimizer", "missing_names", "names_of", "refuse_gradient", "refuse_missing", "refuse_name", "refuse_training",
-    "training_names",
+    "TRAINING", "Elsewhere", "Missing", "MissingImportError", "MissingNameError", "TrainingError",
+    "TrainingImportError", "acts_in_training", "is_optimizer", "missing_names", "names_of", "refuse_gradient",
+    "refuse_missing", "refuse_name", "refuse_training", "training_names",
 ]  # fmt: skip
 
 #: By the name of the module, without "mxnet.": names that training scripts ask it for.
@@ -20,6 +20,11 @@ TRAINING = frozenset(
     {"executor_manager", "kv", "kvstore", "kvstore_server", "lr_scheduler", "opt",
      "optimizer"}
 )  # fmt: skip
+
+
+#: The ``__getattr__`` of a module: one that always raises, and one that may find a name.
+Missing = Callable[[str], NoReturn]
+Elsewhere = Callable[[str], Any]
 
 
 class TrainingError(MXNetError, AttributeError):

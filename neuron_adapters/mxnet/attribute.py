@@ -7,11 +7,11 @@ import threading
 from collections.abc import Mapping
 from typing import ClassVar
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 
 __all__ = ["AttrScope"]
 
-__getattr__ = missing_names("mx.attribute")
+__getattr__: Missing = missing_names("mx.attribute")
 
 
 class _Shown(type):

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet import model
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 
 __all__ = [
     "LogValidationMetricsCallback", "ProgressBar", "Speedometer", "do_checkpoint", "log_train_metric",
     "module_checkpoint",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.callback")
+__getattr__: Missing = missing_names("mx.callback")
 
 
 def module_checkpoint(
@@ -60,6 +60,12 @@ def log_train_metric(period: int, auto_reset: bool = False) -> Callable[[Any], N
 class Speedometer:
     """Logs samples a second, and the metric, every ``frequent`` batches of ``batch_size``."""
 
+    batch_size: int
+    frequent: int
+    auto_reset: bool
+    init: bool
+    last_count: int
+
     def __init__(self, batch_size: int, frequent: int = 50, auto_reset: bool = True) -> None:
         self.batch_size, self.frequent, self.auto_reset = batch_size, frequent, auto_reset
         self.init = False
@@ -97,6 +103,9 @@ class Speedometer:
 
 class ProgressBar:
     """Shows how many of ``total`` batches are done, in ``length`` characters."""
+
+    bar_len: int
+    total: int
 
     def __init__(self, total: int, length: int = 80) -> None:
         self.bar_len, self.total = length, total

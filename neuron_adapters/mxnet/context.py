@@ -9,12 +9,12 @@ import operator
 import threading
 from typing import Any, ClassVar
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 
 __all__ = ["Context", "cpu", "cpu_pinned", "current_context", "gpu", "neuron", "num_gpus"]
 
-__getattr__ = missing_names("mx.context")
+__getattr__: Missing = missing_names("mx.context")
 
 _TYPES = {"cpu": 1, "gpu": 2, "cpu_pinned": 3, "cpu_shared": 5, "neuron": 6}
 

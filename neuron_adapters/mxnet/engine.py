@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 
 __all__ = ["bulk", "set_bulk_size"]
 
-__getattr__ = missing_names("mx.engine")
+__getattr__: Missing = missing_names("mx.engine")
 
 _size = 15
 

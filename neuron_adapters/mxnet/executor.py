@@ -19,7 +19,7 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
 from neuron_adapters.mxnet._backend import Plan, backend
 from neuron_adapters.mxnet._subgraphs import CAST, pipeline_cores
-from neuron_adapters.mxnet._training import missing_names, refuse_gradient, refuse_training
+from neuron_adapters.mxnet._training import Missing, missing_names, refuse_gradient, refuse_training
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.monitor import watcher
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Executor"]
 
-__getattr__ = missing_names("mx.executor")
+__getattr__: Missing = missing_names("mx.executor")
 
 #: A weight that changed before more than this many runs in a row counts as an input.
 _MOST_RELOADS = 2

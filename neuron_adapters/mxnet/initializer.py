@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray, random
 
@@ -20,7 +20,7 @@ __all__ = [
     "One", "Orthogonal", "Uniform", "Xavier", "Zero", "create", "register",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.init")
+__getattr__: Missing = missing_names("mx.init")
 
 K = TypeVar("K", bound=type)
 _registry: dict[str, Callable[..., Any]] = {}

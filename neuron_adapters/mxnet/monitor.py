@@ -12,12 +12,12 @@ import numpy as np
 
 from neuron_adapters.mxnet import ndarray
 from neuron_adapters.mxnet._graph import Node, input_names, output_names
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["Monitor", "watcher"]
 
-__getattr__ = missing_names("mx.mon")
+__getattr__: Missing = missing_names("mx.mon")
 
 Array = np.ndarray[Any, Any]
 #: Gets the name of a value, as bytes, and the value.

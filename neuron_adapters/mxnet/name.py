@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 
 __all__ = ["NameManager", "Prefix"]
 
-__getattr__ = missing_names("mx.name")
+__getattr__: Missing = missing_names("mx.name")
 
 
 class _Shown(type):

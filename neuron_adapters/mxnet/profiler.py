@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetValueError
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "profiler_set_config", "profiler_set_state", "resume", "set_config", "set_kvstore_handle", "set_state",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.profiler")
+__getattr__: Missing = missing_names("mx.profiler")
 
 _COLUMNS = {"total": "Total", "avg": "Avg", "min": "Min", "max": "Max", "count": "Count"}
 

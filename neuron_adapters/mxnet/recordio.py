@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import FormatError, MXNetError, MXNetValueError, reading
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["IRHeader", "MXIndexedRecordIO", "MXRecordIO", "pack", "pack_img", "unpack", "unpack_img"]
 
-__getattr__ = missing_names("mx.recordio")
+__getattr__: Missing = missing_names("mx.recordio")
 
 _MAGIC = 0xCED7230A
 _LENGTH = (1 << 29) - 1

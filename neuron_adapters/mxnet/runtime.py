@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 
 __all__ = ["Feature", "Features", "feature_list"]
 
-__getattr__ = missing_names("mx.runtime")
+__getattr__: Missing = missing_names("mx.runtime")
 
 #: What MXNet 1.9.1 may be built with, and whether it is here. Pictures are read by Pillow, which reads JPEG.
 _FEATURES = {

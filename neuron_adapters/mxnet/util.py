@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "reset_np", "set_module", "set_np", "set_np_shape", "setenv", "use_np", "use_np_array", "use_np_shape",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.util")
+__getattr__: Missing = missing_names("mx.util")
 
 T = TypeVar("T")
 

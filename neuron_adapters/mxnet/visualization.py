@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neuron_adapters.mxnet._graph import Entry, Node, walk, written_inputs
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["plot_network", "print_summary"]
 
-__getattr__ = missing_names("mx.viz")
+__getattr__: Missing = missing_names("mx.viz")
 
 Shapes = Mapping[str, Sequence[int]] | None
 #: Attributes that a drawing shows, of operators that have any.

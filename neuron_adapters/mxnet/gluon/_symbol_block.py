@@ -143,8 +143,15 @@ class SymbolBlock(HybridBlock):
         whole = any(key.removeprefix("arg:").removeprefix("aux:") in self._params for key in loaded)
         self._params.load(filename, ctx, allow_missing, ignore_extra, "" if whole else self._common_prefix())
 
-    load_params = load_parameters
-    save_params = save_parameters
+    def load_params(
+        self, filename: str, ctx: Contexts = None, allow_missing: bool = False, ignore_extra: bool = False
+    ) -> None:
+        """Do as ``load_parameters`` does."""
+        self.load_parameters(filename, ctx, allow_missing, ignore_extra)
+
+    def save_params(self, filename: str) -> None:
+        """Do as ``save_parameters`` does."""
+        self.save_parameters(filename)
 
     def taken_apart(self) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
         """Return the graph, and copies of its arguments and auxiliary states."""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from neuron_adapters.mxnet import ndarray
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError, numeric_types
 from neuron_adapters.mxnet.gluon.block import HybridBlock
 
@@ -16,7 +16,7 @@ __all__ = [
     "SoftmaxCrossEntropyLoss", "SquaredHingeLoss", "TripletLoss",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.gluon.loss")
+__getattr__: Missing = missing_names("mx.gluon.loss")
 
 
 def _weighted(F: Any, loss: Any, weight: float | None, sample_weight: Any = None) -> Any:
@@ -313,6 +313,9 @@ class CosineEmbeddingLoss(Loss):
 
 class SDMLLoss(Loss):
     """Smoothed deep metric learning: each row of ``x1`` belongs to the same row of ``x2``."""
+
+    kl_loss: KLDivLoss
+    smoothing_parameter: float
 
     def __init__(
         self, smoothing_parameter: float = 0.3, weight: float = 1.0, batch_axis: int = 0, **kwargs: Any

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neuron_adapters.mxnet import initializer, ndarray, symbol
-from neuron_adapters.mxnet._training import missing_names, refuse_gradient
+from neuron_adapters.mxnet._training import Missing, missing_names, refuse_gradient
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -20,13 +20,13 @@ from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
 
-__getattr__ = missing_names("mx.gluon.parameter")
+__getattr__: Missing = missing_names("mx.gluon.parameter")
 
 Contexts = Context | Sequence[Context] | None
 Shape = tuple[int, ...]
 
 #: What the inputs of a block are.
-tensor_types = (Symbol, NDArray)
+tensor_types: tuple[type, ...] = (Symbol, NDArray)
 
 #: Counts how often a parameter became another array. While it stays the same, a block's executors are current.
 replaced: Counter = Counter()
@@ -42,6 +42,12 @@ class Parameter:
     ``shape``: sizes of 0 or -1 are found out at the first call, where ``allow_deferred_init`` is true. ``init``: its
     own initializer.
     """
+
+    name: str
+    grad_req: str
+    lr_mult: float
+    wd_mult: float
+    init: Any
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray, test_utils
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -19,7 +19,7 @@ from neuron_adapters.mxnet.util import is_np_shape
 
 __all__ = ["HookHandle", "check_sha1", "clip_global_norm", "download", "shape_is_known", "split_and_load", "split_data"]
 
-__getattr__ = missing_names("mx.gluon.utils")
+__getattr__: Missing = missing_names("mx.gluon.utils")
 
 
 class HookHandle:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.image import colour, detection, image
 from neuron_adapters.mxnet.image.augment import (
     Augmenter,
@@ -69,4 +69,4 @@ __all__ += detection.__all__
 
 det = detection
 
-__getattr__ = missing_names("mx.image")
+__getattr__: Missing = missing_names("mx.image")

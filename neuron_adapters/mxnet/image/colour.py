@@ -42,6 +42,8 @@ def _factor(most: float) -> np.float32:
 class RandomOrderAug(Augmenter):
     """Several, in any order."""
 
+    ts: list[Augmenter]
+
     def __init__(self, ts: Sequence[Augmenter]) -> None:
         super().__init__()
         self.ts = list(ts)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.image import _det_augment
 from neuron_adapters.mxnet.image._det_augment import *  # noqa: F403 - it says what it shows
@@ -19,7 +19,7 @@ from neuron_adapters.mxnet.ndarray import NDArray
 __all__ = ["ImageDetIter"]
 __all__ += _det_augment.__all__
 
-__getattr__ = missing_names("mx.image.detection")
+__getattr__: Missing = missing_names("mx.image.detection")
 
 Array = np.ndarray[Any, Any]
 _LOGGER = logging.getLogger("neuron_adapters")
@@ -32,6 +32,9 @@ class ImageDetIter(ImageIter):
 
     The other arguments are those of ``ImageIter``; ``kwargs``: as ``CreateDetAugmenter`` takes them.
     """
+
+    det_auglist: list[DetAugmenter]
+    label_shape: tuple[int, int]
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class ImageDetIter(ImageIter):
             imglist=imglist, data_name=data_name, label_name=label_name, last_batch_handle=last_batch_handle,
         )  # fmt: skip
         self.det_auglist = CreateDetAugmenter(self.data_shape, **kwargs) if aug_list is None else list(aug_list)
-        self.auglist = self.det_auglist  # type: ignore[assignment] # MXNet's name
+        self.auglist = self.det_auglist
         self.label_shape = self._estimate_label_shape()
         self.provide_label = [(label_name, (batch_size, *self.label_shape))]
 

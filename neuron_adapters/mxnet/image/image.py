@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet._resampling import KERNELS, weights_for
-from neuron_adapters.mxnet._training import names_of
+from neuron_adapters.mxnet._training import Elsewhere, names_of
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError, reading
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["center_crop", "color_normalize", "fixed_crop", "imdecode", "imread", "imresize", "resize_short"]
 
-__getattr__ = names_of("neuron_adapters.mxnet.image", "mx.image.image")
+__getattr__: Elsewhere = names_of("neuron_adapters.mxnet.image", "mx.image.image")
 
 Array = np.ndarray[Any, Any]
 Size = tuple[int, int]

@@ -34,6 +34,10 @@ class ImageIter(DataIter):
     """
 
     data_shape: tuple[int, ...]
+    provide_data: list[tuple[str, tuple[int, ...]]]
+    imgrec: recordio.MXRecordIO | None
+    imglist: dict[Any, tuple[Array, str]] | None
+    auglist: Any
     provide_label: list[tuple[str, tuple[int, ...]]]
     path_root: str | None
     shuffle: bool
@@ -81,7 +85,7 @@ class ImageIter(DataIter):
             self.seq = self.seq[part_index * size : (part_index + 1) * size]
         self.path_root, self.shuffle, self.label_width = path_root, shuffle, label_width
         self.last_batch_handle = last_batch_handle
-        self.auglist: Sequence[Augmenter] = CreateAugmenter(self.data_shape, **kwargs) if aug_list is None else aug_list
+        self.auglist = CreateAugmenter(self.data_shape, **kwargs) if aug_list is None else aug_list
         self.provide_data = [(data_name, (batch_size, *self.data_shape))]
         self.provide_label = [(label_name, (batch_size, label_width) if label_width > 1 else (batch_size,))]
         self.cur = 0

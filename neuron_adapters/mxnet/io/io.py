@@ -8,13 +8,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray as nd
-from neuron_adapters.mxnet._training import names_of
+from neuron_adapters.mxnet._training import Elsewhere, names_of
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter"]
 
-__getattr__ = names_of("neuron_adapters.mxnet.io", "mx.io.io")
+__getattr__: Elsewhere = names_of("neuron_adapters.mxnet.io", "mx.io.io")
 
 Source = NDArray | np.ndarray[Any, Any]
 Sources = Source | Sequence[Source] | Mapping[str, Source] | None

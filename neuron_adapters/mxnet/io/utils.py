@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.io.io import Sources, _named
 from neuron_adapters.mxnet.ndarray import NDArray, array
 
 __all__: list[str] = []
 
-__getattr__ = missing_names("mx.io.utils")
+__getattr__: Missing = missing_names("mx.io.utils")
 
 
 def _init_data(data: Sources, allow_empty: bool, default_name: str) -> list[tuple[str, NDArray]]:

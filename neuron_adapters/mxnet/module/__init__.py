@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.module import python_module, sequential_module
 from neuron_adapters.mxnet.module.base_module import BaseModule
 from neuron_adapters.mxnet.module.bucketing_module import BucketingModule
@@ -15,4 +15,4 @@ __all__ = [
     "sequential_module", "uniform",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.mod")
+__getattr__: Missing = missing_names("mx.mod")

@@ -24,6 +24,8 @@ class BucketingModule(BaseModule):
     """``sym_gen(key)`` returns a graph, the names of its data and of its labels. A batch's ``bucket_key`` says which
     graph computes it; all have the parameters of that of ``default_bucket_key``."""
 
+    binded: bool
+
     def __init__(
         self,
         sym_gen: Generator,

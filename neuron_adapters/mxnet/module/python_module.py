@@ -18,6 +18,9 @@ class PythonModule(BaseModule):
     """The base: without parameters. What derives from it says ``forward``, ``get_outputs`` and
     ``_compute_output_shapes``."""
 
+    for_training: bool
+    inputs_need_grad: bool
+
     def __init__(
         self,
         data_names: Sequence[str],

@@ -16,6 +16,9 @@ class SequentialModule(BaseModule):
     """Modules, one after the other. ``add`` takes for each what it needs: ``take_labels``: it gets the labels;
     ``auto_wiring``: its inputs have other names than the outputs before."""
 
+    binded: bool
+    for_training: bool
+    params_initialized: bool
     META_TAKE_LABELS = "take_labels"
     META_AUTO_WIRING = "auto_wiring"
 

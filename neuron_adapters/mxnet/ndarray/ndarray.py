@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuron_adapters.mxnet._training import names_of
+from neuron_adapters.mxnet._training import Elsewhere, names_of
 from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.ndarray._create import (
     arange,
@@ -38,4 +38,4 @@ __all__ = [
     "py_slice", "to_dlpack_for_read", "to_dlpack_for_write", "waitall", "zeros",
 ]  # fmt: skip
 
-__getattr__ = names_of("neuron_adapters.mxnet.ndarray", "mx.nd.ndarray")
+__getattr__: Elsewhere = names_of("neuron_adapters.mxnet.ndarray", "mx.nd.ndarray")

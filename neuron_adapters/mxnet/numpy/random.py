@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from neuron_adapters.mxnet import _random
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.numpy._array import ndarray
 
 __all__ = ["choice", "multinomial", "normal", "rand", "randint", "randn", "seed", "uniform"]
 
-__getattr__ = missing_names("mx.np.random")
+__getattr__: Missing = missing_names("mx.np.random")
 
 Size = int | Sequence[int] | None
 

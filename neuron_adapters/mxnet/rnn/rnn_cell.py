@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neuron_adapters.mxnet import initializer, ndarray, symbol
-from neuron_adapters.mxnet._training import names_of
+from neuron_adapters.mxnet._training import Elsewhere, names_of
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["BaseRNNCell", "GRUCell", "LSTMCell", "RNNCell", "RNNParams"]
 
-__getattr__ = names_of("neuron_adapters.mxnet.rnn", "mx.rnn.rnn_cell")
+__getattr__: Elsewhere = names_of("neuron_adapters.mxnet.rnn", "mx.rnn.rnn_cell")
 
 Arrays = dict[str, NDArray]
 Inputs = Symbol | Sequence[Symbol]

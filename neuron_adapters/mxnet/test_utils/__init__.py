@@ -7,7 +7,7 @@ import sys  # noqa: F401
 import numpy as np  # noqa: F401
 import numpy.random as rnd  # noqa: F401
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.context import Context, current_context  # noqa: F401
 from neuron_adapters.mxnet.ndarray import array  # noqa: F401
 from neuron_adapters.mxnet.symbol import Symbol  # noqa: F401
@@ -19,4 +19,4 @@ from neuron_adapters.mxnet.test_utils._graphs import *  # noqa: F403
 from neuron_adapters.mxnet.test_utils._process import *  # noqa: F403
 from neuron_adapters.mxnet.util import getenv, setenv, use_np  # noqa: F401
 
-__getattr__ = missing_names("mx.test_utils")
+__getattr__: Missing = missing_names("mx.test_utils")

@@ -13,11 +13,11 @@ from neuron_adapters.mx.contrib.amp.amp import (
     scale_loss,
     unscale,
 )
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 
 __all__ = [
     "amp", "convert_bucketing_module", "convert_hybrid_block", "convert_model", "convert_symbol", "init",
     "init_trainer", "scale_loss", "unscale",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.contrib.amp")
+__getattr__: Missing = missing_names("mx.contrib.amp")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from neuron_adapters.mxnet._training import missing_names
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetError
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "scale_loss", "unscale",
 ]  # fmt: skip
 
-__getattr__ = missing_names("mx.contrib.amp.amp")
+__getattr__: Missing = missing_names("mx.contrib.amp.amp")
 
 
 def _refused(name: str, why: str) -> Callable[..., NoReturn]:

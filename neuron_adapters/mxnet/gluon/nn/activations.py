@@ -7,6 +7,7 @@ from typing import Any
 from neuron_adapters.mxnet import initializer
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.gluon._hybrid import HybridBlock
+from neuron_adapters.mxnet.gluon.parameter import Parameter
 
 __all__ = ["ELU", "GELU", "SELU", "Activation", "LeakyReLU", "PReLU", "Swish"]
 
@@ -48,6 +49,8 @@ class LeakyReLU(HybridBlock):
 
 class PReLU(HybridBlock):
     """LeakyReLU with learned slopes, ``in_channels`` of them."""
+
+    alpha: Parameter
 
     def __init__(self, alpha_initializer: Any = None, in_channels: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

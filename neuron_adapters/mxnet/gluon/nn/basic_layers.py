@@ -85,6 +85,9 @@ class HybridSequential(_Chain, HybridBlock):
 class Dense(HybridBlock):
     """``activation(x · weightᵀ + bias)``, with ``units`` outputs. ``in_units`` 0: as many as the first input has."""
 
+    weight: Parameter
+    act: Activation | None
+
     def __init__(
         self,
         units: int,
@@ -296,6 +299,8 @@ class GroupNorm(_Normalising):
 
 class Embedding(HybridBlock):
     """Rows of a table, by number. ``sparse_grad`` is of training."""
+
+    weight: Parameter
 
     def __init__(
         self,

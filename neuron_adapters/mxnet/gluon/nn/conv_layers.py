@@ -54,6 +54,9 @@ class _Conv(HybridBlock):
 
     _axes = 2
     _operator = "Convolution"
+    weight: Parameter
+    bias: Parameter | None
+    act: Activation | None
 
     def __init__(
         self,
@@ -134,6 +137,8 @@ class Conv3D(_Conv):
 
 class _Transposed(_Conv):
     """A transposed convolution."""
+
+    outpad: tuple[int, ...]
 
     _operator = "Deconvolution"
 

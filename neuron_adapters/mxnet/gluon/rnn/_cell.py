@@ -57,9 +57,8 @@ class RecurrentCell(Block):
             return begin_state
         if F is not ndarray:
             return self.begin_state(func=F.zeros, batch_size=batch_size)
-        first = inputs if isinstance(inputs, tensor_types) else inputs[0]
-        context: Any = first.context
-        with context:
+        first: Any = inputs if isinstance(inputs, tensor_types) else inputs[0]
+        with first.context:
             return self.begin_state(func=F.zeros, batch_size=batch_size)
 
     def unroll(

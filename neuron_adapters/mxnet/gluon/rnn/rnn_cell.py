@@ -135,6 +135,8 @@ class DropoutCell(HybridRecurrentCell):
 class ModifierCell(HybridRecurrentCell):
     """A cell that changes what ``base_cell`` gives, which cannot be called by itself any more."""
 
+    base_cell: RecurrentCell
+
     def __init__(self, base_cell: RecurrentCell) -> None:
         if base_cell._modified:
             raise MXNetError(f"Cell {base_cell.name} is already modified. One cell cannot be modified twice.")
@@ -165,6 +167,9 @@ class ModifierCell(HybridRecurrentCell):
 
 class ZoneoutCell(ModifierCell):
     """In training, keeps some of the state; at inference, the base cell."""
+
+    zoneout_outputs: float
+    zoneout_states: float
 
     def __init__(self, base_cell: RecurrentCell, zoneout_outputs: float = 0.0, zoneout_states: float = 0.0) -> None:
         if isinstance(base_cell, BidirectionalCell):

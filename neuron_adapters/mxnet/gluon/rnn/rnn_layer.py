@@ -22,6 +22,8 @@ _NAME = re.compile(r"([lr])(\d+)_(i2h|h2h|h2r)_(weight|bias)")
 class _RNNLayer(HybridBlock):
     """``num_layers`` of cells of a ``mode``. ``layout``: TNC or NTC."""
 
+    skip_states: bool
+
     def __init__(
         self,
         mode: str,

@@ -20,6 +20,7 @@ class DeformableConvolution(HybridBlock):
 
     #: Numbers that say where a point is read, and how much it counts.
     _numbers = 2
+    act: Activation | None
     _order: tuple[str, ...] = ("offset_weight", "offset_bias", "deformable_conv_weight", "deformable_conv_bias")
 
     def __init__(

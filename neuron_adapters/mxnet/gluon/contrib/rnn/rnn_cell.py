@@ -15,6 +15,10 @@ __all__ = ["LSTMPCell", "VariationalDropoutCell", "dynamic_unroll"]
 class VariationalDropoutCell(ModifierCell):
     """In training, drops the same numbers in all steps; at inference, the base cell."""
 
+    drop_inputs: float
+    drop_states: float
+    drop_outputs: float
+
     def __init__(
         self, base_cell: Any, drop_inputs: float = 0.0, drop_states: float = 0.0, drop_outputs: float = 0.0
     ) -> None:

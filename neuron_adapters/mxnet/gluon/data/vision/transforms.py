@@ -224,6 +224,9 @@ class RandomRotation(Transform):
 class RandomApply(Transform):
     """Apply ``transforms``, one or a Compose, with the probability ``p``."""
 
+    transforms: Callable[[Any], Any]
+    p: float
+
     def __init__(self, transforms: Callable[[Any], Any], p: float = 0.5) -> None:
         self.transforms, self.p = transforms, p
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.gluon import nn
+from neuron_adapters.mxnet.gluon.block import HybridBlock
 from neuron_adapters.mxnet.gluon.model_zoo.vision._common import Network, loaded
 
 __all__ = ["AlexNet", "alexnet"]
@@ -13,6 +14,9 @@ __all__ = ["AlexNet", "alexnet"]
 
 class AlexNet(Network):
     """Five convolutions, three layers."""
+
+    features: nn.HybridSequential
+    output: HybridBlock
 
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet.context import Context
@@ -37,6 +38,9 @@ def _stage(number: int, layers: int, growth: int, bottleneck: int, dropout: floa
 class DenseNet(Network):
     """Each layer gets the outputs of all before it."""
 
+    features: nn.HybridSequential
+    output: HybridBlock
+
     def __init__(
         self, num_init_features: int, growth_rate: int, block_config: list[int], bn_size: int = 4, dropout: float = 0,
         classes: int = 1000, **kwargs: Any,
@@ -65,7 +69,7 @@ class DenseNet(Network):
             self.output = nn.Dense(classes)
 
 
-densenet_spec = {
+densenet_spec: dict[int, tuple[int, int, list[int]]] = {
     121: (64, 32, [6, 12, 24, 16]), 161: (96, 48, [6, 12, 36, 24]), 169: (64, 32, [6, 12, 32, 32]),
     201: (64, 32, [6, 12, 48, 32]),
 }  # fmt: skip
@@ -79,6 +83,10 @@ def get_densenet(
     return loaded(DenseNet(first, growth, layers, **kwargs), f"densenet{num_layers}", pretrained, ctx, root)
 
 
+densenet121: Callable[..., DenseNet]
+densenet161: Callable[..., DenseNet]
+densenet169: Callable[..., DenseNet]
+densenet201: Callable[..., DenseNet]
 densenet121, densenet161, densenet169, densenet201 = (
     named(f"densenet{layers}", functools.partial(get_densenet, layers), f"Return a DenseNet-{layers}.")
     for layers in densenet_spec

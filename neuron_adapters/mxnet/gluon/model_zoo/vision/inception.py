@@ -103,6 +103,9 @@ def _e(prefix: str) -> HybridBlock:
 class Inception3(Network):
     """Branches of several sizes, for pictures of 299 x 299."""
 
+    features: nn.HybridSequential
+    output: HybridBlock
+
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         with self.name_scope():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet.context import Context
@@ -36,6 +37,9 @@ def _add_conv(
 class LinearBottleneck(HybridBlock):
     """More channels, each convolved by itself, and fewer channels again."""
 
+    use_shortcut: bool
+    out: nn.HybridSequential
+
     def __init__(self, in_channels: int, channels: int, t: int, stride: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.use_shortcut = stride == 1 and in_channels == channels
@@ -55,6 +59,9 @@ class LinearBottleneck(HybridBlock):
 class MobileNet(Network):
     """Each channel is convolved by itself, and then all by 1 x 1."""
 
+    features: nn.HybridSequential
+    output: HybridBlock
+
     def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         widths = [int(width * multiplier) for width in [32, 64, *[128] * 2, *[256] * 2, *[512] * 6, *[1024] * 2]]
@@ -72,6 +79,9 @@ class MobileNet(Network):
 
 class MobileNetV2(Network):
     """Linear bottlenecks."""
+
+    features: nn.HybridSequential
+    output: HybridBlock
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -115,9 +125,17 @@ def _constructor(start: str, get: Any, multiplier: float) -> Any:
 
 
 _MULTIPLIERS = (1.0, 0.75, 0.5, 0.25)
+mobilenet1_0: Callable[..., MobileNet]
+mobilenet0_75: Callable[..., MobileNet]
+mobilenet0_5: Callable[..., MobileNet]
+mobilenet0_25: Callable[..., MobileNet]
 mobilenet1_0, mobilenet0_75, mobilenet0_5, mobilenet0_25 = (
     _constructor("mobilenet", get_mobilenet, multiplier) for multiplier in _MULTIPLIERS
 )
+mobilenet_v2_1_0: Callable[..., MobileNetV2]
+mobilenet_v2_0_75: Callable[..., MobileNetV2]
+mobilenet_v2_0_5: Callable[..., MobileNetV2]
+mobilenet_v2_0_25: Callable[..., MobileNetV2]
 mobilenet_v2_1_0, mobilenet_v2_0_75, mobilenet_v2_0_5, mobilenet_v2_0_25 = (
     _constructor("mobilenet_v2_", get_mobilenet_v2, multiplier) for multiplier in _MULTIPLIERS
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet.base import MXNetError
@@ -103,6 +104,11 @@ class _BlockV2(HybridBlock):
 class BasicBlockV2(_BlockV2):
     """Two convolutions."""
 
+    bn1: nn.BatchNorm
+    bn2: nn.BatchNorm
+    conv1: nn.Conv2D
+    conv2: nn.Conv2D
+
     def _add_convolutions(self, channels: int, stride: int, in_channels: int) -> int:
         self.bn1, self.conv1 = nn.BatchNorm(), _conv3x3(channels, stride, in_channels)
         self.bn2, self.conv2 = nn.BatchNorm(), _conv3x3(channels, 1, channels)
@@ -111,6 +117,13 @@ class BasicBlockV2(_BlockV2):
 
 class BottleneckV2(_BlockV2):
     """Three convolutions, the middle one of fewer channels."""
+
+    bn1: nn.BatchNorm
+    bn2: nn.BatchNorm
+    bn3: nn.BatchNorm
+    conv1: nn.Conv2D
+    conv2: nn.Conv2D
+    conv3: nn.Conv2D
 
     def _add_convolutions(self, channels: int, stride: int, in_channels: int) -> int:  # noqa: ARG002
         inner = channels // 4
@@ -152,6 +165,9 @@ class _ResNet(Network):
 class ResNetV1(_ResNet):
     """Deep residual learning."""
 
+    features: nn.HybridSequential
+    output: HybridBlock
+
     def __init__(
         self, block: type[HybridBlock], layers: list[int], channels: list[int], classes: int = 1000,
         thumbnail: bool = False, **kwargs: Any,
@@ -168,6 +184,9 @@ class ResNetV1(_ResNet):
 class ResNetV2(_ResNet):
     """Identity mappings in deep residual networks."""
 
+    features: nn.HybridSequential
+    output: HybridBlock
+
     def __init__(
         self, block: type[HybridBlock], layers: list[int], channels: list[int], classes: int = 1000,
         thumbnail: bool = False, **kwargs: Any,
@@ -182,7 +201,7 @@ class ResNetV2(_ResNet):
 
 
 _BASIC, _WIDE = [64, 64, 128, 256, 512], [64, 256, 512, 1024, 2048]
-resnet_spec = {
+resnet_spec: dict[int, tuple[str, list[int], list[int]]] = {
     18: ("basic_block", [2, 2, 2, 2], _BASIC), 34: ("basic_block", [3, 4, 6, 3], _BASIC),
     50: ("bottle_neck", [3, 4, 6, 3], _WIDE), 101: ("bottle_neck", [3, 4, 23, 3], _WIDE),
     152: ("bottle_neck", [3, 8, 36, 3], _WIDE),
@@ -212,5 +231,15 @@ def _constructor(version: int, layers: int) -> Any:
     return named(f"resnet{layers}_v{version}", functools.partial(get_resnet, version, layers), text)
 
 
+resnet18_v1: Callable[..., Network]
+resnet34_v1: Callable[..., Network]
+resnet50_v1: Callable[..., Network]
+resnet101_v1: Callable[..., Network]
+resnet152_v1: Callable[..., Network]
 resnet18_v1, resnet34_v1, resnet50_v1, resnet101_v1, resnet152_v1 = (_constructor(1, layers) for layers in resnet_spec)
+resnet18_v2: Callable[..., Network]
+resnet34_v2: Callable[..., Network]
+resnet50_v2: Callable[..., Network]
+resnet101_v2: Callable[..., Network]
+resnet152_v2: Callable[..., Network]
 resnet18_v2, resnet34_v2, resnet50_v2, resnet101_v2, resnet152_v2 = (_constructor(2, layers) for layers in resnet_spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet.base import MXNetError
@@ -36,6 +37,9 @@ def _fire(squeezed: int) -> HybridBlock:
 class SqueezeNet(Network):
     """Few weights: convolutions of 1 x 1 before those of 3 x 3."""
 
+    features: nn.HybridSequential
+    output: HybridBlock
+
     def __init__(self, version: str, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if version not in _PARTS:
@@ -56,6 +60,8 @@ def get_squeezenet(
     return loaded(SqueezeNet(version, **kwargs), f"squeezenet{version}", pretrained, ctx, root)
 
 
+squeezenet1_0: Callable[..., SqueezeNet]
+squeezenet1_1: Callable[..., SqueezeNet]
 squeezenet1_0, squeezenet1_1 = (
     named(f"squeezenet{version.replace('.', '_')}", functools.partial(get_squeezenet, version), "Return a SqueezeNet.")
     for version in _PARTS

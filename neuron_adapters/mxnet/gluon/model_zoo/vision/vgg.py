@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.gluon import nn
+from neuron_adapters.mxnet.gluon.block import HybridBlock
 from neuron_adapters.mxnet.gluon.model_zoo.vision._common import Network, loaded, named
 from neuron_adapters.mxnet.initializer import Xavier
 
@@ -17,6 +19,9 @@ __all__ = [
 
 class VGG(Network):
     """Convolutions of 3 x 3, in five parts."""
+
+    features: nn.HybridSequential
+    output: HybridBlock
 
     def __init__(
         self, layers: list[int], filters: list[int], classes: int = 1000, batch_norm: bool = False, **kwargs: Any
@@ -44,7 +49,7 @@ class VGG(Network):
 
 
 _FILTERS = [64, 128, 256, 512, 512]
-vgg_spec = {
+vgg_spec: dict[int, tuple[list[int], list[int]]] = {
     11: ([1, 1, 2, 2, 2], _FILTERS), 13: ([2, 2, 2, 2, 2], _FILTERS), 16: ([2, 2, 3, 3, 3], _FILTERS),
     19: ([2, 2, 4, 4, 4], _FILTERS),
 }  # fmt: skip
@@ -68,5 +73,13 @@ def _normalised(layers: int) -> Any:
     return named(f"vgg{layers}_bn", make, f"Return a VGG-{layers} with normalisations.")
 
 
+vgg11: Callable[..., VGG]
+vgg13: Callable[..., VGG]
+vgg16: Callable[..., VGG]
+vgg19: Callable[..., VGG]
 vgg11, vgg13, vgg16, vgg19 = (_constructor(layers) for layers in vgg_spec)
+vgg11_bn: Callable[..., VGG]
+vgg13_bn: Callable[..., VGG]
+vgg16_bn: Callable[..., VGG]
+vgg19_bn: Callable[..., VGG]
 vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_normalised(layers) for layers in vgg_spec)
