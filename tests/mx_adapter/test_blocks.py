@@ -220,3 +220,52 @@ def test_weights_of_the_zoo_are_read_where_they_are(tmp_path: Path, monkeypatch:
     np.testing.assert_allclose(again(x).asnumpy(), expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="resnet50 is not supported"):
         model_zoo.get_model("resnet50")
+
+
+def test_a_graph_in_a_block(tmp_path: Path) -> None:
+    """Its parameters go by the names that MXNet gives them in files, whatever the block is called."""
+
+    def network() -> Any:
+        class Net(mx.gluon.HybridBlock):
+            def __init__(self) -> None:
+                super().__init__()
+                with self.name_scope():
+                    inner = nn.HybridSequential()
+                    with inner.name_scope():
+                        inner.add(nn.Conv2D(4, 3), nn.BatchNorm())
+                    data = mx.sym.var("data")
+                    self.backbone = mx.gluon.SymbolBlock(inner(data), data, params=inner.collect_params())
+                    self.body = nn.Conv2D(3, 1)
+
+            def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
+                return self.backbone(self.body(x))
+
+        return Net()
+
+    first, second = network(), network()
+    x = mx.nd.random_uniform(shape=(1, 2, 6, 6))
+    first.initialize()
+    expected = first(x).asnumpy()
+    first.save_parameters(str(tmp_path / "net.params"))
+    names = sorted(mx.nd.load(str(tmp_path / "net.params")))
+    assert names[:2] == ["backbone.batchnorm0_beta", "backbone.batchnorm0_gamma"]
+    second.load_parameters(str(tmp_path / "net.params"))
+    for hybrid in (False, True):
+        second.hybridize(hybrid)
+        np.testing.assert_allclose(second(x).asnumpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_block_is_given() -> None:
+    class Sum(mx.gluon.HybridBlock):
+        def hybrid_forward(self, F: Any, a: Any, b: Any) -> Any:  # noqa: N803
+            return a + b
+
+    one = mx.nd.ones((2,))
+    assert Sum()(one, 3).asnumpy().tolist() == [4, 4]
+    whole = Sum()
+    whole.hybridize()
+    for other in (3, mx.sym.var("a"), mx.nd.ones((2,), ctx=mx.cpu(1))):
+        with pytest.raises(ValueError, match=r"Symbols or NDArrays|either NDArrays or Symbols|one context"):
+            whole(one, other)
+    parts = mx.gluon.utils.split_data(mx.nd.arange(10), 4, even_split=False)
+    assert [part.asnumpy().tolist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]

@@ -11,7 +11,7 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.gluon._block import Block
 from neuron_adapters.mxnet.gluon._graph_call import GraphCall
-from neuron_adapters.mxnet.gluon._nest import Form, flattened, grouped
+from neuron_adapters.mxnet.gluon._nest import Form, flattened, grouped, tensors_in
 from neuron_adapters.mxnet.gluon.parameter import DeferredInitializationError, Parameter, ParameterDict
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
@@ -137,7 +137,7 @@ class HybridBlock(Block):
 
     def forward(self, x: Any, *args: Any) -> Any:
         """Compute for NDArrays, or return the graph on top of Symbols."""
-        leaves, _form = flattened([x, *args], "inputs")
+        leaves = tensors_in([x, *args])
         kinds = {isinstance(leaf, Symbol) for leaf in leaves}
         if len(kinds) != 1:
             raise MXNetValueError(
@@ -170,6 +170,9 @@ class HybridBlock(Block):
 
     def _call_graph(self, *args: Any) -> Any:
         leaves, form = flattened(list(args), "inputs")
+        contexts = {leaf.context.device_id for leaf in leaves if leaf.context.device_type.startswith("cpu")}
+        if len(contexts) > 1:
+            raise MXNetValueError(f"the inputs of a hybridized block are of one context, got cpu {sorted(contexts)}.")
         if self._cached_op is None:
             self._cached_op = self._new_call(*args)
         if form != self._in_form and _full(form) != _full(self._in_form):

@@ -43,7 +43,9 @@ class SymbolBlock(HybridBlock):
         self._graph = graph
         self._inputs = [str(variable.name) for variable in taken]
         self._params = self._parameters(params)
-        self._reg_params.update(self._params)
+        # In a file of a block that holds this one, its parameters go by the names without what all begin with.
+        common = len(self._common_prefix())
+        self._reg_params.update({name[common:]: parameter for name, parameter in self._params.items()})
         self._cached_graph = taken, graph
         self._cached_op = GraphCall(graph, self._inputs, self._params)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import warnings
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ class HookHandle:
 
 
 def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: bool = True) -> list[NDArray]:
-    """Split along ``batch_axis``. Not ``even_split``: the last part takes what is left.
+    """Split along ``batch_axis``. Not ``even_split``: the first parts have one more where it does not
+    come out even.
 
     Raises ValueError where there is less than a row for each, or where they are not even and should be.
     """
@@ -62,12 +64,10 @@ def split_data(data: NDArray, num_slice: int, batch_axis: int = 0, even_split: b
         raise MXNetValueError(f"data of shape {data.shape} has less than {num_slice} rows along axis {batch_axis}.")
     if num_slice == 1:
         return [data]
-    step = size // num_slice
-    ends = [step * (place + 1) for place in range(num_slice - 1)] + [size]
-    return [
-        data[begin:end] if batch_axis == 0 else data.slice_axis(axis=batch_axis, begin=begin, end=end)
-        for begin, end in zip([0, *ends], ends)
-    ]
+    each, extra = divmod(size, num_slice)
+    ends = [each * place + min(place, extra) for place in range(num_slice + 1)]
+    whole = (slice(None),) * (batch_axis % len(data.shape))
+    return [data[(*whole, slice(begin, end))] for begin, end in itertools.pairwise(ends)]
 
 
 def split_and_load(
