@@ -58,17 +58,21 @@ class Aliases:
         refuse_missing(f"mx.{rest}", imported=True)
 
     def _find(self, name: str) -> Any:
-        """Return what ``name`` means: the library's module of that name as a string, or an attribute of its parent, a
-        module or the operators that MXNet has a module for; None where there is none."""
+        """Return what ``name`` means: the library's module of that name as a string, or an attribute of its parent in
+        the library or in the package, a module or the operators that MXNet has a module for; None where there is
+        none."""
         target = self._library + name.removeprefix(self._package)
         try:
             if importlib.util.find_spec(target) is not None:
                 return target
         except ModuleNotFoundError:
             pass
-        parent, _dot, child = target.rpartition(".")
-        attribute = vars(sys.modules[parent]).get(child) if parent in sys.modules else None
-        return attribute if isinstance(attribute, (ModuleType, Namespace)) else None
+        for place in (target, name):
+            parent, _dot, child = place.rpartition(".")
+            attribute = vars(sys.modules[parent]).get(child) if parent in sys.modules else None
+            if isinstance(attribute, (ModuleType, Namespace)):
+                return attribute
+        return None
 
     def create_module(self, _spec: ModuleSpec) -> None:
         """See importlib.abc.Loader."""

@@ -45,7 +45,7 @@ class TorchFramework:
 
     def without_lost_threads(self) -> object:
         """Until what is returned is dropped, compute without threads that a fork has cost the calling thread."""
-        return None if self.forked is None else self.limit_threads(torch.get_num_threads())
+        return self.limit_threads(torch.get_num_threads())
 
     def _limit_mkl(self, most: int) -> object:
         return (Undo(self._set_mkl, 0), self._set_mkl(most))[0]

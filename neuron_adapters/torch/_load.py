@@ -37,7 +37,8 @@ def wrap_load(load: Callable[..., Any]) -> Callable[..., Any]:
     def jit_load(
         f: Any, map_location: Any = None, _extra_files: dict[str, Any] | None = None, _restore_shapes: bool = False
     ) -> Any:
-        return (FRAMEWORK.without_lost_threads(), read_and_place(f, map_location, _extra_files, _restore_shapes))[1]
+        held = FRAMEWORK.forked is not None and FRAMEWORK.without_lost_threads
+        return (held and held(), read_and_place(f, map_location, _extra_files, _restore_shapes))[1]
 
     def read_and_place(f: Any, map_location: Any, _extra_files: dict[str, Any] | None, _restore_shapes: bool) -> Any:
         runtime = init()  # first: what can't be placed need not be read

@@ -260,7 +260,8 @@ def test_fork_after_openmp(script: Callable[..., str], tmp_path: Path, engine: s
     net = torch.nn.Sequential(torch.nn.Linear(1024, 1024), torch.nn.Linear(1024, 1024))
     neuron_adapters.torch.trace(net, torch.ones(512, 1024)).save(str(tmp_path / "m.pt"))
     environ = {"NEURON_ADAPTERS_INSTANCE": "1", "NEURON_ADAPTERS_ENGINE": engine}
-    assert script("forked_after_openmp.py", tmp_path / "m.pt", **environ) == ""
+    said = script("forked_after_openmp.py", tmp_path / "m.pt", **environ)
+    assert not said or said.startswith("This process was forked after the engine had started threads in its parent.")
 
 
 def test_spawned_children(script: Callable[..., str], models: Path) -> None:

@@ -1,6 +1,7 @@
 """PyTorch computes by several threads, then a forked child loads a model and runs it by PyTorch on both CPUs."""
 
 import faulthandler
+import logging
 import os
 import sys
 
@@ -10,6 +11,7 @@ import torch
 import neuron_adapters.torch
 import neuron_rt
 
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
 x, path = torch.ones(512, 1024), sys.argv[1]
 torch.set_num_threads(2)
 expected = torch.jit.load(path)(x)
