@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,8 @@ def test_shapes_and_data() -> None:
     assert utils.rand_ndarray((2, 3), dtype="float16").dtype == np.float16
     assert sorted(utils.random_sample(range(9), 9)) == list(range(9))
     x = np.arange(24.0).reshape(2, 3, 4)
-    np.testing.assert_array_equal(utils.np_reduce(x, (0, 2), 1, np.sum), x.sum((0, 2), keepdims=True))
+    for axes in ((0, 2), (-3, -1)):
+        np.testing.assert_array_equal(utils.np_reduce(x, axes, 1, np.sum), x.sum(axes, keepdims=True))
     np.testing.assert_array_equal(utils.collapse_sum_like(x, (3, 1)), x.sum((0, 2)).reshape(3, 1))
     np.testing.assert_array_equal(utils.assign_each2(x, x, lambda a, b: a * b), x * x)
     with pytest.raises(ValueError, match="dense"):
@@ -126,3 +129,13 @@ def test_the_process(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
 def test_what_takes_gradients_is_refused(name: str) -> None:
     with pytest.raises(mx.MXNetError, match="no gradients"):
         getattr(utils, name)(mx.sym.var("x"))
+
+
+def test_an_archive_stays_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with zipfile.ZipFile(tmp_path / "data" / "a.zip", "w") as archive:
+        for name in ("../outside", "/../outside", "inside/rows.csv"):
+            archive.writestr(name, "1")
+    utils.get_zip_data(str(tmp_path / "data"), "http://127.0.0.1/a.zip", "a.zip")
+    assert (tmp_path / "data" / "inside" / "rows.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -48,7 +48,7 @@ def create(metric: Any = None, *args: Any, **kwargs: Any) -> EvalMetric:
     if isinstance(name, Mapping):
         return create(**name)
     if isinstance(name, (list, tuple)):
-        return CompositeEvalMetric([create(one, *args, **kwargs) for one in name])
+        return CompositeEvalMetric([create(part, *args, **kwargs) for part in name])
     if callable(name):
         return CustomMetric(name, *args, **kwargs)
     if str(name).startswith(("[", "{")):
@@ -65,7 +65,7 @@ def check_label_shapes(labels: Any, preds: Any, wrap: bool = False, shape: bool 
     if counts[0] != counts[1]:
         raise MXNetValueError(f"labels and predictions must agree, got {counts[0]} and {counts[1]}.")
     if wrap:
-        labels, preds = ([one] if isinstance(one, NDArray) else one for one in (labels, preds))
+        labels, preds = ([arrays] if isinstance(arrays, NDArray) else arrays for arrays in (labels, preds))
     return labels, preds
 
 

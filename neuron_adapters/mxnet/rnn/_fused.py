@@ -136,8 +136,8 @@ class FusedRNNCell(BaseRNNCell):
         for layer in range(self._num_layers):
             cells = [make(f"{self._prefix}{direction}{layer}_") for direction in self._directions]
             output_prefix = f"{self._prefix}bi_l{layer}_"
-            one, *other = cells
-            stack.add(BidirectionalCell(one, other[0], output_prefix=output_prefix) if other else one)
+            first, *second = cells
+            stack.add(BidirectionalCell(first, second[0], output_prefix=output_prefix) if second else first)
             if self._dropout > 0 and layer != self._num_layers - 1:
                 stack.add(DropoutCell(self._dropout, prefix=f"{self._prefix}_dropout{layer}_"))
         return stack

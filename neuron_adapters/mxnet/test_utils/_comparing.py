@@ -108,7 +108,7 @@ def same_array(array1: NDArray, array2: NDArray) -> bool:
 def same_symbol_structure(sym1: Any, sym2: Any) -> bool:
     """Whether both graphs have the same operators in the same order."""
     first, second = ([node.op for node in symbol._analysis().nodes] for symbol in (sym1, sym2))
-    return all(one == other for one, other in zip(first, second))
+    return all(left == right for left, right in zip(first, second))
 
 
 def checkShapes(a: Any, b: Any) -> None:  # noqa: N802 - MXNet's name
@@ -243,11 +243,11 @@ def np_reduce(dat: Array, axis: Any, keepdims: bool, numpy_reduce_func: Callable
     """Reduce over ``axis``, one or several of them, by a function of NumPy's that takes one."""
     axes = range(dat.ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
     result = dat
-    for one in sorted(axes, reverse=True):
-        result = numpy_reduce_func(result, axis=one)
-    if keepdims:
-        return result.reshape([1 if place in axes else size for place, size in enumerate(dat.shape)])
-    return result
+    shape = list(dat.shape)
+    for place in sorted((axis % dat.ndim for axis in axes), reverse=True):
+        result = numpy_reduce_func(result, axis=place)
+        shape[place] = 1
+    return result.reshape(shape) if keepdims else result
 
 
 def collapse_sum_like(a: Array, shape: Sequence[int]) -> Array:

@@ -154,8 +154,8 @@ def in_one_shape(call: Call) -> list[Symbol]:
     return [sym.broadcast_like(part, like) for part in parts]
 
 
-def _alike(one: Dims, other: Dims) -> bool:
-    return all(a is b if isinstance(a, Size) or isinstance(b, Size) else a == b for a, b in zip(one, other))
+def _alike(left: Dims, right: Dims) -> bool:
+    return all(a is b if isinstance(a, Size) or isinstance(b, Size) else a == b for a, b in zip(left, right))
 
 
 def _common(sizes: Sequence[int | Size]) -> int | Size:
