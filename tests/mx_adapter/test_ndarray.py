@@ -453,3 +453,14 @@ def test_an_array_without_axes_is_written_by_one_index() -> None:
     assert x.asscalar() == 3
     with pytest.raises(IndexError, match="without axes"):
         x[0] = 1
+
+
+@pytest.mark.parametrize("text", ["x[True] = 1", "x[:, False] = 1", "x[:, True]", "x[None, True]", "x[np.bool_(True)]"])
+def test_a_boolean_among_indices_is_refused(text: str) -> None:
+    """MXNet 1.9.1 reads x[True] as x[1], and writes it as the whole array."""
+    names = _names()
+    before = names["x"].asnumpy()
+    with pytest.raises(IndexError, match="use an integer, None or a slice"):
+        exec(text, names)
+    np.testing.assert_array_equal(names["x"].asnumpy(), before)
+    np.testing.assert_array_equal(names["x"][True].asnumpy(), before[1])

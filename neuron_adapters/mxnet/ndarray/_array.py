@@ -248,7 +248,7 @@ class NDArray(Operators):
         return bool(np.empty(shape, np.uint8)[slc_key].flags.c_contiguous)
 
     def __getitem__(self, key: Any) -> NDArray:
-        view = self._array[_index(key)]
+        view = self._array[_index(int(key) if isinstance(key, bool) else key)]
         if not isinstance(view, np.ndarray):
             # There is no array without dimensions here, and it is a view all the same.
             view = self._array[_as_slices(key, self.ndim)].reshape(1)
@@ -387,7 +387,10 @@ def _index(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(_index(part) for part in key)
     if isinstance(key, (bool, np.bool_)):
-        return int(key)
+        raise IndexError(
+            f"{key} among the indices of an array is read in one way by MXNet and written in another: use an integer, "
+            "None or a slice."
+        )
     if isinstance(key, NDArray):
         return key._array.astype(np.int64)
     if isinstance(key, (list, np.ndarray)):
