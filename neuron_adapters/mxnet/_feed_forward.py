@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
+from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet import io, metric, model
+from neuron_adapters.mxnet._executor_cache import ExecutorCache, Models
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import current_context
-from neuron_adapters.mxnet.module import Module
 from neuron_adapters.mxnet.module.base_module import BatchEndParam, call
 from neuron_adapters.mxnet.ndarray import NDArray
 
@@ -36,13 +39,18 @@ class FeedForward:
         begin_epoch: int = 0,
         **kwargs: Any,
     ) -> None:
-        warnings.warn("mxnet.model.FeedForward has been deprecated. Please use mxnet.mod.Module instead.", stacklevel=2)
-        self.symbol, self.ctx = symbol, current_context() if ctx is None else ctx
+        warnings.warn("mx.model.FeedForward is deprecated: use mx.mod.Module.", DeprecationWarning, stacklevel=2)
+        self.symbol = symbol
+        self.ctx = list(ctx) if isinstance(ctx, (list, tuple)) else [current_context() if ctx is None else ctx]
         self.num_epoch, self.epoch_size, self.begin_epoch = num_epoch, epoch_size, begin_epoch
         self.optimizer, self.initializer, self.kwargs = optimizer, initializer, dict(kwargs)
         self.numpy_batch_size = numpy_batch_size
         self.arg_params, self.aux_params = dict(arg_params or {}), dict(aux_params or {})
         self.allow_extra_params = allow_extra_params
+        self._cache: ExecutorCache | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cache": None}
 
     @staticmethod
     def load(prefix: str, epoch: int, ctx: Any = None, **kwargs: Any) -> FeedForward:
@@ -68,21 +76,37 @@ class FeedForward:
         """Refuse: it trains."""
         raise MXNetError("FeedForward.create(): this package infers only. Train with MXNet itself, and load() it here.")
 
-    def _iterator(self, X: Any, y: Any = None) -> Any:  # noqa: N803 - MXNet's name
-        if not isinstance(X, (np.ndarray, NDArray)):
+    def _iterator(self, X: Any) -> Any:  # noqa: N803 - MXNet's name
+        if isinstance(X, io.DataIter):
             return X
+        if not isinstance(X, (np.ndarray, NDArray)):
+            raise TypeError(f"X is an iterator of mx.io, an NDArray or NumPy's array, got {type(X).__name__}.")
         rows = X.asnumpy() if isinstance(X, NDArray) else X
-        return io.NDArrayIter(rows, y, min(len(rows), self.numpy_batch_size), shuffle=False, last_batch_handle="pad")
+        return io.NDArrayIter(rows, np.zeros(len(rows)), min(len(rows), self.numpy_batch_size))
 
-    def _module(self, data: Any) -> Module:
-        arguments = set(self.symbol.list_arguments())
-        labels = [desc for desc in data.provide_label or [] if desc[0] in arguments]
-        module = Module(
-            self.symbol, [desc[0] for desc in data.provide_data], [desc[0] for desc in labels], context=self.ctx
-        )
-        module.bind(data.provide_data, labels or None, for_training=False)
-        module.set_params(self.arg_params, self.aux_params, allow_extra=self.allow_extra_params)
-        return module
+    def _runs(self, data: Any, num_batch: int | None, reset: bool) -> Iterator[tuple[list[NDArray], Any]]:
+        """Yield the outputs of each batch, which the next one overwrites, and the batch. Only the first context is
+        used."""
+        if reset:
+            data.reset()
+        described = [desc if isinstance(desc, io.DataDesc) else io.DataDesc(*desc) for desc in data.provide_data]
+        signature = tuple((desc.name, tuple(desc.shape), np.dtype(desc.dtype)) for desc in described)
+        executor = self._executors().executor(signature, {**self.arg_params, **self.aux_params})
+        for batch in itertools.islice(data, num_batch):
+            yield executor.forward(**dict(zip([desc.name for desc in described], batch.data))), batch
+
+    def _executors(self) -> ExecutorCache:
+        """The executors of the graph, one for each shape of the data: they keep its place between calls."""
+        if self._cache is None:
+            arguments, states = self.symbol.list_arguments(), self.symbol.list_auxiliary_states()
+            for parameters, names in ((self.arg_params, arguments), (self.aux_params, states)):
+                for name in set(parameters) - set(names):
+                    if not self.allow_extra_params:
+                        raise MXNetValueError(f"{name} is a parameter, and the graph has none of that name.")
+                    del parameters[name]
+            self._cache = ExecutorCache(self.symbol, self.ctx[0])
+            remember(self, Models([self._cache]))
+        return self._cache
 
     def predict(
         self,
@@ -93,13 +117,11 @@ class FeedForward:
     ) -> Any:
         """Return the outputs for all of ``X``, an array or an iterator, as NumPy's array, or a list of them.
         ``return_data``: with the data and the labels."""
-        data = self._iterator(X)
-        module = self._module(data)
         seen: list[tuple[list[Any], list[Any], list[Any]]] = []
-        for outputs, _number, batch in module.iter_predict(data, num_batch, reset):
+        for outputs, batch in self._runs(self._iterator(X), num_batch, reset):
+            parts = (outputs, batch.data, batch.label or [])
             rows = len(batch.data[0]) - (batch.pad or 0)
-            parts = (outputs, [each[:rows] for each in batch.data], [each[:rows] for each in batch.label or []])
-            seen.append(tuple([each.asnumpy() for each in part] for part in parts))  # type: ignore[arg-type]
+            seen.append(tuple([each[:rows].asnumpy() for each in part] for part in parts))  # type: ignore[arg-type]
         joined = [_only([np.concatenate(each) for each in zip(*parts)]) for parts in zip(*seen)]
         return tuple(joined) if return_data else joined[0]
 
@@ -111,12 +133,11 @@ class FeedForward:
         batch_end_callback: Any = None,
         reset: bool = True,
     ) -> Any:
-        """Return the value of a metric over an iterator with labels."""
-        data = self._iterator(X)
+        """Return the value of a metric over an iterator with labels. Rows that fill up the last batch count, as in
+        MXNet."""
         measured = metric.create(eval_metric)
-        for outputs, number, batch in self._module(data).iter_predict(data, num_batch, reset):
-            rows = len(batch.data[0]) - (batch.pad or 0)
-            measured.update([each[:rows] for each in batch.label or []], outputs)
+        for number, (outputs, batch) in enumerate(self._runs(self._iterator(X), num_batch, reset)):
+            measured.update(batch.label, outputs)
             call(batch_end_callback, BatchEndParam(0, number, measured, None))
         return measured.get()[1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import random
 import struct
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import neuron_adapters
 from neuron_adapters import mx
 
 pytestmark = pytest.mark.usefixtures("own_runtime")
@@ -212,7 +214,7 @@ def test_the_old_module(tmp_path: Path) -> None:
     prefix = str(tmp_path / "old")
     args = {"fc_weight": mx.nd.random_normal(shape=(3, 5)), "fc_bias": mx.nd.zeros(3)}
     mx.model.save_checkpoint(prefix, 3, _network(), args, {})
-    with pytest.warns(UserWarning, match="deprecated"):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         old = mx.model.FeedForward.load(prefix, 3, ctx=mx.neuron(1), numpy_batch_size=2)
     x = np.random.default_rng(0).normal(size=(5, 5)).astype("f4")
     scores = np.exp(x @ args["fc_weight"].asnumpy().T)
@@ -226,6 +228,40 @@ def test_the_old_module(tmp_path: Path) -> None:
     assert (tmp_path / "again-0001.params").exists()
     with pytest.raises(mx.MXNetError, match="infers only"):
         old.fit(x, labels)
+    with pytest.raises(TypeError, match="got list"):
+        old.predict([x])
+
+
+@pytest.mark.filterwarnings("ignore:mx.model.FeedForward is deprecated:DeprecationWarning")
+def test_the_old_module_needs_no_labels_and_keeps_its_place() -> None:
+    """Face detectors call predict() with arrays of many shapes, on graphs whose label has a name of its own."""
+    data = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3, flatten=False, name="fc")
+    graph = mx.sym.SoftmaxOutput(data, name="prob1", preserve_shape=True)
+    args = {"fc_weight": mx.nd.random_normal(shape=(3, 5)), "fc_bias": mx.nd.zeros(3)}
+    old = mx.model.FeedForward(graph, ctx=mx.neuron(1), arg_params=args)
+    x = np.random.default_rng(0).normal(size=(4, 2, 5)).astype("f4")
+    scores = np.exp(x @ args["fc_weight"].asnumpy().T)
+    expected = scores / scores.sum(axis=2, keepdims=True)
+    for rows, width in ((4, 2), (1, 2), (4, 1), (4, 2)):
+        outputs, seen, labels = old.predict(x[:rows, :width], return_data=True)
+        np.testing.assert_allclose(outputs, expected[:rows, :width], rtol=1e-4)
+        np.testing.assert_array_equal(seen, x[:rows, :width])
+        assert labels.tolist() == [0.0] * rows
+        assert [core_range.start_nc for core_range in neuron_adapters.placement(old)] == [1]
+    assert len(neuron_adapters.describe().models) == 3  # a graph for each shape, not for each call
+    assert pickle.loads(pickle.dumps(old)).predict(x).shape == (4, 2, 3)
+    args["other"] = mx.nd.ones(1)
+    with pytest.raises(ValueError, match="other"):
+        mx.model.FeedForward(graph, arg_params=args).predict(x)
+    assert mx.model.FeedForward(graph, arg_params=args, allow_extra_params=True).predict(x).shape == (4, 2, 3)
+
+
+@pytest.mark.filterwarnings("ignore:mx.model.FeedForward is deprecated:DeprecationWarning")
+def test_the_old_module_scores_the_rows_that_fill_up_a_batch() -> None:
+    """As MXNet 1.9.1 does: the three rows below are four, of which the first one counts twice."""
+    old = mx.model.FeedForward(mx.sym.identity(mx.sym.var("data")))
+    batches = mx.io.NDArrayIter(np.eye(3, dtype="f4"), np.array([1.0, 1.0, 2.0]), 2)
+    assert old.score(batches) == 0.5
 
 
 def test_buckets_in_files(tmp_path: Path) -> None:
