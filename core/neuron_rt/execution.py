@@ -82,7 +82,7 @@ class Slot:
     a row that tools can read."""
 
     __slots__ = (
-        "_core", "_cores", "_first", "_leaving", "_queue", "_resident", "_several", "core_range", "cpus", "framework",
+        "_core", "_cores", "_first", "_leaving", "_multicore", "_queue", "_resident", "core_range", "cpus", "framework",
         "lanes", "last", "model", "name", "ncs", "pool", "row", "threads", "timeout", "worker",
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ class Slot:
         self.last: int = NEVER
         """Nanoseconds of the last call, binding and unbinding included."""
         self._cores = lanes.cores[self.ncs.start : self.ncs.stop]
-        self._several = len(self._cores) > 1
+        self._multicore = len(self._cores) > 1
         self._core = self._cores[0]
         self._resident = lanes.resident
         self._first = self.ncs.start
@@ -179,7 +179,7 @@ class Slot:
             return result
         asked = 0
         return (
-            (attempt(self._cores) if self._several else not self._queue and next(self._core.free, None))
+            (attempt(self._cores) if self._multicore else not self._queue and next(self._core.free, None))
             or ((asked := clock()) and self.take()),
             self.compute(fn, args, kwargs, hold_back, asked),
         )[1]

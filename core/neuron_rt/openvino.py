@@ -118,7 +118,7 @@ class OpenVINO:
 
     def read(self, core: Any, text: bytes, weights: Any = None) -> Undo:
         """Read a graph; what is returned holds it, and frees it."""
-        return self._made(
+        return self._create(
             self.lib.ov_model_free,
             "ov_core_read_model_from_memory_buffer",
             core,
@@ -142,13 +142,13 @@ class OpenVINO:
     def request_of(self, compiled: Undo) -> Undo:
         """Make a request; what is returned holds it, and frees it."""
         lib = self.lib
-        return self._made(lib.ov_infer_request_free, "ov_compiled_model_create_infer_request", compiled.args[0])
+        return self._create(lib.ov_infer_request_free, "ov_compiled_model_create_infer_request", compiled.args[0])
 
     def new_core(self) -> Undo:
         """A core of its own; what is returned holds it, and frees it."""
-        return self._made(self.lib.ov_core_free, "ov_core_create")
+        return self._create(self.lib.ov_core_free, "ov_core_create")
 
-    def _made(self, free: Any, function: str, *args: Any) -> Undo:
+    def _create(self, free: Any, function: str, *args: Any) -> Undo:
         """Call ``function``, whose last argument is what it makes; ``free`` frees that."""
         result = Undo(free, _Handle())
         self.check(getattr(self.lib, function)(*args, _REF(result.args[0])), function)
