@@ -28,6 +28,6 @@ def vector_network(inputs: int = 64, outputs: int = 10) -> keras.Model:
     ])  # fmt: skip
 
 
-def difference(one: object, two: object) -> float:
+def difference(left: object, right: object) -> float:
     """The largest absolute difference of two tensors."""
-    return float(np.max(np.abs(np.asarray(one, np.float64) - np.asarray(two, np.float64))))
+    return float(np.max(np.abs(np.asarray(left, np.float64) - np.asarray(right, np.float64))))

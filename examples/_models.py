@@ -27,6 +27,6 @@ def vector_network(inputs: int = 64, outputs: int = 10) -> torch.nn.Module:
     ).eval()
 
 
-def difference(one: torch.Tensor, two: torch.Tensor) -> float:
+def difference(left: torch.Tensor, right: torch.Tensor) -> float:
     """The largest absolute difference of two tensors."""
-    return (one - two).abs().max().item()
+    return (left - right).abs().max().item()

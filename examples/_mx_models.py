@@ -47,6 +47,6 @@ def load(prefix: Path, context: mx.Context) -> mx.executor.Executor:
     return sym.bind(ctx=context, args=args, aux_states=aux, grad_req="null")
 
 
-def difference(one: object, two: object) -> float:
+def difference(left: object, right: object) -> float:
     """The largest absolute difference of two arrays."""
-    return float(np.max(np.abs(np.asarray(one, np.float64) - np.asarray(two, np.float64))))
+    return float(np.max(np.abs(np.asarray(left, np.float64) - np.asarray(right, np.float64))))

@@ -40,9 +40,9 @@ def main() -> None:
     answer = plain(image)
 
     with tempfile.TemporaryDirectory() as temporary:
-        one, many, two_ncs = (Path(temporary) / name for name in ("model", "model_multicore", "pipeline"))
-        tfn.trace(plain, image).save(one)
-        done = auto_multicore(one, "--num_cores", REPLICAS, "--new_model_dir", many)
+        single, many, two_ncs = (Path(temporary) / name for name in ("model", "model_multicore", "pipeline"))
+        tfn.trace(plain, image).save(single)
+        done = auto_multicore(single, "--num_cores", REPLICAS, "--new_model_dir", many)
         print(done.stdout.replace(temporary, "."), end="")
         require(done.returncode == 0, f"the command ended with {done.returncode}: {done.stderr}")
         model = tf.keras.models.load_model(many)

@@ -62,7 +62,7 @@ def main() -> None:
             f"{prefix}-symbol.json", ["data", "softmax_label"], f"{prefix}-0000.params", ctx=mx.neuron(2)
         )
 
-    batches = [(one.data[0], BATCH - (one.pad or 0)) for one in rows]
+    batches = [(batch.data[0], BATCH - (batch.pad or 0)) for batch in rows]
     parts = [executor.forward(data=data)[0].asnumpy()[:used] for data, used in batches]
     answers["executor"] = executor, np.concatenate(parts)
     answers["Module"] = module, module.predict(rows).asnumpy()
@@ -77,7 +77,7 @@ def main() -> None:
         print(f"{how:11}  accuracy {accuracy:.4f}  on {where}, largest difference {far:.1e}")
         require(accuracy == expected, f"the {how} has another accuracy than scikit-learn")
         require(far < 1e-4, f"the {how} answers otherwise than scikit-learn")
-    places = [str(one) for one in neuron_adapters.placement(module)]
+    places = [str(place) for place in neuron_adapters.placement(module)]
     require(places == ["NC0-NC1", "NC2-NC3"], f"the Module is on {places}")
     print("The same digits are recognised in all three ways.")
 

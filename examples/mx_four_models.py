@@ -34,7 +34,7 @@ def main() -> None:
     image = mx.nd.random_uniform(shape=IMAGE)
     plain = [image_network(width=8 * cores) for cores in NCS]
     answers = [answer(model, image) for model in plain]
-    require(all(difference(answers[0], one) > 1e-2 for one in answers[1:]), "the models cannot be told apart")
+    require(all(difference(answers[0], other) > 1e-2 for other in answers[1:]), "the models cannot be told apart")
 
     with tempfile.TemporaryDirectory() as folder:
         files = [f"{folder}/model{number}" for number in range(4)]

@@ -39,7 +39,8 @@ def main() -> None:
         else:
             require(False, "a model of 4 NeuronCores was loaded into a group of 2")
 
-    told = [one for one in said if one.category is DeprecationWarning and "NEURONCORE_GROUP_SIZES" in str(one.message)]
+    deprecations = [warning for warning in said if warning.category is DeprecationWarning]
+    told = [warning for warning in deprecations if "NEURONCORE_GROUP_SIZES" in str(warning.message)]
     require(len(told) == 1, f"{len(told)} warnings say that the variable is deprecated")
     print(f"warning: {told[0].message}\n")
 

@@ -35,7 +35,7 @@ def main() -> None:
     image = mx.nd.random_uniform(shape=IMAGE)
     plain = [image_network(width=8 + 4 * number) for number in range(4)]
     answers = [answer(model, image) for model in plain]
-    require(all(difference(answers[0], one) > 1e-2 for one in answers[1:]), "the models cannot be told apart")
+    require(all(difference(answers[0], other) > 1e-2 for other in answers[1:]), "the models cannot be told apart")
 
     loaded = []
     with tempfile.TemporaryDirectory() as folder:

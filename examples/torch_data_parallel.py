@@ -57,7 +57,7 @@ def main() -> None:
     print(f"\n{neuron_adapters.describe()}\n")
 
     worst = difference(plain, placed)
-    replicas = [str(one) for one in neuron_adapters.placement(parallel)]
+    replicas = [str(place) for place in neuron_adapters.placement(parallel)]
     require(len(set(correct.values())) == 1, "the two accuracies differ")
     require(worst < 1e-3, f"the outputs differ by {worst:.1e}")
     require(min(correct.values()) > 0.9 * len(test_labels), "the network has not learnt to read digits")

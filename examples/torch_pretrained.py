@@ -71,8 +71,8 @@ def main() -> None:
     embedder, tokenizer = load()
 
     def tokens(sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        found = tokenizer(sentences, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
-        return found["input_ids"], found["attention_mask"]
+        encoding = tokenizer(sentences, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
+        return encoding["input_ids"], encoding["attention_mask"]
 
     compiled = torch_neuron.trace(
         embedder,

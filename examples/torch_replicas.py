@@ -37,13 +37,13 @@ def main() -> None:
         answer = plain(image)
 
     with tempfile.TemporaryDirectory() as folder:
-        one, two = Path(folder) / "one_nc.pt", Path(folder) / "two_ncs.pt"
-        torch_neuron.trace(plain, image).save(str(one))
-        torch_neuron.trace(plain, image, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(two))
+        one_nc, two_ncs = Path(folder) / "one_nc.pt", Path(folder) / "two_ncs.pt"
+        torch_neuron.trace(plain, image).save(str(one_nc))
+        torch_neuron.trace(plain, image, compiler_args=["--neuroncore-pipeline-cores", "2"]).save(str(two_ncs))
         with torch_neuron.experimental.multicore_context():
-            everywhere = torch.jit.load(one)
+            everywhere = torch.jit.load(one_nc)
         with torch_neuron.experimental.neuron_cores_context(start_nc=2, nc_count=4):
-            twice = torch.jit.load(two)
+            twice = torch.jit.load(two_ncs)
 
     for model in (everywhere, twice):
         worst = max(difference(result, answer) for result in feed(model, image))

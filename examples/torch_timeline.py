@@ -61,7 +61,7 @@ def main() -> None:
 
     for track in {event["tid"] for event in ran}:
         mine = sorted((event for event in ran if event["tid"] == track), key=lambda event: event["ts"])
-        apart = all(one["ts"] + one["dur"] <= two["ts"] for one, two in itertools.pairwise(mine))
+        apart = all(event["ts"] + event["dur"] <= following["ts"] for event, following in itertools.pairwise(mine))
         require(apart, f"two models ran on {tracks[track]} at the same time")
     calls = {name: sum(event["name"] == name for event in ran) // 2 for name in STARTS}
     require(calls == dict.fromkeys(STARTS, CALLS), f"not every call was recorded: {calls}")
