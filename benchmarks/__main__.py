@@ -65,8 +65,8 @@ def write(path: str, results: dict[str, object]) -> None:
 def summarise(results: dict[str, object]) -> None:
     """The goals of all benchmarks."""
     rows = []
-    for name, one in results["benchmarks"].items():
-        for goal in one["goals"]:
+    for name, benchmark in results["benchmarks"].items():
+        for goal in benchmark["goals"]:
             fields = {key: value for key, value in goal.items() if key != "met"}
             fields["measured"] = fields["measured"] and Spread(**fields["measured"])
             rows.append([f"{name}: {fields.pop('name')}", *Goal("", **fields).row()[1:]])

@@ -142,7 +142,7 @@ def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
         if kind == "plain":
             torch.jit.trace(module, inputs).save(unfinished)
             where = os.path.join(os.path.dirname(path), f"{network}-inputs{batch}.npz")
-            numpy.savez(where, *(one.numpy() for one in inputs))
+            numpy.savez(where, *(tensor.numpy() for tensor in inputs))
         elif kind in ("compiled", "bf16"):
             import neuron_adapters.torch  # noqa: F401 - torch.neuron comes with it
 
@@ -156,7 +156,7 @@ def _make(network: str, kind: str, path: str, batch: int, cores: int) -> None:
             import openvino
 
             model = openvino.convert_model(torch.jit.trace(module, inputs), example_input=inputs)
-            model.reshape({port: list(one.shape) for port, one in zip(model.inputs, inputs)})
+            model.reshape({port: list(tensor.shape) for port, tensor in zip(model.inputs, inputs)})
             openvino.save_model(model, path, compress_to_fp16=False)
             return
     os.replace(unfinished, path)

@@ -50,11 +50,11 @@ class Side:
         for child in self.children:
             child.say(order)
         answers = [child.answer(seconds) for child in self.children]
-        models = [one for answer in answers for one in answer.values()]
-        count = sum(one["count"] for one in models)
+        models = [model for answer in answers for model in answer.values()]
+        count = sum(model["count"] for model in models)
         return {
-            "rate": sum(one["rate"] for one in models),
-            "rates": [one["rate"] for one in models],
+            "rate": sum(model["rate"] for model in models),
+            "rates": [model["rate"] for model in models],
             "count": count,
             "cpu": (self.cpu_seconds() - used) / count,
             "p50": models[0]["p50"],
@@ -90,6 +90,11 @@ class Entry:
         """One window."""
         order = f"calls {self.calls}" if self.calls else f"run {seconds}"
         return self.side.run(" ".join([order, *map(str, self.models)]), seconds)
+
+
+def entries_of(sides: Sequence[Side], calls: int = 0) -> list[Entry]:
+    """Each side as a whole, under its own name."""
+    return [Entry(side.name, side, calls=calls) for side in sides]
 
 
 def interleave(entries: Sequence[Entry], rounds: int, seconds: float) -> dict[str, list[Window | None]]:
@@ -145,18 +150,18 @@ class Spread:
 
     def text(self, digits: int = 2, factor: float = 1.0) -> str:
         """``1.49 (1.47-1.52)``."""
-        one, low, high = (f"{value * factor:,.{digits}f}" for value in (self.median, self.low, self.high))
-        return f"{one} ({low} to {high})"
+        median, low, high = (f"{value * factor:,.{digits}f}" for value in (self.median, self.low, self.high))
+        return f"{median} ({low} to {high})"
 
 
 def ratios(above: Sequence[Window | None], below: Sequence[Window | None], key: str = "rate") -> list[float]:
     """``above`` ÷ ``below``, round by round."""
-    return [one[key] / two[key] for one, two in zip(above, below) if one and two]
+    return [window[key] / reference[key] for window, reference in zip(above, below) if window and reference]
 
 
 def differences(more: Sequence[Window | None], less: Sequence[Window | None], key: str) -> list[float]:
     """``more`` - ``less``, round by round."""
-    return [one[key] - two[key] for one, two in zip(more, less) if one and two]
+    return [window[key] - reference[key] for window, reference in zip(more, less) if window and reference]
 
 
 def values(windows: Sequence[Window | None], key: str = "rate") -> list[float]:

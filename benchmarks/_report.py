@@ -98,18 +98,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 def parser(text: str, *, rounds: int, seconds: float | None = None) -> argparse.ArgumentParser:
     """The options that all benchmarks have. ``text``: the script's docstring, which is its help."""
-    made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument(
+    options = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument(
         "--quick", action="store_true", help="few and short windows: shows that it works, measures little"
     )
-    made.add_argument("--json", metavar="FILE", help="write everything that was measured there too")
-    made.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up; default {rounds}, quick 2")
+    options.add_argument("--json", metavar="FILE", help="write everything that was measured there too")
+    options.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up; default {rounds}, quick 2")
     if seconds is not None:
-        made.add_argument(
+        options.add_argument(
             "--seconds", type=float, metavar="S", help=f"length of a window; default {seconds:g}, quick 0.2"
         )
-    made.set_defaults(usual=(rounds, seconds))
-    return made
+    options.set_defaults(usual=(rounds, seconds))
+    return options
 
 
 def settings(options: argparse.Namespace) -> tuple[int, float]:

@@ -34,7 +34,7 @@ def interleave(scripts: Mapping[str, tuple[Any, ...]], rounds: int) -> dict[str,
 
     The first round brings files into memory and is dropped. One that fails is said in a line and left out from then on.
     """
-    found: dict[str, list[dict[str, Any] | None]] = {name: [] for name in scripts}
+    answers: dict[str, list[dict[str, Any] | None]] = {name: [] for name in scripts}
     failed = set()
     names = list(scripts)
     for turn in range(rounds + 1):
@@ -48,5 +48,5 @@ def interleave(scripts: Mapping[str, tuple[Any, ...]], rounds: int) -> dict[str,
                     failed.add(name)
                     progress(f"{name}: LEFT OUT, {error}")
             if turn:
-                found[name].append(answer)
-    return found
+                answers[name].append(answer)
+    return answers

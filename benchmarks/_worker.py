@@ -104,7 +104,7 @@ def report(clients: list[Client]) -> dict[str, Any]:
     models: dict[str, Any] = {}
     for index in sorted({client.index for client in clients}):
         mine = [client for client in clients if client.index == index]
-        times = sorted(one for client in mine for one in client.times)
+        times = sorted(latency for client in mine for latency in client.times)
         models[str(index)] = {
             "count": len(times),
             "rate": sum(len(client.times) / client.seconds for client in mine),
@@ -214,7 +214,7 @@ def with_keras(description: dict[str, Any]) -> Any:
             config.graph_options.optimizer_options.opt_level = -1
         opened = tf.compat.v1.Session(graph=graph, config=config)
         nodes = graph.get_operations()
-        feed = next(one for one in nodes if one.type == "Placeholder").outputs[0]
+        feed = next(node for node in nodes if node.type == "Placeholder").outputs[0]
         return opened.make_callable(nodes[-1].outputs[0], feed_list=[feed])
 
     return load, contextlib.nullcontext

@@ -12,7 +12,7 @@ import tempfile
 import timeit
 
 from _children import Child, environment, model, scratch
-from _measure import Entry, Side, Spread, differences, interleave, ratios, values
+from _measure import Side, Spread, differences, entries_of, interleave, ratios, values
 from _report import Report, parser, settings, table
 from two_models import ONE_THREAD, RESERVATION
 
@@ -64,7 +64,7 @@ def main() -> None:
         side("OpenVINO by hand, in the caller", "openvino", options={**RESERVATION, "NUM_STREAMS": "0"}),
         side("ONNX Runtime by hand", "onnxruntime", threads=1),
     ]
-    windows = interleave([Entry(one.name, one, calls=options.calls) for one in sides], rounds, 1.0)
+    windows = interleave(entries_of(sides, calls=options.calls), rounds, 1.0)
     rows = []
     for name, mine in windows.items():
         cost, added = Spread.of(values(mine, "p50")), Spread.of(differences(mine, windows[PLAIN], "p50"))
@@ -75,7 +75,7 @@ def main() -> None:
         rows.append([name, cost.text(2, 1e6), added.text(2, 1e6), f"{tail.median * 1e6:,.1f}"])
         report.data[name] = {"cost": vars(cost), "added": vars(added), "p99": tail.median}
     table("one call of the tiny network, us", ["side", "median (quartiles)", "beyond plain TorchScript", "p99"], rows)
-    added = [one * 1e6 for one in differences(windows[ADAPTER], windows[PLAIN], "p50")]
+    added = [seconds * 1e6 for seconds in differences(windows[ADAPTER], windows[PLAIN], "p50")]
     report.goal("added to a call of an uncompiled model", 2.0, added, at_least=False, unit="us")
     report.goal("publishing what a call did", 1.0, publishing(rounds, options.calls), at_least=False, unit="us")
     report.goal("compiled ÷ plain TorchScript", 1.0, ratios(windows[COMPILED], windows[PLAIN], "p50"), at_least=False)

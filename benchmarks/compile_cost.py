@@ -49,16 +49,20 @@ def main() -> None:
     report = Report("compile_cost", options)
     here, env = os.path.dirname(os.path.abspath(__file__)), environment(scratch())
     for network in NETWORKS:
-        found = interleave({PLAIN: (SCRIPT, env, here, network), ADAPTER: (SCRIPT, env, here, network, "with")}, rounds)
-        pairs = [(mine, plain) for mine, plain in zip(found[ADAPTER], found[PLAIN]) if mine and plain]
+        answers = interleave(
+            {PLAIN: (SCRIPT, env, here, network), ADAPTER: (SCRIPT, env, here, network, "with")}, rounds
+        )
+        pairs = [(mine, plain) for mine, plain in zip(answers[ADAPTER], answers[PLAIN]) if mine and plain]
         ratios = [mine["seconds"] / plain["seconds"] for mine, plain in pairs]
-        beyond = differences(found[ADAPTER], found[PLAIN], "peak")
+        beyond = differences(answers[ADAPTER], answers[PLAIN], "peak")
         rows = []
-        for name, mine in found.items():
+        for name, mine in answers.items():
             spreads = [Spread.of(values(mine, key)) for key in ("seconds", "peak", "after")]
             rows.append([name, *(spread.text() if spread else "-" for spread in spreads)])
         table(f"compiling {network} (quartiles)", ["", "seconds", "peak ÷ weights", "kept ÷ weights"], rows)
-        report.data[network] = {name: {key: values(mine, key) for key in mine[0] or ()} for name, mine in found.items()}
+        report.data[network] = {
+            name: {key: values(mine, key) for key in mine[0] or ()} for name, mine in answers.items()
+        }
         report.data[network]["ratios"] = ratios
         report.goal(f"{network}: seconds ÷ plain", 3, ratios, at_least=False)
         report.goal(f"{network}: peak beyond plain ÷ weights", 2, beyond, at_least=False)

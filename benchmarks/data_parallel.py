@@ -10,7 +10,7 @@ import os
 
 from _children import Child, environment, model, models_folder, scratch
 from _files import arrays
-from _measure import Entry, Side, Spread, interleave, ratios, values
+from _measure import Side, Spread, entries_of, interleave, ratios, values
 from _report import Report, parser, settings, table
 
 BATCH = 16
@@ -38,12 +38,12 @@ def main() -> None:
         side(ONE, "adapter_compiled", part),
         side(ALL, "adapter_compiled", part, parallel=True),
     ]
-    windows = interleave([Entry(one.name, one) for one in sides], rounds, seconds)
+    windows = interleave(entries_of(sides), rounds, seconds)
     rows = []
     for name, mine in windows.items():
         rate = Spread.of([rate * BATCH for rate in values(mine)])
         over = [Spread.of(ratios(mine, windows[other])) for other in (ONE, PLAIN)]
-        rows.append([name, rate.text(1) if rate else "-", *(one.text() if one else "-" for one in over)])
+        rows.append([name, rate.text(1) if rate else "-", *(ratio.text() if ratio else "-" for ratio in over)])
         if rate:
             report.data[name] = {"images": vars(rate), "over_one": over[0] and vars(over[0])}
     columns = ["side", "images/s (quartiles)", "÷ one NC", "÷ plain PyTorch"]

@@ -44,17 +44,17 @@ def main() -> None:
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
     for package in ("core/neuron_rt", "neuron_adapters"):
         compileall.compile_dir(os.path.join(root, package), quiet=1)
-    found = interleave({WITHOUT: (SCRIPT, env), WITH: (SCRIPT, env, "with"), MX: (MX_SCRIPT, env)}, rounds)
-    beyond = differences(found[WITH], found[WITHOUT], "all")
-    lines = values(found[WITH], "line")
-    rows = [[name, spread.text(0)] for name in found if (spread := Spread.of(values(found[name], "all")))]
+    answers = interleave({WITHOUT: (SCRIPT, env), WITH: (SCRIPT, env, "with"), MX: (MX_SCRIPT, env)}, rounds)
+    beyond = differences(answers[WITH], answers[WITHOUT], "all")
+    lines = values(answers[WITH], "line")
+    rows = [[name, spread.text(0)] for name in answers if (spread := Spread.of(values(answers[name], "all")))]
     rows += [["the difference, by round", spread.text(0)]] if (spread := Spread.of(beyond)) else []
     rows += [["the second line alone", spread.text(0)]] if (spread := Spread.of(lines)) else []
     table("imports in fresh processes, ms", ["", "median (quartiles)"], rows)
-    report.data = {"all": {name: values(found[name], "all") for name in found}, "beyond": beyond, "line": lines}
+    report.data = {"all": {name: values(answers[name], "all") for name in answers}, "beyond": beyond, "line": lines}
     report.goal("import neuron_adapters.torch after import torch", 50, lines, at_least=False, unit="ms")
     report.goal("the same, as a difference of processes", 50, beyond, at_least=False, unit="ms")
-    report.goal(f"{MX}, NumPy included", 150, values(found[MX], "all"), at_least=False, unit="ms")
+    report.goal(f"{MX}, NumPy included", 150, values(answers[MX], "all"), at_least=False, unit="ms")
     report.finish()
 
 

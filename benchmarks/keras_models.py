@@ -16,7 +16,7 @@ from typing import Any
 
 from _children import Child, environment, model, models_folder, scratch
 from _files import keras_arrays, model_file
-from _measure import Entry, Side, Spread, differences, interleave, ratios, values
+from _measure import Entry, Side, Spread, differences, entries_of, interleave, ratios, values
 from _report import Report, confine, parser, settings, table
 from _scripts import interleave as run_scripts
 
@@ -44,13 +44,13 @@ model = tf.keras.models.load_model(sys.argv[1]) if sys.argv[3] != "0" else None
 for _ in range(8 if model else 0):
     model(x)
 gc.collect()
-found = {"replicas": len(neuron_adapters.placement(model))}
+measured = {"replicas": len(neuron_adapters.placement(model))}
 with open("/proc/self/smaps_rollup") as file:
     for line in file:
         name, _, size = line.partition(":")
         if name in ("Pss", "Rss"):
-            found[name] = int(size.split()[0]) / 1024
-print(json.dumps(found))
+            measured[name] = int(size.split()[0]) / 1024
+print(json.dumps(measured))
 """
 
 LOAD = """
@@ -68,17 +68,17 @@ def resident():
     with open("/proc/self/smaps_rollup") as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith("Rss:"))
 
-bare, kept, found = resident(), [], {}
+bare, kept, measured = resident(), [], {}
 for turn in ("first", "second"):
     began = time.perf_counter()
     kept.append(tf.keras.models.load_model(sys.argv[1]))
-    found[turn + " load"] = (time.perf_counter() - began) * 1e3
+    measured[turn + " load"] = (time.perf_counter() - began) * 1e3
     kept[-1](x)
-    found[turn + " load and answer"] = (time.perf_counter() - began) * 1e3
+    measured[turn + " load and answer"] = (time.perf_counter() - began) * 1e3
     if turn == "first":
         kept[-1](x)
-        found["memory"] = resident() - bare
-print(json.dumps(found))
+        measured["memory"] = resident() - bare
+print(json.dumps(measured))
 """
 
 
@@ -89,7 +89,7 @@ def side(name: str, way: str, networks: tuple[str, ...], clients: tuple[int, ...
         lambda: [
             Child(
                 way,
-                [model(one, way, clients=count) for one, count in zip(networks, clients)],
+                [model(network, way, clients=count) for network, count in zip(networks, clients)],
                 environment(scratch(), **(GROUPS if len(networks) > 1 else {"NEURON_RT_NUM_CORES": "1"})),
             )
         ],
@@ -115,7 +115,7 @@ def two_models(report: Report, rounds: int, seconds: float, cpus: list[int]) -> 
             side(COMPILED, "keras_compiled", pair),
             side(BF16, "keras_bf16", pair),
         ]
-        windows = interleave([Entry(one.name, one) for one in sides], rounds, seconds * length)
+        windows = interleave(entries_of(sides), rounds, seconds * length)
         rows, data = [], {}
         for name, mine in windows.items():
             rate, ratio = Spread.of(values(mine)), Spread.of(ratios(mine, windows[NAIVE]))
@@ -143,7 +143,7 @@ def calls(report: Report, rounds: int) -> None:
     """One call of the tiny network."""
     ways = {"model(x)": "keras", "tf.function": "keras_function", ADAPTER: "keras_adapter", COMPILED: "keras_compiled"}
     sides = [side(name, way, ("tiny",)) for name, way in ways.items()]
-    windows = interleave([Entry(one.name, one, calls=200) for one in sides], rounds, 1.0)
+    windows = interleave(entries_of(sides, calls=200), rounds, 1.0)
     rows = []
     for name, mine in windows.items():
         cost, saved = Spread.of(values(mine, "p50")), Spread.of(differences(windows["model(x)"], mine, "p50"))
@@ -159,8 +159,8 @@ def tails(report: Report, rounds: int, seconds: float) -> None:
     """A light model beside three clients of a heavy one."""
     entries, ways = [], {"defaults": "keras", ADAPTER: "keras_adapter", COMPILED: "keras_compiled"}
     for name, way in ways.items():
-        one = side(name, way, ("tiny", "resnet50"), (1, 3))
-        entries += [Entry(f"{name}, alone", one, models=(0,)), Entry(f"{name}, beside", one)]
+        process = side(name, way, ("tiny", "resnet50"), (1, 3))
+        entries += [Entry(f"{name}, alone", process, models=(0,)), Entry(f"{name}, beside", process)]
     windows = interleave(entries, rounds, seconds)
     rows = []
     for name in ways:
@@ -174,7 +174,7 @@ def tails(report: Report, rounds: int, seconds: float) -> None:
                 ratio.text() if ratio else "-",
             ]
         )
-        report.data.setdefault("tail", {})[name] = [vars(one) if one else None for one in [*figures, ratio]]
+        report.data.setdefault("tail", {})[name] = [vars(figure) if figure else None for figure in [*figures, ratio]]
     columns = ["served by", "p50 alone", "p50 beside", "p99 alone", "p99 beside", "p99 ratio (quartiles)"]
     table("the tiny network beside 3 clients of resnet50, ms", columns, rows)
     for name in (ADAPTER, COMPILED):
@@ -192,14 +192,14 @@ def memory(report: Report, rounds: int) -> None:
     for kind in ("keras", "keras_compiled"):
         file = model_file(folder, "resnet50", kind)
         cases |= {f"{kind}, {count}": (MEMORY, env, file, inputs, str(count)) for count in (1, 4)}
-    found = run_scripts(cases, rounds)
+    answers = run_scripts(cases, rounds)
     rows = []
     for kind in ("keras", "keras_compiled"):
-        one, four = found[f"{kind}, 1"], found[f"{kind}, 4"]
-        ratio = Spread.of([b["Pss"] / a["Pss"] for a, b in zip(one, four) if a and b])
-        sizes = [Spread.of(values(mine, "Pss")) for mine in (one, four)]
+        single, four = answers[f"{kind}, 1"], answers[f"{kind}, 4"]
+        ratio = Spread.of([b["Pss"] / a["Pss"] for a, b in zip(single, four) if a and b])
+        sizes = [Spread.of(values(mine, "Pss")) for mine in (single, four)]
         rows.append([kind, *(size.text(0) if size else "-" for size in sizes), ratio.text(3) if ratio else "-"])
-        numbers = [b["Pss"] / a["Pss"] for a, b in zip(one, four) if a and b and b["replicas"] == 4]
+        numbers = [b["Pss"] / a["Pss"] for a, b in zip(single, four) if a and b and b["replicas"] == 4]
         report.goal(f"memory of a process: 4 replicas ÷ one, {kind}", 1.05, numbers, at_least=False)
     table("PSS of a process, MiB", ["model", "one", "4 replicas", "ratio (quartiles)"], rows)
 

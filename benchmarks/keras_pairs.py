@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from _children import Child, environment, model, scratch
-from _measure import Entry, Side, Spread, interleave, ratios, values
+from _measure import Side, Spread, entries_of, interleave, ratios, values
 from _report import Report, confine, parser, settings, table
 from keras_models import GROUPS
 
@@ -57,7 +57,7 @@ def main() -> None:
     cpus = confine(2)
     report = Report("keras_pairs", options)
     for network in options.networks:
-        windows = interleave([Entry(side.name, side) for side in sides(network, cpus)], rounds, seconds)
+        windows = interleave(entries_of(sides(network, cpus)), rounds, seconds)
         show(report, network, windows)
     report.finish()
 

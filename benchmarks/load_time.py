@@ -20,16 +20,16 @@ if sys.argv[3:]:
     import neuron_adapters.torch
 with numpy.load(sys.argv[2]) as file:
     inputs = [torch.from_numpy(file[name]) for name in file.files]
-found, kept = {}, []
+measured, kept = {}, []
 with torch.no_grad():
     for turn in ("first", "second"):
         began = time.perf_counter()
         kept.append(torch.jit.load(sys.argv[1]))
         loaded = time.perf_counter()
         kept[-1](*inputs)
-        found[turn + " load"] = (loaded - began) * 1e3
-        found[turn + " load and answer"] = (time.perf_counter() - began) * 1e3
-print(json.dumps(found))
+        measured[turn + " load"] = (loaded - began) * 1e3
+        measured[turn + " load and answer"] = (time.perf_counter() - began) * 1e3
+print(json.dumps(measured))
 """
 MOMENTS = ("first load", "first load and answer", "second load", "second load and answer")
 PLAIN, ADAPTER = "plain PyTorch", "adapter"
@@ -42,17 +42,17 @@ def main() -> None:
     report = Report("load_time", options)
     folder, env = models_folder(), environment(scratch())
     files = (model_file(folder, "resnet50", "compiled"), arrays(folder, "resnet50"))
-    found = interleave({PLAIN: (SCRIPT, env, *files), ADAPTER: (SCRIPT, env, *files, "with")}, rounds)
+    answers = interleave({PLAIN: (SCRIPT, env, *files), ADAPTER: (SCRIPT, env, *files, "with")}, rounds)
     rows = []
     for moment in MOMENTS:
-        beyond = differences(found[ADAPTER], found[PLAIN], moment)
+        beyond = differences(answers[ADAPTER], answers[PLAIN], moment)
         spreads = [
-            Spread.of(values(found[PLAIN], moment)),
-            Spread.of(values(found[ADAPTER], moment)),
+            Spread.of(values(answers[PLAIN], moment)),
+            Spread.of(values(answers[ADAPTER], moment)),
             Spread.of(beyond),
         ]
         rows.append([moment, *(spread.text(0) if spread else "-" for spread in spreads)])
-        report.data[moment] = {name: values(found[name], moment) for name in found} | {"beyond": beyond}
+        report.data[moment] = {name: values(answers[name], moment) for name in answers} | {"beyond": beyond}
     table("a compiled ResNet-50, ms (quartiles)", ["", PLAIN, ADAPTER, "beyond plain"], rows)
     for moment in MOMENTS[:2]:
         report.goal(f"{moment}, beyond plain", 150, report.data[moment]["beyond"], at_least=False, unit="ms")

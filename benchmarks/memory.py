@@ -34,16 +34,16 @@ with torch.no_grad(), place:
         kept.append(torch.jit.load(sys.argv[1]))
 with torch.no_grad():
     for _ in range(2 * max(replicas, 1)):
-        for one in kept:
-            one(*inputs)
+        for model in kept:
+            model(*inputs)
 gc.collect()
-found = {}
+measured = {}
 with open("/proc/self/smaps_rollup") as file:
     for line in file:
         name, _, size = line.partition(":")
         if name in ("Pss", "Rss"):
-            found[name] = int(size.split()[0]) / 1024
-print(json.dumps(found))
+            measured[name] = int(size.split()[0]) / 1024
+print(json.dumps(measured))
 """
 #: Loads and replicas; no replicas: plain PyTorch.
 PLAIN = {"plain PyTorch, no model": (0, 0), "plain PyTorch": (1, 0)}
@@ -57,10 +57,10 @@ def against_plain(report: Report, rounds: int, folder: str, env: dict[str, str])
         files = {kind: (model_file(folder, network, kind), arrays(folder, network)) for kind in ("plain", "compiled")}
         cases = {name: ("plain", case) for name, case in PLAIN.items()}
         cases |= {name: ("compiled", CASES[name]) for name in ("no model", "one")}
-        found = interleave(
+        answers = interleave(
             {name: (SCRIPT, env, *files[kind], *map(str, case)) for name, (kind, case) in cases.items()}, rounds
         )
-        sizes = {name: values(mine, "Rss") for name, mine in found.items()}
+        sizes = {name: values(mine, "Rss") for name, mine in answers.items()}
         whole = [mine / plain for mine, plain in zip(sizes["one"], sizes["plain PyTorch"])]
         added = [
             [loaded - bare for loaded, bare in zip(sizes[name], sizes[none])]
@@ -89,15 +89,15 @@ def main() -> None:
     folder = models_folder()
     files = (model_file(folder, "resnet50", "compiled"), arrays(folder, "resnet50"))
     env = environment(scratch(), NEURON_ADAPTERS_INSTANCE="16")
-    found = interleave({name: (SCRIPT, env, *files, *map(str, case)) for name, case in CASES.items()}, rounds)
-    bare, one = Spread.of(values(found["no model"], "Pss")), found["one"]
+    answers = interleave({name: (SCRIPT, env, *files, *map(str, case)) for name, case in CASES.items()}, rounds)
+    bare, single = Spread.of(values(answers["no model"], "Pss")), answers["one"]
     if bare is None:
         progress("nothing to compare with")
     rows = []
-    for name, mine in found.items():
+    for name, mine in answers.items():
         sizes = [Spread.of(values(mine, key)) for key in ("Pss", "Rss")]
-        whole = [a["Pss"] / b["Pss"] for a, b in zip(mine, one) if a and b]
-        model = [(a["Pss"] - bare.median) / (b["Pss"] - bare.median) for a, b in zip(mine, one) if a and b and bare]
+        whole = [a["Pss"] / b["Pss"] for a, b in zip(mine, single) if a and b]
+        model = [(a["Pss"] - bare.median) / (b["Pss"] - bare.median) for a, b in zip(mine, single) if a and b and bare]
         spreads = [Spread.of(whole), Spread.of(model)] if name != "no model" else [None, None]
         cells = [size.text(0) if size else "-" for size in sizes]
         rows.append([name, *cells, *(spread.text() if spread else "-" for spread in spreads)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _children import Child, environment, model, models_folder, scratch
 from _files import model_file, mx_arrays, python_of
-from _measure import Entry, Side, Spread, interleave, ratios, values
+from _measure import Entry, Side, Spread, entries_of, interleave, ratios, values
 from _report import Report, confine, parser, settings, table
 from _scripts import interleave as run_scripts
 
@@ -35,16 +35,16 @@ def resident():
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
 with numpy.load(sys.argv[2]) as file:
     inputs = mx.nd.array(file[file.files[0]])
-before, began, found = resident(), time.perf_counter(), {}
+before, began, measured = resident(), time.perf_counter(), {}
 symbol, args, states = mx.model.load_checkpoint(sys.argv[1], 0)
-found["load"] = (time.perf_counter() - began) * 1e3
+measured["load"] = (time.perf_counter() - began) * 1e3
 executor = symbol.bind(device, {**args, "data": inputs}, aux_states=states, grad_req="null")
-found["load and bind"] = (time.perf_counter() - began) * 1e3
+measured["load and bind"] = (time.perf_counter() - began) * 1e3
 executor.forward()[0].asnumpy()
-found["load, bind and answer"] = (time.perf_counter() - began) * 1e3
+measured["load, bind and answer"] = (time.perf_counter() - began) * 1e3
 executor.forward()[0].asnumpy()
-found["memory"] = resident() - before
-print(json.dumps(found))
+measured["memory"] = resident() - before
+print(json.dumps(measured))
 """
 
 
@@ -55,7 +55,7 @@ def side(name: str, way: str, networks: tuple[str, ...], clients: tuple[int, ...
         name,
         lambda: [
             Child(
-                way, [model(one, way, clients=count) for one, count in zip(networks, clients)],
+                way, [model(network, way, clients=count) for network, count in zip(networks, clients)],
                 environment(scratch(), **cores), **more,
             )
         ],
@@ -87,7 +87,7 @@ def two_models(report: Report, rounds: int, seconds: float, cpus: list[int]) -> 
             side(ADAPTER, "mx_adapter", (network, network)),
             processes(LIMIT, "mx_adapter", network, cpus),
         ]
-        windows = interleave([Entry(one.name, one) for one in sides], rounds, seconds * length)
+        windows = interleave(entries_of(sides), rounds, seconds * length)
         rows, data = [], {}
         for name, mine in windows.items():
             rate, ratio = Spread.of(values(mine)), Spread.of(ratios(mine, windows[NAIVE]))
@@ -112,7 +112,7 @@ def one_model(report: Report, rounds: int, seconds: float, cpus: list[int]) -> N
             side(ONE, "mxnet_naive", (network,), cpus=cpus[:1]),
             side(ONE_ADAPTER, "mx_adapter", (network,)),
         ]
-        windows = interleave([Entry(one.name, one) for one in sides], rounds, seconds * length)
+        windows = interleave(entries_of(sides), rounds, seconds * length)
         rows = []
         for name, mine in windows.items():
             cost = Spread.of(values(mine, "p50"))
@@ -127,8 +127,8 @@ def tails(report: Report, rounds: int, seconds: float) -> None:
     entries, ways = [], {"defaults": "mxnet", ADAPTER: "mx_adapter"}
     for name, way in ways.items():
         # A client is a thread: three heavy ones share one executor, which the real MXNet lets nobody do.
-        one = side(name, way, ("tiny", "resnet50_v1"), (1, 1))
-        entries += [Entry(f"{name}, alone", one, models=(0,)), Entry(f"{name}, beside", one)]
+        process = side(name, way, ("tiny", "resnet50_v1"), (1, 1))
+        entries += [Entry(f"{name}, alone", process, models=(0,)), Entry(f"{name}, beside", process)]
     windows = interleave(entries, rounds, seconds)
     rows = []
     for name in ways:
@@ -142,7 +142,7 @@ def tails(report: Report, rounds: int, seconds: float) -> None:
                 ratio.text() if ratio else "-",
             ]
         )
-        report.data.setdefault("tail", {})[name] = [vars(one) if one else None for one in [*figures, ratio]]
+        report.data.setdefault("tail", {})[name] = [vars(figure) if figure else None for figure in [*figures, ratio]]
     columns = ["served by", "p50 alone", "p50 beside", "p99 alone", "p99 beside", "p99 ratio (quartiles)"]
     table("the tiny network beside a client of resnet50_v1, ms", columns, rows)
     numbers = ratios(windows[f"{ADAPTER}, beside"], windows[f"{ADAPTER}, alone"], "p99")

@@ -71,21 +71,21 @@ def fight(count: int) -> tuple[float, int]:
                     text=True,
                 )
             )
-        watch = threading.Timer(PATIENCE, lambda: [one.kill() for one in fighters])
+        watch = threading.Timer(PATIENCE, lambda: [fighter.kill() for fighter in fighters])
         watch.start()
-        for one in fighters:
-            one.stdout.readline()
+        for fighter in fighters:
+            fighter.stdout.readline()
         time.sleep(SETTLE)
         freed = time.monotonic()
         holder.close()
-        granted = [float(said) for one in fighters if (said := one.communicate()[0].strip())]
+        granted = [float(said) for fighter in fighters if (said := fighter.communicate()[0].strip())]
         watch.cancel()
     finally:
         holder.close()
-        for one in fighters:
-            if one.poll() is None:
-                one.kill()
-            one.wait()
+        for fighter in fighters:
+            if fighter.poll() is None:
+                fighter.kill()
+            fighter.wait()
     if not granted:
         raise BenchmarkError("nobody got any")
     return max(granted) - freed, len(granted)

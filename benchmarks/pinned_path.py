@@ -44,7 +44,7 @@ shutil.copy(path, path + ".twin")  # another file, which shares nothing with the
 models["pinned"] = torch.jit.load(path + ".twin")
 with numpy.load(inputs) as file:
     inputs = tuple(torch.from_numpy(file[name]) for name in file.files)
-found = {name: [] for name in models}
+medians = {name: [] for name in models}
 with torch.no_grad():
     for turn in range(rounds + 1):
         for name in sorted(models, reverse=bool(turn % 2)):
@@ -54,8 +54,8 @@ with torch.no_grad():
                 models[name](*inputs)
                 times.append(time.perf_counter() - began)
             if turn:
-                found[name].append(statistics.median(times))
-print(json.dumps(found))
+                medians[name].append(statistics.median(times))
+print(json.dumps(medians))
 """
 #: Networks, and whether throughput decides (a goal of 0.97) or what is added to a call (30 us).
 NETWORKS = {"resnet50": True, "tiny": False}
@@ -71,18 +71,18 @@ def main() -> None:
     for network, is_heavy in NETWORKS.items():
         files = model(network, "adapter_compiled")
         env = environment(scratch(), NEURON_RT_NUM_CORES="1")
-        found = run(SCRIPT, env, files["file"], files["inputs"], str(rounds), str(seconds))
+        medians = run(SCRIPT, env, files["file"], files["inputs"], str(rounds), str(seconds))
         os.unlink(files["file"] + ".twin")
-        speeds = [caller / pinned for caller, pinned in zip(found["caller"], found["pinned"])]
-        added = [(pinned - caller) * 1e6 for caller, pinned in zip(found["caller"], found["pinned"])]
+        speeds = [caller / pinned for caller, pinned in zip(medians["caller"], medians["pinned"])]
+        added = [(pinned - caller) * 1e6 for caller, pinned in zip(medians["caller"], medians["pinned"])]
         rows = []
-        for name, times in found.items():
-            spread = Spread.of([one * 1e6 for one in times])
+        for name, times in medians.items():
+            spread = Spread.of([seconds * 1e6 for seconds in times])
             rows.append([name, spread.text(1) if spread else "-"])
         table(
             f"{network}, one client, one NeuronCore of one CPU", ["who computes", "median call, us (quartiles)"], rows
         )
-        report.data[network] = found
+        report.data[network] = medians
         if is_heavy:
             report.goal(f"{network}: pinned ÷ caller computes", 0.97, speeds, at_least=True)
         else:

@@ -58,20 +58,22 @@ def main() -> None:
     for ncs in (4, 64) if options.quick else NCS:
         os.environ.update(NEURON_ADAPTERS_STATE_DIR=scratch(), NEURON_ADAPTERS_INSTANCE=str(ncs))
         runtime = neuron_rt.init()
-        held, found = [], {}
+        held, medians = [], {}
         for count in counts:
             for _ in range(count - len(held)):
                 held.append(new())
                 runtime.place(held[-1])
             tries = [measure(runtime, WINDOW) for _ in range(rounds if (ncs, count) == GOAL_AT else 1)]
-            found[count] = {key: statistics.median(one[key] for one in tries) for key in tries[0]}
+            medians[count] = {key: statistics.median(times[key] for times in tries) for key in tries[0]}
             if (ncs, count) == GOAL_AT:
                 for what in ("place", "release"):
                     name = f"{what}, 10,000 models on 64 NCs, mean"
-                    report.goal(name, 50, [one[what] for one in tries], at_least=False, unit="us")
+                    report.goal(name, 50, [times[what] for times in tries], at_least=False, unit="us")
         runtime.close()
-        report.data[str(ncs)] = {str(count): one for count, one in found.items()}
-        cells = [f"{one['place']:.0f}/{one['place_median']:.0f} + {one['release']:.1f}" for one in found.values()]
+        report.data[str(ncs)] = {str(count): times for count, times in medians.items()}
+        cells = [
+            f"{times['place']:.0f}/{times['place_median']:.0f} + {times['release']:.1f}" for times in medians.values()
+        ]
         rows.append([str(ncs), *cells])
     table(
         "us to place (mean/median) + to release (mean), by NCs (down) and models that are there (across)",

@@ -59,7 +59,7 @@ def page(results: dict[str, Any], path: str) -> None:
     blocks = {"machine": [about(results["machine"])], "goals": goals(results["benchmarks"])}
     for benchmark, prefix in {"two_models": "", "keras_models": "keras-", "mxnet_models": "mxnet-"}.items():
         for network, sides in results["benchmarks"].get(benchmark, {}).get("data", {}).items():
-            if all(isinstance(one, dict) and "rate" in one for one in sides.values()):  # other parts have other data
+            if all(isinstance(side, dict) and "rate" in side for side in sides.values()):  # other parts have other data
                 blocks[prefix + network] = rates(sides)
     with open(path) as file:
         text = file.read()
@@ -76,7 +76,7 @@ def rates(sides: dict[str, Any]) -> list[str]:
     return [
         "| two models at once | inferences a second | ÷ naive (quartiles) |",
         "|---|---|---|",
-        *(f"| {name} | {one['rate']:,.1f} | {spread(one['ratio'], 2)} |" for name, one in sides.items()),
+        *(f"| {name} | {side['rate']:,.1f} | {spread(side['ratio'], 2)} |" for name, side in sides.items()),
     ]
 
 
@@ -92,8 +92,8 @@ def about(machine: dict[str, Any]) -> str:
 def goals(benchmarks: dict[str, Any]) -> list[str]:
     """All goals as rows."""
     rows = ["| goal | wanted | median (quartiles) | |", "|---|---|---|---|"]
-    for name, one in benchmarks.items():
-        for goal in one["goals"]:
+    for name, benchmark in benchmarks.items():
+        for goal in benchmark["goals"]:
             sign = "at least" if goal["at_least"] else "at most"
             measured = spread(goal["measured"], 2) if goal["measured"] else "not measured"
             met = "met" if goal["met"] else "**not met**"
@@ -102,9 +102,9 @@ def goals(benchmarks: dict[str, Any]) -> list[str]:
     return rows
 
 
-def spread(one: dict[str, Any], digits: int) -> str:
+def spread(measured: dict[str, Any], digits: int) -> str:
     """``1.49 (1.47 to 1.52)``."""
-    median, low, high = (f"{one[key]:,.{digits}f}" for key in ("median", "low", "high"))
+    median, low, high = (f"{measured[key]:,.{digits}f}" for key in ("median", "low", "high"))
     return f"{median} ({low} to {high})"
 
 
@@ -113,7 +113,7 @@ def two_models(data: dict[str, Any], folder: str) -> None:
     for network, sides in data.items():
         if not sides:
             continue
-        ratios = {name: one["ratio"] for name, one in sides.items()}
+        ratios = {name: side["ratio"] for name, side in sides.items()}
         figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.5))
         bars(axes, ratios, "{:.2f}", "longer is better")
         if LIMIT in sides:
@@ -132,7 +132,7 @@ def keras_models(data: dict[str, Any], folder: str) -> None:
     if not sides:
         return
     figure, axes = plt.subplots(figsize=(9, 0.42 * len(sides) + 1.5))
-    bars(axes, {name: one["ratio"] for name, one in sides.items()}, "{:.2f}", "longer is better")
+    bars(axes, {name: side["ratio"] for name, side in sides.items()}, "{:.2f}", "longer is better")
     axes.set_xlabel("inferences a second ÷ two threads that call model(x)\nmedian and quartiles of pairs of windows")
     axes.set_title("Two Keras models at once on two CPUs: ResNet-50")
     save(figure, folder, "keras_resnet50.png")
@@ -141,7 +141,7 @@ def keras_models(data: dict[str, Any], folder: str) -> None:
 def call_cost(data: dict[str, Any], folder: str) -> None:
     """Bars of one call."""
     figure, axes = plt.subplots(figsize=(9, 0.42 * len(data) + 1.5))
-    costs = {name: {k: v * 1e6 for k, v in one["cost"].items()} for name, one in data.items()}
+    costs = {name: {k: v * 1e6 for k, v in side["cost"].items()} for name, side in data.items()}
     bars(axes, costs, "{:.1f}", "shorter is better")
     axes.set_xlabel("microseconds a call (median, quartiles of rounds)")
     axes.set_title("One call of a tiny network")
@@ -152,9 +152,9 @@ def tail(data: dict[str, Any], folder: str) -> None:
     """p50 and p99 of the light model, alone and beside the heavy one."""
     figure, panels = plt.subplots(1, len(data), figsize=(9, 4.2), squeeze=False)
     for axes, (light, ways) in zip(panels[0], data.items()):
-        for position, one in enumerate(ways.values()):
+        for position, way in enumerate(ways.values()):
             for shift, key, colour in ((-0.2, "alone", THEIRS), (0.2, "beside", CROWDED)):
-                p50, p99 = ({k: v * 1e3 for k, v in one[f"{what}_{key}"].items()} for what in ("p50", "p99"))
+                p50, p99 = ({k: v * 1e3 for k, v in way[f"{what}_{key}"].items()} for what in ("p50", "p99"))
                 look = {"color": colour, "width": 0.38}
                 axes.bar(position + shift, p99["median"], alpha=0.5, yerr=quartiles(p99), error_kw=WHISKERS, **look)
                 axes.bar(position + shift, p50["median"], **look)
@@ -176,9 +176,9 @@ def placement_scale(data: dict[str, Any], folder: str) -> None:
     """Time of a placement over the number of models, a line for each number of NCs. Medians: a mean of a quarter of a
     second contains one or two renewals of the record or none, which is chance."""
     figure, axes = plt.subplots(figsize=(9, 4))
-    for (ncs, found), (colour, marker) in zip(data.items(), itertools.cycle(LINES)):
-        times = [one["place_median"] + one["release_median"] for one in found.values()]
-        axes.plot([int(count) for count in found], times, color=colour, marker=marker, label=f"{ncs} NCs")
+    for (ncs, medians), (colour, marker) in zip(data.items(), itertools.cycle(LINES)):
+        median = [median["place_median"] + median["release_median"] for median in medians.values()]
+        axes.plot([int(count) for count in medians], median, color=colour, marker=marker, label=f"{ncs} NCs")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _place: f"{count:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -194,12 +194,17 @@ def placement_scale(data: dict[str, Any], folder: str) -> None:
 
 def bars(axes: Any, spreads: dict[str, dict[str, float]], form: str, better: str) -> None:
     """Horizontal bars with quartiles and numbers, from the top; ours in colour."""
-    most = max(one["high"] for one in spreads.values())
-    for position, (name, one) in enumerate(spreads.items()):
+    most = max(measured["high"] for measured in spreads.values())
+    for position, (name, measured) in enumerate(spreads.items()):
         colour = OURS if "adapter" in name else THEIRS
-        axes.barh(position, one["median"], 0.7, color=colour, xerr=quartiles(one), error_kw=WHISKERS)
+        axes.barh(position, measured["median"], 0.7, color=colour, xerr=quartiles(measured), error_kw=WHISKERS)
         axes.text(
-            one["high"] + most * 0.015, position, form.format(one["median"]), va="center", fontsize=10, bbox=PAPER
+            measured["high"] + most * 0.015,
+            position,
+            form.format(measured["median"]),
+            va="center",
+            fontsize=10,
+            bbox=PAPER,
         )
     axes.set_yticks(range(len(spreads)), list(spreads))
     axes.invert_yaxis()
@@ -207,9 +212,9 @@ def bars(axes: Any, spreads: dict[str, dict[str, float]], form: str, better: str
     say_better(axes, better)
 
 
-def quartiles(one: dict[str, float]) -> list[list[float]]:
+def quartiles(measured: dict[str, float]) -> list[list[float]]:
     """The whiskers of a bar, down and up."""
-    return [[one["median"] - one["low"]], [one["high"] - one["median"]]]
+    return [[measured["median"] - measured["low"]], [measured["high"] - measured["median"]]]
 
 
 def say_better(axes: Any, text: str) -> None:

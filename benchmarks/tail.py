@@ -37,8 +37,8 @@ def main() -> None:
     for light in options.light:
         entries = []
         for name, way in WAYS.items():
-            one = side(light, name, way)
-            entries += [Entry(f"{name}, alone", one, models=(0,)), Entry(f"{name}, beside", one)]
+            process = side(light, name, way)
+            entries += [Entry(f"{name}, alone", process, models=(0,)), Entry(f"{name}, beside", process)]
         windows = interleave(entries, rounds, seconds)
         rows, data = [], {}
         for name in WAYS:
@@ -48,9 +48,9 @@ def main() -> None:
             if ratio is None:
                 rows.append([name, *["-"] * 5])
                 continue
-            rows.append([name, *(f"{one.median * 1e3:,.3g}" for one in figures), ratio.text()])
+            rows.append([name, *(f"{figure.median * 1e3:,.3g}" for figure in figures), ratio.text()])
             keys = ("p50_alone", "p50_beside", "p99_alone", "p99_beside")
-            data[name] = {key: vars(one) for key, one in zip(keys, figures)}
+            data[name] = {key: vars(figure) for key, figure in zip(keys, figures)}
             data[name]["heavy_rate"] = [window["rates"][1] for window in beside if window]
         columns = ["served by", "p50 alone", "p50 beside", "p99 alone", "p99 beside", "p99 ratio (quartiles)"]
         table(f"{light} beside {CLIENTS} clients of {HEAVY}, ms", columns, rows)

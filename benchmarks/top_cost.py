@@ -66,18 +66,18 @@ class Fleet:
 
     def ready(self) -> None:
         """Wait until all of them publish."""
-        watch = threading.Timer(START, lambda: [one.kill() for one in self._processes])
+        watch = threading.Timer(START, lambda: [process.kill() for process in self._processes])
         watch.start()
-        said = [one.stdout.readline().strip() for one in self._processes]
+        said = [process.stdout.readline().strip() for process in self._processes]
         watch.cancel()
         if set(said) != {"ready"}:
             raise BenchmarkError(f"{said.count('ready')} of {len(said)} processes started")
 
     def stop(self) -> None:
         """End them."""
-        for one in self._processes:
-            one.kill()
-            one.communicate()
+        for process in self._processes:
+            process.kill()
+            process.communicate()
 
 
 def frames(state: str, rounds: int) -> list[float]:
@@ -123,7 +123,7 @@ def share(state: str, rounds: int, seconds: float) -> list[float]:
                 return
 
     threading.Thread(target=watch, daemon=True).start()
-    found = []
+    shares = []
     try:
         time.sleep(4.0)  # the start
         for _ in range(rounds):
@@ -131,7 +131,7 @@ def share(state: str, rounds: int, seconds: float) -> list[float]:
             time.sleep(seconds)
             if written[0] == wrote:
                 raise BenchmarkError("neuron-top draws nothing")
-            found.append(100 * (_ticks(pid) - before) / TICKS / (time.monotonic() - began))
+            shares.append(100 * (_ticks(pid) - before) / TICKS / (time.monotonic() - began))
         os.write(screen, b"q")
         for _ in range(100):
             if os.waitpid(pid, os.WNOHANG)[0]:
@@ -143,7 +143,7 @@ def share(state: str, rounds: int, seconds: float) -> list[float]:
             os.kill(pid, 9)
             os.waitpid(pid, 0)
         os.close(screen)
-    return found
+    return shares
 
 
 def _ticks(pid: int) -> int:

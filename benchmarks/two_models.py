@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from _children import Child, environment, model, scratch
-from _measure import Entry, Side, Spread, interleave, ratios, values
+from _measure import Side, Spread, entries_of, interleave, ratios, values
 from _report import Report, confine, parser, settings, table
 
 NAIVE = "threads, defaults (naive)"
@@ -85,7 +85,7 @@ def main() -> None:
     report = Report("two_models", options)
     for network in options.networks:
         chosen = [side for side in sides(network, cpus) if not any(text in side.name for text in options.without)]
-        windows = interleave([Entry(side.name, side) for side in chosen], rounds, seconds * LENGTH[network])
+        windows = interleave(entries_of(chosen), rounds, seconds * LENGTH[network])
         show(report, network, windows)
     report.finish()
 
