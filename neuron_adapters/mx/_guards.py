@@ -304,8 +304,10 @@ def _product(examination: _Tolerant, op: Operator) -> list[Value] | None:
 
 @_own("TopK")
 def _top(examination: _Tolerant, op: Operator) -> list[Value] | None:
-    """Equal numbers come in any order in MXNet, too."""
-    examination.finite(op, 0)
+    """Equal numbers come in any order in MXNet, too. Numbers of any size have an order, such as the lowest one, which
+    stands for rows that do not count."""
+    if not op.ins[0].fits(*RANGES[op.out_type()]):
+        examination.finite(op, 0)
     return [op.ins[0], Value(0, op.shape()[op.attribute("axis")] - 1)]
 
 
@@ -358,13 +360,14 @@ def _region(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     return None
 
 
-@_own("GatherElements")
+@_own("GatherElements", "ScatterElementsUpdate")
 def _elements(_examination: _Tolerant, op: Operator) -> list[Value] | None:
-    size = op.shape(0)[op.attribute("axis")]
+    scattered = op.type == "ScatterElementsUpdate"
+    size = op.shape(0)[int(op.constant(3).item()) if scattered else op.attribute("axis")]
     if op.constant(1) is None and not op.ins[1].fits(0, size - 1):
         op.bound(1, 0, size - 1)
         _clear(op, 1, np.zeros(()), np.array(size - 1))
-    return None
+    return [union(op.ins[0], op.ins[2])] if scattered else None
 
 
 @_own("ROIPooling")

@@ -18,6 +18,7 @@ LOOPS = [
     "cond_then", "cond_else",
 ]  # fmt: skip
 GLUON = ["gluon_foreach", "gluon_gru", "gluon_lstm", "gluon_rnn_relu", "gluon_rnn_tanh", "gluon_states"]
+DETECTORS = ["rcnn"]
 QUANTIZED = [
     "quantized_fused", "quantized_fused_int8", "quantized_fused_full", "quantized_uncalibrated", "quantized_plain",
 ]  # fmt: skip
@@ -62,7 +63,7 @@ def by_numpy(executor: Any) -> list[np.ndarray]:
     return list(form.run({name: array.asnumpy() for name, array in executor._arrays.items()}))
 
 
-@pytest.mark.parametrize("name", [*LOOPS, *GLUON])
+@pytest.mark.parametrize("name", [*LOOPS, *GLUON, *DETECTORS])
 def test_graph(name: str, files: Path) -> None:
     inputs, expected, recorded = answers(files, name)
     executor = bound(files, name, inputs)

@@ -188,6 +188,22 @@ def test_boxes_whose_corners_are_turned_round() -> None:
     assert executor.forward()[0].asnumpy()[:, 1].tolist() == pytest.approx([0.9, 0.8])
 
 
+@pytest.mark.parametrize("count", [300, 9000, 50000])
+def test_the_engine_chooses_among_many_boxes(count: int) -> None:
+    """Of a score that many boxes have, the first ones are chosen, as in MXNet, and rows that do not count are nothing
+    unusual."""
+    rng = np.random.default_rng(0)
+    scores = rng.integers(-4, 8, count) / 8
+    corners = np.arange(count)[:, None] * [2, 0, 2, 0] + [0, 0, 1, 1]  # none overlaps another
+    rows = np.concatenate([np.zeros((count, 1)), scores[:, None], corners], 1).astype("f")
+    executor = bound(mx.sym.contrib.box_nms(mx.sym.var("x"), topk=200, valid_thresh=0.1), x=rows)
+    result = executor.forward()[0].asnumpy()
+    best = np.argsort(-scores, kind="stable")[: min(200, (scores > 0.1).sum())]
+    np.testing.assert_array_equal(result[: len(best)], rows[best])
+    assert (result[len(best) :] == -1).all()
+    assert (executor._plan.why, guarded(executor)) == ("", 0)
+
+
 @pytest.mark.parametrize("index", [-1, 4, 10**9, -(10**9)])
 def test_an_index_does_not_lead_the_engine_out_of_its_memory(index: int) -> None:
     """It computes before the alarm is heard."""

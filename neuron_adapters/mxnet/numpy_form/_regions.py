@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,52 @@ def rounded(number: Any) -> int:
 
 
 @function("RoiAlign")
-def _roi_align(*inputs: Array, **attributes: Any) -> Array:
-    from onnx.reference.ops.op_roi_align import RoiAlign
+def _roi_align(
+    x: Array,
+    rois: Array,
+    batches: Array,
+    *,
+    output_height: int,
+    output_width: int,
+    sampling_ratio: int,
+    spatial_scale: float,
+    coordinate_transformation_mode: str,
+    **_how: Any,
+) -> Array:
+    """The mean of points in each bin of a region, each bilinear between the four points of the picture round it."""
+    kind, counts = x.dtype.type, (output_height, output_width)
+    aligned = coordinate_transformation_mode == "half_pixel"
+    result = np.zeros((len(rois), x.shape[1], *counts), x.dtype)
+    pictures = x.reshape(*x.shape[:2], -1)
+    for number, region in enumerate(rois.astype(x.dtype) * kind(spatial_scale) - kind(0.5 if aligned else 0)):
+        starts, sizes = region[1::-1], region[:1:-1] - region[1::-1]
+        axes = [
+            _points(start, size if aligned else max(size, kind(1)), bins, sampling_ratio)
+            for start, size, bins in zip(starts, sizes, counts)
+        ]
+        inside = np.logical_and.outer(*((at >= -1) & (at <= length) for at, length in zip(axes, x.shape[2:])))
+        total = np.zeros((x.shape[1], *inside.shape), x.dtype)
+        for row, high in _neighbours(axes[0], x.shape[2]):
+            for column, wide in _neighbours(axes[1], x.shape[3]):
+                places = np.where(inside, np.add.outer(row * x.shape[3], column), 0)
+                total += np.where(inside, np.multiply.outer(high, wide), kind(0)) * pictures[batches[number]][:, places]
+        if total.size:
+            grid = total.reshape(len(total), counts[0], -1, counts[1], len(axes[1]) // counts[1])
+            result[number] = grid.mean((2, 4))
+    return result
 
-    return RoiAlign.eval(*inputs, **attributes)
+
+def _points(start: Any, size: Any, bins: int, ratio: int) -> Array:
+    """Where the points of all bins of a region are along an axis, ``ratio`` in each; 0 stands for one a point."""
+    kind = type(start)
+    count = ratio if ratio > 0 else max(0, math.ceil(size / bins))
+    step, offsets = size / kind(bins), np.arange(count).astype(kind) + kind(0.5)
+    at: Array = start + np.arange(bins).astype(kind)[:, None] * step + offsets * step / kind(count)
+    return at.reshape(-1)
+
+
+def _neighbours(at: Array, length: int) -> list[tuple[Array, Array]]:
+    """The two points of a picture round each place along an axis, with their weights."""
+    at = np.clip(at, 0, length - 1)
+    low = at.astype(int)
+    return [(low, 1 - (at - low)), (np.minimum(low + 1, length - 1), at - low)]

@@ -9,8 +9,8 @@ from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Val
 from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import Shape, first_dtype, rank_at_least
 
-#: Its square is the last that int32 counts to.
-_MOST_STABLE = 46340
+#: Integers below it are exact in the engine, which computes some of them in float32.
+_EXACT = 1 << 24
 
 
 def _anchors(at: Attributes) -> int:
@@ -103,16 +103,28 @@ def _sorted(to: Builder, rows: Value, score: Value, valid: Value, count: int) ->
 
 
 def _order(to: Builder, score: Value, count: int) -> Value:
-    """Return the indices that sort ``score`` (batch, count), highest first. The sort is stable, as in MXNet."""
+    """Return the indices that sort ``score`` (batch, count), highest first. The sort is stable, as in MXNet.
+
+    Equal scores come out of the first sort in any order and get one rank. So places are sorted by their ranks, a digit
+    of these at a time from the last one, with the place among the key: the base keeps every key exact.
+    """
     scores, order = to.top(score, count, 1, largest=True)
-    if not 1 < count <= _MOST_STABLE:
+    base = _EXACT // count
+    if count == 1 or base == 1:
         return order
-    # Equal scores get one number, counted upwards; that and the place sort what is left to sort.
     new = to.Not(to.Equal(to.slice(scores, 1, 1), to.slice(scores, 1, 0, count - 1)))
-    numbers = to.CumSum(to.Pad(to.cast(new, "int32"), to.constant([0, 1, 0, 0])), to.constant(1))
-    places = to.cast(order, "int32")
-    keys, _where = to.top(to.Add(to.Mul(numbers, count), places), count, 1, largest=False)
-    return to.cast(to.Mod(keys, count), "int64")
+    ranks = to.CumSum(to.Pad(to.cast(new, "int32"), to.constant([0, 1, 0, 0])), to.constant(1))
+    ranks = to.ScatterElements(ranks, order, ranks, axis=1)  # of the places, in their own order
+    places = to.constant(np.arange(count).reshape(1, -1), "int32")
+    unit = 1
+    while unit < count:
+        digit = ranks if unit == 1 else to.Div(ranks, unit)
+        unit *= base
+        digit = digit if unit >= count else to.Mod(digit, base)
+        _keys, step = to.top(to.Add(to.Mul(digit, count), places), count, 1, largest=False)
+        order = step if unit <= base else to.GatherElements(order, step, axis=1)
+        ranks = to.GatherElements(ranks, step, axis=1) if unit < count else ranks
+    return order
 
 
 def _compacted(to: Builder, rows: Value, valid: Value, count: int) -> tuple[Value, Value]:

@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ["MXNET_SUBGRAPH_BACKEND"] = "NONE"  # it says at every bind that it is there
 warnings.simplefilter("ignore")  # MXNet 1.9.1 is older than the interpreter
 
+import detectors  # noqa: E402
 import loops  # noqa: E402
 import mxnet as mx  # noqa: E402
 import numpy as np  # noqa: E402
@@ -143,6 +144,14 @@ class Stateful(gluon.HybridBlock):
 @graph
 def gluon_states(folder):
     export(folder, "gluon_states", Stateful(), draw((5, 2, 3)), draw((2, 2, 4), 1), draw((2, 2, 4), 2))
+
+
+# -- detectors ------------------------------------------------------------------------------------------------------
+
+
+@graph
+def rcnn(folder):
+    record(folder, "rcnn", detectors.rcnn(mx), {"data": draw((1, 3, detectors.HEIGHT, detectors.WIDTH))})
 
 
 # -- quantized ------------------------------------------------------------------------------------------------------
