@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -118,6 +119,16 @@ def register(name: str) -> None:
 
 def backend() -> Backend:
     """Return the backend. Raises MXNetError where none is registered."""
+    return cast("Backend", importlib.import_module(_registered()))
+
+
+def shown_package() -> ModuleType:
+    """Return the package that shows the library to scripts, as ``mx``: the backend's. Raises MXNetError where none is
+    registered."""
+    return importlib.import_module(_registered().rpartition(".")[0])
+
+
+def _registered() -> str:
     if not _name:
         raise MXNetError("neuron_adapters.mxnet has no backend yet: import neuron_adapters.mx")
-    return cast("Backend", importlib.import_module(_name))
+    return _name

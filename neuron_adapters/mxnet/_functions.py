@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet._signatures import Called, called
-from neuron_adapters.mxnet._training import is_optimizer, refuse_name
+from neuron_adapters.mxnet._training import is_optimizer, refuse_missing, refuse_name
 from neuron_adapters.mxnet.operators import find, names
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Functions:
         self._made: dict[tuple[str, str], Callable[..., Any]] = {}
 
     def of(self, name: str, short: str = "") -> Callable[..., Any]:
-        """Return the function for the operator ``name``. ``short``: its name in its namespace. Raises AttributeError
-        where this package has no such operator, one that says so where training needs it."""
+        """Return the function for the operator ``name``. ``short``: its name in its namespace. Raises MissingNameError
+        where this package has no such operator, TrainingError where training needs it; both are AttributeErrors."""
         function = self._made.get((name, short))
         if function is None:
             function = self._made[name, short] = self._make(name, short)
@@ -42,7 +42,7 @@ class Functions:
             shown = ".".join(filter(None, (self._shown, place if short else "", short or name)))
             if is_optimizer(name):
                 refuse_name(shown)
-            raise AttributeError(f"{shown} is not in this package: docs/mx.md lists what is.")
+            refuse_missing(shown)
         signature = called(name) or Called(name, tuple(_inputs(operator)), (), frozenset(), bool(operator.variadic))
         operator_name, hint, kind, make = name, (short or name).lower(), self._kind, self._call
 

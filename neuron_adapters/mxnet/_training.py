@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from neuron_adapters.mxnet._signatures import own_name
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 
 __all__ = [
     "TRAINING", "Elsewhere", "Missing", "MissingImportError", "MissingNameError", "TrainingError",
     "TrainingImportError", "acts_in_training", "is_optimizer", "missing_names", "names_of", "refuse_gradient",
-    "refuse_missing", "refuse_name", "refuse_training", "training_names",
+    "refuse_missing", "refuse_name", "refuse_sparse", "refuse_training", "training_names",
 ]  # fmt: skip
 
 #: By the name of the module, without "mxnet.": names that training scripts ask it for.
@@ -94,6 +94,11 @@ class MissingImportError(MXNetError, ModuleNotFoundError):
 def refuse_missing(shown: str, why: str = "docs/mx.md lists what is", *, imported: bool = False) -> NoReturn:
     """Raise the error that says that the name ``shown`` is not in this package."""
     raise (MissingImportError if imported else MissingNameError)(f"{shown} is not in this package: {why}.")
+
+
+def refuse_sparse(what: str) -> NoReturn:
+    """Raise the error that says that ``what`` makes, takes or holds a sparse array."""
+    raise MXNetValueError(f"{what}: sparse arrays are not in this package. Take dense ones: mx.nd.array(), tostype().")
 
 
 def missing_names(shown: str) -> Callable[[str], NoReturn]:

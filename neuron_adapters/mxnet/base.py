@@ -100,3 +100,13 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         kind = MissingError if isinstance(error, FileNotFoundError) else UnreadableError
         raise kind(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):  # Python itself asks
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from neuron_adapters.mxnet import _c_library, _training  # which have errors of this file
+
+    if name in _c_library.__all__:
+        return getattr(_c_library, name)
+    return _training.missing_names("mx.base")(name)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from neuron_adapters.mxnet._signatures import own_name
+from neuron_adapters.mxnet._training import refuse_missing
 from neuron_adapters.mxnet.context import cpu, cpu_pinned, current_context, gpu, num_gpus
 from neuron_adapters.mxnet.ndarray import load, save, waitall
 from neuron_adapters.mxnet.ndarray._invoke import operator_functions
@@ -13,6 +14,7 @@ from neuron_adapters.mxnet.numpy._array import _own
 from neuron_adapters.mxnet.numpy.random import seed
 from neuron_adapters.mxnet.operators import find
 from neuron_adapters.mxnet.util import (
+    get_cuda_compute_capability,
     is_np_array,
     is_np_shape,
     np_array,
@@ -25,8 +27,9 @@ from neuron_adapters.mxnet.util import (
 )
 
 __all__ = [
-    "cpu", "cpu_pinned", "current_context", "gpu", "image", "is_np_array", "is_np_shape", "load", "np_array",
-    "np_shape", "num_gpus", "reset_np", "save", "seed", "set_np", "use_np", "use_np_array", "use_np_shape", "waitall",
+    "cpu", "cpu_pinned", "current_context", "get_cuda_compute_capability", "gpu", "image", "is_np_array", "is_np_shape",
+    "load", "np_array", "np_shape", "num_gpus", "reset_np", "save", "seed", "set_np", "use_np", "use_np_array",
+    "use_np_shape", "waitall",
 ]  # fmt: skip
 
 
@@ -39,7 +42,7 @@ class _Operators:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         operator = self._prefix + name
         if name.startswith("__") or find(operator) is None:
-            raise AttributeError(f"{self._shown}.{name} is not in this package: docs/mx.md lists what is.")
+            refuse_missing(f"{self._shown}.{name}")
         function = operator_functions.of(operator, name)
 
         def call(*args: Any, **keywords: Any) -> Any:

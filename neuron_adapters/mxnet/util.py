@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from neuron_adapters.mxnet._training import Missing, missing_names
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 
 __all__ = [
-    "get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_shape", "makedirs", "np_array", "np_shape",
-    "reset_np", "set_module", "set_np", "set_np_shape", "setenv", "use_np", "use_np_array", "use_np_shape",
+    "get_cuda_compute_capability", "get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_shape",
+    "makedirs", "np_array", "np_shape", "reset_np", "set_module", "set_np", "set_np_shape", "setenv", "use_np",
+    "use_np_array", "use_np_shape",
 ]  # fmt: skip
 
 __getattr__: Missing = missing_names("mx.util")
@@ -156,3 +157,10 @@ def get_gpu_count() -> int:
 def get_gpu_memory(gpu_dev_id: int) -> tuple[int, int]:
     """Refuse: there is no GPU."""
     raise MXNetError(f"get_gpu_memory({gpu_dev_id}): there is no GPU, mx.num_gpus() is 0.")
+
+
+def get_cuda_compute_capability(ctx: Any) -> int:
+    """Refuse: there is no GPU. Raises ValueError for another context, as in MXNet."""
+    if ctx.device_type != "gpu":
+        raise MXNetValueError(f"a GPU's context has a compute capability, got {ctx}.")
+    raise MXNetError(f"get_cuda_compute_capability({ctx}): there is no GPU, mx.num_gpus() is 0.")

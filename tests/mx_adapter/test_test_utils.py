@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,83 @@ def test_an_archive_stays_in_its_folder(tmp_path: Path) -> None:
     utils.get_zip_data(str(tmp_path / "data"), "http://127.0.0.1/a.zip", "a.zip")
     assert (tmp_path / "data" / "inside" / "rows.csv").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_a_star_brings(ask_oracle: Callable[[str], Path]) -> None:
+    """Scripts of MXNet's own take modules and classes from the star, too."""
+    names: dict[str, Any] = {}
+    exec("from neuron_adapters.mx.test_utils import *", names)
+    wanted = (ask_oracle("star") / "names.txt").read_text("utf-8").split()
+    assert len(wanted) > 100
+    assert [name for name in wanted if name not in names] == []
+    assert names["mx"] is mx
+
+
+def test_matrices_models_and_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.random.seed(5)  # noqa: NPY002 - it is what they draw by
+    symmetric = utils.new_sym_matrix_with_real_eigvals_nd((2, 3, 4, 4))
+    np.testing.assert_allclose(symmetric, symmetric.swapaxes(-1, -2), atol=1e-12)
+    for matrix in utils.new_matrix_with_real_eigvals_nd((5, 3, 3)):
+        values = np.linalg.eigvals(matrix)
+        assert np.abs(np.imag(values)).max() < 1e-9
+        assert np.abs(values).max() <= 10 + 1e-9
+    basis = utils.new_orthonormal_matrix_2d(4)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(4), atol=1e-9)
+    assert utils.locationError(np.eye(2), np.zeros((2, 2)), (1, 1), "ab", maxError=True) == (
+        "Location of maximum error: (1, 1), a=1.00000000, b=0.00000000"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert utils.download_model("net", meta_info={}) == (None, 0)
+    with pytest.raises(mx.MXNetError, match=r"net-symbol\.json is not downloaded"):
+        utils.download_model("net")
+    for end in ("symbol.json", "0000.params"):
+        Path(f"net-{end}").touch()
+    assert utils.download_model("net") == ("./net", 0)
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="MXNET_HOME"):
+        utils.get_im2rec_path()
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "im2rec.py").touch()
+    assert utils.get_im2rec_path() == str(tmp_path / "tools" / "im2rec.py")
+    with pytest.raises(ValueError, match="GPU's context"):
+        utils.get_cuda_compute_capability(mx.cpu())
+    with pytest.raises(mx.MXNetError, match="no GPU"):
+        utils.get_cuda_compute_capability(mx.gpu())
+
+
+def test_a_block_and_its_hybridized_form() -> None:
+    class Scaled(mx.gluon.HybridBlock):
+        def __init__(self, wrong: float = 0.0, **options: Any) -> None:
+            super().__init__(**options)
+            self.wrong = wrong
+            with self.name_scope():
+                self.dense = mx.gluon.nn.Dense(3)
+
+        def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803 - MXNet's name
+            return self.dense(x) + (self.wrong if F is mx.sym else 0.0)
+
+    data = [mx.nd.ones((2, 4))]
+    utils.check_gluon_hybridize_consistency(Scaled, data, test_grad=False)
+    with pytest.raises(AssertionError):
+        utils.check_gluon_hybridize_consistency(lambda prefix: Scaled(1.0, prefix=prefix), data, test_grad=False)
+    with pytest.raises(AssertionError):
+        utils.check_gluon_hybridize_consistency(Scaled, data, lambda x: x, test_grad=False)
+    with pytest.raises(mx.MXNetError, match="no gradients"):
+        utils.check_gluon_hybridize_consistency(Scaled, data)
+    with pytest.raises(mx.MXNetError, match="training"):
+        utils.compare_optimizer()
+
+
+def test_names_of_the_c_library() -> None:
+    """They can be imported; what calls it is one error."""
+    names: dict[str, Any] = {}
+    exec(
+        "from neuron_adapters.mx.base import _LIB, NDArrayHandle, c_array, c_str, c_str_array, check_call, mx_uint",
+        names,
+    )
+    assert list(names["c_array"](names["mx_uint"], [1, 2])) == [1, 2]
+    assert names["c_str"]("a").value == b"a"
+    assert list(names["c_str_array"](["a", "b"])) == [b"a", b"b"]
+    for refused in (lambda: names["_LIB"].MXGetVersion, lambda: names["check_call"](0), lambda: mx.base.nothing):
+        with pytest.raises(mx.MXNetError, match="is not in this package"):
+            refused()

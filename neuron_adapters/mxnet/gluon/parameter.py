@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neuron_adapters.mxnet import initializer, ndarray, symbol
-from neuron_adapters.mxnet._training import Missing, missing_names, refuse_gradient
+from neuron_adapters.mxnet._training import Missing, missing_names, refuse_gradient, refuse_sparse
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -64,7 +64,7 @@ class Parameter:
         grad_stype: str = "default",
     ) -> None:
         if {stype, grad_stype} != {"default"}:
-            raise MXNetError(f"Parameter '{name}': this package has dense arrays only, got {stype}, {grad_stype}.")
+            refuse_sparse(f"Parameter '{name}' with stype={stype!r}, grad_stype={grad_stype!r}")
         self.name = name
         self.grad_req = grad_req if differentiable else "null"
         self.lr_mult, self.wd_mult, self.init = lr_mult, wd_mult, init
@@ -221,7 +221,7 @@ class Parameter:
 
     def row_sparse_data(self, row_id: Any) -> NoReturn:  # noqa: ARG002 - MXNet's signature
         """Refuse: arrays are dense."""
-        raise MXNetError(f"Parameter '{self.name}': this package has dense arrays only. data() has all rows.")
+        refuse_sparse(f"row_sparse_data() of Parameter '{self.name}', whose data() has all rows")
 
     list_row_sparse_data = row_sparse_data
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from neuron_adapters.mxnet._training import MissingNameError, refuse_missing
+from neuron_adapters.mxnet._training import refuse_missing
 from neuron_adapters.mxnet.io import io
 from neuron_adapters.mxnet.io.io import DataBatch, DataDesc, DataIter, NDArrayIter
 
@@ -27,10 +27,7 @@ def __getattr__(name: str) -> Any:
         file = f"{__name__}.{_LATER[name]}" if _LATER[name] else "neuron_adapters.mxnet._record_iter"
         return getattr(import_module(file), name.removesuffix("_v1"))
     if name == "LibSVMIter":
-        raise MissingNameError(
-            "mx.io.LibSVMIter gives sparse arrays, and this package has dense arrays only: read the file into a dense "
-            "array, and use NDArrayIter."
-        )
+        refuse_missing("mx.io.LibSVMIter", "it gives sparse arrays. Read the file into a dense one, for NDArrayIter")
     if name == "ImageDetRecordIter":
         refuse_missing("mx.io.ImageDetRecordIter", "mx.image.ImageDetIter reads the same files")
     if name.startswith("__"):

@@ -19,7 +19,7 @@ from neuron_adapters.mxnet import _params
 from neuron_adapters.mxnet._operators import Operators
 from neuron_adapters.mxnet._shapes import reshaped
 from neuron_adapters.mxnet._signatures import look_up
-from neuron_adapters.mxnet._training import refuse_name
+from neuron_adapters.mxnet._training import refuse_name, refuse_sparse
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, cpu, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
@@ -171,7 +171,7 @@ class NDArray(Operators):
     def tostype(self, stype: str) -> NDArray:
         """Return the array itself, which is dense. Raises MXNetValueError for any other storage type."""
         if stype != "default":
-            raise MXNetValueError(f"only dense arrays (default) are supported, got {stype!r}.")
+            refuse_sparse(f"tostype({stype!r})")
         return self
 
     def as_np_ndarray(self) -> NDArray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._training import refuse_sparse
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray._array import NDArray, dtype_of
@@ -79,7 +80,7 @@ def _filled(
     if unknown:
         raise MXNetError(f"mx.nd.{function}() has no parameter {', '.join(unknown)}. It has: shape, ctx, dtype, out.")
     if stype != "default":
-        raise MXNetError(f"mx.nd.{function}(stype={stype!r}): this package has dense arrays only.")
+        refuse_sparse(f"mx.nd.{function}(stype={stype!r})")
     if not is_np_shape() and not all(_shape(shape) or [0]):
         raise MXNetValueError(
             f"mx.nd.{function}() takes a shape that is known, got {shape}: () and sizes of 0 mean that only inside "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet._training import refuse_sparse
 from neuron_adapters.mxnet.ndarray import _create
 from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import operator_functions
@@ -24,17 +24,13 @@ __all__ = [
 ]
 
 
-def _refuse(what: str) -> NoReturn:
-    raise MXNetError(f"{what}: sparse arrays are not in this package. Make a dense one, with mx.nd.array().")
-
-
 class BaseSparseNDArray(NDArray):
     """What MXNet's sparse arrays are."""
 
     __slots__ = ()
 
     def __init__(self, *_args: Any, **_keywords: Any) -> None:
-        _refuse(type(self).__name__)
+        refuse_sparse(type(self).__name__)
 
 
 class CSRNDArray(BaseSparseNDArray):
@@ -51,30 +47,30 @@ class RowSparseNDArray(BaseSparseNDArray):
 
 def csr_matrix(*_args: Any, **_keywords: Any) -> NoReturn:
     """Refuse: there are no sparse arrays."""
-    _refuse("mx.nd.sparse.csr_matrix()")
+    refuse_sparse("mx.nd.sparse.csr_matrix()")
 
 
 def row_sparse_array(*_args: Any, **_keywords: Any) -> NoReturn:
     """Refuse: there are no sparse arrays."""
-    _refuse("mx.nd.sparse.row_sparse_array()")
+    refuse_sparse("mx.nd.sparse.row_sparse_array()")
 
 
 def array(source_array: Any, *_args: Any, **_keywords: Any) -> NoReturn:
     """Refuse: there are no sparse arrays."""
-    _refuse(f"mx.nd.sparse.array() of a {type(source_array).__name__}")
+    refuse_sparse(f"mx.nd.sparse.array() of a {type(source_array).__name__}")
 
 
 def zeros(stype: str, shape: Any, ctx: Any = None, dtype: Any = None, **keywords: Any) -> NDArray:
     """Create an array of zeros; a dense one, with ``stype="default"``."""
     if stype != "default":
-        _refuse(f"mx.nd.sparse.zeros({stype!r})")
+        refuse_sparse(f"mx.nd.sparse.zeros({stype!r})")
     return _create.zeros(shape, ctx, dtype, **keywords)
 
 
 def empty(stype: str, shape: Any, ctx: Any = None, dtype: Any = None) -> NDArray:
     """Create an array of any numbers; a dense one, with ``stype="default"``."""
     if stype != "default":
-        _refuse(f"mx.nd.sparse.empty({stype!r})")
+        refuse_sparse(f"mx.nd.sparse.empty({stype!r})")
     return _create.empty(shape, ctx, dtype)
 
 

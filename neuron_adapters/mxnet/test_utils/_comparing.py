@@ -14,8 +14,9 @@ from neuron_adapters.mxnet.ndarray import NDArray
 __all__ = [
     "almost_equal", "assert_allclose", "assert_almost_equal", "assert_almost_equal_ignore_nan",
     "assert_almost_equal_with_err", "assert_exception", "checkShapes", "collapse_sum_like", "compare_ndarray_tuple",
-    "default_atols", "default_dtype", "default_numeric_eps", "default_rtols", "effective_dtype", "get_atol",
-    "get_etol", "get_rtol", "get_tolerance", "get_tols", "np_reduce", "same", "same_array", "same_symbol_structure",
+    "default_atols", "default_dtype", "default_numeric_eps", "default_rtols", "effective_dtype", "get_atol", "get_etol",
+    "get_rtol", "get_tolerance", "get_tols", "locationError", "np_reduce", "same", "same_array",
+    "same_symbol_structure",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -257,3 +258,9 @@ def collapse_sum_like(a: Array, shape: Sequence[int]) -> Array:
     more = a.ndim - len(shape)
     axes = [*range(more), *(more + place for place, size in enumerate(shape) if size != a.shape[more + place])]
     return np.asarray(np.sum(a, axis=tuple(axes)).reshape(shape))
+
+
+def locationError(a: Any, b: Any, index: Any, names: Sequence[str], maxError: bool = False) -> str:  # noqa: N802, N803
+    """Return the text that says where two arrays differ, and their values there."""
+    kind = "maximum " if maxError else ""
+    return f"Location of {kind}error: {index}, {names[0]}={a[index]:.8f}, {names[1]}={b[index]:.8f}"

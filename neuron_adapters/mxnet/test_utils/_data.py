@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray
-from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet._training import refuse_sparse
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.io import DataBatch, DataIter
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -18,7 +18,7 @@ __all__ = [
     "DummyIter", "assign_each", "assign_each2", "create_2d_tensor", "create_sparse_array", "create_sparse_array_zd",
     "create_vector", "get_identity_mat", "get_identity_mat_batch", "rand_coord_2d", "rand_ndarray", "rand_shape_2d",
     "rand_shape_3d", "rand_shape_nd", "rand_sparse_ndarray", "random_arrays", "random_sample",
-    "random_uniform_arrays",
+    "random_uniform_arrays", "shuffle_csr_column_indices",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -82,20 +82,21 @@ def rand_ndarray(
 ) -> NDArray:
     """Return a normal NDArray. Raises MXNetValueError for a sparse one."""
     if stype != "default":
-        _refuse_sparse(stype)
+        refuse_sparse(f"rand_ndarray(stype={stype!r})")
     return ndarray.array(random_arrays(shape), current_context() if ctx is None else ctx, dtype)
 
 
 def rand_sparse_ndarray(shape: Sequence[int], stype: str, *_args: Any, **_keywords: Any) -> NoReturn:  # noqa: ARG001
-    """Refuse: arrays are dense."""
-    _refuse_sparse(stype)
+    """Refuse: there are no sparse arrays."""
+    refuse_sparse(f"a random array with stype={stype!r}")
 
 
 create_sparse_array = create_sparse_array_zd = rand_sparse_ndarray
 
 
-def _refuse_sparse(stype: str) -> NoReturn:
-    raise MXNetValueError(f"only dense arrays (default) are supported, got {stype!r}.")
+def shuffle_csr_column_indices(csr: Any) -> NoReturn:  # noqa: ARG001
+    """Refuse: there are no sparse arrays."""
+    refuse_sparse("shuffle_csr_column_indices()")
 
 
 def assign_each(the_input: Array, function: Callable[[Any], Any] | None) -> Array:

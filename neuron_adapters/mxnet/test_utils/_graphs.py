@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from neuron_adapters.mxnet import ndarray
-from neuron_adapters.mxnet._training import refuse_gradient
+from neuron_adapters.mxnet._training import refuse_gradient, refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
@@ -17,8 +17,8 @@ from neuron_adapters.mxnet.symbol import Symbol
 from neuron_adapters.mxnet.test_utils._comparing import Tolerance, assert_almost_equal
 
 __all__ = [
-    "check_consistency", "check_numeric_gradient", "check_speed", "check_symbolic_backward", "check_symbolic_forward",
-    "numeric_grad", "simple_forward",
+    "check_consistency", "check_gluon_hybridize_consistency", "check_numeric_gradient", "check_speed",
+    "check_symbolic_backward", "check_symbolic_forward", "compare_optimizer", "numeric_grad", "simple_forward",
 ]  # fmt: skip
 
 Arrays = Sequence[Any] | Mapping[str, Any]
@@ -174,3 +174,35 @@ def check_symbolic_backward(*_args: Any, **_keywords: Any) -> NoReturn:
 def numeric_grad(*_args: Any, **_keywords: Any) -> NoReturn:
     """Refuse: there are no gradients."""
     refuse_gradient("numeric_grad()")
+
+
+def compare_optimizer(*_args: Any, **_keywords: Any) -> NoReturn:
+    """Refuse: there are no optimizers."""
+    refuse_name("compare_optimizer()")
+
+
+def check_gluon_hybridize_consistency(
+    net_builder: Callable[..., Any],
+    data_l: Sequence[Any],
+    numpy_func: Callable[..., Any] | None = None,
+    test_grad: bool = True,
+    rtol: Tolerance = 1e-4,
+    atol: Tolerance = 1e-4,
+) -> None:
+    """Compare a block with its hybridized form, and with ``numpy_func`` of the same NumPy arrays.
+
+    ``net_builder(prefix=...)`` makes the block. Raises AssertionError where they differ, MXNetError for ``test_grad``.
+    """
+    if test_grad:
+        refuse_gradient("check_gluon_hybridize_consistency(test_grad=True)")
+    plain, hybrid = net_builder(prefix="net_"), net_builder(prefix="net_")
+    plain.initialize()
+    hybrid.initialize()
+    expected = plain(*[data.copy() for data in data_l]).asnumpy()
+    hybrid(*[data.copy() for data in data_l])  # now the shapes of its parameters are known
+    for name, parameter in hybrid.collect_params().items():
+        parameter.set_data(plain.collect_params()[name].data())
+    hybrid.hybridize()
+    assert_almost_equal(hybrid(*[data.copy() for data in data_l]).asnumpy(), expected, rtol, atol)
+    if numpy_func is not None:
+        assert_almost_equal(expected, numpy_func(*[data.asnumpy() for data in data_l]), rtol, atol)

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.base import MissingError, MXNetError
 from neuron_adapters.mxnet.context import Context, current_context
 
 __all__ = [
-    "default_context", "discard_stderr", "download", "environment", "has_tvm_ops", "is_aarch64_run", "is_cd_run",
-    "is_op_runnable", "list_gpus", "retry", "set_default_context",
+    "default_context", "discard_stderr", "download", "download_model", "environment", "get_im2rec_path", "has_tvm_ops",
+    "is_aarch64_run", "is_cd_run", "is_op_runnable", "list_gpus", "retry", "set_default_context",
 ]  # fmt: skip
 
 
@@ -133,3 +133,29 @@ def download(
     raise MXNetError(
         f"{url} is not downloaded: this package does not use the network. Put it at {path!r} by other means."
     )
+
+
+def download_model(
+    model_name: str, dst_dir: str = "./", meta_info: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[str | None, int]:
+    """Return prefix and epoch of a checkpoint in ``dst_dir``; ``(None, 0)`` where ``meta_info`` does not name it.
+
+    ``meta_info``: the URLs "symbol" and "params" of each model. Raises MXNetError where a file does not exist: nothing
+    is downloaded.
+    """
+    prefix = os.path.join(dst_dir, model_name)
+    if meta_info is not None and model_name not in meta_info:
+        return None, 0
+    urls = (meta_info or {}).get(model_name, {})
+    for kind, end in (("symbol", "-symbol.json"), ("params", "-0000.params")):
+        download(urls.get(kind, f"http://data.mxnet.io/models/.../{model_name}{end}"), prefix + end)
+    return prefix, 0
+
+
+def get_im2rec_path(home_env: str = "MXNET_HOME") -> str:
+    """Return the path of ``tools/im2rec.py`` in MXNet's folder, which the environment's ``home_env`` names. Raises
+    MissingError where there is none: this package has no such tool."""
+    path = os.path.join(os.environ.get(home_env, ""), "tools", "im2rec.py")
+    if home_env in os.environ and os.path.isfile(path):
+        return path
+    raise MissingError(f"{path} is missing: let {home_env} name a folder of MXNet's sources.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from neuron_adapters.mxnet import ndarray
+from neuron_adapters.mxnet._training import refuse_sparse
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.gluon.block import HybridBlock
 from neuron_adapters.mxnet.gluon.nn import BatchNorm, HybridSequential, Sequential
@@ -52,7 +53,7 @@ class SparseEmbedding:
     """Refused: its table is a sparse array."""
 
     def __init__(self, *_args: Any, **_options: Any) -> NoReturn:
-        raise MXNetError("SparseEmbedding: this package has dense arrays only. gluon.nn.Embedding reads its weights.")
+        refuse_sparse("SparseEmbedding, whose weights gluon.nn.Embedding reads")
 
 
 class SyncBatchNorm(BatchNorm):
