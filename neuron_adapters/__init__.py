@@ -14,6 +14,8 @@ all of them:
 
 from __future__ import annotations
 
+from neuron_adapters import adapter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from neuron_rt import CoreRange, Layout, __version__, timeline
 
 __all__ = ["CoreRange", "Layout", "__version__", "describe", "placement", "timeline", "unload"]
+
+adapter.HOSTS["ray._raylet"] = "neuron_adapters.ray.worker"
 
 
 def placement(model: object) -> tuple[CoreRange, ...]:

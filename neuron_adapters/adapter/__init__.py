@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 #: Systems that run processes of their own: a module that only a process which uses the system has loaded, and the room
-#: that knows what is to be done in its workers (``attach``) and where such a process is (``where``).
-HOSTS = {"ray._raylet": "neuron_adapters.ray.worker"}
+#: that knows what is to be done in its workers (``attach``) and where such a process is (``where``). The package above
+#: fills it: this room knows none of them.
+HOSTS: dict[str, str] = {}
 
 #: Whether ``neuron-run`` serves this process, and says so here: some hooks are for unmodified scripts alone.
 served = False

@@ -42,11 +42,20 @@ def rows_of(inputs: Any, dim: int) -> int | None:
 
 
 def piece(inputs: Any, dim: int, first: int, rows: int) -> Any:
-    """``rows`` rows from ``first`` of all arrays; what has no dimension goes to every part."""
+    """``rows`` rows from ``first`` of all arrays; what has no dimension goes to every part.
+
+    Raises ValueError for arrays that cannot be cut, such as sparse ones.
+    """
 
     def cut(leaf: Any) -> Any:
         index = (slice(None),) * (dim % len(leaf.shape)) + (slice(first, first + rows),)
-        return leaf[index]
+        try:
+            return leaf[index]
+        except Exception as error:
+            raise ValueError(
+                f"DataParallel cannot cut an input of type {type(leaf).__name__} along dimension {dim}: {error}. Pass "
+                "a dense array"
+            ) from error
 
     return mapped(cut, inputs)
 
@@ -133,8 +142,8 @@ def _arrays(path: str, arrays: list[Any], rows: Sequence[int], dim: int) -> Any:
         module, name, keyword = _JOINS[package]
         return getattr(sys.modules[module], name)(arrays, **{keyword: dim})
     if hasattr(arrays[0], "asnumpy"):
-        mx = sys.modules["mxnet" if package == "mxnet" else "neuron_adapters.mxnet"]
-        return mx.nd.concat(*arrays, dim=dim % len(arrays[0].shape))
+        before, name, _after = type(arrays[0]).__module__.partition("mxnet")  # the real one, or the house's
+        return sys.modules[f"{before}{name}.ndarray"].concat(*arrays, dim=dim % len(arrays[0].shape))
     raise _refusal(path, f"arrays of {package} are not known")
 
 

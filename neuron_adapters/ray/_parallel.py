@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import random
 import threading
 import time
 import warnings
@@ -15,13 +16,13 @@ from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import GetTimeoutError, RayError
 
 from neuron_adapters.adapter import parts
 from neuron_adapters.ray._init import init
 from neuron_adapters.ray._nodes import free_cores, restarts, room, wait_until_free, waiting
 from neuron_adapters.ray._replica import Replica, ReplicaActor
-from neuron_adapters.ray._wire import is_loss, original, sendable
+from neuron_adapters.ray._wire import checked, sendable
 from neuron_adapters.ray.offer import RESOURCE
 from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 
@@ -32,6 +33,9 @@ _SAME = "Set NEURON_ADAPTERS_INSTANCE to the same value on every node, before ra
 _COPY = "Copy the same file to every node; the numbers are checksums (CRC-32)"
 _MOST_LOSSES = 8  # replicas that one part may lose before the model itself is to blame
 _WARN_AFTER = 5.0, 60.0  # seconds: where there is no room for all replicas, and where there is
+_GIVE_WAY_AFTER = 20.0  # seconds without a new replica, while others hold the NeuronCores of those that are missing
+_ASK_AFTER = 10.0  # seconds that a part has been with a replica, which then has to say how it is getting on,
+_SILENCE = 30.0  # and within so many seconds
 _MOST_RESTARTS = 3  # that a replica may have while it loads
 _PAUSE = 0.02  # seconds between two looks for a replica, while there is none
 
@@ -44,6 +48,8 @@ class _Slot:
         self.alive = False
         self.jobs: weakref.WeakSet[_Job] = weakref.WeakSet()
         """The parts that it has not answered. One that is dropped, by whatever exception, is in it no more."""
+        self.ended = False
+        """Whether a caller has ended its process because it hung."""
         self.failure: BaseException | None = None
         """Why it never comes back."""
 
@@ -58,18 +64,12 @@ class _Job:
         self.losses = 0
 
 
-class _Loss:
-    """What comes in place of an answer."""
-
-    def __init__(self, error: RayError) -> None:
-        """Raises what the model raised, where no replica was lost."""
-        if not is_loss(error):
-            raise original(error) from error
-        self.error = error
+class _BlockedError(Exception):
+    """Some replicas have NeuronCores, and others hold those of the rest."""
 
 
-#: What a call has to wait for next, a reference or some seconds; at last its result, in a tuple.
-_Call = Generator[Any, Any, Any]
+#: A call asks for an answer, by its reference, within some seconds, or for a pause; at last it returns.
+_Call = Generator[tuple[Any, float], Any, Any]
 
 
 class DataParallel:
@@ -78,45 +78,54 @@ class DataParallel:
     ``load``: the path of a file that is on every node, or a function that returns a callable; each replica calls it
     once, and what it holds (weights) is sent to each node once. ``neuron_cores``: of one replica. ``num_replicas``: a
     number, or "all" for as many as there are free NeuronCores for. ``dim``: the dimension of every array of the inputs
-    and outputs that is split and joined.
+    and outputs that is split and joined. ``timeout_s``: the most seconds that a replica may compute one part; None: any
+    time.
 
     ``split_size``: rows of a part, unless set ``max(1, rows // replicas)``; what is left over is one more part.
     ``replicas``: where each replica was when all had started.
 
-    A part whose replica is lost is computed by another one; the lost one starts again where there is room. An exception
-    of the model reaches the caller as itself, with the replica's traceback as its cause. Calls from several threads,
-    and ``call_async`` from several tasks, run side by side. The NeuronCores are free once the object is dropped or
-    closed.
+    A part whose replica is lost is computed by another one; the lost one starts again where there is room. So is a part
+    whose replica takes longer than ``timeout_s``, or does not react for half a minute: its process is ended. An
+    exception of the model reaches the caller as itself, with the replica's traceback as its cause. Calls from several
+    threads, and ``call_async`` from several tasks, run side by side. The NeuronCores are free once the object is
+    dropped or closed.
 
     Raises what ``load`` raises; NotEnoughNeuronCoresError where no replica fits, NeuronConfigError where nodes emulate
     different instances or have different files at that path, ImportError where a node has not this package.
     """
 
-    def __init__(self, load: Any, neuron_cores: int = 1, num_replicas: int | str = "all", dim: int = 0) -> None:
+    def __init__(
+        self,
+        load: Any,
+        neuron_cores: int = 1,
+        num_replicas: int | str = "all",
+        dim: int = 0,
+        timeout_s: float | None = None,
+    ) -> None:
         if not isinstance(neuron_cores, int) or isinstance(neuron_cores, bool) or neuron_cores < 1:
             raise ValueError(f"neuron_cores is a number of NeuronCores from 1, got {neuron_cores!r}")
         if num_replicas != "all" and (not isinstance(num_replicas, int) or num_replicas < 1):
             raise ValueError(f"num_replicas is a number from 1 or 'all', got {num_replicas!r}")
         if not isinstance(dim, int) or isinstance(dim, bool):
             raise ValueError(f"dim is a number, got {dim!r}")
+        if timeout_s is not None and (not isinstance(timeout_s, (int, float)) or not timeout_s > 0):
+            raise ValueError(f"timeout_s is a number of seconds above 0 or None, got {timeout_s!r}")
         if not ray.is_initialized():
             init()
         self.dim = dim
+        self.timeout_s = timeout_s
         self.split_size: int | None = None
         self._cores = neuron_cores
         self._lock = threading.Lock()
         self._slots: list[_Slot] = []
-        fits = room(neuron_cores, wait=num_replicas == "all")
-        count = fits if isinstance(num_replicas, str) else num_replicas
-        if not count:
-            raise NotEnoughNeuronCoresError(waiting(1, neuron_cores), need=neuron_cores, start=None, visible=0)
         self._load = ray.put(load)  # for as long as a replica may start again
-        actor = ray.remote(
-            num_cpus=0, resources={RESOURCE: neuron_cores}, max_restarts=-1, scheduling_strategy="SPREAD"
-        )(ReplicaActor)
         try:
-            self._slots = [_Slot(actor.remote()) for _ in range(count)]
-            self.replicas = self._started(_WARN_AFTER[count <= fits])
+            while not (processes := self._placed(num_replicas)):
+                self.close()
+                time.sleep(random.uniform(0, 2))  # noqa: S311 - so that two drivers do not give way in step
+                while not isinstance(num_replicas, str) and room(neuron_cores, wait=False) < num_replicas:
+                    time.sleep(1)
+            self.replicas = self._loaded(processes)
         except BaseException:
             self.close()
             raise
@@ -128,26 +137,28 @@ class DataParallel:
         that cannot be joined.
         """
         with contextlib.closing(self._call(inputs, keywords)) as call:
-            step = next(call)
-            while not isinstance(step, tuple):
+            answer: Any = None
+            while True:
                 try:
-                    answer = ray.get(step) if isinstance(step, ray.ObjectRef) else time.sleep(step)  # type: ignore[func-returns-value]
-                except RayError as error:
-                    answer = _Loss(error)
-                step = call.send(answer)
-            return step[0]
+                    ref, seconds = call.send(answer)
+                except StopIteration as end:
+                    return end.value
+                answer = time.sleep(seconds) if ref is None else _got(ref, seconds)  # type: ignore[func-returns-value]
 
     async def call_async(self, *inputs: Any, **keywords: Any) -> Any:
         """The same in an event loop."""
         with contextlib.closing(self._call(inputs, keywords)) as call:
-            step = next(call)
-            while not isinstance(step, tuple):
+            answer: Any = None
+            while True:
                 try:
-                    answer = await (step if isinstance(step, ray.ObjectRef) else asyncio.sleep(step))
-                except RayError as error:
-                    answer = _Loss(error)
-                step = call.send(answer)
-            return step[0]
+                    ref, seconds = call.send(answer)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    answer = await (asyncio.sleep(seconds) if ref is None else asyncio.wait_for(ref, seconds))
+                except (RayError, asyncio.TimeoutError) as error:
+                    answer = error if isinstance(error, RayError) else GetTimeoutError()
+                answer = checked(answer)
 
     def close(self) -> None:
         """End the replicas, and wait some seconds at most until Ray counts their NeuronCores as free."""
@@ -176,21 +187,22 @@ class DataParallel:
             raise ValueError(f"split_size is a number from 1, got {step!r}")
         step = step or max(1, (size or 1) // max(1, len(self._slots)))
         if size is None or size <= step:
-            (result,) = yield from self._answers([_Job(everything)])
-            yield (parts.own(result),)
-            return
+            (result,) = yield from self._answers([everything])
+            return parts.own(result)
         rows = [min(step, size - first) for first in range(0, size, step)]
-        jobs = [_Job(parts.piece(everything, dim, number * step, count)) for number, count in enumerate(rows)]
-        results = yield from self._answers(jobs)
+        results = yield from self._answers(
+            [parts.piece(everything, dim, number * step, count) for number, count in enumerate(rows)]
+        )
         try:
-            yield (parts.join(results, rows, dim),)
+            return parts.join(results, rows, dim)
         except parts.UndecidedError:
             rows.append(rows[0] - 1 or 2)
-            witness = yield from self._answers([_Job(parts.piece(everything, dim, 0, rows[-1]))])
-            yield (parts.join(results, rows, dim, witness),)
+            witness = yield from self._answers([parts.piece(everything, dim, 0, rows[-1])])
+            return parts.join(results, rows, dim, witness)
 
-    def _answers(self, jobs: list[_Job]) -> _Call:
+    def _answers(self, inputs: list[Any]) -> _Call:
         """Send all parts, and return what their replicas answer."""
+        jobs = [_Job(part) for part in inputs]
         try:
             for job in jobs:
                 self._send(job)
@@ -199,32 +211,34 @@ class DataParallel:
                 results.append((yield from self._answer(job, jobs)))  # noqa: PERF401 - a comprehension cannot yield
             return results
         finally:
-            for job in jobs:
-                if self._leave(job) is not None and job.ref is not None and ray.is_initialized():
-                    # Another part has raised, or the user has interrupted. What was sent is computed (ray.cancel would
-                    # not change that, whatever it says), and Ray would log what it raises.
-                    job.ref.future().add_done_callback(lambda answer: answer.exception())
+            for job in jobs:  # another part has raised, or the user has interrupted: what was sent is computed
+                self._leave(job)
 
     def _answer(self, job: _Job, jobs: list[_Job]) -> _Call:
-        end: float | None = time.monotonic() + _WARN_AFTER[0]
+        limit = self.timeout_s or math.inf
+        end = time.monotonic() + _WARN_AFTER[0]
         while True:
-            if job.slot is not None or self._send(job):
-                answer = yield job.ref
-                slot = self._leave(job)
-                if not isinstance(answer, _Loss):
-                    return answer
-                self._lost(job, slot, answer.error)
-                # What waited for the same replica is lost, too: send it on now, and not when its turn comes.
-                for other in jobs:
-                    if other.slot is slot and _is_lost(other.ref):
-                        self._leave(other)
-                        self._send(other)
-                end = time.monotonic() + _WARN_AFTER[0]
+            if job.slot is None and not self._send(job):
+                yield None, _PAUSE
+                if time.monotonic() > end:
+                    end = math.inf
+                    warnings.warn(waiting(len(self._slots), self._cores), RuntimeWarning, stacklevel=4)
                 continue
-            yield _PAUSE
-            if end is not None and time.monotonic() > end:
-                end = None
-                warnings.warn(waiting(len(self._slots), self._cores), RuntimeWarning, stacklevel=5)
+            slot = job.slot
+            answer = yield job.ref, min(_ASK_AFTER, limit)
+            if isinstance(answer, GetTimeoutError):
+                yield from self._ask(slot, limit)
+                continue
+            self._leave(job)
+            if not isinstance(answer, RayError):
+                return answer
+            self._lost(job, slot, answer)
+            # What waited for the same replica is lost, too: send it on now, and not when its turn comes.
+            for other in jobs:
+                if other.slot is slot and _is_lost(other.ref):
+                    self._leave(other)
+                    self._send(other)
+            end = time.monotonic() + _WARN_AFTER[0]
 
     def _send(self, job: _Job) -> bool:
         """Give the part to the replica that has the fewest; False where none is alive at the moment."""
@@ -242,41 +256,80 @@ class DataParallel:
         job.ref = slot.actor.run.remote(*sendable(job.part))
         return True
 
-    def _leave(self, job: _Job) -> _Slot | None:
+    def _leave(self, job: _Job) -> None:
         slot, job.slot = job.slot, None
         if slot is not None:
             with self._lock:
                 slot.jobs.discard(job)
-        return slot
 
     # -- replicas -----------------------------------------------------------------------------------------------------
 
-    def _lost(self, job: _Job, slot: _Slot | None, error: RayError) -> None:
+    def _ask(self, slot: Any, limit: float) -> _Call:
+        """End a replica that does not answer, or has been computing one part for more than ``limit`` seconds. Its parts
+        are lost then."""
+        busy = yield slot.actor.busy.remote(), min(_SILENCE, limit)
+        if isinstance(busy, GetTimeoutError):
+            why = f"its process has not reacted for {min(_SILENCE, limit):g} s"
+        elif not isinstance(busy, RayError) and busy > limit:
+            why = f"it has been computing one part for more than timeout_s={limit:g} s"
+        else:
+            return
+        with self._lock:
+            ended, slot.ended = slot.ended, True
+        if not ended:
+            log.warning("a replica is ended, and starts again: %s", why)
+            ray.kill(slot.actor, no_restart=False)
+
+    def _lost(self, job: _Job, slot: Any, error: RayError) -> None:
         """The part has no answer, and is to be sent again; its replica comes back where Ray has room for it."""
         job.losses += 1
         if job.losses == _MOST_LOSSES:
             raise RuntimeError(
                 f"{_MOST_LOSSES} replicas were lost, one after the other, while they had the same part of a batch: the "
-                "model seems to end its process"
+                "model seems to end its process, or to take longer than timeout_s"
             ) from error
         with self._lock:
-            if slot is None or not slot.alive:
+            if not slot.alive:
                 return
             slot.alive = False
         slot.actor.place.remote([self._load]).future().add_done_callback(partial(_is_back, slot))
 
-    def _started(self, warn_after: float) -> tuple[Replica, ...]:
+    def _placed(self, wanted: int | str) -> list[Replica]:
+        """Start the replicas, and wait until all have NeuronCores. Returns where they are; nothing where those that
+        have some are to give them back: another driver has the rest and, maybe, waits for these."""
+        fits = room(self._cores, wait=wanted == "all")
+        count = fits if isinstance(wanted, str) else wanted
+        if not count:
+            raise NotEnoughNeuronCoresError(waiting(1, self._cores), need=self._cores, start=None, visible=0)
+
+        def look(late: list[int], quiet: float) -> None:
+            if len(late) < count and quiet > _GIVE_WAY_AFTER and not room(self._cores, wait=False):
+                raise _BlockedError
+
+        actor = ray.remote(
+            num_cpus=0,
+            resources={RESOURCE: self._cores},
+            max_restarts=-1,
+            scheduling_strategy="SPREAD",
+            concurrency_groups=ReplicaActor.THREADS,
+        )(ReplicaActor)
+        self._slots = [_Slot(actor.remote()) for _ in range(count)]
+        refs = [slot.actor.where.remote() for slot in self._slots]
+        try:
+            return _all(refs, _WARN_AFTER[count <= fits], lambda late: waiting(len(late), self._cores), look)
+        except _BlockedError:
+            if wanted != "all":
+                return []
+            started = set(ray.wait(refs, num_returns=count, timeout=0)[0])
+            self._slots = [slot for slot, ref in zip(self._slots, refs) if ref in started]
+            return [_got(ref) for ref in refs if ref in started]
+
+    def _loaded(self, processes: list[Replica]) -> tuple[Replica, ...]:
         """Wait until all replicas have loaded. Returns where they are."""
-        actors = [slot.actor for slot in self._slots]
-        processes = _all(
-            [actor.where.remote() for actor in actors],
-            warn_after,
-            lambda late: waiting(len(late), self._cores),
-        )
         for slot in self._slots:
             slot.alive = True
 
-        def look(late: list[int]) -> None:
+        def look(late: list[int], _quiet: float) -> None:
             if any(restarts(processes[number].actor_id) > _MOST_RESTARTS for number in late):
                 raise RuntimeError(
                     f"a replica was started {_MOST_RESTARTS + 1} times again while it loaded the model, which seems to "
@@ -284,7 +337,7 @@ class DataParallel:
                 )
 
         replicas = _all(
-            [actor.place.remote([self._load]) for actor in actors],
+            [slot.actor.place.remote([self._load]) for slot in self._slots],
             _WARN_AFTER[1],
             lambda late: (
                 f"{len(late)} replica(s) have been loading the model for more than {_WARN_AFTER[1]:.0f} s: process "
@@ -306,42 +359,53 @@ def _all(
     refs: list[Any],
     seconds: float,
     late: Callable[[list[int]], str],
-    look: Callable[[list[int]], object] = id,
+    look: Callable[[list[int], float], object],
 ) -> list[Any]:
     """What all replicas answer; raises what the first one raises. After ``seconds`` it warns of those that are late, by
-    their numbers, and every second ``look`` sees them."""
-    pending, end = refs, time.monotonic() + seconds
+    their numbers, and every second ``look`` sees them, and for how many seconds none has answered."""
+    pending, last = refs, time.monotonic()
+    end = last + seconds
     while pending:
         done, pending = ray.wait(pending, timeout=1)
-        try:
-            ray.get(done)
-        except RayError as error:
-            raise original(error) from error
+        for ref in done:
+            _got(ref)
+            last = time.monotonic()
         if not done:
             left = set(pending)
             numbers = [number for number, ref in enumerate(refs) if ref in left]
-            look(numbers)
+            look(numbers, time.monotonic() - last)
             if time.monotonic() > end:
                 warnings.warn(late(numbers), RuntimeWarning, stacklevel=4)
                 end = math.inf
-    answers: list[Any] = ray.get(refs)
-    return answers
+    return [_got(ref) for ref in refs]
+
+
+def _got(ref: Any, seconds: float | None = None) -> Any:
+    """What a replica answers, or the error by which Ray says that it is lost, or late. Raises what the model raises."""
+    try:
+        answer = ray.get(ref, timeout=seconds)
+    except RayError as error:
+        answer = error
+    return checked(answer)
 
 
 def _is_lost(ref: Any) -> bool:
     """Whether that answer is known to be lost by now."""
-    if ray.wait([ref], timeout=0)[0]:
-        try:
-            ray.get(ref)
-        except RayError as error:
-            return is_loss(error)
+    try:
+        ray.get(ref, timeout=0)
+    except RayError as error:
+        return not isinstance(error, GetTimeoutError)
     return False
 
 
-def _is_back(slot: _Slot, answer: Any) -> None:
-    """Ray has restarted a replica, or cannot."""
-    error = answer.exception()
-    slot.alive = error is None
-    if error is not None and slot.failure is None:
-        slot.failure = original(error)
-        log.warning("a replica was lost, and does not come back: %s: %s", type(slot.failure).__name__, slot.failure)
+def _is_back(slot: _Slot, place: Any) -> None:
+    """Ray has started a replica again, or cannot."""
+    try:
+        checked(place.exception() or place.result())
+    except BaseException as error:  # noqa: BLE001 - callers get it once no other replica is left
+        if slot.failure is None:
+            slot.failure = error
+            log.warning("a replica was lost, and does not come back: %s: %s", type(error).__name__, error)
+            ray.kill(slot.actor)  # its NeuronCores are others'
+    else:
+        slot.ended, slot.alive = False, True

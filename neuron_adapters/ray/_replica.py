@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import time
 import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import ray
+from ray.exceptions import RayActorError
 
-from neuron_adapters.ray._wire import NotLoadedError, carrying, sendable
+from neuron_adapters.ray._wire import Raised, answer, sendable
 from neuron_adapters.ray.worker import attach
 from neuron_adapters.run import activate_notebook
 from neuron_rt import Config, NeuronConfigError, current
@@ -34,14 +36,18 @@ class Replica(NamedTuple):
 
 
 class ReplicaActor:
-    """The class of the actors. It loads the model when :meth:`place` is called: what a constructor raises does not
-    reach the caller as itself, and while one runs, a replica that loads looks like one that waits for NeuronCores."""
+    """The class of the actors. One loads the model when :meth:`place` is called: what a constructor raises does not
+    reach the caller as itself, and while it runs, a replica that loads looks like one that waits for NeuronCores."""
+
+    THREADS: ClassVar = {"probe": 1}
+    """Answers while the model loads or computes."""
 
     def __init__(self) -> None:
         self._model: Callable[..., Any] | None = None
+        self._began: float | None = None
         attach()
 
-    @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
+    @ray.method(max_task_retries=-1, concurrency_group="probe")  # type: ignore[untyped-decorator]
     def where(self) -> Replica:
         """Say where it is, and that it has its NeuronCores."""
         context, runtime, config = ray.get_runtime_context(), current(), Config.read()
@@ -49,26 +55,40 @@ class ReplicaActor:
         node = ray.util.get_node_ip_address()
         return Replica(node, context.get_node_id(), context.get_actor_id(), os.getpid(), config.instance.name, ncs)
 
+    @ray.method(concurrency_group="probe")  # type: ignore[untyped-decorator]
+    def busy(self) -> float:
+        """Say for how many seconds it has been computing the part that it is at; 0 between two parts."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
-    def place(self, load: list[Any]) -> Replica:
-        """Load the model, unless it is loaded, and say where it is; raises what the load raised. Where the actor is
-        being restarted, it does so afterwards.
+    def place(self, load: list[Any]) -> Replica | Raised:
+        """Load the model, unless it is loaded, and say where it is. Where the actor is being restarted, it does so
+        afterwards.
 
         ``load``: the reference of what :func:`open_model` takes, in a list, in which Ray leaves it a reference.
         """
-        with carrying():
+
+        def placed() -> Replica:
             what = ray.get(load[0])
             if self._model is None:
                 self._model = open_model(what)
-            placed: Replica = self.where()
-            return placed if callable(what) else placed._replace(checksum=checksum(os.fspath(what)))
+            where: Replica = self.where()
+            return where if callable(what) else where._replace(checksum=checksum(os.fspath(what)))
+
+        told: Replica | Raised = answer(placed)
+        return told
 
     def run(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call the model."""
-        if self._model is None:
-            raise NotLoadedError
-        with carrying():
-            return sendable(self._model(*inputs, **keywords))
+        model = self._model
+        if model is None:
+            raise RayActorError(error_msg="the actor has been restarted, and has no model yet")
+        self._began = time.monotonic()
+        try:
+            return answer(lambda: sendable(model(*inputs, **keywords)))
+        finally:
+            self._began = None
 
     def describe(self) -> str:
         """Say what ``neuron_adapters.describe()`` says there."""

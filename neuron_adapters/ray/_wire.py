@@ -1,9 +1,9 @@
 """How inputs, answers and exceptions cross between a caller and a replica.
 
 Tensors of PyTorch cross as arrays of NumPy, which Ray copies once into memory that processes share; it would copy
-tensors three times. Exceptions cross in bytes: Ray's own way keeps neither one that cannot be pickled, nor one whose
-constructor takes other arguments than ``args``, nor one that is no Exception; and one of Ray's own classes could not be
-told from the loss of the replica.
+tensors three times. What a model raises crosses as an answer: what Ray raises is then the loss of a replica, and
+nothing else. It crosses in bytes: Ray's own way keeps neither an exception that cannot be pickled, nor one whose
+constructor takes other arguments than ``args``, nor one that is no Exception.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import ray.cloudpickle as pickle
@@ -22,7 +23,6 @@ from neuron_adapters.adapter import parts
 #: What Ray raises where a replica, its worker or its node is gone, or an answer with them.
 _LOST = (
     lost.RayActorError, lost.WorkerCrashedError, lost.NodeDiedError, lost.OutOfMemoryError, lost.ObjectLostError,
-    lost.ObjectFetchTimedOutError,
 )  # fmt: skip
 
 
@@ -56,52 +56,57 @@ def sendable(value: Any) -> Any:
     return parts.mapped(packed, value)
 
 
-class ModelError(Exception):
-    """Carries what a model has raised; ``packed`` is that in bytes, ``text`` says it."""
-
-    def __init__(self, packed: bytes, text: str) -> None:
-        super().__init__(packed, text)
-        self.packed = packed
-        self.text = text
-
-    def __str__(self) -> str:
-        return self.text
+class ReplicaError(Exception):
+    """The cause of an exception of the model: the traceback in the replica, as text."""
 
 
-class NotLoadedError(Exception):
-    """A part reached a replica that has been started again and has no model yet."""
+class Raised:
+    """What a model has raised, in the place of its answer."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._said = f"{type(error).__name__}: {error}"
+        self._traceback = "".join(traceback.format_exception(error))
+        self._packed = _packed(error)
+
+    def error(self) -> BaseException:
+        """The exception; a RuntimeError with its text where its class cannot be had here."""
+        try:
+            error = pickle.loads(self._packed)
+            if not isinstance(error, BaseException):
+                kind, args, fields = error
+                error = kind.__new__(kind, *args)  # its constructor takes other arguments
+                error.args = args
+                vars(error).update(fields)
+        except Exception:  # noqa: BLE001 - its class is not in this process, or does anything
+            error = RuntimeError(self._said)
+        error.__cause__ = ReplicaError(f"\n{self._traceback}")
+        return error  # type: ignore[no-any-return]
 
 
-@contextlib.contextmanager
-def carrying() -> Iterator[None]:
-    """Let what the block raises through in a form that reaches the caller. SystemExit ends the process, as Ray has it:
-    Ray raises it where the process gets SIGTERM."""
+def answer(compute: Callable[[], Any]) -> Any:
+    """What ``compute`` returns, or in its place what it raises. SystemExit ends the process, as Ray has it: Ray raises
+    it where the process gets SIGTERM."""
     try:
-        yield
+        return compute()
     except SystemExit:
         raise
-    except BaseException as error:
-        raise ModelError(_packed(error), f"{type(error).__name__}: {error}") from error
+    except BaseException as error:  # noqa: BLE001 - it reaches the caller
+        return Raised(error)
 
 
-def is_loss(error: BaseException) -> bool:
-    """Whether Ray says that a replica is lost, and no model has raised anything."""
-    if isinstance(error, lost.RayTaskError):
-        return isinstance(error.cause, NotLoadedError)
-    return isinstance(error, _LOST)
-
-
-def original(error: BaseException) -> BaseException:
-    """What the model raised; Ray's own error where it was Ray's."""
-    if isinstance(error, lost.RayTaskError):
-        cause = error.cause
-        return _unpacked(cause) if isinstance(cause, ModelError) else cause if isinstance(cause, Exception) else error
-    if isinstance(error, lost.RayActorError) and "No module named 'neuron_adapters" in str(error):
-        return ImportError(
+def checked(told: Any) -> Any:
+    """What a replica has answered, or the error by which Ray says that it is lost, or late. Raises what the model has
+    raised, and Ray's other errors."""
+    if isinstance(told, Raised):
+        raise told.error()
+    if isinstance(told, lost.RayActorError) and "No module named 'neuron_adapters" in str(told):
+        raise ImportError(
             "a node has not the package neuron_adapters, or another version of it: pip install 'neuron-adapters[ray]' "
             "there, as on every node of the cluster"
-        )
-    return error
+        ) from told
+    if isinstance(told, lost.RayError) and not isinstance(told, (*_LOST, lost.GetTimeoutError)):
+        raise getattr(told, "cause", None) or told from told  # an answer that cannot be pickled, say
+    return told
 
 
 def _packed(error: BaseException) -> bytes:
@@ -110,20 +115,6 @@ def _packed(error: BaseException) -> bytes:
     args = tuple(arg if _survives(arg) else repr(arg) for arg in error.args)
     fields = {name: value for name, value in vars(error).items() if _survives(value)}
     return pickle.dumps((type(error), args, fields))  # type: ignore[no-any-return]
-
-
-def _unpacked(carrier: ModelError) -> BaseException:
-    try:
-        found = pickle.loads(carrier.packed)
-        if isinstance(found, BaseException):
-            return found
-        kind, args, fields = found
-        error: BaseException = kind.__new__(kind, *args)  # its constructor takes other arguments
-        error.args = args
-        vars(error).update(fields)
-    except Exception:  # noqa: BLE001 - its class is not in this process, or does anything
-        return RuntimeError(carrier.text)
-    return error
 
 
 def _survives(value: Any) -> bool:

@@ -47,3 +47,38 @@ def test_adapters_tools_and_examples_import_the_package_alone() -> None:
         str(file.relative_to(ROOT)): found for file in files if (found := set(modules_of_the_core(sources[file])))
     }
     assert not [file for file in files if "from neuron_rt." in sources[file] or "import neuron_rt." in sources[file]]
+
+
+#: What each room may name of the package, besides itself; the rooms that are not here stand on top of all others.
+BELOW = {
+    "files": set(),
+    "adapter": {"files"},
+    "mxnet": {"adapter", "files"},
+    "torch": {"adapter", "files"},
+    "tf": {"adapter", "files"},
+    "mx": {"adapter", "files", "mxnet"},
+    "ray": {"adapter", "files", "torch", "tf", "mx", "run"},
+}
+
+
+def rooms_named(source: str) -> set[str]:
+    """The rooms that code imports, or names in a text of its own, such as a module to import later."""
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count(".") > 1:
+            names = [node.value]
+        named.update(name.split(".")[1] for name in names if name.startswith("neuron_adapters."))
+    return named & {path.name for path in (ROOT / "neuron_adapters").iterdir() if path.is_dir()}
+
+
+def test_rooms_name_only_rooms_below_them() -> None:
+    for room, below in BELOW.items():
+        files = list((ROOT / "neuron_adapters" / room).rglob("*.py"))
+        assert files
+        for file in files:
+            assert rooms_named(file.read_text()) <= {room, *below}, file

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import ray
 import ray_models as models
-from ray_machines import CORES, NODES, Machines
+from ray_machines import CORES, NODES, Machines, wait_for
 
 from neuron_adapters.ray import DataParallel, _parallel
 from neuron_rt import NeuronConfigError
@@ -73,6 +73,67 @@ def test_a_replica_is_killed_or_stopped_while_parts_queue(machines: Machines, tm
         stopper.join()
         assert not wake.is_alive(), "the replica was not waited for: the test shows nothing"
         assert sorted(int(line.split()[1]) for line in lines(log)) == X[:, 0].astype(int).tolist()
+
+
+def test_a_replica_that_never_answers_is_replaced(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose process is stopped for ever (SIGSTOP), with and without ``timeout_s``, in a call and in an event loop;
+    and one whose model hangs, for which only ``timeout_s`` helps. Its part is answered elsewhere, and it comes back."""
+    monkeypatch.setattr(_parallel, "_ASK_AFTER", 0.5)
+    monkeypatch.setattr(_parallel, "_SILENCE", 1.0)
+
+    def load() -> Any:
+        model, begun = models.scaled(), threading.Event()
+
+        def compute(x: np.ndarray, folder: Path | None = None) -> Any:
+            if folder is not None:
+                with contextlib.suppress(FileExistsError):  # the first part of all hangs
+                    (folder / "hangs").touch(exist_ok=False)
+                    begun.wait()
+            time.sleep(0.7)  # longer than it takes until a replica is asked: that ends none
+            return model(x)
+
+        return compute
+
+    calls = {None: DataParallel.__call__, 2.0: lambda model, x: asyncio.run(model.call_async(x))}
+    for limit, call in calls.items():
+        with DataParallel(load, num_replicas=2, timeout_s=limit) as model:
+            before = {replica.pid for replica in where(model)}
+            os.kill(min(before), signal.SIGSTOP)
+            np.testing.assert_array_equal(call(model, X), 2 * X)
+            wait_for("the replica to be back", lambda: all(slot.alive for slot in model._slots))
+            assert len({replica.pid for replica in where(model)} - before) == 1
+            if limit is not None:
+                before = {replica.pid for replica in where(model)}
+                np.testing.assert_array_equal(model(X, folder=tmp_path), 2 * X)
+                wait_for("another process", lambda: len({replica.pid for replica in where(model)} - before) == 1)
+
+
+def where(model: DataParallel) -> list[Any]:
+    return ray.get([slot.actor.where.remote() for slot in model._slots])
+
+
+def test_two_drivers_that_both_want_most(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each could get a part of what it needs, and wait for ever for what the other one has."""
+    monkeypatch.setattr(_parallel, "_GIVE_WAY_AFTER", 2.0)
+    monkeypatch.setattr(_parallel, "_WARN_AFTER", (600.0, 600.0))
+    answers = []
+
+    def driver() -> None:
+        with DataParallel(models.scaled, num_replicas=10) as model:
+            answers.append(model(X))
+
+    with DataParallel(models.scaled, num_replicas=NODES * CORES - 6):
+        drivers = [threading.Thread(target=driver) for _ in range(2)]
+        for thread in drivers:
+            thread.start()
+        wait_for("each to have a part", lambda: not ray.available_resources().get("neuron_cores"))
+    for thread in drivers:
+        thread.join()
+    assert len(answers) == 2
+    for answer in answers:
+        np.testing.assert_array_equal(answer, 2 * X)
 
 
 def test_ctrl_c_in_a_call(machines: Machines, tmp_path: Path) -> None:
