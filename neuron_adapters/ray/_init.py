@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import traceback
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import psutil  # Ray brings it
 import ray
-from ray._private.node import Node
 
 from neuron_adapters.ray import offer
 from neuron_rt import VISIBLE_CORES, Config
@@ -46,24 +43,19 @@ def init(address: str | None = None, **options: Any) -> Any:
         with _variable(VISIBLE_CORES, own.variable):  # the node's processes inherit it
             try:
                 return ray.init("local", resources=resources, **options)
-            except BaseException as error:  # Ctrl-C in a notebook, say
-                _end_node(error)
+            except BaseException:  # Ctrl-C in a notebook, say
+                _end_node()
                 raise
 
 
-def _end_node(error: BaseException) -> None:
+def _end_node() -> None:
     """End a node that has not started to the end, which Ray would end with this process: it declares NeuronCores."""
     ray.shutdown()
-    for frame, _line in traceback.walk_tb(error.__traceback__):
-        node = frame.f_locals.get("self")
-        if isinstance(node, Node):
-            node.kill_all_processes(check_alive=False, allow_graceful=False)
-    for pid in filter(str.isdecimal, os.listdir("/proc")):  # what Ray had started, and not yet noted
-        with contextlib.suppress(OSError):
-            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
-            if name == "raylet" and rest.split()[1] == str(os.getpid()):
-                os.kill(int(pid), signal.SIGKILL)
-                os.waitpid(int(pid), 0)
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if child.name() in {"raylet", "gcs_server"}:
+                child.kill()
+                child.wait()
 
 
 @contextlib.contextmanager

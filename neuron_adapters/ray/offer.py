@@ -8,12 +8,15 @@ to be cleaned up.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import hashlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil  # Ray brings it
 
 from neuron_rt import INSTANCE, NUM_CORES, STATE_DIR, VISIBLE_CORES, Config, StateDirectoryError, owned
 
@@ -50,76 +53,46 @@ def read() -> Offer:
 
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Keep others of this machine from making an offer until the block, which starts a node, has ended. Raises
-    StateDirectoryError where the directory cannot be used, or somebody else takes too long."""
-    path = directory / "ray.lock"
-    try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor = _opened(path)
-    except OSError as error:
-        raise StateDirectoryError(
-            f"{path}: {error.strerror}. Set NEURON_ADAPTERS_STATE_DIR to a directory of yours, or to a shared one.",
-            path=str(path),
-        ) from None
-    try:
-        _lock(descriptor, path)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _opened(path: Path) -> int:
-    """Open a lock file, which is made where there is none. Not in one call: Linux makes no file where another user's is
-    in a directory that users share. It follows no link, and waits for no pipe."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    with contextlib.suppress(FileExistsError):
-        made = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
-        os.fchmod(made, 0o644)  # whatever the umask: other users lock it too
-        return made
-    return os.open(path, flags)
-
-
-def _lock(descriptor: int, path: Path) -> None:
+    """Keep others of this machine that use this state directory from making an offer until the block, which starts a
+    node, has ended. Raises StateDirectoryError where somebody else takes too long."""
+    name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()
     end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise StateDirectoryError(
-                    f"{path}: another process has been starting a Ray node for {_PATIENCE:.0f} s; it may be stopped "
-                    "(SIGSTOP). Continue or end it, then try again.",
-                    path=str(path),
-                ) from None
-        time.sleep(0.1)
+    with socket.socket(socket.AF_UNIX) as lock:  # an abstract name: the kernel frees it, however this process ends
+        while True:
+            try:
+                lock.bind(f"\0neuron-adapters {name}")
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise StateDirectoryError(
+                        f"{directory}: another process has been starting a Ray node for {_PATIENCE:.0f} s; it may be "
+                        "stopped (SIGSTOP). Continue or end it, then try again.",
+                        path=str(directory),
+                    ) from None
+            time.sleep(0.1)
+        yield
 
 
 def _declared(config: Config) -> frozenset[int]:
     """The NeuronCores that raylets of this machine have declared in the same state directory."""
     ncs: set[int] = set()
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-            if os.path.basename(words[0]) == "raylet":
-                ncs.update(_of_raylet(f"/proc/{pid}", words, config))
-        except OSError:  # noqa: PERF203 - it has ended
-            continue
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it has ended
+            if process.name() == "raylet":
+                ncs.update(_of_raylet(process, config))
     return frozenset(ncs)
 
 
-def _of_raylet(process: str, words: list[str], config: Config) -> list[int]:
-    pairs = next((word.removeprefix(_LIST) for word in words if word.startswith(_LIST)), "").split(",")
-    count = dict(zip(pairs[::2], pairs[1::2])).get(RESOURCE, "0").partition(".")[0]
-    if not count.isdecimal():
-        return []
+def _of_raylet(process: psutil.Process, config: Config) -> list[int]:
+    pairs = next((word.removeprefix(_LIST) for word in process.cmdline() if word.startswith(_LIST)), "").split(",")
+    said = dict(zip(pairs[::2], pairs[1::2])).get(RESOURCE, "").partition(".")[0]
+    count = min(int(said), config.instance.nc_count) if said.isdecimal() else 0
     try:
-        raw = Path(f"{process}/environ").read_bytes().decode(errors="replace")
-    except PermissionError:  # another user's: it is of this state directory only where users share one
-        return list(range(int(count))) if config.shared_state else []
-    environment = dict(entry.partition("=")[::2] for entry in raw.split("\0"))
-    directory = environment.get(STATE_DIR) or f"/tmp/neuron-adapters-{os.stat(process).st_uid}"  # noqa: S108
+        environment = process.environ()
+    except psutil.AccessDenied:  # another user's: it is of this state directory only where users share one
+        return list(range(count)) if config.shared_state else []
+    directory = environment.get(STATE_DIR) or f"/tmp/neuron-adapters-{process.uids().effective}"  # noqa: S108
     if os.path.realpath(directory) != os.path.realpath(config.state_dir):
         return []
     visible = environment.get(VISIBLE_CORES)
-    which = range(int(count)) if visible is None else [int(nc) for nc in visible.split(",") if nc.isdecimal()]
-    return list(which)[: int(count)]
+    return list(range(count)) if visible is None else [int(nc) for nc in visible.split(",") if nc.isdecimal()][:count]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -152,19 +151,21 @@ def test_the_dashboard_tells_machines_apart() -> None:
         assert line["legendFormat"].startswith("{{instance}} ")
 
 
-@pytest.mark.parametrize("there", ["a link", "a file for a directory", "held"])
-def test_a_lock_that_cannot_be_had(there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SPEC O5: no link is followed, and nobody waits for ever for another who starts a node."""
-    directory, target = tmp_path / "state", tmp_path / "target"
+def test_somebody_else_who_starts_a_node_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC O5: nobody waits for ever for another who starts a node; nor for one who uses another state directory."""
     monkeypatch.setattr(offer, "_PATIENCE", 0.2)
-    with contextlib.ExitStack() as stack:
-        if there == "held":
-            stack.enter_context(offer.alone(directory))
-        elif there == "a link":
-            directory.mkdir()
-            (directory / "ray.lock").symlink_to(target)
-        else:
-            directory.write_text("")
-        with pytest.raises(StateDirectoryError, match=r"ray\.lock: "), offer.alone(directory):
-            pass
-    assert not target.exists()
+    (tmp_path / "link").symlink_to(tmp_path)
+    said = "another process has been starting a Ray node"
+    with offer.alone(tmp_path), pytest.raises(StateDirectoryError, match=said), offer.alone(tmp_path / "link"):
+        pass
+    with offer.alone(tmp_path), offer.alone(tmp_path / "another"):
+        pass
+    with offer.alone(tmp_path):
+        pass
+
+
+def test_a_state_directory_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NEURON_ADAPTERS_STATE_DIR", str(tmp_path / "file"))
+    assert cli.main(["ray-resources"]) == 1
+    assert f"The state directory {tmp_path / 'file'} is a link or not a directory" in capsys.readouterr().err
