@@ -50,12 +50,13 @@ def original(function: F) -> F:
 
 
 def is_foreign(name: str, ours: object) -> bool:
-    """Whether another package's module of that name is loaded or installed. Those of neuron-run are ours."""
+    """Whether another package's module of that name is loaded or installed. Those of neuron-run are ours, and a folder
+    of that name without ``__init__.py`` is no package of a plug-in's."""
     loaded = sys.modules.get(name)
     if loaded is not None:
         return loaded is not ours
     spec = importlib.util.find_spec(name)
-    return spec is not None and not hasattr(spec.loader, "neuron_adapters")
+    return spec is not None and spec.loader is not None and not hasattr(spec.loader, "neuron_adapters")
 
 
 class Patches:

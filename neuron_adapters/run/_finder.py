@@ -39,9 +39,12 @@ class First:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """See importlib.abc.MetaPathFinder."""
-        if name in _WATCHED:
+        if name in _WATCHED or name in PROVIDED:
             spec = self._found_by_others(name, path, target)
-            if spec is not None and isinstance(spec.loader, SourceFileLoader):  # one that was made for this module
+            if name in PROVIDED and spec is not None and spec.loader is None:
+                return _spec(name, _provided)  # a folder of that name, which an installed package would come before
+            # A loader that was made for this module alone.
+            if name in _WATCHED and spec is not None and isinstance(spec.loader, SourceFileLoader):
                 vars(spec.loader)["exec_module"] = _Watch(spec.loader).execute
             return spec
         top, dot, rest = name.partition(".")

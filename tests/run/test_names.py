@@ -28,6 +28,18 @@ def test_what_is_installed_comes_first(python, name: str) -> None:
     assert python.served("-c", code, code=0).stdout == "theirs 9.9\n"
 
 
+@pytest.mark.parametrize("name", ["torch_neuron", "torch_neuronx", "tensorflow_neuron", "mx_neuron", "mxnet"])
+def test_a_folder_of_that_name_is_no_package(python, name: str) -> None:
+    """A checkout beside the script, say, which an installed package would come before."""
+    (python.folder / name / "examples").mkdir(parents=True)
+    code = f"import {name}; print({name}.__file__ is not None)"
+    assert python.served("-c", code, code=0).stdout == "True\n"
+    framework = {"mxnet": "mx", "mx_neuron": "mx"}.get(name, "tf" if name.startswith("tensorflow") else "torch")
+    code = f"import neuron_adapters.{framework} as adapter; print(adapter.install())"
+    done = python.plain("-c", code, code=0)
+    assert (done.stdout, "steps aside" in done.stderr) == ("True\n", False)
+
+
 def test_real_plugin_keeps_pytorch(python) -> None:
     """H4: with the real torch_neuron there, importing torch hooks nothing, and says so once."""
     (python.folder / "torch_neuron.py").write_text("")
