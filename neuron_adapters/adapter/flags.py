@@ -69,7 +69,7 @@ _OWN = (
     "--enable-experimental-",
 )  # fmt: skip
 #: Flags of several values, which may be words of their own or one.
-_SEVERAL = {"--fast-math", "--pipeline"}
+_REPEATING = {"--fast-math", "--pipeline"}
 _said: set[str] = set()
 
 
@@ -80,7 +80,7 @@ class Flags:
     pipeline_cores: int = 1
     bf16: bool = False
     """Whether a cast flag asks for bfloat16."""
-    given: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def say_once(what: str, why: str) -> None:
@@ -107,9 +107,9 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
         if takes is None and not own:
             raise _unknown(flags[index - 1])
         values: list[str] = [value] if equals else []
-        several = name in _SEVERAL or own
-        if (takes or own) and (several or not equals):
-            while index < len(flags) and not flags[index].startswith("-") and (not values or several):
+        repeats = name in _REPEATING or own
+        if (takes or own) and (repeats or not equals):
+            while index < len(flags) and not flags[index].startswith("-") and (not values or repeats):
                 values.append(flags[index])
                 index += 1
             if not values and name not in _PERHAPS and not own:
@@ -120,7 +120,7 @@ def read_flags(args: str | Iterable[object] | None, honoured: Collection[str] = 
             casts[name] = _cast(name, values)
         elif name not in _SILENT and name not in honoured:
             say_once(name, "there is no such choice on a CPU")
-    return Flags(cores, bf16=_bf16(casts), given=tuple(flags))
+    return Flags(cores, bf16=_bf16(casts), words=tuple(flags))
 
 
 def _unknown(word: str) -> CompileError:

@@ -76,9 +76,9 @@ def own(result: Any) -> Any:
 
 
 def _leaves(value: Any) -> list[Any]:
-    found: list[Any] = []
-    mapped(found.append, value)
-    return found
+    leaves: list[Any] = []
+    mapped(leaves.append, value)
+    return leaves
 
 
 def mapped(function: Callable[[Any], Any], value: Any) -> Any:

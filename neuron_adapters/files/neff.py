@@ -52,8 +52,8 @@ def read_header(data: bytes | memoryview) -> Header:
     Raises ValueError for anything else."""
     if not is_neff(data):
         raise ValueError(f"it does not begin with the {HEADER} bytes of a NEFF's header")
-    version, _size, data_size, _one, nc_count, md5, _zeros, identifier, name, requested, nodes = _LAYOUT.unpack_from(
-        data
+    version, _size, data_size, _always_1, nc_count, md5, _zeros, identifier, name, requested, nodes = (
+        _LAYOUT.unpack_from(data)
     )
     if not 1 <= nc_count <= MOST_CORES:
         raise ValueError(f"its header says {nc_count} NeuronCores")

@@ -165,14 +165,14 @@ def _runner(function: Any) -> Callable[..., list[Array]]:
         ]
 
 
-def _close(trial: Any, found: Sequence[Array], wanted: Sequence[Array]) -> bool:
-    return all(_same(trial, one, two) for one, two in zip(found, wanted))
+def _close(trial: Any, answers: Sequence[Array], wanted: Sequence[Array]) -> bool:
+    return all(_same(trial, answer, expected) for answer, expected in zip(answers, wanted))
 
 
-def _same(trial: Trial, found: Array, wanted: Array) -> bool:
-    if found.shape != wanted.shape or wanted.dtype.kind in "OSU":
-        return np.array_equal(found, wanted)
+def _same(trial: Trial, answer: Array, wanted: Array) -> bool:
+    if answer.shape != wanted.shape or wanted.dtype.kind in "OSU":
+        return np.array_equal(answer, wanted)
     dtype, wide = wanted.dtype.name, "c16" if wanted.dtype.kind == "c" else "f8"
-    found, wanted = found.astype(wide), wanted.astype(wide)
+    answer, wanted = answer.astype(wide), wanted.astype(wide)
     close = trial.close(dtype, float(np.abs(wanted).max(initial=0)), bf16=False)
-    return np.allclose(found, wanted, equal_nan=True, **close)
+    return np.allclose(answer, wanted, equal_nan=True, **close)

@@ -79,7 +79,7 @@ def artifact(
     if _forked.lost_threads:
         _forked.warn()
     examples = args, kwargs
-    dynamic = DYNAMIC in asked.given
+    dynamic = DYNAMIC in asked.words
     traced = _batch.trace(func, lambda signature: _traced(func, signature, examples), examples, asked=dynamic)
     names = names or _names(traced.signature, traced.function)
     compiled = _compiled(func, traced, asked, names, subgraph_builder_function)
@@ -158,9 +158,9 @@ def artifact_of(model: Any) -> Artifact | None:
     return executable.artifact if isinstance(executable, Executable) else None
 
 
-def keras_of(thing: Any) -> Any:
-    """The generation of Keras that the result of compiling ``thing`` belongs to."""
-    return module_of(type(thing)) or module_of(tf.keras.Model)
+def keras_of(func: Any) -> Any:
+    """The generation of Keras that the result of compiling ``func`` belongs to."""
+    return module_of(type(func)) or module_of(tf.keras.Model)
 
 
 def model_of_artifact(artifact: Artifact, keras: Any, name: str) -> _models.CompiledModel:
@@ -284,7 +284,7 @@ def _compiled(
         dynamic_batch=traced.varies,
         batchable=traced.rows_apart,
         compiler=f"neuron_adapters {__version__}",
-        flags=flags.given,
+        flags=flags.words,
         on_neuron_ratio=ratio,
         outside=outside,
     )
@@ -380,10 +380,10 @@ def _divided(function: Any, builder: Callable[[Any], bool] | None) -> tuple[floa
 
 def _flag(flags: Flags, name: str) -> str | None:
     """The value of a flag, None where it is not given."""
-    for index, word in enumerate(flags.given):
+    for index, word in enumerate(flags.words):
         key, equals, value = word.partition("=")
         if key == name:
-            return value if equals else flags.given[index + 1]
+            return value if equals else flags.words[index + 1]
     return None
 
 

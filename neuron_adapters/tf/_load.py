@@ -125,32 +125,32 @@ def _takes_cores(runtime: Runtime, aws_compiled: AwsCompiled | None) -> bool:
 
 def _place(
     runtime: Runtime,
-    thing: Any,
+    target: Any,
     source: str,
     variables: Sequence[Any],
     aws_compiled: AwsCompiled | None,
     edits: Edits | None = None,
 ) -> _placed.Placed:
     """Place what was not compiled here: never, or for the hardware."""
-    name = os.path.basename(source) or getattr(thing, "name", "model")
+    name = os.path.basename(source) or getattr(target, "name", "model")
     weights = _weights.size_of(variables)
     if aws_compiled is None:
         model, replicas = _placed.new_model(name, 1, source, weights=weights), None
     else:
         cores, replicas = aws_compiled.nc_count, aws_compiled.replicas
         model = _placed.new_model(name, cores, source, weights=weights, why=aws_compiled.why)
-        if hasattr(thing, "aws_neuron_function"):
-            vars(thing)["on_neuron_ratio"] = on_neuron_ratio(thing.aws_neuron_function.graph.as_graph_def())
+        if hasattr(target, "aws_neuron_function"):
+            vars(target)["on_neuron_ratio"] = on_neuron_ratio(target.aws_neuron_function.graph.as_graph_def())
     placed = _placed.Placed(model, variables, aws_compiled, edits)
-    _placed.place(runtime, thing, placed, replicas)
+    _placed.place(runtime, target, placed, replicas)
     return placed
 
 
-def _place_executable(runtime: Runtime, thing: Any, executable: Executable, source: str) -> _models.PlacedExecutable:
+def _place_executable(runtime: Runtime, target: Any, executable: Executable, source: str) -> _models.PlacedExecutable:
     record = executable.artifact.record
     model = _placed.new_model(os.path.basename(source), record.pipeline_cores, source, prepare=executable.prepare)
     placed = _models.PlacedExecutable(model, executable)
-    _placed.place(runtime, thing, placed, record.replicas)
+    _placed.place(runtime, target, placed, record.replicas)
     return placed
 
 

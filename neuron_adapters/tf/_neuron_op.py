@@ -124,11 +124,11 @@ def _in_parts(function: Any, placeholders: Sequence[Any], tensors: Sequence[Any]
     ends = [output.name for output in function.outputs]
     for number, part in enumerate(_partition.parts(graph, list(values), ends, record.outside)):
         fed = {f"{_partition.stand_in(name)}:0": values[name] for name in part.inputs}
-        made = [graph.get_tensor_by_name(name) for name in part.outputs]
-        if part.inside and fed and made:
+        outputs = [graph.get_tensor_by_name(name) for name in part.outputs]
+        if part.inside and fed and outputs:
             inputs = dict(zip(fed, map(graph.get_tensor_by_name, part.inputs)))
-            attributes = _attributes(record, part.definition, inputs, dict(zip(part.outputs, made)), None)
-            results = _neuron_op(attributes, list(fed.values()), made, f"neuron_op{number}")
+            attributes = _attributes(record, part.definition, inputs, dict(zip(part.outputs, outputs)), None)
+            results = _neuron_op(attributes, list(fed.values()), outputs, f"neuron_op{number}")
         else:
             results = tf.graph_util.import_graph_def(part.definition, fed, part.outputs, name="")
         values.update(zip(part.outputs, results))

@@ -226,16 +226,16 @@ def new_model(name: str, cores: int, source: str, **more: Any) -> Model:
     return Model(name, cores, FRAMEWORK, kind="tf", file=source, **more)
 
 
-def place(runtime: Runtime, thing: Any, placed: Any, replicas: int | None = None) -> None:
-    """Give ``thing`` its NCs and let its calls run there. ``replicas``: the number for auto_multicore (SPEC R3)."""
+def place(runtime: Runtime, target: Any, placed: Any, replicas: int | None = None) -> None:
+    """Give ``target`` its NCs and let its calls run there. ``replicas``: the number for auto_multicore (SPEC R3)."""
     put(runtime, placed.model, replicas)
-    attach(thing, placed)
+    attach(target, placed)
 
 
-def attach(thing: Any, placed: Any) -> None:
-    """Let ``thing`` run as ``placed``."""
-    vars(thing)[KEY] = placed
-    remember(thing, placed.model)
+def attach(target: Any, placed: Any) -> None:
+    """Let ``target`` run as ``placed``."""
+    vars(target)[KEY] = placed
+    remember(target, placed.model)
 
 
 def put(runtime: Runtime, model: Model, replicas: int | None = None) -> None:
@@ -246,12 +246,12 @@ def put(runtime: Runtime, model: Model, replicas: int | None = None) -> None:
     runtime.place(model, where)
 
 
-def run(own: Callable[..., Any], thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call ``thing`` where it is placed; ``own`` is the framework's call of it."""
-    placed = placed_of(thing)
+def run(own: Callable[..., Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call ``target`` where it is placed; ``own`` is the framework's call of it."""
+    placed = placed_of(target)
     if placed is None:
-        return own(thing, *args, **kwargs)
-    return observed(placed, own, thing, args, kwargs) if observers else placed(own, thing, args, kwargs)
+        return own(target, *args, **kwargs)
+    return observed(placed, own, target, args, kwargs) if observers else placed(own, target, args, kwargs)
 
 
 def observed(placed: Any, *call: Any) -> Any:
@@ -261,6 +261,6 @@ def observed(placed: Any, *call: Any) -> Any:
     return placed(*call)
 
 
-def placed_of(thing: Any) -> Any:
+def placed_of(target: Any) -> Any:
     """The ``placed`` that ``attach`` attached, or None."""
-    return getattr(thing, "__dict__", {}).get(KEY)
+    return getattr(target, "__dict__", {}).get(KEY)

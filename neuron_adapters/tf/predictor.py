@@ -35,10 +35,10 @@ def from_saved_model(
     or with commas. ``config``, of a session, changes nothing. Raises CompileError for a signature that the file does
     not have, and for ``signature_def``, ``input_names``, ``output_names`` and ``graph``, which need a session.
     """
-    given = {
+    unsupported = {
         "signature_def": signature_def, "input_names": input_names, "output_names": output_names, "graph": graph,
     }  # fmt: skip
-    needless = [name for name, value in given.items() if value is not None]
+    needless = [name for name, value in unsupported.items() if value is not None]
     if needless:
         raise CompileError(
             f"from_saved_model() takes no {needless[0]}, which means tensors of a session's graph, and no session of "

@@ -49,8 +49,8 @@ class Buckets(Executable):
             args = self._inputs.positional(args, kwargs)
         names = self._inputs.names
         if len(args) != len(names) or not all(isinstance(arg, torch.Tensor) for arg in args):
-            given = ", ".join(type(arg).__name__ for arg in args) or "none"
-            raise InputMismatchError(f"The model takes the tensors {', '.join(names)}, and was called with {given}.")
+            types = ", ".join(type(arg).__name__ for arg in args) or "none"
+            raise InputMismatchError(f"The model takes the tensors {', '.join(names)}, and was called with {types}.")
         pools: Any = pool and pool.idle
         limited = pool and FRAMEWORK.limit_threads(pool.threads)  # PyTorch computes the kernel
         chosen, number = self._select(*args)

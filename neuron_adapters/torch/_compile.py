@@ -144,7 +144,7 @@ def trace(
         dynamic_batch=dynamic_batch_size,
         half=half,
         compiler=f"neuron_adapters {__version__}",
-        flags=flags.given,
+        flags=flags.words,
     )
     with torch.random.fork_rng(devices=[]):  # runs beyond those of torch.jit.trace draw no random numbers
         # A graph that writes is not run: what it writes to is saved as torch.jit.trace left it (SPEC K7).
@@ -152,9 +152,10 @@ def trace(
         batchable = not writes and _batchable(inputs, outputs) and fixed(frozen._c._get_method("forward"))
         if dynamic_batch_size and not batchable:
             raise CompileError(f"dynamic_batch_size=True {_not_batchable(inputs, writes)}")
-        found = _ByPyTorch(optimize=False, seconds=0.0, steady=True) if writes else _by_pytorch(frozen, inputs, outputs)
-        artifact = replace(artifact, batchable=batchable, optimize=found.optimize)
-        artifact = _lowered(artifact, frozen, inputs, outputs, found, bf16=flags.bf16)
+        unknown = _ByPyTorch(optimize=False, seconds=0.0, steady=True)
+        timing = unknown if writes else _by_pytorch(frozen, inputs, outputs)
+        artifact = replace(artifact, batchable=batchable, optimize=timing.optimize)
+        artifact = _lowered(artifact, frozen, inputs, outputs, timing, bf16=flags.bf16)
     if separate_weights:
         _separate.attach(frozen, traced, _traced.names_of_weights(module), artifact)
     artifact = artifact.sealed(frozen)
@@ -305,22 +306,22 @@ def _lowered(
     frozen: torch.jit.ScriptModule,
     inputs: tuple[Any, ...],
     outputs: Any,
-    found: _ByPyTorch,
+    timing: _ByPyTorch,
     *,
     bf16: bool,
 ) -> Artifact:
-    """Give ``frozen`` its form for the engine where the engine agrees and a call takes less than PyTorch's (``found``);
-    else note why not."""
+    """Give ``frozen`` its form for the engine where the engine agrees and a call takes less than PyTorch's
+    (``timing``); else note why not."""
 
     def lower(engine: Engine, cast: bool, compete: bool) -> tuple[Any, str]:
         if _effects.writes(frozen):
             raise CompileError("it writes to its buffers or its inputs, which only PyTorch does")
         if _effects.draws(frozen):
             raise CompileError("it answers differently each time: it draws random numbers")
-        if not found.steady:
+        if not timing.steady:
             raise CompileError("it answers differently each time")
         give_back_freed_memory()  # that of PyTorch's form; the engine takes as much
-        return _lowering.lower(engine, frozen, inputs, outputs, found.seconds if compete else None, bf16=cast)
+        return _lowering.lower(engine, frozen, inputs, outputs, timing.seconds if compete else None, bf16=cast)
 
     verdict = decide("PyTorch", lower, bf16=bf16)
     if verdict.form is None:

@@ -92,9 +92,9 @@ def keep_record(program: torch.export.ExportedProgram, artifact: Artifact) -> No
     vars(program)[_KEY] = replace(artifact, inputs=inputs, dynamic_batch=dynamic)
 
 
-def artifact_of(thing: object) -> Artifact | None:
+def artifact_of(program: object) -> Artifact | None:
     """The record of a program that was compiled, or of its module; None of anything else."""
-    artifact = getattr(thing, "__dict__", {}).get(_KEY)
+    artifact = getattr(program, "__dict__", {}).get(_KEY)
     return artifact if isinstance(artifact, Artifact) else None
 
 

@@ -62,7 +62,7 @@ class _Inner(Model):
 def placed_in(module: Any) -> dict[int, torch.jit.ScriptModule]:
     """The placed models that a module of Python holds, by their identity. None for what is placed itself, such as a
     ScriptModule, and none of what that holds."""
-    found: dict[int, torch.jit.ScriptModule] = {}
+    placed: dict[int, torch.jit.ScriptModule] = {}
     left = list(module.children()) if _is_shell(module) else []
     seen = set()
     while left:
@@ -73,8 +73,8 @@ def placed_in(module: Any) -> dict[int, torch.jit.ScriptModule]:
         if _is_shell(part):
             left.extend(part.children())
         elif isinstance(part, torch.jit.ScriptModule) and model_of(part) is not None:
-            found[id(part)] = part
-    return found
+            placed[id(part)] = part
+    return placed
 
 
 def _is_shell(module: Any) -> bool:

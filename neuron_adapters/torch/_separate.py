@@ -132,15 +132,16 @@ def weights_of(module: torch.jit.ScriptModule) -> list[Weight]:
 
 
 def replaced(
-    module: torch.jit.ScriptModule, artifact: Artifact, given: Mapping[str, Any], bare: Any = None
+    module: torch.jit.ScriptModule, artifact: Artifact, state: Mapping[str, Any], bare: Any = None
 ) -> tuple[torch.jit.ScriptModule, Artifact]:
-    """A module like ``module`` with the weights ``given``, by their names in the original's state dict, and its record.
+    """A module like ``module`` with the weights in ``state``, by their names in the original's state dict, and its
+    record.
     ``module`` stays as it is. Names that its graph does not use are ignored. ``bare``: what ``bare_graph`` gave.
 
     Raises CompileError where a weight is missing, or has another shape or dtype.
     """
     weights = weights_of(module)
-    tensors = [_checked(weight, given) for weight in weights]
+    tensors = [_checked(weight, state) for weight in weights]
     graph = copy.deepcopy(bare_graph(module) if bare is None else bare)
     for weight, tensor in zip(weights, tensors):
         _set(graph, weight.path, tensor)
@@ -165,14 +166,14 @@ def _unfit(artifact: Artifact) -> Artifact:
     return replace(artifact, engine="", why=_WHY, bf16=False, optimize=False, outputs=(), structure=None)
 
 
-def _checked(weight: Weight, given: Mapping[str, Any]) -> torch.Tensor:
+def _checked(weight: Weight, state: Mapping[str, Any]) -> torch.Tensor:
     """The tensor for ``weight``, a copy. Raises CompileError."""
-    candidates = [(name, given[name]) for name in weight.names if name in given]
+    candidates = [(name, state[name]) for name in weight.names if name in state]
     if not candidates:
-        others = [name for name in given if name not in weight.names][:8]
+        others = [name for name in state if name not in weight.names][:8]
         raise CompileError(
             f"replace_weights(): the weights have no {weight.names[0]!r}, which the compiled model uses. They have "
-            f"{', '.join(map(repr, others)) or 'none'}{' ...' if len(given) > 8 else ''}. Pass the state dict of a "
+            f"{', '.join(map(repr, others)) or 'none'}{' ...' if len(state) > 8 else ''}. Pass the state dict of a "
             "model of the class that was compiled."
         )
     for name, tensor in candidates:

@@ -94,8 +94,8 @@ class _HalfModule(torch.nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = (
-            map_tensors(lambda leaf: leaf.half().float() if leaf.is_floating_point() else leaf, given)
-            for given in (args, kwargs)
+            map_tensors(lambda leaf: leaf.half().float() if leaf.is_floating_point() else leaf, values)
+            for values in (args, kwargs)
         )
         answer = self.inner(*args, **kwargs)
         return map_tensors(lambda leaf: leaf.half() if leaf.is_floating_point() else leaf, answer)

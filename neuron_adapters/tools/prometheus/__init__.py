@@ -75,8 +75,8 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.enable_k8s_info:
         parser.error("--enable-k8s-info: Kubernetes has no device plug-in for emulated NeuronCores")
     if (options.cert_file is None) != (options.key_file is None):
-        given, missing = ("cert", "key") if options.key_file is None else ("key", "cert")
-        parser.error(f"--{given}-file needs --{missing}-file: https takes a certificate and its private key")
+        present, missing = ("cert", "key") if options.key_file is None else ("key", "cert")
+        parser.error(f"--{present}-file needs --{missing}-file: https takes a certificate and its private key")
     from neuron_adapters.tools.monitor._config import MonitorConfig
     from neuron_adapters.tools.prometheus._certificate import Certificate
     from neuron_adapters.tools.prometheus._exposition import Exposition

@@ -42,14 +42,14 @@ def _print() -> int:
         from neuron_adapters.ray import offer
     except ImportError as error:
         return fail(PROGRAM, error)
-    found = offer.read()
-    if found.variable != found.environment:  # Ray would hand out other NeuronCores than these
+    offered = offer.read()
+    if offered.variable != offered.environment:  # Ray would hand out other NeuronCores than these
         return fail(
             PROGRAM,
-            f"{ranges(found.ncs)} can be declared, and Ray counts from 0 unless it is told which: "
-            f"export NEURON_RT_VISIBLE_CORES={found.variable} first, for ray start too",
+            f"{ranges(offered.ncs)} can be declared, and Ray counts from 0 unless it is told which: "
+            f"export NEURON_RT_VISIBLE_CORES={offered.variable} first, for ray start too",
         )
-    if not found.ncs:
+    if not offered.ncs:
         complain(PROGRAM, "every NeuronCore has an owner or is declared by another Ray node of this machine")
-    say(json.dumps({"neuron_cores": len(found.ncs)}))
+    say(json.dumps({"neuron_cores": len(offered.ncs)}))
     return 0

@@ -84,12 +84,12 @@ def replace_weights(
     missing or has another shape or dtype; then the model keeps all that it had.
     """
     module = neuron_model.module if isinstance(neuron_model, DataParallel) else neuron_model
-    given = weights.state_dict() if isinstance(weights, torch.nn.Module) else weights
-    if not isinstance(given, Mapping):
+    state = weights.state_dict() if isinstance(weights, torch.nn.Module) else weights
+    if not isinstance(state, Mapping):
         raise TypeError(f"replace_weights() takes a module or its state dict as weights, got {type(weights).__name__}")
     if not isinstance(module, torch.jit.ScriptModule):
         raise TypeError(f"replace_weights() takes a compiled model, got {type(neuron_model).__name__}")
-    if not _placed.replace_weights(module, given):
+    if not _placed.replace_weights(module, state):
         warnings.warn(
             "replace_weights() changes nothing: the model has no separate weights. Compile it with "
             "torch_neuronx.trace(..., inline_weights_to_neff=False)",

@@ -51,11 +51,11 @@ class BucketModelConfig:
 
     def keywords(self, count: int) -> list[Mapping[str, Any]]:
         """The keywords of ``func`` for each of ``count`` buckets. Raises CompileError."""
-        given = self.func_kwargs or {}
-        keywords = [given] * count if isinstance(given, Mapping) else list(given)
+        kwargs = self.func_kwargs or {}
+        keywords = [kwargs] * count if isinstance(kwargs, Mapping) else list(kwargs)
         if len(keywords) != count or not all(isinstance(entry, Mapping) for entry in keywords):
             raise CompileError(
-                f"func_kwargs is a dictionary, or a list of one for each of the {count} buckets, got {given!r:.200}."
+                f"func_kwargs is a dictionary, or a list of one for each of the {count} buckets, got {kwargs!r:.200}."
             )
         return keywords
 
@@ -102,7 +102,7 @@ def _examples(example_inputs: Sequence[Any]) -> list[tuple[torch.Tensor, ...]]:
             f"example_inputs is a list with a tensor, or a tuple of tensors, for each bucket, got "
             f"{type(example_inputs).__name__}."
         )
-    examples = [(given,) if isinstance(given, torch.Tensor) else tuple(given) for given in example_inputs]
+    examples = [(inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs) for inputs in example_inputs]
     if len({len(example) for example in examples}) > 1 or not all(
         example and all(isinstance(tensor, torch.Tensor) for tensor in example) for example in examples
     ):
@@ -111,12 +111,12 @@ def _examples(example_inputs: Sequence[Any]) -> list[tuple[torch.Tensor, ...]]:
 
 
 def _compiled(
-    made: Any, example: tuple[torch.Tensor, ...], workdir: Path | None, args: Sequence[str] | str | None
+    returned: Any, example: tuple[torch.Tensor, ...], workdir: Path | None, args: Sequence[str] | str | None
 ) -> torch.jit.ScriptModule:
-    """A bucket, compiled and not placed. ``made``: what the user's function returned."""
-    model, aliases = made if isinstance(made, (tuple, list)) and len(made) == 2 else (made, None)
+    """A bucket, compiled and not placed. ``returned``: what the user's function returned."""
+    model, aliases = returned if isinstance(returned, (tuple, list)) and len(returned) == 2 else (returned, None)
     if not callable(model):
-        raise CompileError(f"func returned {type(made).__name__}, expected a model and its input_output_aliases.")
+        raise CompileError(f"func returned {type(returned).__name__}, expected a model and its input_output_aliases.")
     if aliases:
         raise CompileError("input_output_aliases keeps state on the device between calls, which is not emulated.")
 
