@@ -63,15 +63,15 @@ def start(environment: Callable[..., dict[str, str]]) -> Iterator[Callable[..., 
 @pytest.fixture
 def make_runtime(state_dir: Path) -> Iterator[Callable[..., Runtime]]:
     """A runtime in this process, of the given variables."""
-    made: list[Runtime] = []
+    runtimes: list[Runtime] = []
 
     def make(**variables: str) -> Runtime:
         config = Config.read({"NEURON_ADAPTERS_STATE_DIR": str(state_dir), **variables})
         runtime = Runtime(config, acquire(config))
         runtime._warned.update(config.sources)  # the test's variables are not this process's
-        made.append(runtime)
+        runtimes.append(runtime)
         return runtime
 
     yield make
-    for runtime in made:
+    for runtime in runtimes:
         runtime.close()

@@ -364,7 +364,7 @@ def test_a_signal_handler_may_call_the_model_that_its_thread_waits_for(
 def test_a_call_inside_a_call_waits_for_no_queue(make_runtime: MakeRuntime) -> None:
     """SPEC P5: a thread that holds one NC and wants a second one is not made to wait for those who want the first."""
     runtime = make_runtime(NEURON_RT_NUM_CORES="2")
-    one, both = load(runtime, 1, 1), load(runtime, 2, 0)
+    single, both = load(runtime, 1, 1), load(runtime, 2, 0)
     lanes = runtime._lanes
     inside, waiting = threading.Event(), threading.Event()
 
@@ -382,7 +382,7 @@ def test_a_call_inside_a_call_waits_for_no_queue(make_runtime: MakeRuntime) -> N
             time.sleep(0.001)
         waiting.set()
 
-    assert in_threads(lambda: one.run(outer), third, tell) == ["inner", "third", None]
+    assert in_threads(lambda: single.run(outer), third, tell) == ["inner", "third", None]
 
 
 def test_calls_inside_calls_never_hold_some_ncs_while_they_wait(make_runtime: MakeRuntime) -> None:
@@ -431,7 +431,7 @@ def test_threads_keep_to_replicas_of_their_own(make_runtime: MakeRuntime) -> Non
     runtime = make_runtime(NEURON_RT_NUM_CORES="4")
     model = Model("model", 1, PlainFramework(), kind="plain")
     runtime.place(model, Place(copies=4))
-    assert [one.start_nc for one in model.placement] == [0, 1, 2, 3]
+    assert [place.start_nc for place in model.placement] == [0, 1, 2, 3]
     barrier = threading.Barrier(4, timeout=PATIENCE)
     for _ in range(5):
         in_threads(*[lambda: model.run(barrier.wait)] * 4)

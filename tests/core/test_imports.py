@@ -44,7 +44,7 @@ def test_adapters_tools_and_examples_import_the_package_alone() -> None:
     sources = {file: file.read_text() for file in files}
     assert len(sources) > 100
     assert not {
-        str(file.relative_to(ROOT)): found for file in files if (found := set(modules_of_the_core(sources[file])))
+        str(file.relative_to(ROOT)): imported for file in files if (imported := set(modules_of_the_core(sources[file])))
     }
     assert not [file for file in files if "from neuron_rt." in sources[file] or "import neuron_rt." in sources[file]]
 

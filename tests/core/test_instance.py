@@ -29,20 +29,20 @@ def test_cpus_of_ncs(nodes: int, cores: int, threads: int, nc_count: int) -> Non
     cpus = machine(nodes, cores, threads)
     sets = cpus_of_ncs(nc_count, cpus)
     assert len(sets) == nc_count
-    assert len({len(one) for one in sets}) == 1
+    assert len({len(cpu_set) for cpu_set in sets}) == 1
     assert sets == cpus_of_ncs(nc_count, list(reversed(cpus)))
     if nc_count > len(cpus):
-        assert [sorted(one) for one in sets] == [[nc % len(cpus)] for nc in range(nc_count)]
+        assert [sorted(cpu_set) for cpu_set in sets] == [[nc % len(cpus)] for nc in range(nc_count)]
         return
     assert len(frozenset().union(*sets)) == sum(map(len, sets)), "no CPU stands behind two NCs"
     core_of = {cpu.index: cpu.core for cpu in cpus}
     node_of = {cpu.index: cpu.node for cpu in cpus}
     if nc_count <= nodes * cores:
-        for one in sets:
-            whole = {cpu.index for cpu in cpus if cpu.core in {core_of[index] for index in one}}
-            assert one == whole, "SMT siblings stay together"
+        for cpu_set in sets:
+            whole = {cpu.index for cpu in cpus if cpu.core in {core_of[index] for index in cpu_set}}
+            assert cpu_set == whole, "SMT siblings stay together"
     if nodes <= nc_count:
-        assert all(len({node_of[index] for index in one}) == 1 for one in sets), "no NC spans NUMA nodes"
+        assert all(len({node_of[index] for index in cpu_set}) == 1 for cpu_set in sets), "no NC spans NUMA nodes"
 
 
 #: The threads of each core of each node: nodes of unequal size, cores with a thread switched off, cores of two kinds.

@@ -326,15 +326,15 @@ def started(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def open_files(folder: Path) -> list[str]:
     """What this process has open in ``folder``, boards that are mapped apart."""
-    found = []
+    opened = []
     for name in os.listdir("/proc/self/fd"):
         try:
             path = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             continue
         if path.startswith(str(folder)) and ".board" not in path:
-            found.append(path)
-    return found
+            opened.append(path)
+    return opened
 
 
 START = (

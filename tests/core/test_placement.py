@@ -69,10 +69,10 @@ def test_replicas(total: int, start: int, count: int, need: int) -> None:
         with pytest.raises(NotEnoughNeuronCoresError):
             replicas(visible, start, count, need)
         return
-    made = replicas(visible, start, count, need)
-    assert len(made) == count // need
-    assert [one.start_nc for one in made] == list(range(start, start + len(made) * need, need))
-    assert all(one.nc_count == need for one in made)
+    placed = replicas(visible, start, count, need)
+    assert len(placed) == count // need
+    assert [replica.start_nc for replica in placed] == list(range(start, start + len(placed) * need, need))
+    assert all(replica.nc_count == need for replica in placed)
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=8), st.integers(0, 30))
@@ -96,13 +96,13 @@ def test_a_released_place_is_filled_first() -> None:
 def test_spread(data: st.DataObject, visible: tuple[int, ...], copies: int) -> None:
     """SPEC R3: up to so many replicas of one NC each, each on an NC of its own; side by side where that can be."""
     use = data.draw(st.lists(st.integers(0, 4), min_size=len(visible), max_size=len(visible)))
-    found = spread(use, visible, copies)
-    assert len(found) == len(set(found)) == min(copies, len(visible))
-    if runs(visible, len(found)):
-        assert found == tuple(range(least_used(use, visible, len(found)), found[0] + len(found)))
+    chosen = spread(use, visible, copies)
+    assert len(chosen) == len(set(chosen)) == min(copies, len(visible))
+    if runs(visible, len(chosen)):
+        assert chosen == tuple(range(least_used(use, visible, len(chosen)), chosen[0] + len(chosen)))
     else:
-        left_out = [use[nc] for nc in range(len(visible)) if nc not in found]
-        assert max(use[nc] for nc in found) <= min(left_out, default=9)
+        left_out = [use[nc] for nc in range(len(visible)) if nc not in chosen]
+        assert max(use[nc] for nc in chosen) <= min(left_out, default=9)
 
 
 def test_spread_over_nothing() -> None:

@@ -58,11 +58,11 @@ def test_every_nc_has_a_track_with_what_ran_there(start: Start, tmp_path: Path) 
 
 def test_who_waits_has_a_track_of_its_own(make_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="1")
-    one, two = make("one", runtime), make("two", runtime)
+    running, waiting = make("one", runtime), make("two", runtime)
     inside, go_on = threading.Event(), threading.Event()
     with neuron_rt.timeline(tmp_path / "run.json"):
-        first = threading.Thread(target=one.run, args=(lambda: (inside.set(), go_on.wait()),))
-        second = threading.Thread(target=two.run, args=(int,))
+        first = threading.Thread(target=running.run, args=(lambda: (inside.set(), go_on.wait()),))
+        second = threading.Thread(target=waiting.run, args=(int,))
         first.start()
         assert inside.wait(60)
         second.start()
@@ -72,8 +72,8 @@ def test_who_waits_has_a_track_of_its_own(make_runtime: Callable[..., Runtime], 
         go_on.set()
         first.join()
         second.join()
-    found = {event["name"]: event for event in events(tmp_path / "run.json")}
-    wait, ran = found["wait for two"], found["two"]
+    by_name = {event["name"]: event for event in events(tmp_path / "run.json")}
+    wait, ran = by_name["wait for two"], by_name["two"]
     assert names(tmp_path / "run.json")[wait["tid"]] == f"thread {second.native_id}, waiting"
     assert wait["dur"] >= 20_000
     assert ran["ts"] == pytest.approx(wait["ts"] + wait["dur"])

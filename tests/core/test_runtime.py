@@ -32,7 +32,7 @@ def load(runtime: Runtime, need: int, where: Place | None = None) -> Model:
 
 
 def spans(*models: Model) -> list[tuple[int, int]]:
-    return [(one.instance_ncs[0], one.instance_ncs[-1]) for model in models for one in model.placement]
+    return [(place.instance_ncs[0], place.instance_ncs[-1]) for model in models for place in model.placement]
 
 
 GOLDEN = [
@@ -211,7 +211,7 @@ def test_a_model_of_a_closed_runtime_is_numbered_anew(make_runtime: Callable[...
     for model in (old, new, old):
         model.run(lambda: None)
     assert old.number != new.number
-    assert [one.switches for one in (*old.slots, *new.slots)] == [1, 1]
+    assert [slot.switches for slot in (*old.slots, *new.slots)] == [1, 1]
 
 
 def test_what_prepare_raises_undoes_the_placement(make_runtime: Callable[..., Runtime]) -> None:

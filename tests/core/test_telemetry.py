@@ -83,12 +83,12 @@ def test_a_model_that_runs_is_busy_before_it_ends(make_runtime: Callable[..., Ru
 
 def test_who_waits_for_an_nc_is_counted_apart(make_runtime: Callable[..., Runtime], state_dir: Path) -> None:
     runtime = make_runtime(NEURON_RT_NUM_CORES="1")
-    one, two = make(), make()
-    runtime.place(one)
-    runtime.place(two)
+    running, waiting = make(), make()
+    runtime.place(running)
+    runtime.place(waiting)
     inside, go_on = threading.Event(), threading.Event()
-    first = threading.Thread(target=one.run, args=(lambda: (inside.set(), go_on.wait()),))
-    second = threading.Thread(target=two.run, args=(lambda: None,))
+    first = threading.Thread(target=running.run, args=(lambda: (inside.set(), go_on.wait()),))
+    second = threading.Thread(target=waiting.run, args=(lambda: None,))
     first.start()
     assert inside.wait(60)
     second.start()
@@ -359,8 +359,8 @@ def test_percentiles_are_as_exact_as_buckets_are_wide() -> None:
     draw = random.Random(3)
     spent = sorted(int(draw.lognormvariate(13, 1.5)) for _ in range(5000))
     buckets = [0] * BUCKET_COUNT
-    for one in spent:
-        buckets[bucket(one)] += 1
+    for nanoseconds in spent:
+        buckets[bucket(nanoseconds)] += 1
     for percent in (1, 25, 50, 75, 99):
         exact = spent[int(len(spent) * percent / 100)] * 1e-9
         assert exact / 1.5 < percentile(buckets, percent) < exact * 1.5

@@ -21,12 +21,12 @@ def compiled(cpu):
 
 def tied():
     """CPUs that a thread is tied to."""
-    found = set()
+    cpus = set()
     for task in tasks():
         with contextlib.suppress(ProcessLookupError):  # it has ended
             mask = os.sched_getaffinity(task)
-            found |= mask if len(mask) == 1 else set()
-    return found
+            cpus |= mask if len(mask) == 1 else set()
+    return cpus
 
 
 def cpus_of(program):
