@@ -226,12 +226,12 @@ class Program(nn.Module):
                 ids = WHOLE[name](ids)
             values.append(TO_FLOATS[self.to_floats](self, ids))
         for step in self.steps:
-            given = [values[index % len(values)] for index in step.of]
+            operands = [values[index % len(values)] for index in step.of]
             if step.kind == "layer":
                 layer = self.layers[step.name]
-                values.append(layer(given[0][None])[0] if step.name == "conv" else layer(given[0]))
+                values.append(layer(operands[0][None])[0] if step.name == "conv" else layer(operands[0]))
             else:
-                values.append((UNARY if step.kind == "unary" else BINARY)[step.name](*given))
+                values.append((UNARY if step.kind == "unary" else BINARY)[step.name](*operands))
         return LAST[self.last](values[-1])
 
     def text(self) -> str:

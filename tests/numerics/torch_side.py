@@ -207,11 +207,11 @@ def compare(
         actual = answer(compiled, inputs)
         (outcome.guarded if guarded_calls(compiled) > at else outcome.engine)[kind] += 1
         truth = lambda inputs=before: answer(wide, [x.double() if x.is_floating_point() else x for x in inputs])
-        found = difference(expected, actual, truth, _size(before), _coarse(case.name))
-        if not found and not all(torch.equal(_bits(x), _bits(y)) for x, y in zip(before, inputs)):
-            found = "it changed its input"
-        if found:
-            outcome.wrong.append(f"{case.name}: {kind} {_brief([x.tolist() for x in inputs])}: {found}")
+        problem = difference(expected, actual, truth, _size(before), _coarse(case.name))
+        if not problem and not all(torch.equal(_bits(x), _bits(y)) for x, y in zip(before, inputs)):
+            problem = "it changed its input"
+        if problem:
+            outcome.wrong.append(f"{case.name}: {kind} {_brief([x.tolist() for x in inputs])}: {problem}")
 
 
 def _size(inputs: list[torch.Tensor]) -> float:
