@@ -102,4 +102,4 @@ def script(run_script: Callable[..., str]) -> Callable[..., str]:
     if ENGINE == "absent":
         head = HIDE_OPENVINO + head
     engine = {"NEURON_ADAPTERS_ENGINE": "framework"} if ENGINE == "framework" else {}
-    return lambda script, *arguments, **given: run_script(script, *arguments, head=head, **{**engine, **given})
+    return lambda script, *arguments, **variables: run_script(script, *arguments, head=head, **{**engine, **variables})

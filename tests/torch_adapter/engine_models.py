@@ -94,7 +94,7 @@ def openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
 
 
-def made(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+def build(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
     torch.manual_seed(7)
     model, inputs = MODELS[name]
     return model().eval(), inputs()
@@ -102,25 +102,26 @@ def made(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
 
 def engine_of(module: object) -> tuple[str, str]:
     """Engine and reason of the only model of this process that ``module`` is."""
-    (one,) = neuron_adapters.describe().models
-    assert neuron_adapters.placement(module) == one.placement
-    return one.engine, one.why
+    (row,) = neuron_adapters.describe().models
+    assert neuron_adapters.placement(module) == row.placement
+    return row.engine, row.why
 
 
-def same(one: Any, two: Any, **tolerance: float) -> bool:
+def same(left: Any, right: Any, **tolerance: float) -> bool:
     """Whether two answers have one structure, and agree; bit for bit without a tolerance."""
-    if isinstance(one, torch.Tensor):
-        exact = torch.equal(one, two) if not tolerance else torch.allclose(one, two, **tolerance)
-        return type(one) is type(two) and one.dtype is two.dtype and one.shape == two.shape and exact
-    if isinstance(one, dict):
-        return list(one) == list(two) and all(same(one[key], two[key], **tolerance) for key in one)
-    return type(one) is type(two) and len(one) == len(two) and all(same(a, b, **tolerance) for a, b in zip(one, two))
+    if isinstance(left, torch.Tensor):
+        exact = torch.equal(left, right) if not tolerance else torch.allclose(left, right, **tolerance)
+        return type(left) is type(right) and left.dtype is right.dtype and left.shape == right.shape and exact
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(same(left[key], right[key], **tolerance) for key in left)
+    same_kind = type(left) is type(right) and len(left) == len(right)
+    return same_kind and all(same(a, b, **tolerance) for a, b in zip(left, right))
 
 
 @pytest.fixture(scope="module")
 def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mobile") / "m.pt"
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
         trace(model, inputs).save(str(path))

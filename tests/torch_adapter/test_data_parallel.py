@@ -22,8 +22,8 @@ def _eight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "8")
 
 
-def close(found: Any, expected: Any) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+def close(actual: Any, expected: Any) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 5, 7, 8, 9, 16, 17, 64, 65])
@@ -39,7 +39,7 @@ def test_any_batch(models: Path, net: Any, rows: int, device_ids: Any) -> None:
 def test_defaults(models: Path) -> None:
     """All NCs, two workers each, parts of size // NCs; device ids are visible indexes."""
     parallel = DataParallel(torch.jit.load(models / "k1.pt"))
-    assert [one.start_nc for one in neuron_adapters.placement(parallel)] == list(range(8))
+    assert [place.start_nc for place in neuron_adapters.placement(parallel)] == list(range(8))
     assert parallel.num_workers == 16
     assert isinstance(parallel, torch.nn.Module)
     parallel(torch.rand(64, 3, 8, 8))
@@ -77,7 +77,7 @@ def test_pipelined_models(models: Path, net: Any) -> None:
     """Replicas of several NCs side by side, as many as fit; a start where one does not fit is refused."""
     module = torch.jit.load(models / "k3.pt")
     parallel = DataParallel(module)
-    assert [str(one) for one in neuron_adapters.placement(parallel)] == ["NC0-NC2", "NC3-NC5"]
+    assert [str(place) for place in neuron_adapters.placement(parallel)] == ["NC0-NC2", "NC3-NC5"]
     batch = torch.rand(7, 3, 8, 8)
     with torch.no_grad():
         close(parallel(batch), net(batch))
@@ -146,9 +146,9 @@ def test_directly_and_in_parallel_at_once(models: Path, net: Any) -> None:
         expected = net(batch)
     wrong = []
 
-    def client(run: Any, given: torch.Tensor, wanted: torch.Tensor) -> None:
+    def client(run: Any, batch: torch.Tensor, wanted: torch.Tensor) -> None:
         for _ in range(20):
-            if not torch.allclose(run(given), wanted, rtol=1e-3, atol=1e-4):
+            if not torch.allclose(run(batch), wanted, rtol=1e-3, atol=1e-4):
                 wrong.append(run)
 
     threads = [threading.Thread(target=client, args=(parallel, batch, expected)) for _ in range(3)]
@@ -214,19 +214,19 @@ def test_a_wrapper_of_placed_models() -> None:
     for rows in (1, 2, 3, 7, 31):
         x = torch.rand(rows, 4)
         close(parallel(x), nets[1](nets[0](x)).detach() * 2)
-    rows_of = {one.name: one for one in neuron_adapters.describe().models}
+    rows_of = {row.name: row for row in neuron_adapters.describe().models}
     assert sorted(rows_of) == ["DataParallel(Wrapper)", "Linear"]
-    inner = [one for one in neuron_adapters.describe().models if one.name == "Linear"]
-    assert [[place.start_nc for place in one.placement] for one in inner] == [[0, 1, 2]] * 2
-    assert all(one.calls_by_replica == rows_of["DataParallel(Wrapper)"].calls_by_replica for one in inner)
+    inner = [row for row in neuron_adapters.describe().models if row.name == "Linear"]
+    assert [[place.start_nc for place in row.placement] for row in inner] == [[0, 1, 2]] * 2
+    assert all(row.calls_by_replica == rows_of["DataParallel(Wrapper)"].calls_by_replica for row in inner)
     assert sorted(parallel.state_dict()) == ["module.scale"]
     parallel.disable_dynamic_batching()
     with pytest.raises(InputMismatchError, match="compiled for shape"):
         parallel(torch.rand(6, 4))
     neuron_adapters.unload(parallel)
-    assert [one.name for one in neuron_adapters.describe().models] == []
+    assert [row.name for row in neuron_adapters.describe().models] == []
     two = Wrapper(*(trace(net, torch.rand(1, 4), compiler_args=["--neuroncore-pipeline-cores", "2"]) for net in nets))
-    assert [str(one) for one in neuron_adapters.placement(DataParallel(two))] == [
+    assert [str(place) for place in neuron_adapters.placement(DataParallel(two))] == [
         "NC0-NC1",
         "NC2-NC3",
         "NC4-NC5",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_models import MODELS, engine_of, made, same
+from engine_models import MODELS, build, engine_of, same
 
 import neuron_adapters
 import neuron_rt
@@ -31,7 +31,7 @@ BF16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text() or "amx_bf16" in Path(
 @pytest.mark.parametrize("name", MODELS)
 def test_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     """SPEC K3, X2: numbers, structure and dtypes of the original, with inputs that compilation has not seen."""
-    model, inputs = made(name)
+    model, inputs = build(name)
     assert torch.backends.mha.get_fastpath_enabled()
     compiled = trace(model, inputs, strict=False)
     assert torch.backends.mha.get_fastpath_enabled(), "the process's setting is as before"
@@ -60,7 +60,7 @@ def test_a_model_without_weights() -> None:
 @pytest.mark.usefixtures("openvino")
 def test_plain_pytorch_opens_it(tmp_path: Path, script: Script) -> None:
     """SPEC K1: the file is a TorchScript file like any other."""
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     trace(model, inputs).save(str(tmp_path / "m.pt"))
     torch.save({"x": inputs[0], "y": model(*inputs)}, tmp_path / "io.pt")
     script(
@@ -75,24 +75,24 @@ def test_same_bits_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, c
     """SPEC K3, K5: on each NC, replica and run, whether NCs share an executable's weights or have one each."""
     monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "6")
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     trace(model, inputs).save(str(tmp_path / "m.pt"))
     loads = [torch.jit.load(tmp_path / "m.pt") for _ in range(6)]
     with experimental.multicore_context():
         many = torch.jit.load(tmp_path / "m.pt")
     assert len(neuron_adapters.placement(many)) == 6
     expected = loads[0](*inputs)
-    found: list[Any] = []
+    answers: list[Any] = []
     threads = [
-        threading.Thread(target=lambda m=m: found.extend(m(*inputs) for _ in range(20))) for m in (*loads, many, many)
+        threading.Thread(target=lambda m=m: answers.extend(m(*inputs) for _ in range(20))) for m in (*loads, many, many)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 160
-    assert all(same(one, expected) for one in found)
-    assert {one.engine for one in neuron_adapters.describe().models} == {"openvino"}
+    assert len(answers) == 160
+    assert all(same(answer, expected) for answer in answers)
+    assert {row.engine for row in neuron_adapters.describe().models} == {"openvino"}
 
 
 @pytest.mark.usefixtures("openvino")
@@ -153,11 +153,11 @@ def test_work_stays_on_the_ncs_cpus(
 def test_the_caller_keeps_his_mask_and_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SPEC X1: after a call, and in threads that are started from it, everything is as before."""
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     trace(model, inputs).save(str(tmp_path / "m.pt"))
     module = torch.jit.load(tmp_path / "m.pt")
     full, threads = os.sched_getaffinity(0), torch.get_num_threads()
-    found: list[Any] = []
+    observed: list[Any] = []
     for _ in range(50):
         module(*inputs)
         assert os.sched_getaffinity(0) == full
@@ -166,10 +166,10 @@ def test_the_caller_keeps_his_mask_and_threads(monkeypatch: pytest.MonkeyPatch, 
     libc.getenv.restype = ctypes.c_char_p
     assert libc.getenv(b"HWLOC_THISSYSTEM") is None
     assert "HWLOC_THISSYSTEM" not in os.environ
-    thread = threading.Thread(target=lambda: found.append((os.sched_getaffinity(0), torch.get_num_threads())))
+    thread = threading.Thread(target=lambda: observed.append((os.sched_getaffinity(0), torch.get_num_threads())))
     thread.start()
     thread.join()
-    assert found == [(full, threads)]
+    assert observed == [(full, threads)]
 
 
 class Branches(nn.Module):
@@ -219,7 +219,7 @@ def test_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Calla
 
 def test_the_framework_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """NEURON_ADAPTERS_ENGINE=framework at load and at compile time."""
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
     trace(model, inputs).save(str(tmp_path / "with.pt"))
     monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "framework")
@@ -232,15 +232,15 @@ def test_the_framework_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tm
     neuron_rt.init().close()
     monkeypatch.setenv("NEURON_ADAPTERS_ENGINE", "auto")
     loaded = [torch.jit.load(tmp_path / f"{name}.pt") for name in ("with", "without")]
-    found = [(one.engine, one.why) for one in neuron_adapters.describe().models]
-    assert [engine for engine, _why in found] == ["openvino", "torch"]
-    assert found[1][1] == "compiled under NEURON_ADAPTERS_ENGINE=framework"
+    engines = [(row.engine, row.why) for row in neuron_adapters.describe().models]
+    assert [engine for engine, _why in engines] == ["openvino", "torch"]
+    assert engines[1][1] == "compiled under NEURON_ADAPTERS_ENGINE=framework"
     assert len(loaded) == 2
 
 
 def test_without_the_engine(tmp_path: Path, script: Script) -> None:
     """The extra is optional: models compile and run without it, and describe() says what to install."""
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEURON_ADAPTERS_ENGINE", "openvino")
         trace(model, inputs).save(str(tmp_path / "m.pt"))
@@ -281,7 +281,7 @@ def test_bfloat16(tmp_path: Path, flags: Any) -> None:
     assert same(cast(x), expected, rtol=2e-2, atol=2e-2)
     assert not same(cast(x), expected, rtol=1e-4, atol=1e-5)
     assert cast(x).dtype is torch.float32
-    assert [one.why.startswith("bfloat16") for one in neuron_adapters.describe().models] == [False, True]
+    assert [row.why.startswith("bfloat16") for row in neuron_adapters.describe().models] == [False, True]
 
 
 @pytest.mark.usefixtures("openvino")
@@ -339,7 +339,7 @@ def test_inputs_of_every_kind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [0, 1, 3, 4, 9])
 def test_dynamic_batch(rows: int) -> None:
     """Slices of the compiled batch run on the engine."""
-    model, _inputs = made("mobile")
+    model, _inputs = build("mobile")
     compiled = trace(model, torch.rand(4, 3, 32, 32), dynamic_batch_size=True)
     x = torch.rand(rows, 3, 32, 32)
     with torch.no_grad():
@@ -363,7 +363,7 @@ def test_pipeline_cores_use_all_their_cpus(monkeypatch: pytest.MonkeyPatch, tmp_
     """A model of as many NCs as there are CPUs runs on all of them, on the engine."""
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
     cpus = len(os.sched_getaffinity(0))
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     trace(model, inputs, compiler_args=["--neuroncore-pipeline-cores", str(cpus)]).save(str(tmp_path / "m.pt"))
     loaded = torch.jit.load(tmp_path / "m.pt")
     assert same(loaded(*inputs), model(*inputs), rtol=1e-3, atol=1e-4)

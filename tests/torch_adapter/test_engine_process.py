@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_models import engine_of, made, same
+from engine_models import build, engine_of, same
 
 import neuron_adapters
 import neuron_rt
@@ -74,11 +74,11 @@ def test_a_damaged_form_is_said_and_left(
     """A file is another program's word. PyTorch's own graph is still whole, and runs; K4 refuses the file."""
     path = tmp_path / "damaged.pt"
     rewritten(mobile, path, DAMAGES[damage])
-    model, inputs = made("mobile")
+    model, inputs = build("mobile")
     loaded = torch.jit.load(path)
     assert same(loaded(*inputs), model(*inputs), rtol=1e-3, atol=1e-4)
     assert engine_of(loaded)[0] == "torch"
-    (record,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "PyTorch runs it" in record.getMessage()
     neuron_rt.init().close()
     monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
@@ -96,7 +96,7 @@ def test_checksum_of_a_whole_file(monkeypatch: pytest.MonkeyPatch, mobile: Path)
 
 
 def _in_child(path: str, answers: Any) -> None:
-    _model, inputs = made("mobile")
+    _model, inputs = build("mobile")
     loaded = torch.jit.load(path)
     answers.put((neuron_adapters.describe().models[0].engine, loaded(*inputs).tolist()))
 
@@ -106,7 +106,7 @@ def test_after_fork(monkeypatch: pytest.MonkeyPatch, mobile: Path) -> None:
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "host")
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
     loaded = torch.jit.load(mobile)
-    _model, inputs = made("mobile")
+    _model, inputs = build("mobile")
     expected = loaded(*inputs)
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
@@ -114,10 +114,10 @@ def test_after_fork(monkeypatch: pytest.MonkeyPatch, mobile: Path) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         neuron_rt.init().close()
     child.start()
-    engine, found = answers.get(timeout=60)
+    engine, answer = answers.get(timeout=60)
     child.join(60)
     assert engine == "openvino"
-    assert torch.equal(torch.tensor(found), expected)
+    assert torch.equal(torch.tensor(answer), expected)
     assert child.exitcode == 0
 
 
@@ -138,11 +138,11 @@ def test_interrupt_in_a_lane(mobile: Path, script: Script) -> None:
 def test_the_place_goes_with_the_module(mobile: Path) -> None:
     """SPEC P6: the engine keeps nothing alive: the place is free as soon as the module is gone."""
     loaded = torch.jit.load(mobile)
-    _model, inputs = made("mobile")
+    _model, inputs = build("mobile")
     loaded(*inputs)
     del loaded
     assert sum(neuron_rt.init().use()) == 0
-    compiled = trace(*made("mobile"))
+    compiled = trace(*build("mobile"))
     compiled(*inputs)
     assert sum(neuron_rt.init().use()) == 1
     del compiled
@@ -155,7 +155,7 @@ def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobil
     monkeypatch.setattr(deployments, "MOST_COPIED", copied)
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "2")
     loads = [torch.jit.load(mobile) for _ in range(2)]
-    _model, inputs = made("mobile")
+    _model, inputs = build("mobile")
     gc.collect()
     gc.disable()
     try:
@@ -163,8 +163,8 @@ def test_the_engine_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch, mobil
             loaded(*inputs)
         deployment = vars(loads[0])["forward"]._target._compiled.deployment
         held = [weakref.ref(pool.idle[0]._request._compiled) for pool in deployment._pools.values()]
-        assert all(one() is not None for one in held)
+        assert all(reference() is not None for reference in held)
         del loaded, loads, deployment
-        assert [one() for one in held] == [None] * len(held)
+        assert [reference() for reference in held] == [None] * len(held)
     finally:
         gc.enable()

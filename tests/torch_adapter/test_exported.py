@@ -60,15 +60,15 @@ def files(tmp_path_factory: pytest.TempPathFactory, nested: Any) -> Path:
 
 
 def spans(model: Any) -> list[str]:
-    return [str(one) for one in neuron_adapters.placement(model)]
+    return [str(place) for place in neuron_adapters.placement(model)]
 
 
 def calls() -> int:
-    return sum(one.calls for one in neuron_adapters.describe().models)
+    return sum(row.calls for row in neuron_adapters.describe().models)
 
 
-def same(found: Any, expected: Any) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+def same(actual: Any, expected: Any) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_inputs_are_checked(files: Path, nested: Any) -> None:
@@ -107,8 +107,8 @@ def test_dynamic_batches(files: Path, nested: Any) -> None:
     """Dimension 0 may vary if it was compiled so, and only that."""
     module = torch.export.load(files / "dynamic.pt2").module()
     for rows in (1, 2, 7):
-        given = inputs(rows)
-        same(module(*given), nested(*given))
+        batch = inputs(rows)
+        same(module(*batch), nested(*batch))
     with pytest.raises(InputMismatchError, match="only dimension 0 may vary"):
         module(torch.rand(2, 5), inputs()[1])
     with pytest.raises(InputMismatchError, match="different sizes of dimension 0"):
@@ -135,17 +135,17 @@ def test_data_parallel(files: Path, nested: Any) -> None:
         warnings.filterwarnings("error", message="DataParallel")
         parallel = DataParallel(torch.export.load(files / "dynamic.pt2").module(), [0, 1, 2])
     for rows in (3, 7):
-        given = inputs(rows)
-        same(parallel(*given), nested(*given))
-    (row,) = [one for one in neuron_adapters.describe().models if "DataParallel" in one.name]
+        batch = inputs(rows)
+        same(parallel(*batch), nested(*batch))
+    (row,) = [row for row in neuron_adapters.describe().models if "DataParallel" in row.name]
     assert row.calls_by_replica == (3, 2, 2)
-    same(copy.deepcopy(parallel)(*given), nested(*given))
+    same(copy.deepcopy(parallel)(*batch), nested(*batch))
     fixed = torch.export.load(files / "fixed.pt2").module()
     with pytest.warns(UserWarning, match="compiled for one batch"):
         parallel = DataParallel(fixed)
     assert spans(parallel) == ["NC0-NC1", "NC2-NC3", "NC4-NC5", "NC6-NC7"]
-    given = inputs(8)
-    same(parallel(*given), nested(*given))
+    batch = inputs(8)
+    same(parallel(*batch), nested(*batch))
     with pytest.raises(InputMismatchError):
         parallel(*inputs(4))
 
@@ -156,17 +156,17 @@ def test_copies_stay_where_they_are(files: Path, nested: Any) -> None:
     module = program.module()
     twins = [copy.deepcopy(program).module(), copy.copy(program).module(), copy.deepcopy(module), copy.copy(module)]
     twins.append(copy.deepcopy(torch.nn.Sequential(copy.deepcopy(twins[0])))[0])
-    given = inputs()
+    tensors = inputs()
     for twin in twins:
-        same(twin(*given), nested(*given))
+        same(twin(*tensors), nested(*tensors))
         assert spans(twin) == ["NC0-NC1"]
         with pytest.raises(InputMismatchError):
             twin(*inputs(5))
-    assert [one.calls for one in neuron_adapters.describe().models] == [10], "one call each, that of the error included"
+    assert [row.calls for row in neuron_adapters.describe().models] == [10], "one call each, that of the error included"
     state = copy.deepcopy(module)
     with torch.no_grad():
         state.head.bias += 1
-    same(module(*given), nested(*given))
+    same(module(*tensors), nested(*tensors))
     del program, module, twins, twin, state
     gc.collect()
     assert neuron_adapters.describe().models == ()
@@ -180,8 +180,8 @@ def test_both_styles_of_placement(files: Path, nested: Any) -> None:
     assert spans(program) == ["NC4-NC5", "NC6-NC7"]
     assert spans(compiled) == ["NC4", "NC5", "NC6", "NC7"]
     module = program.module()
-    for thing, start in ((program, 1), (module, 2), (torch.nn.Sequential(module), 3)):
-        experimental.set_neuron_cores(thing, start)
+    for target, start in ((program, 1), (module, 2), (torch.nn.Sequential(module), 3)):
+        experimental.set_neuron_cores(target, start)
         assert spans(program) == spans(module) == [f"NC{start}-NC{start + 1}"]
     neuronx.move_trace_to_device(program, 6)
     assert spans(module) == ["NC6-NC7"]
@@ -189,7 +189,7 @@ def test_both_styles_of_placement(files: Path, nested: Any) -> None:
     assert len(spans(module)) == 4
     for _call in range(4):
         module(*inputs())
-    (row,) = [one for one in neuron_adapters.describe().models if one.name == "fixed.pt2"]
+    (row,) = [row for row in neuron_adapters.describe().models if row.name == "fixed.pt2"]
     assert row.calls_by_replica == (1, 1, 1, 1)
     neuron_adapters.unload(module)
     assert spans(program) == []
@@ -204,7 +204,7 @@ def test_torch_compile_around_placed_parts(
     for the user's."""
     torch._dynamo.reset()
     exported = torch.export.load(files / "fixed.pt2").module()
-    for part, given in (
+    for part, example in (
         (torch.jit.load(models / "k1.pt"), (image,)),
         (trace(torch.nn.Linear(4, 4).eval(), torch.rand(2, 4)), (torch.rand(2, 4),)),
         (exported, inputs()),
@@ -216,10 +216,10 @@ def test_torch_compile_around_placed_parts(
         compiled = torch.compile(around, backend=backend)
         with torch.no_grad():
             before = calls()
-            results = [compiled(*given) for _again in range(2)]  # the first one also opens the executable
+            results = [compiled(*example) for _again in range(2)]  # the first one also opens the executable
             assert calls() == before + 2
             for result in results:
-                same(result, part(*given))
+                same(result, part(*example))
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="AOTInductor compiles with g++, which is no package of Python's")

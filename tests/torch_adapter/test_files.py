@@ -121,10 +121,10 @@ def test_the_constants_are_those_of_the_code() -> None:
         buffer = io.BytesIO()
         torch.jit.save(frozen, buffer)
         buffer.seek(0)
-        for one in (frozen, torch.jit.load(buffer)):
-            listed, found = list(one.code_with_constants[1].const_mapping.values()), constants(one)
-            assert len(listed) == len(found) > 1
-            for left, right in zip(listed, found):
+        for module in (frozen, torch.jit.load(buffer)):
+            listed, read = list(module.code_with_constants[1].const_mapping.values()), constants(module)
+            assert len(listed) == len(read) > 1
+            for left, right in zip(listed, read):
                 assert torch.equal(torch.as_tensor(left), torch.as_tensor(right))
 
 
@@ -221,7 +221,7 @@ def of_strangers(exported: Path, target: Path, how: str, mark: Path) -> Path:
             ).encode()
         if how == "sizes" and "/models/" in name:
             evil = json.dumps(f"__import__('os').system('touch {mark}')").encode()
-            return re.sub(rb'"expr_str": "[^"]*"', lambda _found: b'"expr_str": ' + evil, body)
+            return re.sub(rb'"expr_str": "[^"]*"', lambda _match: b'"expr_str": ' + evil, body)
         if how == "structures" and "/models/" in name:
             return re.sub(rb'"in_spec": "', b'"in_spec": "__enum__', body)
         return body

@@ -13,8 +13,8 @@ from neuron_adapters.torch import experimental
 
 
 def spans(*loaded: object) -> str:
-    found = [one.instance_ncs for model in loaded for one in neuron_adapters.placement(model)]
-    return " ".join(str(ncs[0]) if len(ncs) == 1 else f"{ncs[0]}-{ncs[-1]}" for ncs in found)
+    places = [place.instance_ncs for model in loaded for place in neuron_adapters.placement(model)]
+    return " ".join(str(ncs[0]) if len(ncs) == 1 else f"{ncs[0]}-{ncs[-1]}" for ncs in places)
 
 
 def test_group_sizes_are_deprecated(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:

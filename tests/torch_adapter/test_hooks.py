@@ -59,7 +59,7 @@ def test_patches_are_all_or_nothing() -> None:
     """A failure part-way puts back what was done; later changes by others stay theirs."""
 
     class Owner:
-        one = 1
+        attribute = 1
 
     class Child(Owner):
         pass
@@ -67,17 +67,17 @@ def test_patches_are_all_or_nothing() -> None:
     patches = Patches()
     table: dict[str, int] = {"a": 1}
     with pytest.raises(KeyError), patches.recording():  # noqa: PT012  # what fails part-way
-        patches.set(Child, "one", 2)
+        patches.set(Child, "attribute", 2)
         patches.set(table, "a", 2)
         patches.set(table, "b", 2)
         raise KeyError
-    assert ("one" in vars(Child), table, patches.installed) == (False, {"a": 1}, False)
+    assert ("attribute" in vars(Child), table, patches.installed) == (False, {"a": 1}, False)
     with patches.recording():
-        patches.set(Child, "one", 2)
-        patches.set(Owner, "one", 3)
-    Owner.one = 4
+        patches.set(Child, "attribute", 2)
+        patches.set(Owner, "attribute", 3)
+    Owner.attribute = 4
     patches.revert()
-    assert ("one" in vars(Child), Owner.one) == (False, 4)
+    assert ("attribute" in vars(Child), Owner.attribute) == (False, 4)
 
 
 def test_public_names() -> None:

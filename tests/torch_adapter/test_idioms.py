@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from saved_modules import saved
 
 from neuron_adapters.adapter.hooks import original
 
@@ -26,11 +27,8 @@ def idiom(function: Idiom) -> Idiom:
     return function
 
 
-def _saved(module: Any) -> Any:
-    buffer = io.BytesIO()
-    torch.jit.save(module, buffer)
-    buffer.seek(0)
-    return unhooked_load(buffer)
+def _reloaded(module: Any) -> Any:
+    return unhooked_load(saved(module))
 
 
 IDIOMS |= {
@@ -79,15 +77,15 @@ IDIOMS |= {
     "dir": lambda m, x: (m.forward, m.twice, sorted(set(dir(m))))[2],  # PyTorch lists a method from its first use on
     "vars": lambda m, x: sorted(set(vars(m)) - {"forward", "twice"}),
     "save_to_buffer": lambda m, x: type(m.save_to_buffer()),
-    "save_and_load": lambda m, x: _saved(m)(x),
+    "save_and_load": lambda m, x: _reloaded(m)(x),
     "copy": lambda m, x: (type(copy.copy(m)), copy.copy(m)(x)),
     "deepcopy": lambda m, x: (type(copy.deepcopy(m)), copy.deepcopy(m)(x), copy.deepcopy(m).twice(x)),
     "pickle": lambda m, x: pickle.dumps(m),
     "torch_save": lambda m, x: torch.save(m, io.BytesIO()),
     "in_sequential": lambda m, x: torch.nn.Sequential(m, torch.nn.Softmax(1))(x),
-    "trace_outer": lambda m, x: _saved(torch.jit.trace(torch.nn.Sequential(m, torch.nn.Softmax(1)), x))(x),
-    "trace_itself": lambda m, x: _saved(torch.jit.trace(m, x))(x),
-    "script_outer": lambda m, x: _saved(torch.jit.script(torch.nn.Sequential(m, torch.nn.Softmax(1))))(x),
+    "trace_outer": lambda m, x: _reloaded(torch.jit.trace(torch.nn.Sequential(m, torch.nn.Softmax(1)), x))(x),
+    "trace_itself": lambda m, x: _reloaded(torch.jit.trace(m, x))(x),
+    "script_outer": lambda m, x: _reloaded(torch.jit.script(torch.nn.Sequential(m, torch.nn.Softmax(1))))(x),
     "script_itself": lambda m, x: torch.jit.script(m) is m,
     "freeze": lambda m, x: torch.jit.freeze(m.eval())(x),
     "freeze_training": lambda m, x: torch.jit.freeze(m.train()),
@@ -195,14 +193,16 @@ def outcome(run: Idiom, module: Any, x: torch.Tensor) -> Any:
         return type(error), str(error).splitlines()[:1]
 
 
-def same(one: Any, two: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return type(one) is type(two) and one.dtype == two.dtype and torch.equal(one, two)
-    if isinstance(one, dict):
-        return type(one) is type(two) and list(one) == list(two) and all(same(one[key], two[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return type(one) is type(two) and len(one) == len(two) and all(map(same, one, two))
-    return bool(one == two)
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, torch.Tensor):
+        return type(left) is type(right) and left.dtype == right.dtype and torch.equal(left, right)
+    if isinstance(left, dict):
+        return (
+            type(left) is type(right) and list(left) == list(right) and all(same(left[key], right[key]) for key in left)
+        )
+    if isinstance(left, (list, tuple)):
+        return type(left) is type(right) and len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
 
 
 @pytest.mark.parametrize("name", sorted(IDIOMS))
@@ -216,10 +216,10 @@ def test_same_as_unhooked(
     torch.set_num_threads(1)
     try:
         expected = outcome(IDIOMS[name], unhooked_load(str(models / "plain.pt")), image)
-        found = outcome(IDIOMS[name], torch.jit.load(str(models / "plain.pt")), image)
+        actual = outcome(IDIOMS[name], torch.jit.load(str(models / "plain.pt")), image)
     finally:
         torch.set_num_threads(before)
-    assert same(expected, found), (expected, found)
+    assert same(expected, actual), (expected, actual)
 
 
 class Structures(torch.nn.Module):
@@ -239,8 +239,8 @@ def test_structures(tmp_path: Path, with_list: bool) -> None:
     torch.jit.script(Structures()).save(path)
     x = torch.arange(3.0)
     arguments = ({"x": x}, (x, x + 1), *([[x]] if with_list else []))
-    expected, found = unhooked_load(path)(*arguments), torch.jit.load(path)(*arguments)
-    assert same(expected, found)
+    expected, actual = unhooked_load(path)(*arguments), torch.jit.load(path)(*arguments)
+    assert same(expected, actual)
 
 
 SOURCES: dict[str, Callable[[Path], Any]] = {

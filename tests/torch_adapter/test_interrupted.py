@@ -19,10 +19,10 @@ def test_a_call(everywhere: Any, rows: int) -> None:
     model = torch.neuron.trace(module, torch.rand(rows, 64))
     inputs = [torch.rand(rows, 64), torch.rand(rows, 64)]
     with torch.no_grad():
-        wanted = [module(one) for one in inputs]
-        for one in reversed(inputs):
-            model(one)
-        files = [one.__file__ for one in (_executable, _lowering, _placed, openvino)]
+        wanted = [module(tensor) for tensor in inputs]
+        for tensor in reversed(inputs):
+            model(tensor)
+        files = [module.__file__ for module in (_executable, _lowering, _placed, openvino)]
         for _interrupted in everywhere(lambda: model(inputs[1]), *files):
             for index in (0, 1, 0):  # first with what the call before the interrupted one had
                 assert torch.allclose(model(inputs[index]), wanted[index], rtol=1e-3, atol=1e-4)

@@ -46,24 +46,24 @@ class Registered(Cache):
 register_pytree_node(Registered, lambda cache: ([cache.k], None), lambda parts, _context: Registered(next(iter(parts))))
 
 
-def same(found: Any, expected: Any) -> None:
+def same(actual: Any, expected: Any) -> None:
     """Equal in all values, structures and classes."""
-    assert type(found) is type(expected)
+    assert type(actual) is type(expected)
     if isinstance(expected, (torch.Tensor, np.ndarray)):
-        assert found.shape == expected.shape
-        assert (found == expected).all()
+        assert actual.shape == expected.shape
+        assert (actual == expected).all()
     elif isinstance(expected, dict):
-        assert list(found) == list(expected)
+        assert list(actual) == list(expected)
         for key, part in expected.items():
-            same(found[key], part)
+            same(actual[key], part)
     elif isinstance(expected, (list, tuple)):
-        assert len(found) == len(expected)
-        for part, other in zip(found, expected):
+        assert len(actual) == len(expected)
+        for part, other in zip(actual, expected):
             same(part, other)
     elif isinstance(expected, (Answer, Cache)):
-        same(vars(found), vars(expected))
+        same(vars(actual), vars(expected))
     else:
-        assert found == expected
+        assert actual == expected
 
 
 JOINED: dict[str, Callable[[torch.Tensor], Any]] = {

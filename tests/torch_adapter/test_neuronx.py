@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import os
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from saved_modules import saved
 
 import neuron_adapters
 from neuron_adapters.adapter.hooks import original
@@ -88,13 +88,6 @@ def separated() -> dict[str, tuple[Callable[[], torch.nn.Module], torch.Tensor]]
         "tied": (Tied, torch.randint(0, 10, (2, 7))),
         "lstm": (lambda: torch.nn.LSTM(8, 8, batch_first=True), torch.rand(2, 5, 8)),
     }
-
-
-def saved(module: Any) -> io.BytesIO:
-    buffer = io.BytesIO()
-    torch.jit.save(module, buffer)
-    buffer.seek(0)
-    return buffer
 
 
 @pytest.mark.parametrize(
@@ -418,22 +411,22 @@ def of_one_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_buckets_that_cannot_be() -> None:
     """One line says what is wrong."""
-    x, made = torch.rand(1, 4), (torch.nn.Linear(4, 4), {})
+    x, bucket = torch.rand(1, 4), (torch.nn.Linear(4, 4), {})
     right = neuronx.BucketModelConfig(KERNELS["right"])
     trace = neuronx.bucket_model_trace
     for call, says in (
-        (lambda: trace(made[0], [x], right), r"func is a function .* got Linear: pass lambda: \(model, \{\}\)"),
-        (lambda: trace(lambda: made, [x], KERNELS["right"]), "bucket_config is a BucketModelConfig, got function"),
-        (lambda: trace(lambda: made, x, right), "example_inputs is a list"),
-        (lambda: trace(lambda: made, [], right), "example_inputs is a list"),
-        (lambda: trace(lambda: made, [x, (x, x)], right), "the same number of tensors"),
-        (lambda: trace(lambda: (made[0], {1: 0}), [x], right), "input_output_aliases"),
+        (lambda: trace(bucket[0], [x], right), r"func is a function .* got Linear: pass lambda: \(model, \{\}\)"),
+        (lambda: trace(lambda: bucket, [x], KERNELS["right"]), "bucket_config is a BucketModelConfig, got function"),
+        (lambda: trace(lambda: bucket, x, right), "example_inputs is a list"),
+        (lambda: trace(lambda: bucket, [], right), "example_inputs is a list"),
+        (lambda: trace(lambda: bucket, [x, (x, x)], right), "the same number of tensors"),
+        (lambda: trace(lambda: (bucket[0], {1: 0}), [x], right), "input_output_aliases"),
         (lambda: trace(lambda: 5, [x], right), "func returned int"),
-        (lambda: trace(lambda: made, [x], neuronx.BucketModelConfig(lambda: 5)), "bucket_kernel returned int"),
-        (lambda: trace(lambda: made, [x], neuronx.BucketModelConfig(lambda: torch.relu)), "the bucket kernel relu"),
-        (lambda: trace(lambda: made, [x], neuronx.BucketModelConfig(lambda: of_one_tensor)), "do not go together"),
+        (lambda: trace(lambda: bucket, [x], neuronx.BucketModelConfig(lambda: 5)), "bucket_kernel returned int"),
+        (lambda: trace(lambda: bucket, [x], neuronx.BucketModelConfig(lambda: torch.relu)), "the bucket kernel relu"),
+        (lambda: trace(lambda: bucket, [x], neuronx.BucketModelConfig(lambda: of_one_tensor)), "do not go together"),
         (
-            lambda: trace(lambda: made, [x], neuronx.BucketModelConfig(None, func_kwargs=[{}, {}])),
+            lambda: trace(lambda: bucket, [x], neuronx.BucketModelConfig(None, func_kwargs=[{}, {}])),
             "each of the 1 buckets",
         ),
         (lambda: neuronx.BucketModelConfig(KERNELS["right"], shared_state_buffer=[x]), "shared_state_buffer"),

@@ -25,7 +25,7 @@ def _eight(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def spans(model: Any) -> list[str]:
-    return [str(one) for one in neuron_adapters.placement(model)]
+    return [str(place) for place in neuron_adapters.placement(model)]
 
 
 def use() -> tuple[int, ...]:
@@ -116,12 +116,12 @@ def test_contexts_and_threads(models: Path) -> None:
     meeting = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(own, range(4))) == [[f"NC{start}"] for start in range(4)]
-    with experimental.neuron_cores_context(5), ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+    with experimental.neuron_cores_context(5), ThreadPoolExecutor(1) as holder, ThreadPoolExecutor(1) as loader:
         meeting = threading.Barrier(2)
-        placed = one.submit(own, 6)
+        placed = holder.submit(own, 6)
         meeting.wait(60)
         with pytest.warns(RuntimeWarning, match=told):
-            assert two.submit(load).result() == ["NC6"]
+            assert loader.submit(load).result() == ["NC6"]
         meeting.wait(60)
         assert placed.result() == ["NC6"]
         assert load() == ["NC5"]
@@ -156,10 +156,10 @@ def test_the_default_of_the_runtime_object(models: Path) -> None:
 
 def test_a_module_that_holds_models(models: Path, image: torch.Tensor) -> None:
     """Each loaded model inside moves."""
-    one, two = torch.jit.load(models / "k2.pt"), torch.jit.load(models / "k2.pt")
-    pair = torch.nn.ModuleList([one, two])
+    left, right = torch.jit.load(models / "k2.pt"), torch.jit.load(models / "k2.pt")
+    pair = torch.nn.ModuleList([left, right])
     experimental.set_neuron_cores(pair, 5)
-    assert spans(one) == spans(two) == ["NC5-NC6"]
+    assert spans(left) == spans(right) == ["NC5-NC6"]
 
 
 def test_a_module_that_was_never_compiled(caplog: pytest.LogCaptureFixture) -> None:
@@ -188,7 +188,7 @@ def test_two_models_on_one_group(monkeypatch: pytest.MonkeyPatch, models: Path, 
     for _ in range(3):
         model0(image)
         model1(image)
-    assert [(one.calls, one.switches) for one in neuron_adapters.describe().models] == [(3, 2), (3, 3)]
+    assert [(row.calls, row.switches) for row in neuron_adapters.describe().models] == [(3, 2), (3, 3)]
 
 
 def test_unload(models: Path, image: torch.Tensor) -> None:

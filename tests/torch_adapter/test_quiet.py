@@ -20,7 +20,7 @@ def said(call: Callable[[], object]) -> list[tuple[str, type[Warning], str, int]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         call()
-    return [(str(one.message), one.category, one.filename, one.lineno) for one in caught]
+    return [(str(warning.message), warning.category, warning.filename, warning.lineno) for warning in caught]
 
 
 def users_calls(models: Path, net: torch.nn.Module, image: torch.Tensor) -> list[Callable[[], object]]:

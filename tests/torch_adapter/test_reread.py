@@ -49,10 +49,10 @@ class Ways(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.one, self.other = nn.Linear(64, 128), nn.Linear(64, 128)
+        self.above, self.below = nn.Linear(64, 128), nn.Linear(64, 128)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.one(x) if bool(x.sum() > 0) else self.other(x)
+        return self.above(x) if bool(x.sum() > 0) else self.below(x)
 
 
 def frozen(make: Callable[[], nn.Module]) -> torch.jit.ScriptModule:
@@ -116,17 +116,17 @@ def test_it_is_what_a_file_would_give(name: str, way: str) -> None:
     wanted = saved_and_loaded(frozen(NETWORKS[name]))
     module = frozen(NETWORKS[name])
     graph, places = str(module.graph), [tensor.data_ptr() for tensor in constants(module)]
-    found = WAYS[way](module)
+    again = WAYS[way](module)
     if name != "constants":  # which has equal ones in two places
-        assert text_of(found) == text_of(wanted)
-    for tensor, expected in zip(constants(found), constants(wanted), strict=True):
+        assert text_of(again) == text_of(wanted)
+    for tensor, expected in zip(constants(again), constants(wanted), strict=True):
         assert tensor.dtype == expected.dtype
         assert tensor.stride() == expected.stride()
         assert tensor.is_conj() == expected.is_conj()
         torch.testing.assert_close(tensor, expected, rtol=0, atol=0, equal_nan=True)
         assert way == "twin" or tensor.data_ptr() not in places
     with torch.no_grad():
-        torch.testing.assert_close(found(X), wanted(X), rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(again(X), wanted(X), rtol=0, atol=0, equal_nan=True)
     if way != "own":
         assert str(module.graph) == graph
         assert [tensor.data_ptr() for tensor in constants(module)] == places
@@ -136,8 +136,8 @@ def test_it_is_what_a_file_would_give(name: str, way: str) -> None:
 
 def test_constants_that_share_memory_still_do() -> None:
     module = Constants().eval()
-    found = reread(original(torch.jit.freeze)(torch.jit.trace(module, X)), own=True)
+    again = reread(original(torch.jit.freeze)(torch.jit.trace(module, X)), own=True)
     memory = {}
-    for tensor in constants(found):
+    for tensor in constants(again):
         memory.setdefault(tensor.untyped_storage().data_ptr(), []).append(tuple(tensor.shape))
     assert [(64, 280), (64, 300)] in [sorted(shapes) for shapes in memory.values()]

@@ -22,7 +22,7 @@ with torch.neuron.experimental.neuron_cores_context(2, 2):
     replicated = torch._inductor.aoti_load_package(path=path)
 for model in (package, replicated, replicated):
     torch.testing.assert_close(model(x), net(x))
-print([(one.name, one.calls_by_replica, one.why) for one in neuron_adapters.describe().models])
+print([(row.name, row.calls_by_replica, row.why) for row in neuron_adapters.describe().models])
 print([[place.start_nc for place in neuron_adapters.placement(model)] for model in (package, replicated)])
 neuron_adapters.torch.uninstall()
 plain = torch._inductor.aoti_load_package(path)
