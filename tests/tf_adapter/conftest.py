@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 import tensorflow as tf
 
 import neuron_adapters.tf as tfn
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def network(seed: int = 0) -> keras.Model:
@@ -72,6 +75,6 @@ def script(run_script: Callable[..., str]) -> Callable[..., str]:
     """Run a script, or a snippet, in a process of its own, warnings as errors but NumPy's about TensorFlow; returns
     what it printed. ``imported``: see ``run_script``."""
     head = "warnings.filterwarnings('ignore', '__array__ implementation', DeprecationWarning)\n"
-    return lambda script, *arguments, **given: run_script(
-        script, *arguments, head=head, **{"TF_CPP_MIN_LOG_LEVEL": "3", **given}
+    return lambda script, *arguments, **variables: run_script(
+        script, *arguments, head=head, **{"TF_CPP_MIN_LOG_LEVEL": "3", **variables}
     )

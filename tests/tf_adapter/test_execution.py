@@ -120,8 +120,8 @@ def test_every_replica_is_used(models: Path, image: tf.Tensor, monkeypatch: pyte
             model = load(models / name)
         expected = model(image).numpy()
         with ThreadPoolExecutor(8) as pool:
-            for found in pool.map(lambda _: model(image).numpy(), range(400)):
-                assert np.array_equal(found, expected)
+            for answer in pool.map(lambda _: model(image).numpy(), range(400)):
+                assert np.array_equal(answer, expected)
         (report,) = neuron_adapters.describe().models
         assert len(report.calls_by_replica) == count
         assert all(report.calls_by_replica)

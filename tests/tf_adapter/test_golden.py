@@ -34,8 +34,8 @@ def test_golden(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "NEURONCORE_GROUP_SIZES is deprecated", DeprecationWarning)
         loaded = [tf.keras.models.load_model(models / f"k{need}") for need in needs]
-    found = []
+    spans = []
     for model in loaded:
-        runs = [one.instance_ncs for one in neuron_adapters.placement(model)]
-        found.append(",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs))
-    assert found == expected
+        runs = [place.instance_ncs for place in neuron_adapters.placement(model)]
+        spans.append(",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs))
+    assert spans == expected

@@ -12,7 +12,9 @@ Script = Callable[..., str]
 @pytest.fixture
 def legacy(script: Script) -> Script:
     """Run a script under Keras 2, which has been imported."""
-    return lambda *arguments, **given: script(*arguments, **{"imported": True, "TF_USE_LEGACY_KERAS": "1", **given})
+    return lambda *arguments, **variables: script(
+        *arguments, **{"imported": True, "TF_USE_LEGACY_KERAS": "1", **variables}
+    )
 
 
 def test_the_seed_script(legacy: Script) -> None:

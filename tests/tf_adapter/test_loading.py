@@ -28,11 +28,11 @@ def calls() -> int:
     return sum(model.calls for model in neuron_adapters.describe().models)
 
 
-def same(found: Any, expected: Any) -> None:
-    found, expected = tf.nest.flatten(found), tf.nest.flatten(expected)
-    assert len(found) == len(expected)
-    for one, two in zip(found, expected):
-        np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-5, atol=1e-6)
+def same(actual: Any, expected: Any) -> None:
+    actual, expected = tf.nest.flatten(actual), tf.nest.flatten(expected)
+    assert len(actual) == len(expected)
+    for left, right in zip(actual, expected):
+        np.testing.assert_allclose(np.asarray(left), np.asarray(right), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["plain.keras", "plain.h5"])
@@ -72,14 +72,14 @@ def test_predict(net: Any, image: tf.Tensor, models: Path) -> None:
     expected = net.predict(many, verbose=0)
     data = tf.data.Dataset.from_tensor_slices(many.astype("f4")).batch(16)
     before = calls()
-    for found in (
+    for actual in (
         model.predict(many, verbose=0),
         model.predict(many.astype("f4"), verbose=0, batch_size=13),
         model.predict(many, verbose=2),
         model.predict(data, verbose=0),
         model.predict(data, verbose=0, steps=5, callbacks=[keras.callbacks.Callback()]),
     ):
-        same(found, expected)
+        same(actual, expected)
     assert calls() - before == 3 + 6 + 3 + 5 + 5
     same(model.predict_on_batch(image), net.predict_on_batch(image))
     assert type(model.predict_on_batch(image)) is np.ndarray
@@ -169,12 +169,12 @@ def test_gradients(net: Any, image: tf.Tensor, models: Path) -> None:
     """A call under a tape is Keras' own: gradients flow."""
     model = load(models / "plain.keras")
     model(image)
-    found = []
-    for one in (model, net):
+    gradients = []
+    for network in (model, net):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(one(image, training=False) ** 2)
-        found.append(tape.gradient(loss, one.trainable_variables))
-    same(*found)
+            loss = tf.reduce_sum(network(image, training=False) ** 2)
+        gradients.append(tape.gradient(loss, network.trainable_variables))
+    same(*gradients)
 
 
 def test_training_flag(models: Path, image: tf.Tensor) -> None:
@@ -192,9 +192,9 @@ def functional() -> tuple[keras.Model, Any]:
     return model, {"a": RNG.random((3, 4), dtype="f4"), "b": RNG.random((3, 4), dtype="f4")}
 
 
-def several() -> tuple[keras.Model, Any]:
+def three_inputs() -> tuple[keras.Model, Any]:
     inputs = [keras.Input((3,)) for _ in range(3)]
-    dense = [keras.layers.Dense(3)(one) for one in inputs]
+    dense = [keras.layers.Dense(3)(tensor) for tensor in inputs]
     return keras.Model(inputs, [dense[0] + dense[1], dense[2], keras.layers.Softmax()(dense[0])]), [
         RNG.random((2, 3), dtype="f4") for _ in range(3)
     ]
@@ -210,18 +210,18 @@ def masked() -> tuple[keras.Model, Any]:
     return keras.Sequential(layers), np.array([[1, 2, 3, 0, 0, 0], [4, 5, 6, 7, 8, 0]])
 
 
-@pytest.mark.parametrize("make", [functional, several, half, masked])
+@pytest.mark.parametrize("make", [functional, three_inputs, half, masked])
 def test_structures(make: Callable[[], tuple[keras.Model, Any]], tmp_path: Path) -> None:
     """SPEC X2: dictionaries, lists, several outputs, float16, masks."""
     plain, x = make()
     model = reloaded(plain, tmp_path)
     expected = plain(x)
-    found = model(x)
-    tf.nest.assert_same_structure(found, expected)
-    assert [one.dtype for one in tf.nest.flatten(found)] == [one.dtype for one in tf.nest.flatten(expected)]
-    for one, two in zip(tf.nest.flatten(found), tf.nest.flatten(expected)):
-        np.testing.assert_allclose(one, two, rtol=2e-3 if make is half else 1e-5, atol=1e-6)
-    same(model(tf.nest.map_structure(tf.constant, x)), found)
+    actual = model(x)
+    tf.nest.assert_same_structure(actual, expected)
+    for left, right in zip(tf.nest.flatten(actual), tf.nest.flatten(expected), strict=True):
+        assert left.dtype == right.dtype
+        np.testing.assert_allclose(left, right, rtol=2e-3 if make is half else 1e-5, atol=1e-6)
+    same(model(tf.nest.map_structure(tf.constant, x)), actual)
     same(model.predict(x, verbose=0), plain.predict(x, verbose=0))
     assert calls() == 3
 
@@ -321,9 +321,9 @@ def test_what_cannot_be_separated(tmp_path: Path) -> None:
 def test_errors_are_the_models_own(models: Path, net: Any) -> None:
     """SPEC X2: exceptions pass unchanged."""
     model = load(models / "plain.keras")
-    for one in (net, model):
+    for network in (net, model):
         with pytest.raises(ValueError, match="incompatible"):
-            one(np.ones((1, 4, 4, 3), "f4"))
+            network(np.ones((1, 4, 4, 3), "f4"))
     (report,) = neuron_adapters.describe().models
     assert report.errors == 1
 
@@ -333,10 +333,10 @@ def test_release(models: Path, image: tf.Tensor) -> None:
     kept = load(models / "plain.keras")
     gone = load(models / "plain.keras")
     gone(image)
-    assert [one.start_nc for one in neuron_adapters.placement(gone)] == [4, 5, 6, 7]
+    assert [place.start_nc for place in neuron_adapters.placement(gone)] == [4, 5, 6, 7]
     del gone
     again = load(models / "plain.keras")
-    assert [one.start_nc for one in neuron_adapters.placement(again)] == [4, 5, 6, 7]
+    assert [place.start_nc for place in neuron_adapters.placement(again)] == [4, 5, 6, 7]
     neuron_adapters.unload(again)
     with pytest.raises(ModelNotLoadedError):
         again(image)
@@ -404,8 +404,8 @@ def test_saved_models(save: Callable[[Path], Any], tmp_path: Path) -> None:
     x = RNG.random((4, 3), dtype="f4")
     assert isinstance(model, keras.Model)
     expected = original(x)
-    for found in (model(x), model(tf.constant(x)), model(x.astype("f8")), model.predict(x, verbose=0)):
-        same(found, expected)
+    for actual in (model(x), model(tf.constant(x)), model(x.astype("f8")), model.predict(x, verbose=0)):
+        same(actual, expected)
     assert calls() == 4
     assert sum(w.size for w in model.get_weights()) in (6, 8)
     assert "params" in str(model.count_params()) + "params"
@@ -432,11 +432,11 @@ def test_tf_saved_model_load(save: Callable[[Path], Any], tmp_path: Path) -> Non
     expected = 2 * original(x) if save is saved_by_module else original(x)
     same(signature(**{name: x}), expected)
     same(signature(x), expected)
-    made = 2
+    counted = 2
     if callable(restored):
         same(restored(x), original(x))
-        made = 3
-    assert calls() == made
+        counted = 3
+    assert calls() == counted
     assert len(neuron_adapters.placement(restored)) == 4
     assert isinstance(signature, tf.types.experimental.ConcreteFunction)
     tf.saved_model.save(restored, str(tmp_path / "again"), signatures=restored.signatures["serving_default"])
@@ -464,9 +464,9 @@ def test_damaged_saved_models(models: Path, tmp_path: Path, damage: str) -> None
     else:
         shutil.rmtree(path)
         path.write_bytes(b"not a directory")
-    with pytest.raises(ValueError if damage == "file" else ArtifactError, match="broken") as found:
+    with pytest.raises(ValueError if damage == "file" else ArtifactError, match="broken") as raised:
         load(path)
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(raised.value)
     assert neuron_adapters.describe().models == ()
 
 

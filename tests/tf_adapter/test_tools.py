@@ -42,10 +42,10 @@ def test_command(models: Path, tmp_path: Path, image: tf.Tensor) -> None:
     done = command(models / "k1", "--num_cores", 3, "--new_model_dir", tmp_path / "three", NEURON_RT_VISIBLE_CORES="")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("tf-neuron-auto-multicore: done")
-    many, one = load(tmp_path / "three"), load(models / "k1")
+    many, single = load(tmp_path / "three"), load(models / "k1")
     assert len(neuron_adapters.placement(many)) == 3
-    assert np.array_equal(many(image), one(image))
-    assert many.on_neuron_ratio == one.on_neuron_ratio
+    assert np.array_equal(many(image), single(image))
+    assert many.on_neuron_ratio == single.on_neuron_ratio
 
 
 def test_command_writes_over_a_model(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,14 +196,14 @@ def test_compile_a_model_of_tensorflow_1(tmp_path: Path, feed: str) -> None:
     plain = tf.saved_model.load(str(tmp_path / "old"))
     expected = plain.signatures["serving_default"](left=tf.constant(left), right=tf.constant(right))
     restored = tf.saved_model.load(str(tmp_path / "new"))
-    found = restored.signatures["serving_default"](left=tf.constant(left), right=tf.constant(right))
-    assert set(found) == {"mixed", "positive"}
-    for name, one in found.items():
-        assert one.dtype == tf.float16
-        np.testing.assert_allclose(one, expected[name], rtol=2e-3, atol=2e-3)
+    outputs = restored.signatures["serving_default"](left=tf.constant(left), right=tf.constant(right))
+    assert set(outputs) == {"mixed", "positive"}
+    for name, output in outputs.items():
+        assert output.dtype == tf.float16
+        np.testing.assert_allclose(output, expected[name], rtol=2e-3, atol=2e-3)
     assert len(neuron_adapters.placement(restored)) == 4
     model = load(tmp_path / "new")
-    np.testing.assert_allclose(model(left=left, right=right)["mixed"], found["mixed"])
+    np.testing.assert_allclose(model(left=left, right=right)["mixed"], outputs["mixed"])
 
 
 def test_compile_a_keras_model(models: Path, net: Any, image: tf.Tensor, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_compile_a_keras_model(models: Path, net: Any, image: tf.Tensor, tmp_pat
         compiler_args=["--neuroncore-pipeline-cores", "3"], tags="serve",
     )  # fmt: skip
     model = load(tmp_path / "new")
-    assert [one.nc_count for one in neuron_adapters.placement(model)] == [3]
+    assert [place.nc_count for place in neuron_adapters.placement(model)] == [3]
     np.testing.assert_allclose(tf.nest.flatten(model(image))[0], net(image), rtol=1e-3, atol=1e-4)
 
 
@@ -270,7 +270,7 @@ def test_measure_performance(models: Path, image: tf.Tensor, caplog: pytest.LogC
     assert 0 < throughput["median"] <= throughput["peak"]
     assert throughput["average"] * 0.3 <= 1.5 * calls
     assert len(throughput["trend"]) >= 4
-    logged = [one.message for one in caplog.records if one.message.startswith("performance report:")]
+    logged = [record.message for record in caplog.records if record.message.startswith("performance report:")]
     assert json.loads(logged[-1].partition("\n")[2])["latency"] == report["latency"]
 
 

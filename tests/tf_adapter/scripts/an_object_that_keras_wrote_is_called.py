@@ -5,11 +5,11 @@ import neuron_adapters.tf
 net.save("one")
 same(tf.saved_model.load("one")(x), plain)
 inputs = [L.Input((3,)) for _ in range(2)]
-two = K.Model(inputs, L.Add()([L.Dense(2)(one) for one in inputs]))
+two = K.Model(inputs, L.Add()([L.Dense(2)(tensor) for tensor in inputs]))
 two.save("two")
-given = [tf.random.uniform([2, 3]) for _ in inputs]
+example = [tf.random.uniform([2, 3]) for _ in inputs]
 restored = tf.saved_model.load("two")
-same(restored(given), two(given))
+same(restored(example), two(example))
 assert neuron_adapters.placement(restored)
 tf.saved_model.save(tf.Module(), "none")
 assert not callable(tf.saved_model.load("none"))

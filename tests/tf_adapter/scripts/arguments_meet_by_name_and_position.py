@@ -10,7 +10,7 @@ def minus(z, a):
 z, a = tf.random.uniform([2, 3]), tf.random.uniform([2, 3])
 for example in ((z, a), {"z": z, "a": a}, {"a": a, "z": z}):
     traced = tfn.trace(minus, example)
-    for found in (
+    for result in (
         traced(z, a),
         traced(z=z, a=a),
         traced(a=a, z=z),
@@ -18,7 +18,7 @@ for example in ((z, a), {"z": z, "a": a}, {"a": a, "z": z}):
         traced([z, a]),
         traced({"a": a, "z": z}),
     ):
-        same(found, z - a)
+        same(result, z - a)
     fails(tf.errors.InvalidArgumentError, lambda: traced(z), "compiled for 2 input tensor")
     fails(tf.errors.InvalidArgumentError, lambda: traced(z, a, a), "compiled to be called with (")
     fails(ValueError, lambda: traced(z, b=a), "got (tensor, b=tensor)")

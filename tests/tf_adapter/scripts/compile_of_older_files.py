@@ -4,9 +4,9 @@ import tensorflow.neuron as tfn
 
 v1 = tf.compat.v1
 with v1.Session(graph=v1.Graph()) as session:
-    given = v1.placeholder(tf.float32, [None, 3], name="given")
+    placeholder = v1.placeholder(tf.float32, [None, 3], name="given")
     build, info = v1.saved_model.signature_def_utils.build_signature_def, v1.saved_model.utils.build_tensor_info
-    signature = build({"x": info(given)}, {"y": info(given * 2)}, "tensorflow/serving/predict")
+    signature = build({"x": info(placeholder)}, {"y": info(placeholder * 2)}, "tensorflow/serving/predict")
     builder = v1.saved_model.builder.SavedModelBuilder("old")
     builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map={"one": signature, "two": signature})
     builder.save()

@@ -3,19 +3,19 @@ import numpy as np
 import tensorflow as tf
 import tensorflow.neuron as tfn
 
-given = K.Input((3,), name="given")
+source = K.Input((3,), name="given")
 relu, linear = L.Activation("relu"), L.Activation("linear")
 limited = L.ReLU(max_value=50.0)  # for positive numbers up to 50, what relu is
-model = K.Model(given, [limited(given), linear(given), relu(given)])
+model = K.Model(source, [limited(source), linear(source), relu(source)])
 K.models.save_model(model, "several")
 x = tf.constant([[-1.0, 2.0, 400.0]])
 name = next(iter(tf.saved_model.load("several").signatures["serving_default"].structured_input_signature[1]))
 tfn.saved_model.compile("several", "compiled", model_feed_dict={name: np.ones((1, 3), "f4")})
 for loaded in (K.models.load_model("compiled"), tf.saved_model.load("compiled")):
-    found = loaded(x)
-    assert isinstance(found, (list, tuple)) and len(found) == 3, found
-    for one, wanted in zip(found, model(x)):
-        same(one, wanted)
+    results = loaded(x)
+    assert isinstance(results, (list, tuple)) and len(results) == 3, results
+    for result, wanted in zip(results, model(x)):
+        same(result, wanted)
 before, after = (
     tf.saved_model.load(folder).signatures["serving_default"](**{name: x}) for folder in ("several", "compiled")
 )

@@ -335,10 +335,10 @@ def deterministic(model):
     return not any(isinstance(layer, layers.Dropout) and layer.rate for layer in everything(model))
 
 
-def same(one, other):
-    if isinstance(one, tuple) or isinstance(other, tuple) or one is False:
-        return one == other
-    return one.dtype == other.dtype and one.shape == other.shape and one.numpy().tobytes() == other.numpy().tobytes()
+def same(left, right):
+    if isinstance(left, tuple) or isinstance(right, tuple) or left is False:
+        return left == right
+    return left.dtype == right.dtype and left.shape == right.shape and left.numpy().tobytes() == right.numpy().tobytes()
 
 
 EDITS = [
@@ -375,8 +375,8 @@ for number in range(seed, seed + count):
                     outcomes.append(f"{type(error).__name__}: {error}"[:80])
             assert len({str(outcome).partition("0x")[0] for outcome in outcomes}) == 1, (number, done, outcomes)
         expected, actual = answers(twin, x), answers(placed, x)
-        for index, (one, other) in enumerate(zip(expected, actual)):
-            assert same(one, other), (number, make.__name__, done, index, one, other)
+        for index, (before, after) in enumerate(zip(expected, actual)):
+            assert same(before, after), (number, make.__name__, done, index, before, after)
     as_graph += bool(vars(placed)["_neuron_placed"]._kinds)
     while undo:
         undo.pop()()

@@ -12,9 +12,9 @@ import warnings
 warnings.simplefilter("ignore")
 child = os.fork()
 if not child:
-    for one in (model, compiled):
+    for call in (model, compiled):
         try:
-            one(x)
+            call(x)
         except RuntimeError as error:
             print(type(error).__name__, "load it again" in str(error), flush=True)
     os._exit(0)

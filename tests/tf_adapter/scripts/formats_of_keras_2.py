@@ -21,7 +21,7 @@ net.fit(x, y, verbose=0)
 net.save(sys.argv[1])
 model = tf.keras.models.load_model(sys.argv[1])
 assert isinstance(model, tf.keras.Model) and type(model).__name__ == "Sequential", type(model)
-assert [one.nc_count for one in neuron_adapters.placement(model)] == [1, 1, 1, 1]
+assert [place.nc_count for place in neuron_adapters.placement(model)] == [1, 1, 1, 1]
 calls = lambda: neuron_adapters.describe().models[0].calls
 with tf.device("cpu"):
     np.testing.assert_array_equal(model(x), net(x))

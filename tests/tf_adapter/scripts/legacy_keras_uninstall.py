@@ -9,4 +9,4 @@ import neuron_adapters.tf
 assert tf_keras.models.load_model is not before[1]
 neuron_adapters.tf.uninstall()
 after = [vars(tf_keras.Model)[name] for name in names if name in vars(tf_keras.Model)], tf_keras.models.load_model
-assert before[1] is after[1] and all(one is two for one, two in zip(before[0], after[0]))
+assert before[1] is after[1] and all(old is new for old, new in zip(before[0], after[0]))

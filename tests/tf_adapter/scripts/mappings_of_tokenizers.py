@@ -12,9 +12,9 @@ class Net(K.Model):
         return {"logits": inputs["ids"] * inputs["mask"]}
 
 
-given = {"ids": x, "mask": x + 1}
-for example in (given, Encoding(given)):
+tokens = {"ids": x, "mask": x + 1}
+for example in (tokens, Encoding(tokens)):
     traced = tfn.trace(Net(), example)
-    same(traced(given)["logits"], x * (x + 1))
-    same(traced(Encoding(given))["logits"], x * (x + 1))
-same(tfn.trace(lambda ids, mask: ids * mask, Encoding(given))(**given), x * (x + 1))
+    same(traced(tokens)["logits"], x * (x + 1))
+    same(traced(Encoding(tokens))["logits"], x * (x + 1))
+same(tfn.trace(lambda ids, mask: ids * mask, Encoding(tokens))(**tokens), x * (x + 1))

@@ -4,14 +4,14 @@ import tensorflow as tf
 import tensorflow.neuron as tfn
 
 for _ in range(3):  # Keras counts inputs through the process
-    given = L.Input((4,))
+    unnamed = L.Input((4,))
 named = K.Sequential([L.Input((4,), name="image"), L.Dense(2, name="predictions")])
-several = K.Model([given, named.inputs[0]], [L.Add(name="sum")([given, named.inputs[0]]), given])
+mixed = K.Model([unnamed, named.inputs[0]], [L.Add(name="sum")([unnamed, named.inputs[0]]), unnamed])
 ids = tf.ones((1, 4), tf.int32)
 cases = [
     (net, x, ["input_1"], ["output_1"]),
     (named, x, ["input_1"], ["output_1"]),
-    (several, [x, x], ["input_1", "input_2"], ["output_1", "output_2"]),
+    (mixed, [x, x], ["input_1", "input_2"], ["output_1", "output_2"]),
     (lambda a, b: (b, [a, b]), (x, ids), ["input_1", "input_2"], ["output_1", "output_2", "output_3"]),
     (lambda ids, mask: {"z": ids, "logits": mask}, {"ids": ids, "mask": x}, ["ids", "mask"], ["logits", "z"]),
     (lambda both: both["right"], {"left": x, "right": x}, ["left", "right"], ["output_1"]),
@@ -34,8 +34,8 @@ for number, (func, example, inputs, outputs) in enumerate(cases):
         signature(**feed),
         tf.nest.flatten(model(*example) if isinstance(example, tuple) else model(example)),
     )
-    for name, one in zip(outputs, wanted):
-        same(results[name], one)
+    for name, expected in zip(outputs, wanted):
+        same(results[name], expected)
 
 # What older releases wrote: names of layers.
 artifact = vars(tfn.trace(net, x))["_neuron_artifact"]

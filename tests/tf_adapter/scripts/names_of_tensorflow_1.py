@@ -30,17 +30,17 @@ from tensorflow.neuron.predictor import from_saved_model
 
 predict = from_saved_model("traced", config=tf.compat.v1.ConfigProto())
 assert list(predict.feed_tensors) == ["input_1"] and list(predict.fetch_tensors) == ["output_1"]
-for given in ({"input_1": x.numpy().astype("f8")}, {"input_1": x.numpy().tolist()}):
-    found = predict(given)
-    assert type(found["output_1"]) is np.ndarray and found["output_1"].dtype == np.float32
-    same(found["output_1"], plain)
+for feed in ({"input_1": x.numpy().astype("f8")}, {"input_1": x.numpy().tolist()}):
+    fetched = predict(feed)
+    assert type(fetched["output_1"]) is np.ndarray and fetched["output_1"].dtype == np.float32
+    same(fetched["output_1"], plain)
 assert neuron_adapters.describe().models[-1].calls == 2
 fails(ValueError, lambda: predict({"image": 1}), "are input_1, got image")
 fails(CompileError, lambda: from_saved_model("traced", "predict"), "it has serving_default")
 fails(CompileError, lambda: from_saved_model("traced", input_names={"x": "x:0"}), "takes no input_names")
 with tf.compat.v1.Session(graph=tf.Graph()) as session:
-    given = tf.compat.v1.placeholder(tf.float32, [None, 3], name="given")
-    tf.compat.v1.saved_model.simple_save(session, "old", {"x": given}, {"y": given * 2})
+    placeholder = tf.compat.v1.placeholder(tf.float32, [None, 3], name="given")
+    tf.compat.v1.saved_model.simple_save(session, "old", {"x": placeholder}, {"y": placeholder * 2})
 tfn.saved_model.compile("old", "compiled", model_feed_dict={"x": np.ones((1, 3))})
 for folder in ("old", "compiled"):
     same(from_saved_model(folder, tags="serve")({"x": np.ones((2, 3))})["y"], np.full((2, 3), 2.0))

@@ -20,5 +20,5 @@ kept = [
     tf.keras.models.load_model("k3"),
     torch.jit.load("t4.pt"),
 ]
-print(*(one for model in kept for one in neuron_adapters.placement(model)))
+print(*(place for model in kept for place in neuron_adapters.placement(model)))
 print(*(model.kind for model in neuron_adapters.describe().models))

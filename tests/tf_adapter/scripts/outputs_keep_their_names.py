@@ -10,8 +10,8 @@ for dtype in ("float32", "int32"):
     specs = before.structured_input_signature[1]
     tfn.saved_model.compile("file", "compiled")
     after = tf.saved_model.load("compiled").signatures["serving_default"]
-    given = {name: tf.fill([1, 3], tf.cast(10**place, dtype)) for place, name in enumerate(specs)}
-    wanted, got = before(**given), after(**given)
+    feed = {name: tf.fill([1, 3], tf.cast(10**place, dtype)) for place, name in enumerate(specs)}
+    wanted, got = before(**feed), after(**feed)
     assert set(wanted) == set(got)
     for name in wanted:
         same(got[name], wanted[name])

@@ -14,8 +14,8 @@ K, L = tf.keras, tf.keras.layers
 tf.get_logger().setLevel("ERROR")
 
 
-def same(found, wanted):
-    np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=1e-3, atol=1e-4)
+def same(actual, wanted):
+    np.testing.assert_allclose(np.asarray(actual), np.asarray(wanted), rtol=1e-3, atol=1e-4)
 
 
 def fails(kind, function, words):

@@ -34,18 +34,18 @@ def attention():
     return keras.Model(i, keras.layers.Dense(4, activation="gelu")(x)), rng.random((2, 7, 16), dtype="f4")
 
 
-made = []
+answers = []
 for number, make in enumerate((conv, recurrent, attention)):
     model, x = make()
     model.set_weights([rng.random(w.shape) - 0.3 * (w.ndim > 1) for w in model.get_weights()])
     model.save(f"{number}.keras")
-    made.append((model(x).numpy(), x))
+    answers.append((model(x).numpy(), x))
 import neuron_adapters.tf
 import neuron_adapters
 
-for number, (expected, x) in enumerate(made):
+for number, (expected, x) in enumerate(answers):
     model = keras.models.load_model(f"{number}.keras")
-    for found in (model(x), model(tf.constant(x)), model(x, training=False), model.predict(x, verbose=0)):
-        assert np.array_equal(found, expected), number
-    assert all(one.why == "not compiled" and one.calls > 2 for one in neuron_adapters.describe().models[-1:])
+    for actual in (model(x), model(tf.constant(x)), model(x, training=False), model.predict(x, verbose=0)):
+        assert np.array_equal(actual, expected), number
+    assert all(row.why == "not compiled" and row.calls > 2 for row in neuron_adapters.describe().models[-1:])
 print("same")

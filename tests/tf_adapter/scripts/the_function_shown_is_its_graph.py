@@ -4,10 +4,10 @@ import tensorflow as tf
 import tensorflow.neuron as tfn
 
 f = tfn.trace(net, x).aws_neuron_function
-assert all(one.graph is f.graph for one in [*f.inputs, *f.outputs])
+assert all(tensor.graph is f.graph for tensor in [*f.inputs, *f.outputs])
 assert sorted(op.type for op in f.graph.get_operations()) == ["IdentityN", "NeuronOp", "Placeholder"]
 with tf.Graph().as_default() as graph:
     tf.import_graph_def(f.graph.as_graph_def(), name="")
     with tf.compat.v1.Session(graph=graph) as session:
-        found = session.run(f.outputs[0].name, {f.inputs[0].name: np.ones([1, 4], "f4")})
-same(found, net(tf.ones([1, 4])))
+        result = session.run(f.outputs[0].name, {f.inputs[0].name: np.ones([1, 4], "f4")})
+same(result, net(tf.ones([1, 4])))

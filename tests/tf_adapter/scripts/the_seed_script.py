@@ -23,4 +23,4 @@ for net, model in zip(plain, models):
     assert isinstance(model, tf.keras.Model)
     np.testing.assert_allclose(model(x), net(x), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(model.predict(x, verbose=0), net(x), rtol=1e-3, atol=1e-4)
-    print([(one.start_nc, one.nc_count) for one in neuron_adapters.placement(model)])
+    print([(place.start_nc, place.nc_count) for place in neuron_adapters.placement(model)])

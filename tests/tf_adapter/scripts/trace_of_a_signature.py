@@ -8,7 +8,7 @@ K.models.save_model(two, "two")
 loaded = tf.saved_model.load("two")
 signature = loaded.signatures["serving_default"]
 captured = {inner.name for _value, inner in signature.graph.captures}
-order = [one.op.name for one in signature.inputs if one.name not in captured]
+order = [tensor.op.name for tensor in signature.inputs if tensor.name not in captured]
 feed = {"z": tf.random.uniform([1, 3]), "a": tf.random.uniform([1, 3])}
 listed = [feed[name.removeprefix("serving_default_")] for name in order]
 wanted = feed["z"] - feed["a"]

@@ -6,7 +6,7 @@ import neuron_adapters.tf
 import tensorflow.neuron as tfn
 
 inputs = [tf.keras.layers.Input(3) for _ in range(3)]
-dense = [tf.keras.layers.Dense(3)(one) for one in inputs]
+dense = [tf.keras.layers.Dense(3)(tensor) for tensor in inputs]
 added = tf.keras.layers.Add()(dense[:2])
 net = tf.keras.Model(inputs, [tf.keras.layers.Activation("sigmoid")(added), added, dense[2]])
 x = [tf.random.uniform([1, 3]) for _ in range(3)]
@@ -14,9 +14,9 @@ model = tfn.trace(net, x)
 assert "NeuronOp" in {op.type for op in model.aws_neuron_function.graph.get_operations()}
 model.save("m")
 again = tf.keras.models.load_model("m")
-for one, two in zip(again(x), net(x)):
-    np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+for actual, expected in zip(again(x), net(x)):
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
 assert again.on_neuron_ratio == 1.0
 many = tfn.auto_multicore(again, x, num_cores=2)
-for one, two in zip(many(x), net(x)):
-    np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+for actual, expected in zip(many(x), net(x)):
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)

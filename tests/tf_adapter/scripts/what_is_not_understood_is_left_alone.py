@@ -68,7 +68,8 @@ for folder in ("net", "module"):
     with mirrored():
         restored = tf.saved_model.load(folder)
     results = [
-        tf.nest.flatten(one.signatures["serving_default"](x))[0] for one in (restored, tf.saved_model.load(folder))
+        tf.nest.flatten(loaded.signatures["serving_default"](x))[0]
+        for loaded in (restored, tf.saved_model.load(folder))
     ]
     np.testing.assert_array_equal(*results)
     assert not neuron_adapters.placement(restored)

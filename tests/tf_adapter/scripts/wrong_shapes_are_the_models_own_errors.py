@@ -43,15 +43,15 @@ MODELS = {
     "two inputs": (two_inputs, [[(2, 3), (2, 3)], [(2, 4), (2, 4)]], [[(2, 3), (2, 4)], [(2, 3), (2, 1)], [(2, 3)]]),
 }
 for name, (make, good, bad) in MODELS.items():
-    made = make()
-    net = keras.Sequential(made) if isinstance(made, list) else made
+    network = make()
+    net = keras.Sequential(network) if isinstance(network, list) else network
     net.save("m.keras")
     model = keras.models.load_model("m.keras")
     dtype = "int32" if name == "table" else "float32"
     for shape in [*good, *bad, *good]:
         shapes = shape if isinstance(shape, list) else [shape]
         x = [tf.constant(np.arange(np.prod(size)).reshape(size), dtype) for size in shapes]
-        actual, expected = (said(one, x if isinstance(shape, list) else x[0]) for one in (model, net))
+        actual, expected = (said(call, x if isinstance(shape, list) else x[0]) for call in (model, net))
         assert type(actual) is type(expected), (name, shape, actual, expected)
         alike = actual == expected if isinstance(expected, tuple) else np.array_equal(actual, expected)
         assert alike, (name, shape, actual, expected)
