@@ -7,6 +7,7 @@ import pytest
 
 from neuron_adapters import mx
 from neuron_adapters.mx import MXNetError
+from neuron_adapters.mxnet.ndarray._invoke import invoke
 
 
 def test_a_graph_is_called_as_a_function() -> None:
@@ -44,6 +45,38 @@ def test_an_array_without_numbers() -> None:
     assert mx.nd.one_hot(mx.nd.array([1, 2]), depth=0).shape == (2, 0)
     with pytest.raises(MXNetError, match="does not follow"):
         mx.nd.relu(empty)
+
+
+def test_what_deep_numpy_makes_of_no_numbers() -> None:
+    """The answers are those of MXNet 1.9.1."""
+    for name, answer in {"_np_sum": 0, "_np_prod": 0, "_npi_mean": 0, "_np_any": False, "_np_all": True}.items():
+        for attrs, shape in (({"axis": "(0,)"}, (3,)), ({}, ())):
+            with mx.np_shape():
+                result = invoke(name, [mx.np.ones((0, 3))], {}, attrs).asnumpy()
+            assert (result.shape, set(result.reshape(-1).tolist())) == (shape, {answer}), name
+
+
+def test_what_a_softmax_makes_of_no_numbers() -> None:
+    with mx.np_shape():
+        for name in ("softmax", "log_softmax", "softmin"):
+            assert [invoke(name, [mx.nd.ones(shape)], {}, {}).shape for shape in ((0, 3), (2, 0))] == [(0, 3), (2, 0)]
+        assert [mx.nd.diag(mx.nd.ones((2, 3)), k=k).shape for k in (-2, -1, 3)] == [(0,), (1,), (0,)]
+
+
+def test_what_is_refused_as_mxnet_refuses_it() -> None:
+    x = mx.nd.ones((1, 1, 2, 5))
+    for text, call in (
+        ("as many columns", lambda: mx.nd.khatri_rao(mx.nd.ones((2, 1)), mx.nd.ones((4, 3)))),
+        ("below the sizes", lambda: mx.nd.pad(x, mode="reflect", pad_width=(0, 0, 0, 0, 1, 2, 0, 0))),
+        ("must not have a 0", lambda: mx.nd.slice(mx.nd.ones((4,)), begin=(1,), end=(3,), step=(0,))),
+        ("must have one axis", lambda: invoke("_unravel_index", [mx.nd.ones((2, 2))], {}, {"shape": "(3, 4)"})),
+        ("must be a float", lambda: mx.nd.norm(x, out_dtype="int32")),
+        ("must be square", lambda: invoke("_npi_identity", [], {}, {"shape": "(2, 3)"})),
+        ("3.2.* is out of bounds", lambda: mx.nd.take(mx.nd.ones((4,)), mx.nd.array([3.2]), mode="raise")),
+        ("3.2.* is out of bounds", lambda: mx.nd.gather_nd(mx.nd.ones((4,)), mx.nd.array([[3.2]]))),
+    ):
+        with pytest.raises(MXNetError, match=text):
+            call()
 
 
 def test_numpys_memory_is_shared_as_often_as_asked() -> None:

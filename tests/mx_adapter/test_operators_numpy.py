@@ -11,6 +11,7 @@ import pytest
 
 from neuron_adapters import mx
 from neuron_adapters.mxnet import _onnx
+from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._inference import infer
 from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet._symbol_json import loads
@@ -36,9 +37,16 @@ def test_deep_operator(deep_case: tuple[int, Any], deep_answers: Any, run_onnx: 
         heads, {key: array.shape for key, array in inputs.items()}, {key: str(a.dtype) for key, a in inputs.items()}
     )
     assert inferred.outputs == [(expected.shape, expected.dtype.name)]
-    model = _onnx.translate(inferred, {})
-    assert [output.name for output in model.graph.output] == record["outputs"]
-    for (result,) in (run_onnx(model, inputs), NumpyForm(inferred).run(inputs)):
+    results = [NumpyForm(inferred).run(inputs)]
+    try:
+        model = _onnx.translate(inferred, {})
+    except BeyondOnnxError:
+        assert case.op in ("_npi_std", "_npi_var")
+    else:
+        assert [output.name for output in model.graph.output] == record["outputs"]
+        if all(array.dtype.kind == "f" or np.abs(array.astype("f8")).max() < 1 << 24 for array in case.inputs):
+            results.append(run_onnx(model, inputs))
+    for (result,) in results:
         assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
         np.testing.assert_allclose(result.astype("f8"), expected.astype("f8"), rtol=1e-4, atol=1e-5)
 

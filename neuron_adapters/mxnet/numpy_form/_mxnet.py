@@ -14,11 +14,12 @@ import numpy as np
 
 from neuron_adapters.mxnet._operators import broadcast_name, elementwise_name, scalar_name
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
-from neuron_adapters.mxnet.numpy_form._onnx import Array
+from neuron_adapters.mxnet.numpy_form._onnx import Array, _div
 from neuron_adapters.mxnet.numpy_form._regions import rounded
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
 from neuron_adapters.mxnet.operators._rules import axis_of
+from neuron_adapters.mxnet.operators.losses import computing_dtype
 from neuron_adapters.mxnet.operators.reduction import _axes
 
 Compute = Callable[..., "Sequence[Array]"]
@@ -90,10 +91,19 @@ for _name, _compute in _UNARY.items():
 
 
 def _mod(x: Array, y: Array) -> Array:
-    return np.where(y == 0, np.zeros_like(x), np.mod(x, np.where(y == 0, np.ones_like(y), y)))
+    """Of large integers as MXNet's C++ library has it, for doubles."""
+    kind = np.float64 if x.dtype == np.int64 else x.dtype
+    rest = np.mod(x.astype(kind), np.where(y == 0, np.ones_like(y), y).astype(kind))
+    return np.where(y == 0, np.zeros_like(x), rest.astype(x.dtype))
 
 
-for _name, _binary in {"hypot": np.hypot, "modulo": _mod}.items():
+def _hypot(x: Array, y: Array) -> Array:
+    """Of integers in float32, as MXNet's C++ library has no other."""
+    kind = x.dtype if x.dtype.kind == "f" else np.float32
+    return np.hypot(x.astype(kind), y.astype(kind)).astype(x.dtype)
+
+
+for _name, _binary in {"hypot": _hypot, "modulo": _mod}.items():
 
     @operator(broadcast_name(_name), elementwise_name(_name))
     def _pairwise(_at: Attributes, _outs: list[Tensor], x: Array, y: Array, compute: Any = _binary) -> Sequence[Array]:
@@ -109,6 +119,18 @@ for _name, _binary in {"hypot": np.hypot, "modulo": _mod}.items():
 def _reversed_mod(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
     x = x.astype(outs[0].dtype)
     return [_mod(np.asarray(at.number("scalar", 1.0)).astype(x.dtype), x)]
+
+
+@operator("square", "_npi_square")
+def _square(_at: Attributes, _outs: list[Tensor], x: Array) -> Sequence[Array]:
+    return [np.square(x if x.dtype.kind == "f" else x.astype("f4")).astype(x.dtype)]
+
+
+@before("abs", "ceil", "fix", "floor", "rint", "round", "trunc", "_npi_absolute", "_npi_around", "_npi_ceil",
+        "_npi_fix", "_npi_floor", "_npi_rint", "_npi_trunc")  # fmt: skip
+def _as_double(_at: Attributes, x: Array) -> Sequence[Array]:
+    """MXNet's C++ library has these for a double, which holds 53 bits of an integer."""
+    return [x.astype("f8").astype(x.dtype) if x.dtype == np.int64 else x]
 
 
 @operator("diag")
@@ -149,6 +171,9 @@ def _norm(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
     if at.integer("ord", 2) == 1:
         return [_corrected(np.abs(x), _axes(at, x.ndim))]
     axes = tuple(_axes(at, x.ndim))
+    if x.dtype.kind != "f":  # it divides by the largest, and cuts the fractions off
+        largest = np.max(np.abs(x), axis=axes, keepdims=True)
+        return [np.max(largest, axis=axes) * np.sqrt(np.sum(np.abs(x) == largest, axis=axes))]
     root = np.sqrt(np.sum(x * x, axis=axes))
     return [np.where(np.isinf(x).sum(axis=axes) > 1, x.dtype.type(np.nan), root)]  # it divides by the largest
 
@@ -158,9 +183,9 @@ def _moments(at: Attributes, _outs: list[Tensor], x: Array) -> Sequence[Array]:
     axes = sorted(axis_of(axis, x.ndim) for axis in at.integers("axes", range(x.ndim)))
     count = x.dtype.type(math.prod(x.shape[axis] for axis in axes))
     if x.dtype.kind != "f":  # each division cuts the fraction off
-        mean = np.trunc(np.sum(x, axis=tuple(axes), dtype=x.dtype) / count).astype(x.dtype)
+        mean = _div(np.sum(x, axis=tuple(axes), dtype=x.dtype), count)
         middle = x - np.expand_dims(mean, tuple(axes))
-        return [mean, np.trunc(np.sum(middle * middle, axis=tuple(axes), dtype=x.dtype) / count)]
+        return [mean, _div(np.sum(middle * middle, axis=tuple(axes), dtype=x.dtype), count)]
     mean = _corrected(x, axes) / count
     middle = x - np.expand_dims(mean, tuple(axes))
     return [mean, _corrected(middle * middle, axes) / count]
@@ -181,7 +206,7 @@ def _before_older_pooling(_at: Attributes, x: Array) -> Sequence[Array]:
     return [x]
 
 
-@operator("BatchNorm_v1", "_contrib_SyncBatchNorm")
+@operator("_contrib_SyncBatchNorm")
 def _batch_norm(
     at: Attributes, outs: list[Tensor], x: Array, gamma: Array, beta: Array, mean: Array, var: Array
 ) -> Sequence[Array]:
@@ -193,6 +218,13 @@ def _batch_norm(
     factor = inverse if at.flag("fix_gamma", default=True) else gamma * inverse
     result = x * factor.reshape(shape) + (beta - mean * factor).reshape(shape)
     return [result, mean, inverse][: len(outs)]
+
+
+@operator("BatchNorm_v1")
+def _older_batch_norm(at: Attributes, outs: list[Tensor], *arrays: Array) -> Sequence[Array]:
+    """Its third output is the variance itself."""
+    output, *others = _batch_norm(at, outs, *arrays)
+    return [output, *others[:1], arrays[-1]][: len(outs)]
 
 
 @operator("softmax")
@@ -215,7 +247,9 @@ def _softmax_of_length(
 ) -> Sequence[Array]:
     """0 beyond the length."""
     axis = axis_of(at.integer("axis", -1), x.ndim)
-    x = x.astype(outs[0].dtype)
+    if not x.size:
+        return [x]
+    x = x.astype(computing_dtype(x.dtype.name, outs[0].dtype))
     x = x / x.dtype.type(at.number("temperature", 1.0))
     x = -x if name == "softmin" else x
     shape = [1] * x.ndim
@@ -226,7 +260,7 @@ def _softmax_of_length(
     below = x - np.max(np.where(inside, x, -np.inf), axis=axis, keepdims=True)
     total = np.sum(np.where(inside, np.exp(below), 0), axis=axis, keepdims=True, dtype=x.dtype)
     result = below - np.log(total) if name == "log_softmax" else np.exp(below) / total
-    return [np.where(inside, result, 0).astype(x.dtype)]
+    return [np.where(inside, result, 0)]
 
 
 @operator("softmax_cross_entropy")
@@ -252,23 +286,30 @@ def _comparable(_at: Attributes, x: Array) -> Sequence[Array]:
 
 def indexes(array: Array, count: int, *, least: int = 0) -> Array:
     """``array`` as indexes from ``least`` up to, and without, ``count``. Raises MXNetIndexError."""
-    wrong = ~((array >= least) & (array < count))  # NaN is wrong, too
-    if wrong.any():
-        value = array[wrong].reshape(-1)[0]
-        raise MXNetIndexError(f"index {value} is out of bounds for an axis of size {count}")
+    within(np.floor(array) if array.dtype.kind == "f" else array, count, least=least)
     return array.astype(np.int64)
+
+
+def within(array: Array, count: int, *, least: int = 0) -> None:
+    """Raise MXNetIndexError where an index of ``array`` is below ``least``, or above the last, also by a fraction."""
+    wrong = ~((array >= least) & (array <= count - 1))  # NaN is wrong, too
+    if wrong.any():
+        raise MXNetIndexError(f"index {array[wrong].reshape(-1)[0]} is out of bounds for an axis of size {count}")
 
 
 @before("take")
 def _taken(at: Attributes, data: Array, places: Array) -> Sequence[Array]:
     if at.choice("mode", ("clip", "wrap", "raise"), "clip") == "raise":
-        indexes(places, data.shape[axis_of(at.integer("axis", 0), data.ndim)])
+        within(places, data.shape[axis_of(at.integer("axis", 0), data.ndim)])
     return [data, places]
 
 
 @before("gather_nd")
 def _gathered(_at: Attributes, data: Array, places: Array) -> Sequence[Array]:
-    return [data, np.stack([indexes(row, size, least=-size) for row, size in zip(places, data.shape)])]
+    """A negative index counts from the end before its fraction is cut off, so it is one of the translation then."""
+    for row, size in zip(places, data.shape):
+        within(row, size, least=-size)
+    return [data, places]
 
 
 @before("scatter_nd")
@@ -306,7 +347,7 @@ def _places(_at: Attributes, places: Array) -> Sequence[Array]:
 @operator("_unravel_index")
 def _unravel(at: Attributes, _outs: list[Tensor], places: Array) -> Sequence[Array]:
     """A negative place has negative coordinates."""
-    left, parts = indexes(places, 1 << 31, least=-(1 << 31)), []
+    left, parts = indexes(places.reshape(-1), 1 << 31, least=-(1 << 31)), []
     for size in reversed(at.integers("shape")[1:]):
         quotient = np.sign(left) * (np.abs(left) // size)
         parts.append(left - quotient * size)

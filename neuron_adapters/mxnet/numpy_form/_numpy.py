@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from neuron_adapters.mxnet.numpy_form._mxnet import OPERATORS, _corrected, operator
-from neuron_adapters.mxnet.numpy_form._onnx import Array
+from neuron_adapters.mxnet.numpy_form._onnx import Array, _div
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
-from neuron_adapters.mxnet.operators.numpy_sums import _axes
+from neuron_adapters.mxnet.operators.numpy_sums import _axes, _wider
 
 #: Those that do what the classic operators do.
 _SAME = {
@@ -29,12 +29,37 @@ def _mod(at: Attributes, outs: list[Tensor], x: Array, y: Array) -> Sequence[Arr
 
 @operator("_np_sum")
 def _sum(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
-    x, axes = x.astype(outs[0].dtype), _axes(at, x.ndim)
+    x, axes = x.astype(_wider(x.dtype.name, outs[0].dtype)), _axes(at, x.ndim)
     return [_corrected(x, axes) if x.dtype.kind == "f" and axes else np.sum(x, axis=tuple(axes))]
 
 
 @operator("_npi_mean")
 def _mean(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
-    x, axes = x.astype(outs[0].dtype), _axes(at, x.ndim)
-    total = _corrected(x, axes) if x.dtype.kind == "f" and axes else np.sum(x, axis=tuple(axes))
-    return [total / math.prod(x.shape[axis] for axis in axes)]
+    """Of no numbers 0."""
+    return [_share(outs, _sum(at, outs, x)[0], max(1, math.prod(x.shape[axis] for axis in _axes(at, x.ndim))))]
+
+
+def _share(outs: list[Tensor], total: Array, count: int) -> Array:
+    """Divide a sum, which becomes an integer first where the output is one."""
+    total = np.asarray(total).astype(outs[0].dtype)
+    divisor = np.full_like(total, count)
+    return total / divisor if total.dtype.kind == "f" else _div(total, divisor)
+
+
+@operator("_npi_var")
+def _variance(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
+    """Of integers in their own type, whose mean has no fraction."""
+    axes = tuple(_axes(at, x.ndim))
+    size = math.prod(x.shape[axis] for axis in axes)
+    whole = x.dtype.kind != "f"
+    x = x if whole else x.astype(_wider(x.dtype.name, outs[0].dtype))
+    total = np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
+    middle = x - (_div(total, np.full_like(total, size)) if whole else total / x.dtype.type(size))
+    squares = np.sum(middle * middle, axis=axes, dtype=outs[0].dtype if whole else x.dtype)
+    return [_share(outs, squares, max(size - at.integer("ddof", 0), 0))]
+
+
+@operator("_npi_std")
+def _deviation(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
+    """The root of what the output's type holds of the variance."""
+    return [np.sqrt(_variance(at, outs, x)[0].astype(outs[0].dtype))]

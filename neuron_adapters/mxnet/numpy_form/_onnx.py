@@ -85,7 +85,10 @@ def _mod(x: Array, y: Array) -> Array:
 
 @function("Pow")
 def _pow(x: Array, y: Array) -> Array:
-    return np.power(x.astype("f8"), y).astype(x.dtype)
+    if x.dtype.kind == "f":
+        return np.power(x.astype("f8"), y).astype(x.dtype)
+    base, exponent = (array.astype("f4").astype("f8") for array in (x, y))  # MXNet's C++ library has it for floats
+    return np.power(base, exponent).astype("f4").astype(x.dtype)
 
 
 @function("Reciprocal")

@@ -42,7 +42,10 @@ def _mod(to: Builder, x: Value, y: Value) -> Value:
 
 
 def _hypot(to: Builder, x: Value, y: Value) -> Value:
-    return to.Sqrt(to.Add(to.Mul(x, x), to.Mul(y, y)))
+    """Compute integers as floats, which a conversion cuts the fraction off."""
+    wide = [value if value.dtype.startswith("float") else to.cast(value, "float32") for value in (x, y)]
+    root = to.Sqrt(to.Add(*(to.Mul(value, value) for value in wide)))
+    return root if x.dtype.startswith("float") else to.cast(to.Floor(root), x.dtype)
 
 
 BINARY: dict[str, Binary] = {
@@ -73,23 +76,30 @@ _LIKE = {
 }  # fmt: skip
 
 
-def _scalar_dtype(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
-    """A number with a fraction turns whole numbers into float64; comparisons stay as they are."""
+def scalar_dtype(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    """A number with a fraction turns whole numbers into float64, any other turns booleans into int64."""
     dtype = ins[0]
-    if dtype is not None and not dtype.startswith("float") and not at.flag("is_int", default=True):
-        dtype = "float64"
+    if dtype is not None and not dtype.startswith("float"):
+        if not at.flag("is_int", default=True):
+            dtype = "float64"
+        elif dtype == "bool":
+            dtype = "int64"
     return ins, [dtype] * count
+
+
+def scalar_of(at: Attributes, dtype: str) -> float:
+    """Read the attribute ``scalar``. A number beyond an integer type becomes what the processor's conversion of a
+    double gives. Raises ValueError for one that is not finite."""
+    number = at.number("scalar", 1.0)
+    if not dtype.startswith("float") and not math.isfinite(number):
+        raise ValueError(f"attribute scalar must be finite for {dtype}, got {number}")
+    return number
 
 
 def _with_scalar(binary: Binary, swapped: bool) -> Callable[[Builder, Attributes, Tensor], Value]:
     def translate(to: Builder, at: Attributes, x: Tensor) -> Value:
-        number = at.number("scalar", 1.0)
         data = to.cast(x, to.outputs[0].dtype)
-        if not data.dtype.startswith("float"):
-            if not math.isfinite(number):
-                raise ValueError(f"attribute scalar must be finite for {data.dtype}, got {number}")
-            number = int(number)
-        scalar = to.constant(number, data.dtype)
+        scalar = to.constant(scalar_of(at, data.dtype), data.dtype)
         return binary(to, scalar, data) if swapped else binary(to, data, scalar)
 
     return translate
@@ -103,9 +113,9 @@ for _kind, _binary in BINARY.items():
     _elementwise, _scalar = elementwise_name(_kind), scalar_name(_kind)
     operator(broadcast_name(_kind), inputs=("lhs", "rhs"), shapes=broadcast)(_of_two(_binary))
     operator(_elementwise, *_LIKE.get(_elementwise, ()), inputs=("lhs", "rhs"))(_of_two(_binary))
-    operator(_scalar, *_LIKE.get(_scalar, ()), dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=False))
+    operator(_scalar, *_LIKE.get(_scalar, ()), dtypes=scalar_dtype)(_with_scalar(_binary, swapped=False))
     if _kind in ORDERED:
-        operator(scalar_name(_kind, swapped=True), dtypes=_scalar_dtype)(_with_scalar(_binary, swapped=True))
+        operator(scalar_name(_kind, swapped=True), dtypes=scalar_dtype)(_with_scalar(_binary, swapped=True))
 
 
 @operator("add_n", inputs=arguments, variadic="num_args")

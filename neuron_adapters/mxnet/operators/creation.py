@@ -53,7 +53,7 @@ def _range_length(at: Attributes) -> int:
     return count * _repeat(at)
 
 
-def _range(at: Attributes, start: float, size: int, dtype: str) -> Array:
+def counted(at: Attributes, start: float, size: int, dtype: str) -> Array:
     """Create a range of ``size`` elements from ``start``. Start and step become ``dtype`` first, and whole
     numbers for float16: MXNet multiplies a half by an integer as two integers."""
     kind = np.int64 if dtype == "float16" else np.dtype(dtype)
@@ -70,7 +70,7 @@ def _range_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
 def _arange(to: Builder, at: Attributes) -> Value:
     out = to.outputs[0]
     start = 0.0 if _has_range(at) and not at.has("stop") else at.number("start", 0.0)
-    return to.constant(_range(at, start, out.shape[0], out.dtype), out.dtype)
+    return to.constant(counted(at, start, out.shape[0], out.dtype), out.dtype)
 
 
 def _like_shape(at: Attributes, data: Shape) -> Shape:
@@ -81,7 +81,7 @@ def _like_shape(at: Attributes, data: Shape) -> Shape:
 @operator("_contrib_arange_like", shape=_like_shape, dtypes=first_dtype)
 def _arange_like(to: Builder, at: Attributes, data: Tensor) -> Value:
     shape = to.outputs[0].shape
-    return to.constant(_range(at, at.number("start", 0.0), prod(shape), data.dtype).reshape(shape), data.dtype)
+    return to.constant(counted(at, at.number("start", 0.0), prod(shape), data.dtype).reshape(shape), data.dtype)
 
 
 @operator("_linspace", inputs=(), shapes=lambda at, ins, _outs: (ins, [(int(at.number("num")),)]), dtypes=to_dtype())
@@ -92,12 +92,14 @@ def _linspace(to: Builder, at: Attributes) -> Value:
 
 
 def _eye_shape(at: Attributes, ins: Shapes, _outs: Shapes) -> tuple[Shapes, Shapes]:
-    return ins, [(at.integer("N"), at.integer("M", 0) or at.integer("N"))]
+    columns = at.integer("M", 0)
+    return ins, [(at.integer("N"), columns if columns > 0 else at.integer("N"))]
 
 
 @operator("_eye", inputs=(), shapes=_eye_shape, dtypes=to_dtype())
 def _eye(to: Builder, at: Attributes) -> Value:
-    return to.constant(np.eye(at.integer("N"), at.integer("M", 0) or None, at.integer("k", 0)), to.outputs[0].dtype)
+    rows, columns = to.outputs[0].shape
+    return to.constant(np.eye(rows, columns, at.integer("k", 0)), to.outputs[0].dtype)
 
 
 def _index_shape(at: Attributes, data: Shape) -> Shape:

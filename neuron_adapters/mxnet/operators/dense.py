@@ -141,8 +141,13 @@ def _syrk(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.Mul(to.MatMul(*pair), at.number("alpha", 1.0))
 
 
-@operator("khatri_rao", inputs=arguments, shape=lambda _at, *shapes: (prod(shape[0] for shape in shapes), shapes[0][1]),
-          variadic="num_args")  # fmt: skip
+def _column_products(_at: Attributes, *shapes: Shape) -> Shape:
+    if any(len(shape) != 2 or shape[1] != shapes[0][1] for shape in shapes):
+        raise ValueError(f"the inputs must be matrices of as many columns, got {', '.join(map(str, shapes))}")
+    return (prod(shape[0] for shape in shapes), shapes[0][1])
+
+
+@operator("khatri_rao", inputs=arguments, shape=_column_products, variadic="num_args")
 def _khatri_rao(to: Builder, _at: Attributes, first: Tensor, *others: Tensor) -> Value:
     """Compute the Kronecker product column by column."""
     product: Value = first

@@ -157,8 +157,10 @@ UNARY: dict[str, Unary] = {
 #: Names that MXNet's table of synonyms lacks.
 _OTHER_NAMES = {name: (f"_contrib_{name}_ste", f"_sparse__contrib_{name}_ste") for name in ("round", "sign")}
 
+#: Those that leave whole numbers as they are.
+_WHOLE = {"ceil", "fix", "floor", "rint", "round", "trunc"}
 #: Those that give whole numbers of whole numbers. Of integers the others compute in float32, and cut the fraction off.
-_EXACT = {"abs", "ceil", "fix", "floor", "logical_not", "negative", "relu", "rint", "round", "sign", "square", "trunc"}
+_EXACT = {"abs", "logical_not", "negative", "relu", "sign", "square", *_WHOLE}
 
 
 def in_floats(to: Builder, x: Tensor, compute: Callable[[Value], Value], dtype: str = "float32") -> Value:
@@ -167,6 +169,12 @@ def in_floats(to: Builder, x: Tensor, compute: Callable[[Value], Value], dtype: 
         return compute(x)
     return to.cast(truncated(to, compute(to.cast(x, dtype))), x.dtype)
 
+
+def _leaving_whole(unary: Unary) -> Unary:
+    return lambda to, x: unary(to, x) if x.dtype.startswith("float") else x
+
+
+UNARY.update({_name: _leaving_whole(UNARY[_name]) for _name in _WHOLE})
 
 for _name, _unary in UNARY.items():
 
@@ -181,17 +189,22 @@ for _name, _unary in UNARY.items():
 
 @operator("clip")
 def _clip(to: Builder, at: Attributes, x: Tensor) -> Value:
-    low, high = at.number("a_min"), at.number("a_max")
-    if not x.dtype.startswith("float"):
-        low, high = int(low), int(high)
-    if low > high:  # MXNet looks at the upper end first
-        return to.Where(to.Greater(x, high), to.constant(high, x.dtype), to.Max(x, low))
-    return to.Clip(x, low, high)
+    low, high = (float(np.float32(at.number(name))) for name in ("a_min", "a_max"))
+    if x.dtype.startswith("float") and low <= high:
+        return to.Clip(x, low, high)
+    # MXNet looks at the upper end first, and compares with an end before it becomes an integer.
+    wide: Value = x if x.dtype in ("float32", "float64") else to.cast(x, "float32")
+    value: Value = x
+    for compare, end in ((to.Less, low), (to.Greater, high)):
+        if not math.isnan(end):
+            value = to.Where(compare(wide, end), to.constant(end, x.dtype), value)
+    return value
 
 
 @operator("smooth_l1")
 def _smooth_l1(to: Builder, at: Attributes, x: Tensor) -> Value:
-    square = at.number("scalar", 1.0) ** 2
+    scalar = at.number("scalar", 1.0)
+    square = scalar**2 if x.dtype.startswith("float") else math.trunc(scalar) ** 2
 
     def compute(value: Value) -> Value:
         curved = to.Mul(to.Mul(value, value), 0.5 * square)
@@ -211,8 +224,9 @@ def _quadratic(to: Builder, at: Attributes, x: Tensor) -> Value:
 
 @operator("_contrib_div_sqrt_dim")
 def _div_sqrt_dim(to: Builder, _at: Attributes, x: Tensor) -> Value:
-    root = math.sqrt(x.shape[axis_of(-1, len(x.shape))])
-    return in_floats(to, x, lambda value: to.Mul(value, 1.0 / root), "float64")
+    """Of integers the root, too, is a whole number."""
+    size = x.shape[axis_of(-1, len(x.shape))]
+    return to.Mul(x, 1.0 / math.sqrt(size)) if x.dtype.startswith("float") else to.Div(x, math.isqrt(size))
 
 
 @operator("Activation")

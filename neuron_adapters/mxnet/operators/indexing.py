@@ -17,6 +17,7 @@ from neuron_adapters.mxnet.operators._rules import (
     complete,
     first_dtype,
     one_dtype,
+    rank_at_least,
     to_dtype,
     unify,
 )
@@ -33,7 +34,9 @@ def _ranges(at: Attributes, data: Shape) -> list[range]:
         if axis >= len(begin):
             ranges.append(range(size))
             continue
-        every = (step[axis] if step else None) or 1
+        every = 1 if not step or step[axis] is None else step[axis]
+        if not every:
+            raise ValueError(f"attribute step must not have a 0, got {step}")
         places = range(*slice(begin[axis], end[axis], every).indices(size))
         if not places and not at.exact:
             raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {size}")
@@ -160,17 +163,23 @@ def _nd_shape(_at: Attributes, data: Shape, index: Shape) -> Shape:
 
 @operator("gather_nd", inputs=("data", "indices"), shape=_nd_shape, dtypes=first_dtype)
 def _gather_nd(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Value:
-    return to.GatherND(data, _rows(to, index))
+    """A negative index counts from the end before its fraction is cut off."""
+    sizes = np.array(data.shape[: index.shape[0]]).reshape(-1, *[1] * (len(index.shape) - 1))
+    place = index if index.dtype.startswith("float") else to.cast(index, "int64")
+    counted = to.Where(to.Less(place, 0), to.Add(place, to.constant(sizes, place.dtype)), place)
+    return to.GatherND(data, _rows(to, counted, len(index.shape)))
 
 
-def _rows(to: Builder, index: Tensor) -> Value:
+def _rows(to: Builder, index: Value, rank: int) -> Value:
     """Move the coordinates to the last axis, where ONNX has them; MXNet has them on the first."""
-    return to.transpose(to.cast(index, "int64"), [*range(1, len(index.shape)), 0])
+    return to.transpose(to.cast(index, "int64"), [*range(1, rank), 0])
 
 
 @operator("scatter_nd", inputs=("data", "indices"), shape=lambda at, *_shapes: at.integers("shape"), dtypes=first_dtype)
 def _scatter_nd(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
-    return to.ScatterND(to.constant(np.zeros(at.integers("shape")), data.dtype), _rows(to, index), data)
+    return to.ScatterND(
+        to.constant(np.zeros(at.integers("shape")), data.dtype), _rows(to, index, len(index.shape)), data
+    )
 
 
 def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -236,10 +245,18 @@ def _ravel(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.reduce("ReduceSum", to.Mul(data, to.constant(steps, data.dtype)), [0], keep=False)
 
 
-@operator("_unravel_index", shape=lambda at, data: (len(at.integers("shape")), *data))
+def _unraveled(at: Attributes, data: Shape) -> Shape:
+    """MXNet has room for the first axis of the places alone."""
+    rank_at_least(1, data)
+    if data[0] and prod(data) != data[0]:
+        raise ValueError(f"data must have one axis, got {data}: MXNet writes beyond its memory")
+    return (len(at.integers("shape")), data[0])
+
+
+@operator("_unravel_index", shape=_unraveled)
 def _unravel(to: Builder, at: Attributes, data: Tensor) -> Value:
     sizes = at.integers("shape")
-    left = to.cast(data, "int64")
+    left = to.reshape(to.cast(data, "int64"), [-1])
     parts = []
     for axis in reversed(range(len(sizes))):
         parts.append(left if axis == 0 else to.Mod(left, sizes[axis]))

@@ -33,20 +33,26 @@ def _softmax_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dt
 def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, data: Tensor, length: Tensor | None = None) -> Value:
         axis = axis_of(at.integer("axis", -1), len(data.shape))
-        value: Value = to.cast(data, to.outputs[0].dtype)
+        dtype = to.outputs[0].dtype
+        value: Value = to.cast(data, computing_dtype(data.dtype, dtype))
         temperature = at.number("temperature", 1.0)
         factor = sign / temperature if temperature else math.inf
         if factor != 1.0:
             value = to.Mul(value, factor)
         if length is None:
-            return to.node(onnx, 1, value, axis=axis)[0]
+            return to.cast(to.node(onnx, 1, value, axis=axis)[0], dtype)
         inside = _inside(to, data, length, axis)
         lowest = to.constant(np.finfo(value.dtype).min, value.dtype)
         softmax = to.node(onnx, 1, to.Where(inside, value, lowest), axis=axis)[0]
         # Outside the length both give 0.
-        return to.Where(inside, softmax, to.constant(0.0, value.dtype))
+        return to.cast(to.Where(inside, softmax, to.constant(0.0, value.dtype)), dtype)
 
     return translate
+
+
+def computing_dtype(given: str, asked: str) -> str:
+    """Return the dtype in which MXNet computes a softmax of ``given`` whose result is ``asked``: float32 at least."""
+    return "float64" if "float64" in (given, asked) else "float32"
 
 
 def _inside(to: Builder, data: Tensor, length: Tensor, axis: int) -> Value:

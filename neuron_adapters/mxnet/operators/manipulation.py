@@ -94,6 +94,10 @@ def _padding(at: Attributes, rank: int) -> tuple[list[int], list[int]]:
 
 
 def _padded(at: Attributes, data: Shape) -> Shape:
+    if at.text("mode") == "reflect" and any(
+        size and max(widths) >= size for size, *widths in zip(data, *_padding(at, len(data)))
+    ):
+        raise ValueError(f"attribute pad_width must be below the sizes of {data} to reflect them")
     return tuple(size + before + behind for size, before, behind in zip(data, *_padding(at, len(data))))
 
 
@@ -124,7 +128,7 @@ def _diagonal(at: Attributes, data: Shape) -> Shape:
         axis_of(at.integer(name, default), len(data), name) for name, default in (("axis1", 0), ("axis2", 1))
     )
     size = min(data[first] + min(k, 0), data[second] - max(k, 0))
-    if size < 1:
+    if size < (0 if at.exact else 1):
         raise ValueError(f"attribute k ({k}) lies outside {data}")
     return (*(length for axis, length in enumerate(data) if axis not in (first, second)), size)
 

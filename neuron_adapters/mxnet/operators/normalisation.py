@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from neuron_adapters.mxnet.operators._rules import (
     rank_at_least,
     unify,
 )
+from neuron_adapters.mxnet.operators.elementwise import in_floats
 
 _STATISTICS = ("moving_mean", "moving_var")
 _BATCH = ("data", "gamma", "beta", *_STATISTICS)
@@ -61,13 +63,19 @@ def _batch_norm(
     return [output, mean, to.Reciprocal(to.Sqrt(to.Add(var, eps)))]
 
 
-operator("BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_SyncBatchNorm", inputs=_BATCH,
-         outputs=_moments("mean", "var"), shapes=_batch_shapes, dtypes=_batch_dtypes,
-         auxiliary=_STATISTICS)(_batch_norm)  # fmt: skip
+def _older_batch_norm(to: Builder, at: Attributes, *tensors: Tensor) -> list[Value]:
+    """Its third output is the variance itself."""
+    output, *others = _batch_norm(to, at, *tensors)
+    return [output, *others[:1], *tensors[-1:]][: len(to.outputs)]
 
 
-@operator("_contrib_BatchNormWithReLU", inputs=_BATCH, outputs=_moments("mean", "var"), shapes=_batch_shapes,
-          dtypes=_batch_dtypes, auxiliary=_STATISTICS)  # fmt: skip
+_batch = functools.partial(operator, inputs=_BATCH, outputs=_moments("mean", "var"), shapes=_batch_shapes,
+                           dtypes=_batch_dtypes, auxiliary=_STATISTICS)  # fmt: skip
+_batch("BatchNorm", "CuDNNBatchNorm", "_contrib_SyncBatchNorm")(_batch_norm)
+_batch("BatchNorm_v1")(_older_batch_norm)
+
+
+@_batch("_contrib_BatchNormWithReLU")
 def _batch_norm_relu(to: Builder, at: Attributes, *tensors: Tensor) -> list[Value]:
     output, *others = _batch_norm(to, at, *tensors)
     return [to.Relu(output), *others]
@@ -209,11 +217,14 @@ def _to_tensor(to: Builder, _at: Attributes, data: Tensor) -> Value:
 
 @operator("_image_normalize", shape=lambda _at, data: data)
 def _normalize(to: Builder, at: Attributes, data: Tensor) -> Value:
-    mean, deviation = (
-        to.constant(np.array(at.numbers(name, (default,))).reshape(-1, 1, 1), data.dtype)
-        for name, default in (("mean", 0.0), ("std", 1.0))
-    )
-    return to.Div(to.Sub(data, mean), deviation)
+    def compute(value: Value) -> Value:
+        mean, deviation = (
+            to.constant(np.array(at.numbers(name, (default,))).reshape(-1, 1, 1), value.dtype)
+            for name, default in (("mean", 0.0), ("std", 1.0))
+        )
+        return to.Div(to.Sub(value, mean), deviation)
+
+    return in_floats(to, data, compute)
 
 
 def _cropped_shape(at: Attributes, data: Shape) -> Shape:

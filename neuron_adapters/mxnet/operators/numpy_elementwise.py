@@ -14,7 +14,7 @@ from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, broadcast, of_dtype, same, unify
-from neuron_adapters.mxnet.operators.arithmetic import BINARY, Binary, true
+from neuron_adapters.mxnet.operators.arithmetic import BINARY, Binary, scalar_dtype, scalar_of, true
 from neuron_adapters.mxnet.operators.elementwise import UNARY, Unary
 
 #: Deep NumPy's names for functions that classic MXNet has, too.
@@ -107,16 +107,6 @@ def _boolean(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     return [dtype or known for dtype in ins], ["bool"] * count
 
 
-def _scalar_dtype(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
-    dtype = ins[0]
-    if dtype is not None and not dtype.startswith("float"):
-        if not at.flag("is_int", default=True):
-            dtype = "float64"
-        elif dtype == "bool":
-            dtype = "int64"
-    return ins, [dtype] * count
-
-
 def _matched(to: Builder, x: Value, y: Value) -> tuple[Value, Value]:
     dtype = precise(x.dtype, y.dtype) or x.dtype
     dtype = "int32" if dtype == "bool" else dtype
@@ -131,19 +121,10 @@ def _of_two(binary: Binary) -> Callable[[Builder, Attributes, Tensor, Tensor], V
     return translate
 
 
-def _number(at: Attributes, dtype: str) -> float:
-    number = at.number("scalar", 1.0)
-    if dtype.startswith("float"):
-        return number
-    if not math.isfinite(number):
-        raise ValueError(f"attribute scalar must be finite for {dtype}, got {number}")
-    return int(number)
-
-
 def _with_scalar(binary: Binary, swapped: bool) -> Callable[[Builder, Attributes, Tensor], Value]:
     def translate(to: Builder, at: Attributes, x: Tensor) -> Value:
         dtype = to.outputs[0].dtype
-        data, scalar = to.cast(x, dtype), to.constant(_number(at, dtype), dtype)
+        data, scalar = to.cast(x, dtype), to.constant(scalar_of(at, dtype), dtype)
         return binary(to, scalar, data) if swapped else binary(to, data, scalar)
 
     return translate
@@ -152,9 +133,9 @@ def _with_scalar(binary: Binary, swapped: bool) -> Callable[[Builder, Attributes
 _ARITHMETIC = {"add": "add", "subtract": "subtract", "multiply": "multiply", "mod": "modulo", "power": "power"}
 for _name, _kind in _ARITHMETIC.items():
     operator(f"_npi_{_name}", inputs=("lhs", "rhs"), shapes=broadcast, dtypes=_mixed)(_of_two(BINARY[_kind]))
-    operator(f"_npi_{_name}_scalar", dtypes=_scalar_dtype)(_with_scalar(BINARY[_kind], swapped=False))
+    operator(f"_npi_{_name}_scalar", dtypes=scalar_dtype)(_with_scalar(BINARY[_kind], swapped=False))
     if _name not in ("add", "multiply"):
-        operator(f"_npi_r{_name}_scalar", dtypes=_scalar_dtype)(_with_scalar(BINARY[_kind], swapped=True))
+        operator(f"_npi_r{_name}_scalar", dtypes=scalar_dtype)(_with_scalar(BINARY[_kind], swapped=True))
 
 operator("_npi_true_divide", inputs=("lhs", "rhs"), shapes=broadcast, dtypes=_divided)(_of_two(BINARY["divide"]))
 for _name, _swapped in (("_npi_true_divide_scalar", False), ("_npi_rtrue_divide_scalar", True)):

@@ -151,9 +151,10 @@ def _roll(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.reshape(value, data.shape)
 
 
-@operator("_npi_tril", inputs=("data",))
+@operator("_npi_tril", inputs=("data",), shape=lambda _at, data: data * 2 if len(data) == 1 else data)
 def _tril(to: Builder, at: Attributes, data: Tensor) -> Value:
-    kept = np.tril(np.ones(data.shape[-2:], bool), at.integer("k", 0))
+    """Of one row a square matrix of such rows."""
+    kept = np.tril(np.ones(to.outputs[0].shape[-2:], bool), at.integer("k", 0))
     return to.Where(to.constant(kept, "bool"), data, to.constant(0, data.dtype))
 
 

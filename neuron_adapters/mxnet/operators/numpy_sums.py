@@ -8,10 +8,13 @@ from math import prod
 import numpy as np
 
 from neuron_adapters.mxnet import _random
+from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, Shapes, axis_of, numbered, of_dtype, to_dtype, unify
+from neuron_adapters.mxnet.operators.creation import counted
+from neuron_adapters.mxnet.operators.elementwise import truncated
 
 # -- sums and extremes ----------------------------------------------------------------------------------------------
 
@@ -43,10 +46,25 @@ def _reduction(onnx: str) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
         if at.has("initial"):
             raise ValueError("attribute initial is not in this package")
-        value = to.cast(data, to.outputs[0].dtype)
-        return to.reshape(to.reduce(onnx, value, _axes(at, len(data.shape))), to.outputs[0].shape)
+        out = to.outputs[0]
+        if not prod(data.shape) and onnx in ("ReduceProd", "ReduceMean"):  # of no numbers MXNet gives 0
+            return to.constant(np.zeros(out.shape), out.dtype)
+        axes = _axes(at, len(data.shape))
+        return to.reshape(_cut(to, to.reduce(onnx, to.cast(data, _wider(data.dtype, out.dtype)), axes)), out.shape)
 
     return translate
+
+
+def _wider(given: str, asked: str) -> str:
+    """Return the dtype to compute in: floats become integers at the end."""
+    return given if given.startswith("float") and not asked.startswith("float") else asked
+
+
+def _cut(to: Builder, value: Value) -> Value:
+    """Convert a result to the output's dtype."""
+    dtype = to.outputs[0].dtype
+    cut = value.dtype.startswith("float") and not dtype.startswith("float")
+    return to.cast(truncated(to, value) if cut else value, dtype)
 
 
 operator("_np_sum", inputs=("a",), shape=_reduced, dtypes=_sum_dtype)(_reduction("ReduceSum"))
@@ -58,22 +76,30 @@ operator("_npi_mean", inputs=("a",), shape=_reduced, dtypes=_mean_dtype)(_reduct
 
 def _moment(root: bool) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
-        axes, value = _axes(at, len(data.shape)), to.cast(data, to.outputs[0].dtype)
+        if not data.dtype.startswith("float"):
+            raise BeyondOnnxError("a variance of integers is computed in their own type")
+        axes, value = _axes(at, len(data.shape)), to.cast(data, _wider(data.dtype, to.outputs[0].dtype))
         count = prod(data.shape[axis] for axis in axes) - at.integer("ddof", 0)
         middle = to.Sub(value, to.reduce("ReduceMean", value, axes))
         total = to.reduce("ReduceSum", to.Mul(middle, middle), axes)
         variance = to.Mul(total, 1.0 / count) if count > 0 else to.Div(total, 0.0)
-        return to.reshape(to.Sqrt(variance) if root else variance, to.outputs[0].shape)
+        if root:  # of what the output's type holds of the variance
+            variance = to.Sqrt(to.cast(_cut(to, variance), variance.dtype))
+        return to.reshape(_cut(to, variance), to.outputs[0].shape)
 
     return translate
 
 
-operator("_npi_var", inputs=("a",), outputs=("var",), shape=_reduced, dtypes=_mean_dtype)(_moment(root=False))
-operator("_npi_std", inputs=("a",), outputs=("std",), shape=_reduced, dtypes=_mean_dtype)(_moment(root=True))
+for _name in ("var", "std"):
+    operator(
+        f"_npi_{_name}", inputs=("a",), outputs=(_name,), shape=_reduced, dtypes=to_dtype(default=None)
+    )(_moment(root=_name == "std"))  # fmt: skip
 
 
 def _quantified(onnx: str) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
+        if not prod(data.shape):
+            return to.constant(np.full(to.outputs[0].shape, onnx == "ReduceMin"), "bool")
         holds = data if data.dtype == "bool" else to.Not(to.Equal(data, 0.0))
         value = to.reduce(onnx, to.cast(holds, "int32"), _axes(at, len(data.shape)))
         return to.reshape(to.Greater(value, 0), to.outputs[0].shape)
@@ -219,13 +245,16 @@ def _range_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
 
 @operator("_npi_arange", inputs=(), shapes=_range_shapes, dtypes=to_dtype())
 def _arange(to: Builder, at: Attributes) -> Value:
-    start, _stop, step = _range(at)
-    return to.constant(start + step * np.arange(to.outputs[0].shape[0]), to.outputs[0].dtype)
+    out = to.outputs[0]
+    return to.constant(counted(at, _range(at)[0], out.shape[0], out.dtype), out.dtype)
 
 
 @operator("_npi_identity", inputs=(), shapes=_asked_shape, dtypes=to_dtype())
 def _identity(to: Builder, _at: Attributes) -> Value:
-    return to.constant(np.eye(to.outputs[0].shape[0]), to.outputs[0].dtype)
+    rows, columns = to.outputs[0].shape
+    if rows != columns:
+        raise ValueError(f"attribute shape must be square, got {(rows, columns)}")
+    return to.constant(np.eye(rows), to.outputs[0].dtype)
 
 
 def _eye_shapes(at: Attributes, ins: Shapes, _outs: Shapes) -> tuple[Shapes, Shapes]:

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
@@ -58,8 +59,12 @@ def _norm(to: Builder, at: Attributes, data: Tensor) -> Value:
     order = at.integer("ord", 2)
     if order not in (1, 2):
         raise ValueError(f"attribute ord must be 1 or 2, got {order}")
-    norm = to.reduce(f"ReduceL{order}", data, _axes(at, len(data.shape)))
-    return to.reshape(norm, to.outputs[0].shape)
+    axes, out = _axes(at, len(data.shape)), to.outputs[0]
+    if data.dtype.startswith("float") and not out.dtype.startswith("float"):
+        raise ValueError(f"attribute out_dtype must be a float for {data.dtype}, got {out.dtype}")
+    if order == 2 and not out.dtype.startswith("float"):
+        raise BeyondOnnxError("a norm of integers is computed in their own type")
+    return to.reshape(to.reduce(f"ReduceL{order}", to.cast(data, out.dtype), axes), out.shape)
 
 
 def _arg(onnx: str) -> Callable[..., Value]:

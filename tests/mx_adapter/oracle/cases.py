@@ -915,3 +915,46 @@ case("_contrib_BilinearResize2D", normal(1, 2, 4, 5), height=7, width=9, scale_w
 BOXES = normal(2, 6, 6)
 for attrs in [{"topk": 0}, {"in_format": "center"}, {"out_format": "center"}]:
     case("_contrib_box_nms", BOXES, overlap_thresh=0.5, valid_thresh=-9, **attrs)
+
+# --- integers and booleans, where MXNet has rules of its own
+
+for op in ["abs", "ceil", "fix", "floor", "negative", "relu", "rint", "round", "sign", "square", "trunc"]:
+    case(op, whole(3, 4, dtype="int64"))
+    case(op, whole(3, 4, dtype="int32"))
+for op in [*ARITHMETIC, *COMPARED, *LOGICAL, "power", "mod"]:
+    case(f"broadcast_{op}", whole(3, 4, low=1, dtype="int64"), whole(3, 1, low=1, dtype="int64"))
+for op in ["_plus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_power_scalar", "_rpower_scalar",
+           "_maximum_scalar", "_hypot_scalar", "_mod_scalar", "_equal_scalar", "_greater_scalar",
+           "_logical_and_scalar"]:  # fmt: skip
+    case(op, fixed([True, False, True], "bool"), scalar=2)
+    case(op, fixed([True, False, True], "bool"), scalar=2.5, is_int=False)
+    case(op, whole(3, 4, low=1, dtype="int32"), scalar=3)
+case("_plus_scalar", whole(3, 4, dtype="int8"), scalar=300)
+case("_plus_scalar", whole(3, 4, dtype="int32"), scalar=1e10)
+for dtype in ["int8", "int32", "int64", "uint8"]:
+    case("_contrib_div_sqrt_dim", whole(3, 7, low=0, high=90, dtype=dtype))
+    case("norm", whole(3, 4, low=1, dtype=dtype))
+    case("norm", fixed([[2, 5, 5], [5, 5, 1]], dtype), axis=1)
+    case("clip", whole(3, 4, low=0, high=9, dtype=dtype), a_min=-3, a_max=300)
+    case("clip", whole(3, 4, low=0, high=9, dtype=dtype), a_min=1.5, a_max=6.5)
+    case("clip", whole(3, 4, low=0, high=4, dtype=dtype), a_min=1, a_max=-0.5)
+case("clip", whole(3, 4, dtype="int32"), a_min="nan", a_max=2)
+case("clip", normal(3, 4), a_min="nan", a_max=0.5)
+case("clip", normal(3, 4), a_min=-0.5, a_max="nan")
+for scalar in [0.5, 1.5, 2]:
+    case("smooth_l1", whole(3, 4, dtype="int32"), scalar=scalar)
+for dtype in ["uint8", "int32"]:
+    case("_image_normalize", whole(3, 4, 5, low=3, high=200, dtype=dtype), mean="(1.2, 2.0, 0.3)", std="(1.82,)")
+    case("_image_normalize", whole(1, 4, 5, low=3, high=200, dtype=dtype), mean="(2.7,)", std="(2.9,)")
+case("BatchNorm_v1", normal(2, 3, 4, 4), positive(3), normal(3), normal(3), positive(3), output_mean_var=True)
+
+# --- what becomes an index, and what an answer is computed in
+
+case("gather_nd", normal(4, 5), fixed([[2.7, -0.3, -1.3, 0.9], [1, 1, 1, 1]]))
+case("gather_nd", normal(4, 5), fixed([[0, 0, 0, 3], [1.5, -0.5, -1.5, -5.0]]))
+case("gather_nd", normal(4, 5), fixed([[-1, 0, -4, 3], [-5, 1, 2, -1]], "int8"))
+case("_unravel_index", fixed([[3.0], [4.0], [7.0]]), shape="(3, 4)")
+for op in ["softmax", "log_softmax", "softmin"]:
+    case(op, fixed([[9e4, 0.0, 9e4, -3.0], [1.0, 2.0, 3.0, 4.0]]), dtype="float16")
+    case(op, normal(3, 4, dtype="float16"), temperature=1e-5)
+case("_eye", N=3, M=-1)

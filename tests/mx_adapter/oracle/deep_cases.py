@@ -19,7 +19,9 @@ def case(op, *inputs, **attrs):
 def strange(case):
     """Its inputs with NaN, infinities and tiny numbers among those that are no integers."""
     return [
-        special(array, "mixed", f"{case.name} {index}") if array.dtype.kind == "f" and array.ndim else array
+        special(array, "mixed", f"{case.name} {index}")
+        if array.dtype.kind == "f" and array.ndim and array.size
+        else array
         for index, array in enumerate(case.inputs)
     ]
 
@@ -139,3 +141,21 @@ case("_npi_arange", start=5)
 case("_npi_arange", start=1, stop=4, step=0.5)
 case("_npi_eye", N=3, M=4, k=1)
 case("_npi_identity", shape="(3, 3)")
+
+for name in ["absolute", "square", "rint", "floor", "ceil", "around", "negative", "sign"]:
+    case(f"_npi_{name}", fixed([-(2**62) - 3, 2**31 + 5, 7, -1], "int64"))
+for dtype in ["float16", "float32", "int32", "uint8"]:
+    case("_npi_arange", start=1, stop=4, step=0.5, dtype=dtype)
+    case("_npi_arange", start=1.5, stop=6, step=1.5, dtype=dtype)
+for dtype in ["int8", "int32", "int64"]:
+    for name in ["_np_sum", "_np_prod", "_npi_mean", "_npi_var", "_npi_std"]:
+        case(name, fixed([[-0.47, 1.7, 2.8], [-0.64, -0.62, 9.5]]), axis="(1,)", dtype=dtype)
+    for name in ["_npi_var", "_npi_std"]:
+        case(name, whole(3, 4, low=0, high=100, dtype=dtype))
+        case(name, whole(3, 4, low=0, high=9, dtype=dtype), axis="(1,)", ddof=1)
+        case(name, whole(3, 4, low=0, high=9, dtype=dtype), axis="(1,)", dtype="float64")
+case("_npi_tril", normal(4))
+case("_npi_tril", normal(4), k=-1)
+case("_npi_clip", whole(3, 4, low=0, high=9, dtype="int8"), a_min=-300, a_max=300)
+case("_npi_power", whole(3, 4, low=1, high=9, dtype="int64"), whole(4, low=1, dtype="int64"))
+case("_npi_add_scalar", whole(3, 4, dtype="int32"), scalar=1e10, is_int=True)

@@ -37,12 +37,20 @@ UNDEFINED = {
 
 
 def chosen(cases) -> list[tuple[int, object]]:
-    """Two cases of each operator, with their numbers. Not those that order long rows: of equal numbers any may come
-    first."""
+    """Two cases of each operator, and one of integers, with their numbers. Not those that order long rows: of equal
+    numbers any may come first."""
+    by_operator: dict[str, list] = {}
+    for case in cases:
+        by_operator.setdefault(case.op, []).append(case)
     kept = []
     for number, case in enumerate(cases):
-        same = [other.name for other in cases if other.op == case.op]
-        if case.inputs and case.name in (same[0], same[-1]) and not (case.op == "topk" and case.inputs[0].size > 99):
+        same = by_operator[case.op]
+        whole = [other.name for other in same if other.inputs and other.inputs[0].dtype.kind == "i"]
+        if (
+            case.inputs
+            and case.name in (same[0].name, same[-1].name, *whole[-1:])
+            and not (case.op == "topk" and case.inputs[0].size > 99)
+        ):
             kept.append((number, case))
     return kept
 
