@@ -261,3 +261,18 @@ def test_regions_in_no_picture(operator: Any, value: float) -> None:
     assert not result[[0, 3, 5]].any()
     assert not call(executor, rois=np.full((6, 5), -1, np.float32)).any()
     assert guarded(executor) == (2 if np.isnan(value) else 0)
+
+
+def test_a_kernel_of_one_place_with_stride_and_padding_behind_another_operator() -> None:
+    """OpenVINO would forget the padding, and write beyond the memory of the output."""
+    x, weight = np.random.default_rng(0).standard_normal((1, 3, 4, 5)).astype("f"), np.ones((2, 3, 1, 1), "f")
+    data = mx.sym.var("x")
+    for pad in ((1, 1), (0, 2)):
+        symbol = mx.sym.Convolution(
+            data * data, mx.sym.var("w"), kernel=(1, 1), num_filter=2, stride=(2, 3), pad=pad, no_bias=True
+        )
+        result = bound(symbol, x=x, w=weight).forward()[0].asnumpy()
+        padded = np.pad(x**2, ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2))
+        expected = np.repeat(padded.sum(1, keepdims=True), 2, 1)[:, :, ::2, ::3]
+        assert result.shape == expected.shape
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)

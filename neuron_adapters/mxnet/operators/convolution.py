@@ -105,16 +105,21 @@ def convolve(to: Builder, at: Attributes, data: Value, weight: Value, bias: Valu
     kernel = at.integers("kernel")
     rank = len(kernel)
     last = channel_last(at)
+    strides, pads = spatial(at, "stride", rank, 1), spatial(at, "pad", rank, 0)
+    # OpenVINO moves the stride of a kernel of one place before what comes earlier, and forgets the padding.
+    apart = max(kernel) == 1 and any(pads) and max(strides) > 1
     output = to.Conv(
         to_front(to, data, rank) if last else data,
         to_front(to, weight, rank) if last else weight,
         bias,
         kernel_shape=list(kernel),
-        strides=list(spatial(at, "stride", rank, 1)),
+        strides=[1] * rank if apart else list(strides),
         dilations=list(spatial(at, "dilate", rank, 1)),
-        pads=list(spatial(at, "pad", rank, 0) * 2),
+        pads=list(pads * 2),
         group=at.integer("num_group", 1),
     )
+    for axis, step in enumerate(strides if apart else ()):
+        output = to.slice(output, axis + 2, 0, step=step)
     return to_back(to, output, rank) if last else output
 
 
