@@ -5,6 +5,7 @@
     MXNetError         RuntimeError    what MXNet would raise, too
     +-- MXNetValueError  ValueError    an argument is wrong
     +-- MXNetIndexError  IndexError    an index is outside its table
+    +-- MXNetAssertionError  AssertionError  what MXNet asserts, where scripts are known to catch that
     +-- FormatError      ArtifactError a .params file or a symbol file is damaged, or is not one
     +-- UnreadableError  OSError       a file cannot be read
         +-- MissingError FileNotFoundError
@@ -23,8 +24,9 @@ from neuron_adapters.files.printable import one_line
 from neuron_rt import ArtifactError, NeuronError
 
 __all__ = [
-    "FormatError", "MXNetError", "MXNetIndexError", "MXNetValueError", "MissingError", "UnreadableError",
-    "data_dir", "data_dir_default", "integer_types", "mx_real_t", "numeric_types", "py_str", "string_types",
+    "FormatError", "MXNetAssertionError", "MXNetError", "MXNetIndexError", "MXNetValueError", "MissingError",
+    "UnreadableError", "data_dir", "data_dir_default", "integer_types", "mx_real_t", "numeric_types", "py_str",
+    "string_types",
 ]  # fmt: skip
 
 _LONGEST = 4000
@@ -53,6 +55,10 @@ class MXNetValueError(MXNetError, ValueError):
 
 class MXNetIndexError(MXNetError, IndexError):
     """An index is outside its table."""
+
+
+class MXNetAssertionError(MXNetError, AssertionError):
+    """What MXNet asserts does not hold."""
 
 
 class FormatError(ArtifactError, MXNetError):

@@ -89,6 +89,9 @@ class np_array(_Switched):  # noqa: N801 - MXNet's name
     name = "np_array"
 
 
+_NumpyShapeScope, _NumpyArrayScope = np_shape, np_array
+
+
 def use_np_shape(func: T) -> T:
     """Let the decorated function, or the methods of the decorated class, run inside ``np_shape()``."""
     inside: T = _inside(func, np_shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +270,46 @@ def test_what_a_block_is_given() -> None:
             whole(one, other)
     parts = mx.gluon.utils.split_data(mx.nd.arange(10), 4, even_split=False)
     assert [part.asnumpy().tolist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]
+
+
+def test_files_of_block_save(ask_oracle: Callable[[str], Path], oracle: Any, tmp_path: Path) -> None:
+    """MXNet's file is read, names included; this package's is MXNet's, and loads in a block of other names."""
+    made, module = ask_oracle("saved"), oracle("saved_blocks")
+    module.network(mx)  # so that the names are others than in the file
+    net = module.network(mx)
+    net.load(str(made / "net"))
+    rows, expected = mx.nd.array(module.ROWS), np.load(made / "answer.npy")
+    np.testing.assert_allclose(net(rows).asnumpy(), expected, rtol=1e-4, atol=1e-5)
+    net.save(str(tmp_path / "net"))
+    ours, theirs = (json.loads((folder / "net-model.json").read_text()) for folder in (tmp_path, made))
+    assert ours == theirs
+    again = module.network(mx)
+    again.load(str(tmp_path / "net"))
+    np.testing.assert_array_equal(again(rows).asnumpy(), net(rows).asnumpy())
+    with pytest.raises(mx.MXNetError, match=r"net-model\.json: it does not describe the blocks of dense"):
+        mx.gluon.nn.Dense(2).load(str(tmp_path / "net"))
+    with pytest.raises(FileNotFoundError, match="nothing-model"):
+        net.load(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("name", ["w", "w_bias", "w_gamma", "w_weight"])
+def test_a_default_initializer_is_for_every_name(name: str) -> None:
+    """As in MXNet: a parameter without an initializer of its own has that of ``initialize``, whatever its name."""
+    parameters = mx.gluon.ParameterDict()
+    parameter = parameters.get(name, shape=(3,))
+    parameters.initialize(init=mx.init.Constant(4))
+    assert parameter.data().asnumpy().tolist() == [4, 4, 4]
+    other = mx.gluon.Parameter(name, shape=(50,))
+    other.initialize()
+    assert 0 < np.abs(other.data().asnumpy()).max() <= 0.07
+
+
+def test_what_mxnet_asserts_of_blocks() -> None:
+    net = mx.gluon.nn.Dense(2)
+    net.initialize()
+    net.hybridize()
+    with pytest.raises(AssertionError, match="must not be hybridized"):
+        net.summary(mx.nd.ones((1, 2)))
+    weight = mx.sym.var("weight", stype="row_sparse")
+    with pytest.raises(AssertionError, match="weight: sparse arrays"):
+        mx.gluon.SymbolBlock(mx.sym.dot(mx.sym.var("data"), weight), mx.sym.var("data"))

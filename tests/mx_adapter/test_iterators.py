@@ -330,3 +330,21 @@ def test_what_a_script_marks_is_recorded(tmp_path: Path) -> None:
     assert json.loads(mx.profiler.dumps(format="json"))["Time"]["mine"]["work"]["Count"] == 2
     with pytest.raises(ValueError, match="run or stop"):
         mx.profiler.set_state("go")
+
+
+def test_a_loader_as_an_iterator() -> None:
+    from neuron_adapters.mx.contrib.io import DataLoaderIter
+
+    rows = np.arange(10, dtype="f4").reshape(5, 2)
+    data = mx.gluon.data.ArrayDataset(rows, np.arange(5, dtype="f4"))
+    batches = DataLoaderIter(mx.gluon.data.DataLoader(data, 2), dtype="float16")
+    assert [(desc.name, desc.shape, np.dtype(desc.dtype)) for desc in batches.provide_data + batches.provide_label] == [
+        ("data", (2, 2), np.float16), ("softmax_label", (2,), np.float16)
+    ]  # fmt: skip
+    for _ in range(2):
+        taken = [(batch.data[0].asnumpy().tolist(), batch.label[0].asnumpy().tolist(), batch.pad) for batch in batches]
+        assert taken == [
+            ([[0, 1], [2, 3]], [0, 1], 0), ([[4, 5], [6, 7]], [2, 3], 0), ([[8, 9], [0, 0]], [4, 0], 1)
+        ]  # fmt: skip
+        assert batches.iter_next() is False
+        batches.reset()

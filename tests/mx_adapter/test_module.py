@@ -422,3 +422,26 @@ def test_training_by_default_runs_where_it_is_inference() -> None:
     module.forward(batch(np.full((2, 5), 3)))
     assert module.get_outputs()[0].asnumpy().tolist() == [[6] * 5] * 2
     assert [(name, float(text)) for _step, name, text in seen.toc()] == [("_mulscalar0_output", 6), ("data", 3)]
+
+
+def test_the_executors_that_scripts_reach_for() -> None:
+    """Scripts and monitors of MXNet's use ``module._exec_group``."""
+    symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="head")
+    module = mx.mod.Module(symbol, label_names=None, context=[mx.cpu(0), mx.cpu(1)])
+    with pytest.raises(mx.MXNetError, match="not bound"):
+        _ = module._exec_group
+    module.bind([("data", (4, 3))], for_training=False)
+    module.init_params()
+    group = module._exec_group
+    assert [each.arg_dict["data"].shape for each in group.execs] == [(2, 3), (2, 3)]
+    assert [set(arrays) for arrays in group.shared_data_arrays] == [{"data"}, {"data"}]
+    assert [(rows, array.shape) for rows, array in group.data_arrays[0]] == [
+        (slice(0, 2), (2, 3)), (slice(2, 4), (2, 3))
+    ]  # fmt: skip
+    assert group.label_arrays is None
+    assert group.param_names == ["head_weight", "head_bias"]
+    assert [array.shape for array in group.param_arrays[0]] == [(2, 3), (2, 3)]
+    assert group.aux_arrays == []
+    assert module._total_exec_bytes == 4 * 2 * (2 * 3 + 2 * 3 + 2 + 2 * 2)
+    module.forward(mx.io.DataBatch([mx.nd.ones((4, 3))]))
+    np.testing.assert_array_equal(group.get_outputs()[0].asnumpy(), module.get_outputs()[0].asnumpy())

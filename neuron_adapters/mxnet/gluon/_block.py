@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from neuron_adapters.mxnet import initializer, ndarray
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
-from neuron_adapters.mxnet.gluon import _summary
+from neuron_adapters.mxnet.gluon import _saved_blocks, _summary
 from neuron_adapters.mxnet.gluon._scope import NameScope, named
 from neuron_adapters.mxnet.gluon.parameter import Contexts, Parameter, ParameterDict
 from neuron_adapters.mxnet.gluon.utils import HookHandle
@@ -260,12 +260,14 @@ class Block:
         _summary.print_summary(self, inputs)
 
     def save(self, prefix: str) -> None:
-        """Refuse: see the error."""
-        raise MXNetError(f"Block.save({prefix!r}) is not in this package: save_parameters(), or export().")
+        """Write ``PREFIX-model.json``, the blocks with the graphs of those that ran hybridized, and
+        ``PREFIX-model.params``."""
+        _saved_blocks.save(self, prefix)
 
     def load(self, prefix: str) -> None:
-        """Refuse: see the error."""
-        raise MXNetError(f"Block.load({prefix!r}) is not in this package: load_parameters(), or SymbolBlock.imports().")
+        """Read what ``save`` wrote into blocks that were made in the same order, names included. Raises FormatError
+        where the file describes other blocks."""
+        _saved_blocks.load(self, prefix)
 
     def __repr__(self) -> str:
         lines = [

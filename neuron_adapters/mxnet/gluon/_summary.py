@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.base import MXNetAssertionError
 from neuron_adapters.mxnet.ndarray import NDArray
 
 _ROW = "{:>20}  {:>42} {:>15}"
@@ -30,7 +30,7 @@ def print_summary(block: Any, inputs: tuple[Any, ...]) -> None:
 
     def watch(layer: Any) -> None:
         if getattr(layer, "_active", False):
-            raise MXNetError(f'"{layer.name}" must not be hybridized to print summary.')
+            raise MXNetAssertionError(f'"{layer.name}" must not be hybridized to print summary.')
         if not layer._is_container:
             handles.append(layer.register_forward_hook(note))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from neuron_adapters.mxnet import ndarray, symbol
 from neuron_adapters.mxnet._executor_cache import copies
-from neuron_adapters.mxnet.base import MXNetValueError
+from neuron_adapters.mxnet.base import MXNetAssertionError, MXNetValueError
 from neuron_adapters.mxnet.gluon._graph_call import GraphCall
 from neuron_adapters.mxnet.gluon._hybrid import HybridBlock
 from neuron_adapters.mxnet.gluon.parameter import Contexts, Parameter, ParameterDict
@@ -40,6 +40,9 @@ class SymbolBlock(HybridBlock):
         for variable in taken:
             if variable.name is None or variable.list_inputs() != [variable.name]:
                 raise MXNetValueError(f"the inputs of a SymbolBlock are variables, got {variable!r}.")
+        stored = graph.attr_dict()
+        if sparse := [name for name in graph.list_inputs() if stored.get(name, {}).get("__storage_type__", "0") == "1"]:
+            raise MXNetAssertionError(f"SymbolBlock() of {', '.join(sparse)}: sparse arrays are not in this package.")
         self._graph = graph
         self._inputs = [str(variable.name) for variable in taken]
         self._params = self._parameters(params)

@@ -124,8 +124,9 @@ class Parameter:
         self._contexts = _listed(ctx)
         for context in self._contexts:
             context.require_memory()
-        own = init if init is not None else self.init
-        self._deferred = (own, initializer.Uniform() if default_init is None else default_init)
+        default = initializer.Uniform() if default_init is None else default_init
+        own = init if init is not None else self.init if self.init is not None else default
+        self._deferred = (own, default)
         if _is_whole(self._shape):
             self._finish_deferred_init()
         elif not self.allow_deferred_init:
@@ -145,7 +146,7 @@ class Parameter:
             )
         own, default = self._deferred
         array = NDArray(np.zeros(self._shape, self._dtype))
-        initializer.create(default)(initializer.InitDesc(self.name, {} if own is None else {"__init__": own}), array)
+        initializer.create(default)(initializer.InitDesc(self.name, {"__init__": own}), array)
         self.become(array, self._contexts)
 
     def data(self, ctx: Context | None = None) -> NDArray:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from neuron_adapters.mxnet import ndarray
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.io.io import DataBatch, DataDesc, DataIter
+from neuron_adapters.mxnet.ndarray import NDArray
 
-__all__ = ["PrefetchingIter", "ResizeIter"]
+__all__ = ["DataLoaderIter", "PrefetchingIter", "ResizeIter"]
 
 
 class _Current(DataIter):
@@ -155,3 +157,36 @@ def _next(iterator: Any) -> DataBatch | None:
     except StopIteration:
         return None
     return batch
+
+
+class DataLoaderIter(_Current):
+    """The batches of a ``gluon.data.DataLoader`` of data and label, as ``dtype``. Zeros fill up the last batch to the
+    size of the first."""
+
+    def __init__(
+        self, loader: Any, data_name: str = "data", label_name: str = "softmax_label", dtype: Any = "float32"
+    ) -> None:
+        data, label = next(iter(loader))
+        super().__init__(data.shape[0])
+        self.dtype = dtype
+        self.provide_data = [DataDesc(data_name, data.shape, dtype)]
+        self.provide_label = [DataDesc(label_name, label.shape, dtype)]
+        self._loader, self._batches = loader, iter(loader)
+
+    def reset(self) -> None:
+        """To the first batch."""
+        self._batches = iter(self._loader)
+
+    def iter_next(self) -> bool:
+        """Advance to the next batch; return whether there is one."""
+        self.current_batch = None
+        for data, label in self._batches:
+            pad = self.batch_size - data.shape[0]
+            self.current_batch = DataBatch([self._filled(data)], [self._filled(label)], pad)
+            return True
+        return False
+
+    def _filled(self, array: NDArray) -> NDArray:
+        result = ndarray.zeros((self.batch_size, *array.shape[1:]), dtype=self.dtype)
+        result[: array.shape[0]] = array.astype(self.dtype)
+        return result

@@ -64,6 +64,56 @@ class DataParallelExecutorGroup:
         if shared is None:
             self._module.init_params(lambda _name, _array: None)
 
+    @classmethod
+    def of(cls, module: Module) -> DataParallelExecutorGroup:
+        """Return the group of a module that is bound."""
+        group = cls.__new__(cls)
+        group.symbol, group.contexts, group.workload = module.symbol, module._contexts, module._work
+        group.logger, group.param_names = module.logger, module._param_names
+        group.for_training, group.inputs_need_grad = module.for_training, module.inputs_need_grad
+        group.arg_names, group.aux_names = module.symbol.list_arguments(), module._aux_names
+        group.output_names = module.symbol.list_outputs()
+        group._module = module
+        return group
+
+    @property
+    def shared_data_arrays(self) -> list[dict[str, NDArray]]:
+        """The inputs and labels of each context, by name."""
+        names = [*self._module.data_names, *self._module.label_names]
+        return [{name: each.arg_dict[name] for name in names if name in each.arg_dict} for each in self.execs]
+
+    @property
+    def data_arrays(self) -> list[list[tuple[slice, NDArray]]]:
+        """For each input: the rows that each context takes, and its array."""
+        return self._inputs(self._module.data_names)
+
+    @property
+    def label_arrays(self) -> list[list[tuple[slice, NDArray]]] | None:
+        """Those of the labels; None where none are bound."""
+        return self._inputs(self._module.label_names) if self.label_shapes else None
+
+    def _inputs(self, names: Sequence[str]) -> list[list[tuple[slice, NDArray]]]:
+        parts = self._module._parts
+        return [
+            [(part[name][-1], each.arg_dict[name]) for part, each in zip(parts, self.execs) if name in each.arg_dict]
+            for name in names
+        ]
+
+    @property
+    def param_arrays(self) -> list[list[NDArray]]:
+        """For each parameter: its array in each context."""
+        return [[each.arg_dict[name] for each in self.execs] for name in self.param_names]
+
+    @property
+    def aux_arrays(self) -> list[list[NDArray]]:
+        """For each auxiliary state: its array in each context."""
+        return [[each.aux_dict[name] for each in self.execs] for name in self.aux_names]
+
+    @property
+    def _total_exec_bytes(self) -> int:
+        arrays = [array for each in self.execs for array in (*each.arg_arrays, *each.aux_arrays, *each.outputs)]
+        return sum(array._array.nbytes for array in arrays)
+
     @property
     def execs(self) -> list[Executor]:
         """An executor for each context, for the shapes of now."""

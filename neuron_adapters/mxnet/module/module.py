@@ -24,6 +24,7 @@ from neuron_adapters.mxnet.module.base_module import BaseModule, raw, refuse
 from neuron_adapters.mxnet.ndarray import NDArray
 
 if TYPE_CHECKING:
+    from neuron_adapters.mxnet.module.executor_group import DataParallelExecutorGroup
     from neuron_adapters.mxnet.symbol import Symbol
 
 __all__ = ["Module", "uniform"]
@@ -420,6 +421,19 @@ class Module(BaseModule):
                 if executor not in self._monitor.exes:
                     self._monitor.install(executor)
         return executors
+
+    # Private names of MXNet's that public scripts and monitors use.
+
+    @property
+    def _exec_group(self) -> DataParallelExecutorGroup:
+        from neuron_adapters.mxnet.module.executor_group import DataParallelExecutorGroup
+
+        self._require_bound()
+        return DataParallelExecutorGroup.of(self)
+
+    @property
+    def _total_exec_bytes(self) -> int:
+        return self._exec_group._total_exec_bytes
 
     def _require_bound(self) -> None:
         if not self.binded:
