@@ -12,6 +12,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -40,28 +41,28 @@ _MOST_RESTARTS = 3  # that a replica may have while it loads
 _PAUSE = 0.02  # seconds between two looks for a replica, while there is none
 
 
+@dataclass(eq=False)
 class _Slot:
     """A replica as its callers see it."""
 
-    def __init__(self, actor: Any) -> None:
-        self.actor = actor
-        self.alive = False
-        self.jobs: weakref.WeakSet[_Job] = weakref.WeakSet()
-        """The parts that it has not answered. One that is dropped, by whatever exception, is in it no more."""
-        self.ended = False
-        """Whether a caller has ended its process because it hung."""
-        self.failure: BaseException | None = None
-        """Why it never comes back."""
+    actor: Any
+    alive: bool = False
+    ended: bool = False
+    """Whether a caller has ended its process because it hung."""
+    failure: BaseException | None = None
+    """Why it never comes back."""
+    jobs: weakref.WeakSet[_Job] = field(default_factory=weakref.WeakSet)
+    """The parts that it has not answered. One that is dropped, by whatever exception, is in it no more."""
 
 
+@dataclass(eq=False)
 class _Job:
     """A part of a call on its way: ``slot`` has it and answers by ``ref``, or no replica has it."""
 
-    def __init__(self, part: tuple[Any, Any]) -> None:
-        self.part = part
-        self.slot: _Slot | None = None
-        self.ref: Any = None
-        self.losses = 0
+    part: tuple[Any, Any]
+    slot: _Slot | None = None
+    ref: Any = None
+    losses: int = 0
 
 
 class _BlockedError(Exception):
@@ -122,6 +123,7 @@ class DataParallel:
         try:
             while not (processes := self._placed(num_replicas)):
                 self.close()
+                log.warning("others hold NeuronCores, and wait maybe: all replicas start again once there is room")
                 time.sleep(random.uniform(0, 2))  # noqa: S311 - so that two drivers do not give way in step
                 while not isinstance(num_replicas, str) and room(neuron_cores, wait=False) < num_replicas:
                     time.sleep(1)
