@@ -17,7 +17,7 @@ LOOPS = [
     "foreach_states", "foreach_weights", "foreach_of_vectors", "foreach_nested", "while_counts", "while_to_the_end",
     "cond_then", "cond_else",
 ]  # fmt: skip
-GLUON = ["gluon_foreach", "gluon_gru", "gluon_lstm", "gluon_rnn_relu", "gluon_rnn_tanh", "gluon_states"]
+GLUON = ["gluon_foreach", "gluon_gru", "gluon_lstm", "gluon_lstmp", "gluon_rnn_relu", "gluon_rnn_tanh", "gluon_states"]
 DETECTORS = ["rcnn"]
 QUANTIZED = [
     "quantized_fused", "quantized_fused_int8", "quantized_fused_full", "quantized_uncalibrated", "quantized_plain",

@@ -722,15 +722,15 @@ case("_image_normalize", normal(2, 3, 4, 5), mean="(0.5,)", std="(0.25,)")
 GATES = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}
 
 
-def recurrent(mode, layers, ways, states, *, width=5, hidden=4, length=6, batch=3):
-    total = 0
+def recurrent(mode, layers, ways, states, *, width=5, hidden=4, length=6, batch=3, **projected):
+    total, out = 0, projected.get("projection_size", hidden)
     for layer in range(layers):
-        total += ways * GATES[mode] * hidden * ((width if layer == 0 else hidden * ways) + hidden + 2)
-    state = normal(layers * ways, batch, hidden)
-    inputs = [normal(length, batch, width), normal(total, scale=0.4), state]
-    inputs += [state] if mode == "lstm" else []
+        total += ways * GATES[mode] * hidden * ((width if layer == 0 else out * ways) + out + 2)
+        total += ways * hidden * out * len(projected)
+    inputs = [normal(length, batch, width), normal(total, scale=0.4), normal(layers * ways, batch, out)]
+    inputs += [normal(layers * ways, batch, hidden)] if mode == "lstm" else []
     case("RNN", *inputs, mode=mode, state_size=hidden, num_layers=layers, bidirectional=ways == 2,
-         state_outputs=states, p=0.0)  # fmt: skip
+         state_outputs=states, p=0.0, **projected)  # fmt: skip
 
 
 for mode in GATES:
@@ -739,6 +739,8 @@ for mode in GATES:
     recurrent(mode, 2, 1, states=True)
     recurrent(mode, 1, 2, states=True)
     recurrent(mode, 3, 2, states=True)
+for layers, ways in ((1, 1), (1, 2), (3, 1), (2, 2)):
+    recurrent("lstm", layers, ways, states=True, projection_size=2)  # without states MXNet itself crashes
 
 # --- ranges: start and step become the dtype first
 

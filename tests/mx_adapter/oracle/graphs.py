@@ -109,6 +109,7 @@ def gluon_foreach(folder):
 
 LAYERS = {
     "lstm": lambda: gluon.rnn.LSTM(4, num_layers=2, bidirectional=True, input_size=3),
+    "lstmp": lambda: gluon.rnn.LSTM(5, num_layers=2, bidirectional=True, projection_size=2, input_size=3),
     "gru": lambda: gluon.rnn.GRU(4, num_layers=2, layout="NTC", input_size=3),
     "rnn_relu": lambda: gluon.rnn.RNN(4, num_layers=1, activation="relu", bidirectional=True, input_size=3),
     "rnn_tanh": lambda: gluon.rnn.RNN(4, num_layers=3, activation="tanh", dropout=0.3, input_size=3),
