@@ -11,8 +11,8 @@ FIELDS = [
 ]  # fmt: skip
 
 
-def lines_of(found: _examination.Findings, level: str) -> list[str]:
-    return [f"{line.name}: {line.text}" for _title, lines in found.sections for line in lines if line.level == level]
+def lines_of(findings: _examination.Findings, level: str) -> list[str]:
+    return [f"{line.name}: {line.text}" for _title, lines in findings.sections for line in lines if line.level == level]
 
 
 def machine(count: int, threads: int = 1) -> tuple[Cpu, ...]:

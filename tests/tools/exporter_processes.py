@@ -55,11 +55,11 @@ Series = dict[str, list[tuple[dict[str, str], float]]]
 
 def parsed(text: str) -> Series:
     """Every series by its name."""
-    found: Series = {}
+    series: Series = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            found.setdefault(sample.name, []).append((sample.labels, sample.value))
-    return found
+            series.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return series
 
 
 class Exporter:
@@ -113,9 +113,9 @@ def export(tmp_path: Path, tool_environment: Callable[..., dict[str, str]]) -> I
         return running[-1]
 
     yield start
-    for one in running:
-        one.process.kill()
-        with one.process:  # waits, and closes its pipes
+    for exporter in running:
+        exporter.process.kill()
+        with exporter.process:  # waits, and closes its pipes
             pass
 
 

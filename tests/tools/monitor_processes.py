@@ -54,17 +54,17 @@ class Running:
     def runtimes(self) -> Iterator[dict[int, Report]]:
         """Of each report, those of the processes."""
         for report in self:
-            yield {one["pid"]: one["report"] for one in report["neuron_runtime_data"]}
+            yield {runtime["pid"]: runtime["report"] for runtime in report["neuron_runtime_data"]}
 
     def until(self, enough: Callable[[list[Report]], bool], pid: int) -> list[Report]:
         """Reports on a process, until there are enough."""
-        found: list[Report] = []
+        reports: list[Report] = []
         for report in self.runtimes():
             if pid in report:
-                found.append(report[pid])
-            if enough(found):
+                reports.append(report[pid])
+            if enough(reports):
                 break
-        return found
+        return reports
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """It ends by itself, quietly."""
@@ -92,7 +92,7 @@ def monitor(tmp_path: Path, tool_environment: Callable[..., dict[str, str]]) -> 
         return running[-1]
 
     yield start
-    for one in running:
-        one.process.kill()
-        with one.process:  # waits, and closes its pipes
+    for started in running:
+        started.process.kill()
+        with started.process:  # waits, and closes its pipes
             pass

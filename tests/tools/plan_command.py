@@ -28,4 +28,4 @@ def run_plan(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def findings(said: str) -> dict[str, tuple[list[str], list[int]]]:
-    return {one["kind"]: (one["models"], one["ncs"]) for one in json.loads(said)["findings"]}
+    return {finding["kind"]: (finding["models"], finding["ncs"]) for finding in json.loads(said)["findings"]}

@@ -72,16 +72,16 @@ def run_doctor(environment: dict[str, str]) -> Doctor:
 
 def test_all_is_well(run_doctor: Doctor, tmp_path: Path) -> None:
     """Every adapter of this environment really loads; nothing is started or taken."""
-    found = json.loads(run_doctor("--json").stdout)
-    assert list(found) == FIELDS
-    assert {name: one["state"] for name, one in found["adapters"].items()} == dict.fromkeys(
+    report = json.loads(run_doctor("--json").stdout)
+    assert list(report) == FIELDS
+    assert {name: adapter["state"] for name, adapter in report["adapters"].items()} == dict.fromkeys(
         ("torch", "tf", "mx", "engine"), "loads"
     )
-    assert found["problems"] == []
-    assert found["versions"]["torch"]
-    assert found["versions"]["tensorflow"]
-    assert found["versions"]["neuron-adapters"]
-    assert found["instance"]["nc_count"] == len(found["instance"]["cpus_of_ncs"]) == found["free"] == 16
+    assert report["problems"] == []
+    assert report["versions"]["torch"]
+    assert report["versions"]["tensorflow"]
+    assert report["versions"]["neuron-adapters"]
+    assert report["instance"]["nc_count"] == len(report["instance"]["cpus_of_ncs"]) == report["free"] == 16
     assert list((tmp_path / "state").iterdir()) == []
 
 
@@ -107,9 +107,9 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
         torch="raise OSError('libtorch.so:\\n cannot open \\x1b[2J')", tensorflow=HANG,
         numpy="import os, sys; print('on its own', file=sys.stderr); sys.stderr.flush(); os.abort()", openvino="",
     )  # fmt: skip
-    found = json.loads(run_doctor("--json", "--timeout", "3", code=1).stdout)
-    by_name = found["adapters"]
-    assert {one["state"] for one in by_name.values()} == {"broken"}
+    report = json.loads(run_doctor("--json", "--timeout", "3", code=1).stdout)
+    by_name = report["adapters"]
+    assert {adapter["state"] for adapter in by_name.values()} == {"broken"}
     assert re.fullmatch(
         r"OSError: libtorch.so: cannot open \?\[2J \(torch is .*fakes/torch/__init__.py\)", by_name["torch"]["text"]
     )
@@ -120,7 +120,7 @@ def test_broken_installations(run_doctor: Doctor, fakes: Callable[..., None], tm
     assert by_name["mx"]["mend"] == "pip install --force-reinstall numpy onnx openvino"
     assert by_name["engine"]["text"].startswith("EngineError: the openvino package has no C library (openvino is ")
     assert dead(int((tmp_path / "pid").read_text()))
-    assert "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]" in found["problems"]
+    assert "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]" in report["problems"]
 
 
 def test_something_that_says_goodbye(
@@ -147,17 +147,17 @@ def test_missing() -> None:
     """Not there, and nobody expects it: no problem. There, without what it needs: one."""
     missing = _installed.Part("torch", "raise SystemError", "no_such_framework", ("no_such_framework",), "torch")
     half = _installed.Part("mx", "import no_such_library", "json", ("json",), "mx")
-    one, two = _installed.try_all([missing, half], PATIENCE)
-    assert (one.state, one.text, one.mend) == (
+    absent, broken = _installed.try_all([missing, half], PATIENCE)
+    assert (absent.state, absent.text, absent.mend) == (
         "missing", "no_such_framework not installed", "pip install 'neuron-adapters[torch]'",
     )  # fmt: skip
-    assert (two.state, two.mend) == ("broken", "pip install --force-reinstall json")
-    assert two.text.startswith("ModuleNotFoundError: No module named 'no_such_library' (json is ")
-    found = _examination.examine([one, WELL[1]])
-    assert found.problems == []
-    assert "torch: no_such_framework not installed: pip install 'neuron-adapters[torch]'" in lines_of(found, "note")
-    assert [line.partition(":")[0] for line in _examination.examine([two, WELL[1]]).problems] == ["mx"]
-    assert _examination.examine([one]).problems == [
+    assert (broken.state, broken.mend) == ("broken", "pip install --force-reinstall json")
+    assert broken.text.startswith("ModuleNotFoundError: No module named 'no_such_library' (json is ")
+    findings = _examination.examine([absent, WELL[1]])
+    assert findings.problems == []
+    assert "torch: no_such_framework not installed: pip install 'neuron-adapters[torch]'" in lines_of(findings, "note")
+    assert [line.partition(":")[0] for line in _examination.examine([broken, WELL[1]]).problems] == ["mx"]
+    assert _examination.examine([absent]).problems == [
         "no adapter loads here: pip install 'neuron-adapters[torch]', [tf] or [mx]"
     ]
 
@@ -306,15 +306,15 @@ def test_nodes(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("neuron_rt.config.machine_cpus", lambda: cpus)
-    found = _examination.examine(WELL)
-    said = [line for _title, lines in found.sections for line in lines if line.name == "NUMA"]
+    findings = _examination.examine(WELL)
+    said = [line for _title, lines in findings.sections for line in lines if line.name == "NUMA"]
     assert [line.text for line in said if line.level == "ok"] == ([nodes] if nodes else [])
     notes = [line.text for line in said if line.level == "note"]
     assert len(notes) == len(spans)
     for note, parts in zip(notes, spans):
         assert [part for part in parts if part not in note] == [], note
-    behind = found.data["instance"]["nodes_of_ncs"]
-    assert len(behind) == (0 if "NEURON_ADAPTERS_AFFINITY" in variables else found.data["instance"]["nc_count"])
+    behind = findings.data["instance"]["nodes_of_ncs"]
+    assert len(behind) == (0 if "NEURON_ADAPTERS_AFFINITY" in variables else findings.data["instance"]["nc_count"])
 
 
 def test_every_map_is_short() -> None:
@@ -365,11 +365,12 @@ def test_quota_and_mask() -> None:
     mask = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(mask)})
     try:
-        found = _examination.examine(WELL)
+        findings = _examination.examine(WELL)
     finally:
         os.sched_setaffinity(0, mask)
     if len(mask) > 1:
         assert any(
-            line.startswith(f"mask: this process may use only CPUs {min(mask)} of ") for line in lines_of(found, "note")
+            line.startswith(f"mask: this process may use only CPUs {min(mask)} of ")
+            for line in lines_of(findings, "note")
         )
-    assert found.problems == []
+    assert findings.problems == []

@@ -60,15 +60,15 @@ def test_owners(serve: Callable[..., int], tmp_path: Path) -> None:
     lock = LockFile(tmp_path / "state", shared=True)
     try:
         assert lock.take(9)  # an owner that has not published
-        found = _examination.examine(WELL)
+        findings = _examination.examine(WELL)
     finally:
         lock.close()
-    (owner,) = found.data["owners"]
+    (owner,) = findings.data["owners"]
     assert (owner["pid"], owner["tag"], owner["ncs"]) == (pid, "blue", [0, 1, 2])
-    assert any(line.startswith(f"process: pid {pid} [blue] owns NC0-NC2: ") for line in lines_of(found, "ok"))
-    assert "process: NC9: the owner has not published its record" in lines_of(found, "note")
-    assert "free: 12 of 16 NeuronCores are free" in lines_of(found, "ok")
-    assert found.problems == []
+    assert any(line.startswith(f"process: pid {pid} [blue] owns NC0-NC2: ") for line in lines_of(findings, "ok"))
+    assert "process: NC9: the owner has not published its record" in lines_of(findings, "note")
+    assert "free: 12 of 16 NeuronCores are free" in lines_of(findings, "ok")
+    assert findings.problems == []
     assert sorted(os.listdir(tmp_path / "state")) == before, "nothing is left behind"
 
 
@@ -156,17 +156,17 @@ def test_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     ],
 )  # fmt: skip
 def test_variables(name: str, value: str, level: str, says: str) -> None:
-    (found,) = variables_of({name: value, "HOME": "/", "PATH": "/bin"})
-    assert (found.name, found.value, found.level) == (name, value, level)
-    assert says in found.text
+    (variable,) = variables_of({name: value, "HOME": "/", "PATH": "/bin"})
+    assert (variable.name, variable.value, variable.level) == (name, value, level)
+    assert says in variable.text
 
 
 def test_every_variable_has_a_meaning() -> None:
     """None that the runtime reads, or that docs/environment.md names, is unknown here."""
     named = set(re.findall(r"^\| \[?`([A-Z_]+)`", (ROOT / "docs" / "environment.md").read_text(), flags=re.MULTILINE))
     for name in {*VARIABLES, *named}:
-        (found,) = variables_of({name: "1"})
-        assert "unknown variable" not in found.text, name
+        (variable,) = variables_of({name: "1"})
+        assert "unknown variable" not in variable.text, name
 
 
 def test_values_are_shown_as_they_are() -> None:
@@ -194,9 +194,9 @@ def test_a_wrong_instance_does_not_hide_the_rest() -> None:
 
 def test_the_instance_that_is_set_counts() -> None:
     (problem,) = (
-        one
-        for one in variables_of({"NEURON_ADAPTERS_INSTANCE": "4", "NEURON_RT_NUM_CORES": "5"})
-        if one.level == "problem"
+        variable
+        for variable in variables_of({"NEURON_ADAPTERS_INSTANCE": "4", "NEURON_RT_NUM_CORES": "5"})
+        if variable.level == "problem"
     )
     assert "than the instance has (4)" in problem.text
 
@@ -217,17 +217,17 @@ def test_the_instance_that_is_set_counts() -> None:
 )
 def test_conflicts(environ: dict[str, str], says: str | None) -> None:
     """Values that are right each for itself."""
-    found = conflicts_of(environ)
-    assert (says is None and found == ()) or (says is not None and len(found) == 1 and says in found[0])
+    conflicts = conflicts_of(environ)
+    assert (says is None and conflicts == ()) or (says is not None and len(conflicts) == 1 and says in conflicts[0])
 
 
 def test_wrong_variables_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURON_ADAPTERS_INSTANCE", "inf9")
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "4")
     monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "0-1")
-    found = _examination.examine(WELL)
-    assert [problem.partition(":")[0] for problem in found.problems] == ["NEURON_ADAPTERS_INSTANCE=inf9", "together"]
-    text = doctor._text(found)
+    findings = _examination.examine(WELL)
+    assert [problem.partition(":")[0] for problem in findings.problems] == ["NEURON_ADAPTERS_INSTANCE=inf9", "together"]
+    text = doctor._text(findings)
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80, "but paths stay whole"
     assert text.splitlines()[-1] == "2 problems: see [!!]."
     assert sum(line.startswith("  [!!] ") for line in text.splitlines()) == 2

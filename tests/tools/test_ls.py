@@ -88,7 +88,7 @@ def run_ls(environment: Callable[..., dict[str, str]]) -> Ls:
 
 
 def pids(devices: list[dict[str, object]]) -> list[list[int]]:
-    return [[one["pid"] for one in device["neuron_processes"]] for device in devices]  # type: ignore[attr-defined]
+    return [[process["pid"] for process in device["neuron_processes"]] for device in devices]  # type: ignore[attr-defined]
 
 
 # -- what it reads -----------------------------------------------------------------------------------------------
@@ -156,8 +156,8 @@ def test_twenty_processes(serve: Serve, run_ls: Ls) -> None:
     owned = {process.pid: set(range(3 * i, 3 * i + 3)) for i, process in enumerate(processes)}
     devices = json.loads(run_ls("-j").stdout)
     assert len(devices) == 16
-    for device, found in zip(devices, pids(devices)):
-        assert found == [pid for pid, ncs in owned.items() if ncs & set(device["neuroncore_ids"])]
+    for device, shown in zip(devices, pids(devices)):
+        assert shown == [pid for pid, ncs in owned.items() if ncs & set(device["neuroncore_ids"])]
     table = run_ls().stdout.splitlines()
     assert max(map(len, table)) <= 80
     assert all(any(f" {pid} " in line for line in table) for pid in owned)
@@ -277,7 +277,10 @@ def view_of(instance: str, **owned: tuple[int, ...]) -> _view.View:
         for n, (tag, ncs) in enumerate(owned.items())
     ]
     devices = devices_of(named, MACHINE, 32 << 30)
-    on = [tuple(_view.process_of(one) for one in living if set(device.ncs) & set(one.ncs)) for device in devices]
+    on = [
+        tuple(_view.process_of(process) for process in living if set(device.ncs) & set(process.ncs))
+        for device in devices
+    ]
     return _view.View(named, named, (), 8, devices, tuple(on), ())
 
 

@@ -156,8 +156,8 @@ def report_of(ncs: list[int], models: list[list[int]], cpus: list[str], devices:
 def shape(value: object) -> object:
     """A report with a type in the place of each value; a share of exactly 0 may be a whole number, as documented."""
     if isinstance(value, dict):
-        return {key: float if key in CPU and type(one) is int else shape(one) for key, one in value.items()}
-    return [shape(one) for one in value] if isinstance(value, list) else type(value)
+        return {key: float if key in CPU and type(part) is int else shape(part) for key, part in value.items()}
+    return [shape(part) for part in value] if isinstance(value, list) else type(value)
 
 
 Load = Callable[..., Any]
@@ -165,7 +165,7 @@ Monitor = Callable[..., Running]
 
 
 def summed(reports: list[Report], key: str = "completed") -> int:
-    return sum(one["execution_stats"]["execution_summary"][key] for one in reports)
+    return sum(report["execution_stats"]["execution_summary"][key] for report in reports)
 
 
 # -- what it tells -------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_documented_keys(load: Load, monitor: Monitor) -> None:
     assert shape(report) == report_of([0, 1, 2, 3], [[0, 1], [2], [3]], [str(cpu) for cpu in cpus], 4)
     (runtime,) = report["neuron_runtime_data"]
     assert (runtime["pid"], runtime["neuron_runtime_tag"], runtime["address"]) == (process.pid, "blue", "")
-    assert [len(one["usage_data"]) for one in [report["system_data"]["vcpu_usage"]]] == [len(cpus)]
+    assert [len(usage["usage_data"]) for usage in [report["system_data"]["vcpu_usage"]]] == [len(cpus)]
     assert not runtime["error"]
     assert {group["error"] for group in [*runtime["report"].values(), *report["system_data"].values()]} == {""}
 
@@ -199,16 +199,16 @@ def test_counts_are_those_of_the_process(load: Load, monitor: Monitor) -> None:
     process = load("1", "2x4", NEURON_RT_NUM_CORES="6", NEURON_RT_EXEC_TIMEOUT="0.2")
     assert process.do("burn 0 5 0.001 0")["ended"] == [5, 0, 0]
     running = monitor("50ms")
-    reports = running.until(lambda found: summed(found) >= 5, process.pid)
+    reports = running.until(lambda so_far: summed(so_far) >= 5, process.pid)
     assert process.do("fault 1 7 0 0")["ended"] == [0, 7, 0]
     assert process.do("sleep 0 1 0.4 0.4")["ended"] == [0, 0, 1]  # it ends after its caller has left
     assert process.do("burn 1 30 0.001 0.005")["ended"] == [30, 0, 0]
-    reports += running.until(lambda found: summed(reports + found) >= 36, process.pid)
-    reports += running.until(lambda found: len(found) >= 3, process.pid)
+    reports += running.until(lambda so_far: summed(reports + so_far) >= 36, process.pid)
+    reports += running.until(lambda so_far: len(so_far) >= 3, process.pid)
     assert summed(reports) == 5 + 1 + 30
     assert summed(reports, "completed_with_err") == 7
     assert summed(reports, "timed_out") == 1
-    assert sum(one["execution_stats"]["error_summary"]["generic"] for one in reports) == 7
+    assert sum(report["execution_stats"]["error_summary"]["generic"] for report in reports) == 7
     last = reports[-1]["execution_stats"]
     assert not any(last["execution_summary"].values())
     assert last["latency_stats"] == {"total_latency": None, "device_latency": None}  # as documented
@@ -268,14 +268,14 @@ def test_utilisation_is_cpu_time(load: Load, monitor: Monitor) -> None:
     process = load("1", "1", NEURON_RT_NUM_CORES="2", NEURON_ADAPTERS_INSTANCE="1024")
     running = monitor("100ms")
     process.tell("burn 0 30 0.02 0.01")
-    reports = running.until(lambda found: summed(found) >= 30, process.pid)
+    reports = running.until(lambda so_far: summed(so_far) >= 30, process.pid)
     own = process.answer()
-    span = sum(one["neuroncore_counters"]["period"] for one in reports)
+    span = sum(report["neuroncore_counters"]["period"] for report in reports)
     share = {
         nc: sum(
-            one["neuroncore_counters"]["neuroncores_in_use"][nc]["neuroncore_utilization"]
-            * one["neuroncore_counters"]["period"]
-            for one in reports
+            report["neuroncore_counters"]["neuroncores_in_use"][nc]["neuroncore_utilization"]
+            * report["neuroncore_counters"]["period"]
+            for report in reports
         ) / span
         for nc in ("0", "1")
     }  # fmt: skip
@@ -307,14 +307,14 @@ def test_memory(load: Load, monitor: Monitor) -> None:
     assert used["host"] == pytest.approx(psutil.Process(process.pid).memory_info().rss, rel=0.05)
     assert used["usage_breakdown"]["host"]["application_memory"] == used["host"]
     assert used["neuron_device"] == 1_000_003 + 2 * 1_000_003
-    by_nc = {nc: one["constants"] for nc, one in used["usage_breakdown"]["neuroncore_memory_usage"].items()}
+    by_nc = {nc: memory["constants"] for nc, memory in used["usage_breakdown"]["neuroncore_memory_usage"].items()}
     assert list(by_nc) == [str(nc) for nc in range(8)]
     assert sum(by_nc.values()) == used["neuron_device"]
     assert by_nc["0"] == 500_002
     models = report["memory_used"]["loaded_models"]
-    placed = [[one["neuroncore_index"] for one in model["subgraphs"].values()] for model in models]
+    placed = [[subgraph["neuroncore_index"] for subgraph in model["subgraphs"].values()] for model in models]
     assert placed == [[0, 1], [2, 3], [4, 5]]
-    assert [[one["neuron_device_index"] for one in model["subgraphs"].values()] for model in models] == [
+    assert [[subgraph["neuron_device_index"] for subgraph in model["subgraphs"].values()] for model in models] == [
         [0, 0],
         [0, 0],
         [1, 1],
@@ -323,7 +323,7 @@ def test_memory(load: Load, monitor: Monitor) -> None:
     assert len({model["model_id"] for model in models}) == 3
     assert models[0]["uuid"] != models[1]["uuid"] == models[2]["uuid"]
     assert sum(
-        one["memory_used_bytes"]["neuron_device"] for model in models for one in model["subgraphs"].values()
+        subgraph["memory_used_bytes"]["neuron_device"] for model in models for subgraph in model["subgraphs"].values()
     ) == used["neuron_device"]  # fmt: skip
     assert [model["is_running"] for model in models] == [False] * 3
 
@@ -333,12 +333,14 @@ def test_is_running(load: Load, monitor: Monitor) -> None:
     process.tell("sleep 1 1 3600 0")
     running = monitor("20ms")
     report = running.until(
-        lambda found: bool(found) and any(model["is_running"] for model in found[-1]["memory_used"]["loaded_models"]),
+        lambda so_far: (
+            bool(so_far) and any(model["is_running"] for model in so_far[-1]["memory_used"]["loaded_models"])
+        ),
         process.pid,
     )[-1]
     assert [model["is_running"] for model in report["memory_used"]["loaded_models"]] == [False, True]
     assert report["execution_stats"]["execution_summary"]["completed"] == 0
-    report = running.until(lambda found: len(found) == 2, process.pid)[-1]
+    report = running.until(lambda so_far: len(so_far) == 2, process.pid)[-1]
     assert report["neuroncore_counters"]["neuroncores_in_use"]["1"]["neuroncore_utilization"] == pytest.approx(
         100, abs=3
     )
@@ -349,16 +351,16 @@ def test_torch(load: Load, monitor: Monitor) -> None:
     process = load(script="load_torch.py", NEURON_RT_NUM_CORES="4", NEURON_PROCESS_TAG="torch")
     running = monitor("50ms")
     assert process.do("31") == [21, 10]
-    reports = running.until(lambda found: summed(found) >= 31, process.pid)
+    reports = running.until(lambda so_far: summed(so_far) >= 31, process.pid)
     process.do("5")
-    reports += running.until(lambda found: summed(reports + found) >= 36, process.pid)
+    reports += running.until(lambda so_far: summed(reports + so_far) >= 36, process.pid)
     assert summed(reports) == 36
     models = reports[-1]["memory_used"]["loaded_models"]
-    placed = [[one["neuroncore_index"] for one in model["subgraphs"].values()] for model in models]
+    placed = [[subgraph["neuroncore_index"] for subgraph in model["subgraphs"].values()] for model in models]
     assert placed == [[0, 1], [2, 3]]
     assert all("net.pt" in model["name"] or model["name"] for model in models)
     busy = [
-        sum(one["neuroncore_counters"]["neuroncores_in_use"][nc]["neuroncore_utilization"] for one in reports)
+        sum(report["neuroncore_counters"]["neuroncores_in_use"][nc]["neuroncore_utilization"] for report in reports)
         for nc in "0123"
     ]
     assert busy[0] == busy[1] > 0
@@ -399,25 +401,25 @@ def test_each_group_has_its_period(load: Load, monitor: Monitor) -> None:
     first.do("burn 0 2 0.001 0")
     running = monitor(config)
     reports = iter(running)
-    found = [next(reports) for _ in range(8)]
+    seen = [next(reports) for _ in range(8)]
     second = load("1", NEURON_RT_NUM_CORES="1")
     second.do("burn 0 3 0.001 0")
     for report in reports:
-        found.append(report)
-        if len(report["neuron_runtime_data"]) == 2 and len(found) > 12:
+        seen.append(report)
+        if len(report["neuron_runtime_data"]) == 2 and len(seen) > 12:
             break
     by_pid: dict[int, list[Report]] = {}
-    for report in found:
+    for report in seen:
         assert list(report["system_data"]) == ["memory_info"]
-        for one in report["neuron_runtime_data"]:
-            assert list(one["report"]) == ["neuroncore_counters", "execution_stats"]
-            by_pid.setdefault(one["pid"], []).append(one["report"])
+        for runtime in report["neuron_runtime_data"]:
+            assert list(runtime["report"]) == ["neuroncore_counters", "execution_stats"]
+            by_pid.setdefault(runtime["pid"], []).append(runtime["report"])
     assert list(by_pid) == [first.pid, second.pid]
     own = by_pid[first.pid]
-    assert len({json.dumps(one["neuroncore_counters"]) for one in own}) == len(own)
-    assert {json.dumps(one["execution_stats"]) for one in own} == {json.dumps(own[0]["execution_stats"])}
+    assert len({json.dumps(groups["neuroncore_counters"]) for groups in own}) == len(own)
+    assert {json.dumps(groups["execution_stats"]) for groups in own} == {json.dumps(own[0]["execution_stats"])}
     assert own[0]["execution_stats"]["execution_summary"]["completed"] == 2
-    assert len({json.dumps(report["system_data"]["memory_info"]) for report in found}) == 1
+    assert len({json.dumps(report["system_data"]["memory_info"]) for report in seen}) == 1
     running.stop()
 
 
@@ -434,7 +436,10 @@ def test_tag_filter(load: Load, monitor: Monitor) -> None:
         ]
     }
     report = next(iter(monitor(config)))
-    told = {one["pid"]: (one["neuron_runtime_tag"], list(one["report"])) for one in report["neuron_runtime_data"]}
+    told = {
+        runtime["pid"]: (runtime["neuron_runtime_tag"], list(runtime["report"]))
+        for runtime in report["neuron_runtime_data"]
+    }
     assert told == {
         blue.pid: ("blue-1", ["memory_used"]),
         green.pid: ("green", ["execution_stats"]),
@@ -467,7 +472,7 @@ def test_processes_come_and_go(load: Load, monitor: Monitor) -> None:
 def test_several_at_once(load: Load, monitor: Monitor) -> None:
     process = load("1", NEURON_RT_NUM_CORES="1")
     process.do("burn 0 4 0 0")
-    several = [monitor() for _ in range(3)]
-    assert [summed(one.until(len, process.pid)) for one in several] == [4, 4, 4]
-    for one in several:
-        one.stop()
+    monitors = [monitor() for _ in range(3)]
+    assert [summed(running.until(len, process.pid)) for running in monitors] == [4, 4, 4]
+    for running in monitors:
+        running.stop()

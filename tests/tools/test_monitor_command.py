@@ -86,7 +86,8 @@ def test_machine(monitor: Monitor) -> None:
         assert data["vcpu_usage"]["context_switch_count"] > 0
         for usage in (data["vcpu_usage"]["average_usage"], *data["vcpu_usage"]["usage_data"].values()):
             assert 50 < sum(usage.values()) < 100.1  # the rest was stolen
-        assert [one["neuron_device_index"] for one in data["neuron_hw_counters"]["neuron_devices"]] == [0, 1, 2, 3]
+        devices = data["neuron_hw_counters"]["neuron_devices"]
+        assert [device["neuron_device_index"] for device in devices] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("name", [*INSTANCE_TYPES, "host", "6"])
@@ -146,7 +147,7 @@ def test_periods(tmp_path: Path, text: str, seconds: float) -> None:
     assert MonitorConfig.read(str(file)).system[0].period == pytest.approx(seconds)
 
 
-ONE = {"system_metrics": [{"type": "memory_info"}]}
+MEMORY = {"system_metrics": [{"type": "memory_info"}]}
 
 
 @pytest.mark.parametrize(
@@ -158,10 +159,10 @@ ONE = {"system_metrics": [{"type": "memory_info"}]}
         ("\udcff", "is not JSON: "),
         ("[" * 100_000, "is not JSON: "),
         (" " * 1_100_000, "is larger than 1 MB. Accepted: a JSON file."),
-        ({**ONE, "perod": "1s"}, "perod='1s': is not a known key. Accepted: period, neuron_runtimes, system_metrics."),
-        ({**ONE, "k8s_info": {}}, "k8s_info={}: is not a known key. "),
+        ({**MEMORY, "perod": "1s"}, "perod='1s': is not a known key. Accepted: period, neuron_runtimes, system_metrics."),
+        ({**MEMORY, "k8s_info": {}}, "k8s_info={}: is not a known key. "),
         *(
-            ({**ONE, "period": wrong}, f"period={wrong!r}: is not a period. Accepted: a text such as '500ms', '1s', '2m'")
+            ({**MEMORY, "period": wrong}, f"period={wrong!r}: is not a period. Accepted: a text such as '500ms', '1s', '2m'")
             for wrong in ("5", "0s", "9ms", "-1s", "1 s", "1sec", "25h", "", 5, None, "s", "1s2", "9" * 40 + "s", "\u0661s")
         ),
         ({"system_metrics": [{"type": "memory_used"}]}, "system_metrics[0].type='memory_used': is not a metric group of this list. Accepted: neuron_hw_counters, vcpu_usage, memory_info."),
@@ -239,7 +240,7 @@ def test_verbose(load: Load, monitor: Monitor) -> None:
     """Standard error says what happens; standard output stays JSON."""
     process = load("1", NEURON_RT_NUM_CORES="1", NEURON_PROCESS_TAG="blue")
     running = monitor("20ms", "--verbose", "4")
-    running.until(lambda found: len(found) == 2, process.pid)
+    running.until(lambda so_far: len(so_far) == 2, process.pid)
     running.process.send_signal(signal.SIGINT)
     _output, said = running.process.communicate(timeout=PATIENCE)
     assert running.process.returncode == 0

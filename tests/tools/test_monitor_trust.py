@@ -97,7 +97,7 @@ def test_hostile_record(load: Load, monitor: Monitor, tmp_path: Path) -> None:
     running = monitor("20ms")
     for _turn in range(3):
         report = next(iter(running))
-        told = {one["pid"]: one for one in report["neuron_runtime_data"]}
+        told = {runtime["pid"]: runtime for runtime in report["neuron_runtime_data"]}
         assert set(told) == {process.pid, honest.pid}
         assert told[process.pid]["neuron_runtime_tag"] == "?[2J?red?"
         assert told[process.pid]["report"]["memory_used"]["loaded_models"][0]["name"] == "??]0;x?"
@@ -111,7 +111,7 @@ def test_torn_board(load: Load, monitor: Monitor, tmp_path: Path) -> None:
     running, size = monitor("10ms"), board.stat().st_size
     seed = random.Random(7)
     with open(board, "r+b") as file:
-        for report in running.until(lambda found: len(found) == 15, process.pid):
+        for report in running.until(lambda so_far: len(so_far) == 15, process.pid):
             assert list(report) == list(RUNTIME_GROUPS)
             place = seed.randrange(16, min(size, 4000)) // WORD * WORD
             os.pwrite(file.fileno(), seed.randbytes(200), place)
@@ -186,7 +186,7 @@ def test_killed_at_any_time(load: Load, monitor: Monitor) -> None:
     total = 0
     for turn in range(4):
         running = monitor("10ms")
-        running.until(lambda found, turn=turn: len(found) == 2 * turn + 1, process.pid)
+        running.until(lambda so_far, turn=turn: len(so_far) == 2 * turn + 1, process.pid)
         process.tell("burn 0 20 0.001 0")
         running.process.kill()
         total += process.answer()["ended"][0]

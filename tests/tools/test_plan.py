@@ -41,7 +41,7 @@ def alone(own_runtime: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def planned(said: str) -> list[list[tuple[int, int]]]:
     """First and last instance NC of each replica of each model."""
     return [
-        [(one["instance_ncs"][0], one["instance_ncs"][-1]) for one in model["placement"]]
+        [(replica["instance_ncs"][0], replica["instance_ncs"][-1]) for replica in model["placement"]]
         for model in json.loads(said)["models"]
     ]
 
@@ -51,15 +51,15 @@ def really(loads: list[tuple[int, Place]]) -> list[list[tuple[int, int]]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         runtime = neuron_rt.init()
-        kept, found = [], []
+        kept, placed = [], []
         for need, where in loads:
             kept.append(model := Model("model", need, PlainFramework(), kind="plain"))
             try:
                 ranges = runtime.place(model, where)
             except NeuronError:
                 ranges = ()
-            found.append([(one.instance_ncs[0], one.instance_ncs[-1]) for one in ranges])
-    return found
+            placed.append([(replica.instance_ncs[0], replica.instance_ncs[-1]) for replica in ranges])
+    return placed
 
 
 SIXTEEN = {"NEURON_ADAPTERS_INSTANCE": "16"}
@@ -173,7 +173,7 @@ def test_what_does_not_fit(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     said = json.loads(run_plan(*words.split(), "-j", code=1))
-    (error,) = (one for one in said["findings"] if one["level"] == "error")
+    (error,) = (finding for finding in said["findings"] if finding["level"] == "error")
     assert re.search(says, error["text"])
     assert said["models"][0]["error"] in error["text"]
     assert error["models"] == ["A"]
@@ -248,8 +248,8 @@ def test_it_takes_nothing(run_plan: Run, tmp_path: Path) -> None:
 
 def test_sharing(run_plan: Run) -> None:
     said = run_plan("2,4,2,1", "--cores", "6", "--cpus", "8", "-j")
-    shared = [one for one in json.loads(said)["findings"] if one["kind"] == "shared"]
-    assert [(one["models"], one["ncs"]) for one in shared] == [(["A", "C"], [0, 1]), (["B", "D"], [2])]
+    shared = [finding for finding in json.loads(said)["findings"] if finding["kind"] == "shared"]
+    assert [(finding["models"], finding["ncs"]) for finding in shared] == [(["A", "C"], [0, 1]), (["B", "D"], [2])]
     assert shared[0]["text"].startswith("A and C share NC0-NC1: they never run at the same moment")
 
 
@@ -265,11 +265,11 @@ def test_idle(run_plan: Run) -> None:
 def test_cpus_in_turn(run_plan: Run) -> None:
     """I3: NC0 and NC4 stand on CPU 0. Models that share NCs take turns anyway."""
     said = json.loads(run_plan("4,1,1", "--cpus", "4", "--cores", "6", "-j"))
-    (found,) = (one for one in said["findings"] if one["kind"] == "same_cpus")
-    assert found["models"] == ["A", "B", "C"]
-    assert "(0-1)" in found["text"]
-    assert "6 NeuronCores share 4 CPUs" in found["text"]
-    assert [one["cpus"] for one in said["models"]] == [[0, 1, 2, 3], [0], [1]]
+    (in_turn,) = (finding for finding in said["findings"] if finding["kind"] == "same_cpus")
+    assert in_turn["models"] == ["A", "B", "C"]
+    assert "(0-1)" in in_turn["text"]
+    assert "6 NeuronCores share 4 CPUs" in in_turn["text"]
+    assert [model["cpus"] for model in said["models"]] == [[0, 1, 2, 3], [0], [1]]
     assert "same_cpus" not in findings(run_plan("4,1,1", "--cpus", "8", "--cores", "6", "-j"))
     assert "same_cpus" not in findings(run_plan("2,2", "--cpus", "4", "--cores", "2", "-j"))
 
@@ -277,14 +277,14 @@ def test_cpus_in_turn(run_plan: Run) -> None:
 def test_cpus_are_the_runtime_s(run_plan: Run) -> None:
     runtime = neuron_rt.init()
     said = json.loads(run_plan("1", "-j"))
-    assert [set(one["cpus"]) for one in said["ncs"]] == [set(runtime.cpus(nc)) for nc in range(8)]
+    assert [set(nc["cpus"]) for nc in said["ncs"]] == [set(runtime.cpus(nc)) for nc in range(8)]
 
 
 def test_no_affinity(run_plan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """I4: nothing is tied to a CPU."""
     monkeypatch.setenv("NEURON_ADAPTERS_AFFINITY", "off")
     said = run_plan("1,1", "--cpus", "1", "-j")
-    assert [one["cpus"] for one in json.loads(said)["models"]] == [[], []]
+    assert [model["cpus"] for model in json.loads(said)["models"]] == [[], []]
     assert "same_cpus" not in findings(said)
 
 

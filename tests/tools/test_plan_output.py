@@ -114,8 +114,8 @@ def test_json_has_the_documented_fields(run_plan: Run) -> None:
     assert list(said["instance"]) == FIELDS["instance"]
     for name in ("ncs", "models", "groups", "findings"):
         assert said[name]
-        assert all(list(one) == FIELDS[name] for one in said[name])
-    assert all(list(one) == FIELDS["placement"] for model in said["models"] for one in model["placement"])
+        assert all(list(entry) == FIELDS[name] for entry in said[name])
+    assert all(list(replica) == FIELDS["placement"] for model in said["models"] for replica in model["placement"])
     assert said["ncs"][0] == {"nc": 0, "instance_nc": 0, "device": 0, "cpus": [0], "nodes": [0], "models": ["A"]}
     text = (ROOT / "docs" / "tools.md").read_text()
     assert [name for names in FIELDS.values() for name in names if f"`{name}`" not in text] == []
@@ -142,7 +142,7 @@ def test_svg(run_plan: Run, tmp_path: Path, words: str) -> None:
     assert "prefers-color-scheme: dark" in file.read_text()
     bars = root.findall(f".//{SVG}g/{SVG}title")
     assert sorted(bar.text.partition(":")[0] for bar in bars) == sorted(
-        model["mark"] for model in said["models"] for _one in model["placement"]
+        model["mark"] for model in said["models"] for _replica in model["placement"]
     )
     width, height = float(root.get("width")), float(root.get("height"))
     for box in root.iter(f"{SVG}rect"):
@@ -151,7 +151,7 @@ def test_svg(run_plan: Run, tmp_path: Path, words: str) -> None:
             assert float(box.get("x")) + float(box.get("width")) <= width
             assert float(box.get("y")) >= 0
             assert float(box.get("y")) + float(box.get("height")) <= height
-    assert not {"href", "src"} & {name.rpartition("}")[2] for one in root.iter() for name in one.attrib}
+    assert not {"href", "src"} & {name.rpartition("}")[2] for element in root.iter() for name in element.attrib}
 
 
 def test_svg_of_any_name(run_plan: Run, tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_svg_of_any_name(run_plan: Run, tmp_path: Path) -> None:
     file = tmp_path / "plan.svg"
     run_plan("<script>&\"':2", "1", "--svg", str(file))
     root = ET.fromstring(file.read_text())
-    assert [one.text for one in root.iter(f"{SVG}script")] == []
-    assert any(one.text == "A <script>&\"'" for one in root.iter(f"{SVG}text"))
+    assert [element.text for element in root.iter(f"{SVG}script")] == []
+    assert any(element.text == "A <script>&\"'" for element in root.iter(f"{SVG}text"))
 
 
 # -- as a command ------------------------------------------------------------------------------------------------

@@ -65,9 +65,9 @@ def test_documented_names_and_labels(load: Load, tool_environment: Callable[...,
     try:
         exporter = export(stdin=monitor.stdout)
         series = exporter.until(lambda series: "system_vcpu_count" in series)
-        own = {name: found for name, found in series.items() if not name.startswith(("python_", "process_"))}
-        assert {name: set().union(*(labels for labels, _ in found)) for name, found in own.items()} == DOCUMENTED
-        assert all(set(labels) == DOCUMENTED[name] for name, found in own.items() for labels, _value in found)
+        own = {name: samples for name, samples in series.items() if not name.startswith(("python_", "process_"))}
+        assert {name: set().union(*(labels for labels, _ in samples)) for name, samples in own.items()} == DOCUMENTED
+        assert all(set(labels) == DOCUMENTED[name] for name, samples in own.items() for labels, _value in samples)
         assert {name for name in series if name.startswith("process_")} >= {"process_cpu_seconds_total"}
         status = of(series, "execution_status_total", "status_type", runtime_tag="blue")
         assert (status.pop("completed"), status.pop("completed_with_err"), set(status.values())) == (6, 2, {0})
@@ -110,7 +110,9 @@ def test_counters_add_up_and_series_go(load: Load, export: Any) -> None:
     exporter.until(lambda series: completed(series) == {"first": 23, "second": 5})
     os.kill(first.pid, signal.SIGKILL)
     series = exporter.until(lambda series: "first" not in completed(series))
-    assert not [labels for found in series.values() for labels, _value in found if labels.get("runtime_tag") == "first"]
+    assert not [
+        labels for samples in series.values() for labels, _value in samples if labels.get("runtime_tag") == "first"
+    ]
     assert completed(series) == {"second": 5}
     exporter.process.send_signal(signal.SIGINT)
     assert exporter.end() == (0, "")
@@ -241,8 +243,8 @@ def test_wrong_types_are_left_out(place: int, wrong: object) -> None:
     exposed.after(report_of(runtime_of(1, "a", execution_stats={"execution_summary": {"completed": 2}})))
     owner[key] = wrong
     series = exposed.after(report)
-    assert all(math.isfinite(value) for found in series.values() for _labels, value in found)
-    assert all(value >= 0 for name, found in series.items() if name.endswith("_total") for _labels, value in found)
+    assert all(math.isfinite(value) for samples in series.values() for _labels, value in samples)
+    assert all(value >= 0 for name, samples in series.items() if name.endswith("_total") for _labels, value in samples)
     assert of(series, "execution_status_total", "status_type", runtime_tag="a").get("completed", 2) >= 2
     assert series["instance_info"][0][0]["instance_type"] == "inf1.xlarge"
 

@@ -233,7 +233,7 @@ def test_dashboard_names_what_is_exposed(board: dict[str, Any], load: Load, expo
     process.do("burn 0 3 0.001 0")
     process.do("fault 1 3 0 0")
     scrape = export("-m").until(lambda series: "execution_latency_seconds" in series)
-    exposed = {name: set(found[0][0]) for name, found in scrape.items()}
+    exposed = {name: set(samples[0][0]) for name, samples in scrape.items()}
     used = set()
     for expression in expressions(board):
         metrics, selectors, grouped = names_in(expression)
@@ -242,7 +242,7 @@ def test_dashboard_names_what_is_exposed(board: dict[str, Any], load: Load, expo
         for metric, labels in selectors:
             assert labels <= exposed[metric] | ADDED, expression
             for label, wanted in re.findall(r'(\w+)=~?"([\w|]+)"', expression):
-                told = {one[0][label] for name in metrics for one in scrape[name] if label in one[0]}
+                told = {sample[0][label] for name in metrics for sample in scrape[name] if label in sample[0]}
                 assert set(wanted.split("|")) <= told, expression
         assert all(grouped <= exposed[metric] | ADDED for metric in metrics), expression
         used |= metrics

@@ -38,15 +38,15 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def crowd(turn: int) -> Sight:
     """64 NCs, 100 processes with three models each."""
-    found, usage = [], {}
+    owners, usage = [], {}
     for index in range(100):
         ncs = range(index, index + 1) if index < 64 else range(0)
         rows = [row(n, 0, calls=(index % 9) * turn * n, took=0.01) for n in (1, 2, 3)] if ncs else []
         key = f"{index:015x}"
-        found.append(owner(key, 5000 + index, ncs, rows, {n: (f"net{n}.pt", MIB) for n in (1, 2, 3)}, turn,
+        owners.append(owner(key, 5000 + index, ncs, rows, {n: (f"net{n}.pt", MIB) for n in (1, 2, 3)}, turn,
                            command=f"python worker{index}.py", instance="inf1.24xlarge"))  # fmt: skip
         usage[key] = Usage(turn * 0.1, 0.0, 20 * MIB)
-    return machine(turn, tuple(found), usage)
+    return machine(turn, tuple(owners), usage)
 
 
 def tree(app: TopApp) -> list[str]:
@@ -80,7 +80,7 @@ def test_screen_of_64_ncs(size: tuple[int, int]) -> None:
     async def steps(app: TopApp, _pilot: Pilot[None]) -> None:
         compare(f"crowd-{size[0]}x{size[1]}", text(app))
 
-    drive(steps, size=size, instance="inf1.24xlarge", found=[crowd(turn) for turn in (1, 2, 3)])
+    drive(steps, size=size, instance="inf1.24xlarge", seconds=[crowd(turn) for turn in (1, 2, 3)])
 
 
 def test_screen_without_colour_or_unicode() -> None:

@@ -23,34 +23,34 @@ Top = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def models(process: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in process["models"]}
+    return {model["name"]: model for model in process["models"]}
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------
 
 
 def test_counts_are_the_process_s_own(serve_models: Serve, top: Top) -> None:
-    one = serve_models(NEURON_PROCESS_TAG="blue")
-    one.do("turns", 25)
-    one.do("many", 31)
-    own = one.do("fail", 7)
+    server = serve_models(NEURON_PROCESS_TAG="blue")
+    server.do("turns", 25)
+    server.do("many", 31)
+    own = server.do("fail", 7)
     record = json.loads(top("--json", "--interval", "0.1").stdout)
     (process,) = record["processes"]
-    assert (process["pid"], process["tag"], process["neuroncores"]) == (one.pid, "blue", [0, 1, 2])
-    found = models(process)
+    assert (process["pid"], process["tag"], process["neuroncores"]) == (server.pid, "blue", [0, 1, 2])
+    rows = models(process)
     for name in ("one", "two", "many"):
-        said = [found[name][what] for what in ("calls", "errors", "timeouts", "switches")]
+        said = [rows[name][what] for what in ("calls", "errors", "timeouts", "switches")]
         assert said == own[name]
-        assert [sum(each[what] for each in found[name]["replicas"]) for what in ("calls", "errors")] == said[:2]
+        assert [sum(each[what] for each in rows[name]["replicas"]) for what in ("calls", "errors")] == said[:2]
     assert own["one"] == [25, 0, 0, 24]
     assert own["two"] == [25, 0, 0, 25]
     assert own["many"] == [38, 7, 0, 0]
-    assert [each["neuroncores"] for each in found["many"]["replicas"]] == [[1], [2]]
-    assert found["many"]["weights_bytes"] == 1 << 20
-    assert found["many"]["file"] == "/models/many"
-    assert found["many"]["latency_seconds"] is None  # none in this tenth of a second
+    assert [each["neuroncores"] for each in rows["many"]["replicas"]] == [[1], [2]]
+    assert rows["many"]["weights_bytes"] == 1 << 20
+    assert rows["many"]["file"] == "/models/many"
+    assert rows["many"]["latency_seconds"] is None  # none in this tenth of a second
     assert record["neuroncores"][1] == {
-        "neuroncore": 1, "neuron_device": 0, "utilization": 0.0, "pid": one.pid, "models": ["many"], "switching": False,
+        "neuroncore": 1, "neuron_device": 0, "utilization": 0.0, "pid": server.pid, "models": ["many"], "switching": False,
     }  # fmt: skip
     assert record["instance"] == {
         "name": "inf1.6xlarge",
@@ -66,11 +66,11 @@ def test_counts_are_the_process_s_own(serve_models: Serve, top: Top) -> None:
 
 def test_rates_under_load(serve_models: Serve, top: Top) -> None:
     """What is said of an interval lies within what the process counted around it."""
-    one = serve_models()
-    one.do("load", 2)
-    before = one.do("many")
+    server = serve_models()
+    server.do("load", 2)
+    before = server.do("many")
     record = json.loads(top("-j", "-i", "0.3").stdout)
-    after = one.do("rest")
+    after = server.do("rest")
     (process,) = record["processes"]
     many = models(process)["many"]
     assert before["many"][0] < many["calls"] < after["many"][0]
@@ -87,8 +87,8 @@ def test_rates_under_load(serve_models: Serve, top: Top) -> None:
 
 
 def test_torch(serve_models: Serve, top: Top) -> None:
-    one = serve_models("top_torch.py")
-    own = one.do("call", 12)
+    server = serve_models("top_torch.py")
+    own = server.do("call", 12)
     (process,) = json.loads(top("-j", "-i", "0.1").stdout)["processes"]
     (model,) = process["models"]
     assert model["name"] == own["name"]
@@ -99,7 +99,7 @@ def test_torch(serve_models: Serve, top: Top) -> None:
 
 def test_killed_process_disappears(serve_models: Serve, top: Top) -> None:
     first, second = serve_models(), serve_models()
-    pids = lambda: [one["pid"] for one in json.loads(top("-j", "-i", "0.1").stdout)["processes"]]
+    pids = lambda: [process["pid"] for process in json.loads(top("-j", "-i", "0.1").stdout)["processes"]]
     assert pids() == [first.pid, second.pid]
     first.process.kill()
     first.process.wait()
@@ -109,15 +109,15 @@ def test_killed_process_disappears(serve_models: Serve, top: Top) -> None:
 def test_newer_version(serve_models: Serve, top: Top) -> None:
     """Counters of another version are not believed, and what the record says stays; a record of another version is
     left out. The process goes on."""
-    one = serve_models()
-    one.do("newer", 99)
+    server = serve_models()
+    server.do("newer", 99)
     (process,) = json.loads(top("-j", "-i", "0.1").stdout)["processes"]
     assert (process["counted"], sorted(models(process))) == (False, ["many", "one", "two"])
     assert all(model["replicas"] == [] for model in process["models"])
     assert "its counters cannot be read" in top("-o", "-i", "0.1", COLUMNS="200").stdout
-    one.do("record", 99)
+    server.do("record", 99)
     assert json.loads(top("-j", "-i", "0.1").stdout)["processes"] == []
-    assert one.do("many", 3)["many"][0] == 3
+    assert server.do("many", 3)["many"][0] == 3
 
 
 # -- arguments and outputs ---------------------------------------------------------------------------------------

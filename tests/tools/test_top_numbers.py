@@ -90,7 +90,7 @@ def hostile() -> Sight:
         for number in (1, huge) for replica in (0, huge)
     )  # fmt: skip
     names = ["\u4e2d\u6587\u6a21\u578b" * 40, "e\u0301" * 200]
-    one = Owner(
+    liar = Owner(
         key="f" * 15, pid=10**40, command="\U0001f680" * 200, tag="\u4e2d" * 64, ncs=(3, -5, 10**30, 4000, 3),
         record={"instance": "64", "models": [
             {"number": 1, "name": names[0], "file": "\ud800\x1b[2J", "weights": 10**60, "framework": [], "engine": {}},
@@ -98,10 +98,10 @@ def hostile() -> Sight:
         ]},
         snapshot=Snapshot(1, -5, 10**30, (huge, huge), rows),
     )  # fmt: skip
-    two = replace(
-        one, key="e" * 15, ncs=(), snapshot=None, record={"instance": 5, "models": {"a": 1}}, command="", tag=""
+    other = replace(
+        liar, key="e" * 15, ncs=(), snapshot=None, record={"instance": 5, "models": {"a": 1}}, command="", tag=""
     )
-    return machine(9, (one, two), {"f" * 15: Usage(1e300, -1e300, 1 << 200)})
+    return machine(9, (liar, other), {"f" * 15: Usage(1e300, -1e300, 1 << 200)})
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
@@ -113,7 +113,7 @@ def test_hostile_records(glyphs: Glyphs) -> None:
                 await pilot.press(key)
                 assert all(_text.cells(line) <= width and "\x1b" not in line for line in lines(app))
 
-    drive(steps, glyphs=glyphs, found=[*sights(1), hostile(), hostile()])
+    drive(steps, glyphs=glyphs, seconds=[*sights(1), hostile(), hostile()])
     shown = picture([*sights(1), hostile()])
     assert all(_text.cells(line) <= 80 for line in _frame.text(shown, 80, glyphs, WHERE).splitlines())
     json.loads(_json.text(shown))
@@ -201,7 +201,7 @@ def test_latency_looks_ten_seconds_back() -> None:
 
 def test_rows_of_a_view() -> None:
     shown = picture(sights())
-    names = lambda view: [one.node.name for one in _table.rows(shown, view)]
+    names = lambda view: [line.node.name for line in _table.rows(shown, view)]
     assert len(names(_table.View(whole=True))) == 14
     assert names(_table.View(whole=False)) == ["blue 4101", "green 4102", "mx_batch.py 4103"]
     assert names(_table.View(only="2" * 15)) == ["mx_batch.py 4103", "yolo3_darknet53"]
@@ -216,14 +216,14 @@ def test_only_what_has_changed_is_drawn() -> None:
 
     def steady(turn: int) -> Sight:
         rows = [row(1, nc, replica=nc, calls=50 * turn, took=0.010) for nc in range(4)]
-        one = owner("0" * 15, 4101, range(4), rows, {1: ("resnet50.pt", MIB)}, turn)
-        return machine(turn, (one,), {"0" * 15: Usage(2.0 * turn, 0.0, MIB)})
+        process = owner("0" * 15, 4101, range(4), rows, {1: ("resnet50.pt", MIB)}, turn)
+        return machine(turn, (process,), {"0" * 15: Usage(2.0 * turn, 0.0, MIB)})
 
     async def steps(app: TopApp, _pilot: Pilot[None]) -> None:
         drawn = []
         for part in app._parts.values():
-            part.refresh = lambda *regions, part=part: drawn.extend((part.id, one.y) for one in regions)  # type: ignore[method-assign,misc]
+            part.refresh = lambda *regions, part=part: drawn.extend((part.id, region.y) for region in regions)  # type: ignore[method-assign,misc]
         app.take(steady(20))
         assert drawn == [("title", 0)]
 
-    drive(steps, found=[steady(turn) for turn in range(1, 20)])
+    drive(steps, seconds=[steady(turn) for turn in range(1, 20)])

@@ -102,8 +102,8 @@ def terminal(top_environment: dict[str, str]) -> Iterator[Callable[..., Terminal
         return opened[-1]
 
     yield start
-    for one in opened:
-        one.close()
+    for screen in opened:
+        screen.close()
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_live_screen_follows_processes(terminal: Callable[..., Terminal], serve_
     """Those that come, are killed, and load; sizes that change."""
     screen = terminal([*TOP, "--interval", "0.2"])
     screen.until(b"No process has loaded")
-    one = serve_models(NEURON_PROCESS_TAG="blue")
-    one.do("load", 1)
+    server = serve_models(NEURON_PROCESS_TAG="blue")
+    server.do("load", 1)
     screen.until(b"2:blue")
     screen.resize(40, 10)
     screen.until(b"PROCESS / MODEL")
@@ -149,20 +149,20 @@ def test_live_screen_follows_processes(terminal: Callable[..., Terminal], serve_
     screen.until(b"1 process ")
     screen.type(b"q")
     assert screen.end() == 0
-    assert one.do("rest")["many"][0] > 0
+    assert server.do("rest")["many"][0] > 0
 
 
 def test_killed_reader_harms_nobody(terminal: Callable[..., Terminal], serve_models: Serve, top: Top) -> None:
-    one = serve_models()
+    first = serve_models()
     screen = terminal()
     screen.until(b"many")
     os.kill(screen.pid, signal.SIGKILL)
     assert screen.end() == -signal.SIGKILL
-    assert one.do("many", 5)["many"][0] == 5
-    two = serve_models()
-    found = json.loads(top("-j", "-i", "0.1").stdout)["processes"]
-    assert [process["pid"] for process in found] == [one.pid, two.pid]
-    assert [process["neuroncores"] for process in found] == [[0, 1, 2], [3, 4, 5]]
+    assert first.do("many", 5)["many"][0] == 5
+    second = serve_models()
+    processes = json.loads(top("-j", "-i", "0.1").stdout)["processes"]
+    assert [process["pid"] for process in processes] == [first.pid, second.pid]
+    assert [process["neuroncores"] for process in processes] == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "xterm-mono"}, {"TERM": "vt100"}], ids=str)
@@ -200,14 +200,14 @@ def test_missing_textual(terminal: Callable[..., Terminal]) -> None:
 def listening(top_environment: dict[str, str]) -> tuple[subprocess.Popen[str], str]:
     server = subprocess.Popen([*TOP, "--web", "--port", "0"], env=top_environment, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
-    found = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
-    assert found
-    return server, found.group()
+    address = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
+    assert address
+    return server, address.group()
 
 
 def children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(one) for one in file.read().split()]
+        return [int(pid) for pid in file.read().split()]
 
 
 def has_ended(pid: int) -> bool:
@@ -230,7 +230,7 @@ def test_web_page(top_environment: dict[str, str], serve_models: Serve, number: 
             assert "https://" not in page
             assert "http://" not in page
             assets = re.findall(r"static/[\w./-]+", page)
-            assert {one.rpartition(".")[2] for one in assets} == {"css", "js", "ttf"}
+            assert {asset.rpartition(".")[2] for asset in assets} == {"css", "js", "ttf"}
             for asset in assets:
                 async with session.get(url + asset) as answer:
                     body = await answer.read()

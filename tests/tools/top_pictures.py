@@ -53,7 +53,10 @@ def owner(
     key: str, pid: int, ncs: range, rows: list[Counters], models: dict[int, tuple[str, int]], at: float, *,
     tag: str = "", command: str = "python serve.py", instance: str = "inf1.6xlarge",
 ) -> Owner:  # fmt: skip
-    busy = [sum(one.busy for one in rows if one.start_nc <= nc < one.start_nc + one.nc_count) for nc in range(len(ncs))]
+    busy = [
+        sum(counters.busy for counters in rows if counters.start_nc <= nc < counters.start_nc + counters.nc_count)
+        for nc in range(len(ncs))
+    ]
     said = [
         {"number": number, "name": name, "file": f"/models/{name}", "framework": "torch", "engine": "openvino",
          "nc_count": 1, "weights": weights}
@@ -66,16 +69,16 @@ def owner(
     )  # fmt: skip
 
 
-def machine(at: float, found: tuple[Owner, ...], usage: dict[str, Usage], error: str = "") -> Sight:
+def machine(at: float, owners: tuple[Owner, ...], usage: dict[str, Usage], error: str = "") -> Sight:
     system = System(
         user=100 + 3.2 * at, system=20 + 0.4 * at, total=8 * (1000 + at), memory_used=12 << 30, memory_total=32 << 30
     )
-    return Sight(1_700_000_000 + at, Look(at, found, usage), system, error)
+    return Sight(1_700_000_000 + at, Look(at, owners, usage), system, error)
 
 
 def sights(count: int = 5) -> list[Sight]:
     """Three processes on 16 NCs, once a second: replicas, a pipeline, two models that take turns on an NC."""
-    found = []
+    seconds = []
     for turn in range(1, count + 1):
         blue = owner(
             "0" * 15,
@@ -117,13 +120,13 @@ def sights(count: int = 5) -> list[Sight]:
             "0" * 15: Usage(2.6 * turn, 0.1 * turn, 810 * MIB), "1" * 15: Usage(1.3 * turn, 0.2 * turn, 640 * MIB),
             "2" * 15: Usage(2.4 * turn, 0.0, 500 * MIB),
         }  # fmt: skip
-        found.append(machine(turn, (blue, green, other), usage))
-    return found
+        seconds.append(machine(turn, (blue, green, other), usage))
+    return seconds
 
 
-def picture(found: list[Sight], instance: str = "inf1.6xlarge") -> Picture:
+def picture(seconds: list[Sight], instance: str = "inf1.6xlarge") -> Picture:
     history = History(config(instance))
-    for sight in found:
+    for sight in seconds:
         last = history.add(sight)
     return last
 
@@ -133,14 +136,14 @@ def picture(found: list[Sight], instance: str = "inf1.6xlarge") -> Picture:
 
 def drive(
     steps: Callable[[TopApp, Pilot[None]], Coroutine[Any, Any, None]], *, size: tuple[int, int] = (80, 24),
-    instance: str = "inf1.6xlarge", glyphs: Glyphs = UNICODE, coloured: bool = True, found: list[Sight] | None = None,
+    instance: str = "inf1.6xlarge", glyphs: Glyphs = UNICODE, coloured: bool = True, seconds: list[Sight] | None = None,
 ) -> None:  # fmt: skip
     """Run the screen without a terminal, show the readings, then do ``steps``."""
     app = TopApp(config(instance), None, glyphs=glyphs, coloured=coloured)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            for sight in sights() if found is None else found:
+            for sight in sights() if seconds is None else seconds:
                 app.take(sight)
             await pilot.pause()
             await steps(app, pilot)

@@ -62,9 +62,9 @@ def serve_models(tmp_path: Path, top_environment: dict[str, str]) -> Iterator[Ca
         return running[-1]
 
     yield start
-    for one in running:
-        one.process.kill()
-        one.process.communicate()
+    for server in running:
+        server.process.kill()
+        server.process.communicate()
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ for line in sys.stdin:
                 ended[1] += 1
             except neuron_rt.ExecutionTimeoutError:
                 ended[2] += 1
-            spent.append([after - one for after, one in zip(clocks(), before)])
+            spent.append([after - start for after, start in zip(clocks(), before)])
             time.sleep(pause)
     elif what == "python":
         exec(line[len(what) :].strip())

@@ -19,7 +19,7 @@ def load(name, size, start, count=None):
     return model
 
 
-one, two, many = load("one", 1, 0), load("two", 1, 0), load("many", 1, 1, 2)
+first, second, many = load("one", 1, 0), load("two", 1, 0), load("many", 1, 1, 2)
 spent = [0]
 
 
@@ -45,7 +45,7 @@ def load_on():
 def counts():
     return {
         m.name: [sum(getattr(s, what) for s in m.slots) for what in ("calls", "errors", "timeouts", "switches")]
-        for m in (one, two, many)
+        for m in (first, second, many)
     } | {"spent": spent[0]}
 
 
@@ -55,8 +55,8 @@ for line in sys.stdin:
     word, times = line.split()
     if word == "turns":  # each call is a switch, the first one apart
         for _ in range(int(times)):
-            one.run(work)
-            two.run(work)
+            first.run(work)
+            second.run(work)
     elif word == "many":
         for _ in range(int(times)):
             many.run(work)
