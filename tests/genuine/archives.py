@@ -44,7 +44,7 @@ def text(value: str | bytes) -> bytes:
     return b"X" + struct.pack("<I", len(raw)) + raw
 
 
-def made(name: str, state: bytes) -> bytes:
+def pickled(name: str, state: bytes) -> bytes:
     module, _dot, kind = name.rpartition(".")
     return f"c{module}\n{kind}\n".encode() + b")\x81" + state + b"b"
 
@@ -65,10 +65,10 @@ def new_style(cores: int = 2, outputs: int = 2) -> dict[str, bytes]:
     result = "Tensor" if outputs == 1 else f"Tuple[{', '.join(['Tensor'] * outputs)}]"
     names = ", ".join(f"_{index}" for index in range(outputs))
     returned = names if outputs == 1 else f"({names})"
-    model = made(CLASS, text(binary) + text(metaneff(outputs, cores)) + text("2.0") + b"\x87")
+    model = pickled(CLASS, text(binary) + text(metaneff(outputs, cores)) + text("2.0") + b"\x87")
     return {
         "data.pkl": b"\x80\x02"
-        + made(outer, module_state(_NeuronGraph0=made(inner, module_state(model=model))))
+        + pickled(outer, module_state(_NeuronGraph0=pickled(inner, module_state(model=model))))
         + b".",
         "constants.pkl": b"\x80\x02).",
         "version": b"3\n",
@@ -104,7 +104,7 @@ def old_style(cores: int = 1) -> dict[str, bytes]:
     attributes = {key: tensor(index, len(body)) for index, (key, body) in enumerate(blobs.items())}
     declared = "".join(f"  {key} : Tensor\n" for key in blobs)
     return {
-        "data.pkl": b"\x80\x02" + made(name, module_state(**attributes)) + b".",
+        "data.pkl": b"\x80\x02" + pickled(name, module_state(**attributes)) + b".",
         **{f"data/{index}": body for index, body in enumerate(blobs.values())},
         "constants.pkl": b"\x80\x02).",
         "version": b"3\n",

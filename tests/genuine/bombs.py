@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from archives import CLASS, HEAD, field, made, module_state, text, write
+from archives import CLASS, HEAD, field, module_state, pickled, text, write
 
 from neuron_adapters.files.neff import neff
 
@@ -38,8 +38,8 @@ def params(*arrays: tuple[str, bytes]) -> bytes:
 
 
 def neuron_node(graph: bytes = b"", *attributes: bytes) -> bytes:
-    given = {"executable": field(2, BINARY), "graph_def": field(2, graph)}
-    attrs = b"".join(field(5, field(1, name.encode()) + field(2, value)) for name, value in given.items())
+    whole = {"executable": field(2, BINARY), "graph_def": field(2, graph)}
+    attrs = b"".join(field(5, field(1, name.encode()) + field(2, value)) for name, value in whole.items())
     return field(1, b"n") + field(2, b"NeuronOp") + attrs + b"".join(attributes)
 
 
@@ -69,7 +69,7 @@ def one_class(pickle: bytes, code: bytes = b"") -> dict[str, bytes]:
 def type_bomb() -> bytes:
     """A tuple that holds one tuple many times, and so on: spelt out, 30 ** 12 words."""
     state = b"K\x01q\x01" + b"".join(b"(" + (b"h" + bytes([n + 1])) * 30 + b"tq" + bytes([n + 2]) for n in range(12))
-    return b"\x80\x02" + state + made("__torch__.M", module_state(model=made(CLASS, b"h\x0d"))) + b"."
+    return b"\x80\x02" + state + pickled("__torch__.M", module_state(model=pickled(CLASS, b"h\x0d"))) + b"."
 
 
 def shared_parts(shared: bytes, count: int, wrapped: bool = False) -> bytes:

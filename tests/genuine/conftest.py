@@ -37,6 +37,6 @@ def script(run_script: Callable[..., str]) -> Callable[..., str]:
     """Run a script, or a snippet, in a process of its own, warnings as errors but NumPy's about TensorFlow; returns
     what it printed."""
     head = "warnings.filterwarnings('ignore', '__array__ implementation', DeprecationWarning)\n"
-    return lambda script, *arguments, **given: run_script(
-        script, *arguments, head=head, **{"TF_CPP_MIN_LOG_LEVEL": "3", **given}
+    return lambda script, *arguments, **variables: run_script(
+        script, *arguments, head=head, **{"TF_CPP_MIN_LOG_LEVEL": "3", **variables}
     )

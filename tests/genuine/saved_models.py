@@ -54,8 +54,8 @@ def neuron_op(
     sides = {"input": concrete.inputs, "output": concrete.outputs}
     for side, tensors in sides.items():
         node.attr[f"{side}_names"].list.s.extend(f"{side}{index}".encode() for index in range(len(tensors)))
-        node.attr[f"{side}_dtypes"].list.type.extend(one.dtype.as_datatype_enum for one in tensors)
-        node.attr[f"{side}_shapes"].list.shape.extend(one.shape.as_proto() for one in tensors)
+        node.attr[f"{side}_dtypes"].list.type.extend(tensor.dtype.as_datatype_enum for tensor in tensors)
+        node.attr[f"{side}_shapes"].list.shape.extend(tensor.shape.as_proto() for tensor in tensors)
         node.attr[f"{side}_batch_axis"].list.i.extend(0 if batched else -1 for _ in tensors)
     node.attr["graph_def"].s = graph.SerializeToString()
     node.attr["executable"].s = neff("1.6.13.0+9f61b2f75-/tmp/x", cores, {"neff.json": b"{}"})
@@ -68,9 +68,9 @@ def neuron_op(
 def graph_of(placeholders: dict[str, Spec], nodes: Sequence[Any]) -> Any:
     definition = graph_pb2.GraphDef()
     for name, spec in placeholders.items():
-        one = definition.node.add(name=name, op="Placeholder")
-        one.attr["dtype"].type = spec.dtype.as_datatype_enum
-        one.attr["shape"].shape.CopyFrom(spec.shape.as_proto())
+        placeholder = definition.node.add(name=name, op="Placeholder")
+        placeholder.attr["dtype"].type = spec.dtype.as_datatype_enum
+        placeholder.attr["shape"].shape.CopyFrom(spec.shape.as_proto())
     definition.node.extend(nodes)
     definition.versions.producer = 800
     return definition
@@ -101,7 +101,8 @@ def save(path: Path, placeholders: dict[str, Spec], nodes: Sequence[Any], output
     @tf.function(autograph=False)
     def serving(**tensors: Any) -> Any:
         return {
-            f"output_{index}": one for index, one in enumerate(finish(inner(*(tensors[name] for name in placeholders))))
+            f"output_{index}": result
+            for index, result in enumerate(finish(inner(*(tensors[name] for name in placeholders))))
         }
 
     module.__call__ = call

@@ -34,12 +34,12 @@ def test_a_binary_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
     node = {"op": "_neuron_subgraph_op", "name": "n", "attrs": {"__subgraph_opt_neuroncore__": "2"}}
     symbol = {"nodes": [node] * 20_000, "heads": [[0, 0]]}
-    found = look(str(checkpoint(tmp_path / "c", symbol, params(("arg:n_neuronbin", BINARY)))))
-    assert len(found.parts) == 20_000
-    assert found.nc_count == 2
+    contents = look(str(checkpoint(tmp_path / "c", symbol, params(("arg:n_neuronbin", BINARY)))))
+    assert len(contents.parts) == 20_000
+    assert contents.nc_count == 2
     assert hashed == [len(BINARY) - 1024]
-    assert found.parts[-1].neff is not None
-    assert found.parts[-1].neff.problem == ""
+    assert contents.parts[-1].neff is not None
+    assert contents.parts[-1].neff.problem == ""
     hashed.clear()
     parts = look(
         str(write(tmp_path / "m.pt", one_class(shared_parts(text(BINARY) + text(metaneff()) + b"\x86", 200))))
@@ -74,20 +74,20 @@ def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert len(parsed) <= 64
         assert max(parsed) <= 1 << 20
         path.write_bytes(b"x" * (3 << 20) + beginning * 50 + b"\0" + record + b"\0" * (3 << 20))
-        found = inspect._record(str(path))
-        assert found is not None
-        assert found.pipeline_cores == 3
+        read = inspect._record(str(path))
+        assert read is not None
+        assert read.pipeline_cores == 3
 
 
 class Parser(json.JSONDecoder):
     """Notes what it is given."""
 
-    def __init__(self, given: list[int]) -> None:
+    def __init__(self, lengths: list[int]) -> None:
         super().__init__()
-        self.given = given
+        self.lengths = lengths
 
     def raw_decode(self, text: str, start: int = 0) -> tuple[object, int]:
-        self.given.append(len(text))
+        self.lengths.append(len(text))
         return super().raw_decode(text, start)
 
 

@@ -19,8 +19,8 @@ from saved_models import Spec, neuron_op  # isort: skip
 from file_graphs import call, function_of
 
 REGISTRY = {
-    one.name: one
-    for one in op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())).op
+    op_def.name: op_def
+    for op_def in op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())).op
 }
 
 
@@ -178,7 +178,7 @@ def hidden_in(attribute: Callable[[Any], None]) -> Callable[[], Any]:
 def by_default() -> Any:
     """The function is the default of an attribute of the function that is called."""
     graph = hidden_in(lambda attr: attr.func.CopyFrom(Named(name="good")))()
-    (good,) = [one for one in graph.library.function if one.signature.name == "good"]
+    (good,) = [function for function in graph.library.function if function.signature.name == "good"]
     good.signature.attr.add(name="g", type="func").default_value.func.name = "evil"
     inner = good.node_def.add(name="call", op="PartitionedCall")
     inner.attr["f"].placeholder = "g"
@@ -261,15 +261,15 @@ def test_what_is_left_out() -> None:
     graph.library.registered_gradients.add(gradient_func="unused", registered_op_type="Relu")
     graph.library.function[0].attr["api_implements"].s = b"it"
     node, relu = graph.node[0], graph.library.function[0].node_def[0]
-    for one in (node, relu):
-        one.device = "/job:worker/task:7/device:GPU:0"
-        one.attr["_class"].list.s.append(b"loc:@x")
-        one.attr["_XlaMustCompile"].b = True
-        one.attr["_kernel"].s = b"other"
+    for operator in (node, relu):
+        operator.device = "/job:worker/task:7/device:GPU:0"
+        operator.attr["_class"].list.s.append(b"loc:@x")
+        operator.attr["_XlaMustCompile"].b = True
+        operator.attr["_kernel"].s = b"other"
     for name in ("config", "config_proto", "executor_type"):
         node.attr[name].s = b"anything"
     restrict(graph)
-    assert [one.signature.name for one in graph.library.function] == ["level0"]
+    assert [function.signature.name for function in graph.library.function] == ["level0"]
     assert not graph.library.gradient
     assert not graph.library.registered_gradients
     assert not graph.library.function[0].attr

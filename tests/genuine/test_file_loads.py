@@ -136,14 +136,14 @@ def test_no_file_is_touched(simple: Path, tmp_path: Path, attack: Callable[..., 
         attack(graph, tmp_path)
         if nested:
             within_functions(graph, first)
-        next(one for one in graph.node if one.op == "MatMul").input.append("^evil")
+        next(node for node in graph.node if node.op == "MatMul").input.append("^evil")
         node.attr["graph_def"].s = graph.SerializeToString()
 
     file = edited(simple, tmp_path / "m", edit)
     seen = inspect(str(file))
     assert not seen.runs_here
     assert "not known to only compute" in seen.how
-    before = sorted(one.name for one in tmp_path.iterdir())
+    before = sorted(path.name for path in tmp_path.iterdir())
     with nothing_opens(tmp_path / "secret"):
         for open_it in (load_keras, lambda path: load(str(path))):
             with pytest.raises(
@@ -155,7 +155,7 @@ def test_no_file_is_touched(simple: Path, tmp_path: Path, attack: Callable[..., 
             tf.compat.v1.saved_model.load(session, ["serve"], str(file))
             with pytest.raises(tf.errors.InvalidArgumentError, match="its graph may not run"):
                 session.run("StatefulPartitionedCall:0", {"serving_default_input_1:0": np.ones((1, 3), "f4")})
-    assert sorted(one.name for one in tmp_path.iterdir()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_no_file_is_read_for_the_sake_of_shapes(tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ def test_graphs_that_compute(tmp_path: Path) -> None:
     path = save(tmp_path / "m", {"x": Spec([2, 3])}, [node], [f"n:{index}" for index in range(7)])
     x = tf.random.stateless_uniform([2, 3], seed=[3, 4])
     restored = load(str(path))
-    for found in (restored(x), tf.function(lambda value: restored(value))(x)):
-        for one, wanted in zip(found, tf.function(computing)(x)):
-            np.testing.assert_allclose(one, wanted, rtol=1e-5, atol=1e-6)
+    for outputs in (restored(x), tf.function(lambda value: restored(value))(x)):
+        for output, wanted in zip(outputs, tf.function(computing)(x)):
+            np.testing.assert_allclose(output, wanted, rtol=1e-5, atol=1e-6)
     assert neuron_adapters.describe().models[0].calls == 1
 
 
@@ -228,8 +228,8 @@ def test_layers_that_keep_a_state(tmp_path: Path) -> None:
     node = neuron_op("n", lambda x: tf.zeros([2, 5]) + x[:, 0, :1], [Spec([2, 4, 3])], ["x"])
     node.attr["graph_def"].s = frozen.graph.as_graph_def().SerializeToString()
     x = tf.random.stateless_uniform([2, 4, 3], seed=[3, 4])
-    found = load(str(save(tmp_path / "m", {"x": Spec([2, 4, 3])}, [node], ["n:0"])))(x)
-    np.testing.assert_allclose(found, model(x), rtol=1e-4, atol=1e-5)
+    output = load(str(save(tmp_path / "m", {"x": Spec([2, 4, 3])}, [node], ["n:0"])))(x)
+    np.testing.assert_allclose(output, model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_constants_of_any_size_in_a_few_bytes(tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ def shown(path: Path | str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_savedmodel_of_the_compiler(simple: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = look(str(simple))
-    assert (found.nc_count, found.runs_here, found.replicas) == (1, True, None)
-    assert found.inputs == (("input_1", (-1, 3), "float32"),)
-    assert found.outputs == (("output_1", (-1, 3), "float32"),)
-    (part,) = found.parts
+    contents = look(str(simple))
+    assert (contents.nc_count, contents.runs_here, contents.replicas) == (1, True, None)
+    assert contents.inputs == (("input_1", (-1, 3), "float32"),)
+    assert contents.outputs == (("output_1", (-1, 3), "float32"),)
+    (part,) = contents.parts
     assert part.neff is not None
     assert part.neff.uuid == "8dd519da-17f3-11ec-9f18-02a83423a121"
     assert part.neff.problem == ""
@@ -61,14 +61,14 @@ def test_a_savedmodel_of_the_compiler(simple: Path, capsys: pytest.CaptureFixtur
 def test_a_checkpoint_of_the_compiler(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its prefix, or either of its files."""
     for name in ("", "-symbol.json", "-0000.params"):
-        found = look(f"{checkpoint}{name}")
-        assert found.kind == "MXNet checkpoint (MXNet 1.8.0)"
-        assert found.compiled_by.startswith("neuron-cc 1.3.7.0")
-        assert found.inputs == (("data", (1, 28, 28), "float32"),)
-        assert found.outputs == (("softmax_output", (1, 10), ""),)
-        assert found.parts[0].neff is not None
-        assert found.parts[0].neff.problem == ""
-        assert found.parts[0].bytes == 202499
+        contents = look(f"{checkpoint}{name}")
+        assert contents.kind == "MXNet checkpoint (MXNet 1.8.0)"
+        assert contents.compiled_by.startswith("neuron-cc 1.3.7.0")
+        assert contents.inputs == (("data", (1, 28, 28), "float32"),)
+        assert contents.outputs == (("softmax_output", (1, 10), ""),)
+        assert contents.parts[0].neff is not None
+        assert contents.parts[0].neff.problem == ""
+        assert contents.parts[0].bytes == 202499
     assert "FullyConnected 3" in shown(checkpoint, capsys)
 
 
@@ -77,9 +77,9 @@ def test_an_archive_of_the_plugin(
     tmp_path: Path, members: dict[str, bytes], cores: int, outputs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "m.pt", members)
-    found = look(str(path))
-    assert (found.nc_count, found.runs_here, len(found.outputs)) == (cores, False, outputs)
-    assert found.inputs == (("input0", (1, 3, 8, 8), "float32"), ("input1", (1, 4), "int64"))
+    contents = look(str(path))
+    assert (contents.nc_count, contents.runs_here, len(contents.outputs)) == (cores, False, outputs)
+    assert contents.inputs == (("input0", (1, 3, 8, 8), "float32"), ("input1", (1, 4), "int64"))
     text = shown(path, capsys)
     assert "runs here    no: its weights exist only" in text
     assert "what to do   compile the original" in text
@@ -105,8 +105,8 @@ def test_own_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     model.save(tmp_path / "m.h5")
     out = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")
     weights = {"fc_weight": mx.nd.ones((2, 3)), "fc_bias": mx.nd.ones((2,))}
-    made = compile_symbol(out, weights, {}, {"data": np.ones((1, 3), "f4")}, **{"--neuroncore-pipeline-cores": 4})
-    mx.model.save_checkpoint(str(tmp_path / "c"), 7, *made)
+    compiled = compile_symbol(out, weights, {}, {"data": np.ones((1, 3), "f4")}, **{"--neuroncore-pipeline-cores": 4})
+    mx.model.save_checkpoint(str(tmp_path / "c"), 7, *compiled)
     (tmp_path / "m.neff").write_bytes(neff("1.2.3.4+abc-/x", 5, {"a": b"1"}))
     ours = f"neuron_adapters {neuron_adapters.__version__}, for emulated NeuronCores"
     wanted = {
@@ -119,14 +119,10 @@ def test_own_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
         "c": ("MXNet checkpoint (MXNet 1.9.1)", ours, 4, True),
         "m.neff": ("NEFF", "neuron-cc 1.2.3.4+abc, for the hardware", 5, False),
     }
-    for name, (kind, compiled_by, cores, runs) in wanted.items():
-        found = look(str(tmp_path / name))
-        assert (found.kind.partition(" (TensorFlow")[0], found.compiled_by, found.nc_count, found.runs_here) == (
-            kind,
-            compiled_by,
-            cores,
-            runs,
-        )
+    for name, expected in wanted.items():
+        contents = look(str(tmp_path / name))
+        kind = contents.kind.partition(" (TensorFlow")[0]
+        assert (kind, contents.compiled_by, contents.nc_count, contents.runs_here) == expected
         shown(tmp_path / name, capsys)
     assert look(str(tmp_path / "m.pt")).inputs == (("0", (1, 3), "float32"),)
     assert look(str(tmp_path / "saved")).inputs[0][1:] == ((1, 3), "float32")
@@ -149,9 +145,9 @@ def test_erased_and_tensorflow_1(tmp_path: Path) -> None:
             change=erase,
         )
     ]
-    found = look(str(save_v1(tmp_path / "m", {"x": Spec([1, 64])}, nodes, {"y": "n:0"})))
-    assert (found.nc_count, found.replicas, found.runs_here) == (2, 6, False)
-    assert "took large constants" in found.how
+    contents = look(str(save_v1(tmp_path / "m", {"x": Spec([1, 64])}, nodes, {"y": "n:0"})))
+    assert (contents.nc_count, contents.replicas, contents.runs_here) == (2, 6, False)
+    assert "took large constants" in contents.how
 
 
 def test_no_framework(simple: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -221,7 +217,7 @@ def test_names_in_files_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest
 
 
 def test_sizes() -> None:
-    assert [size(one) for one in (0, 1023, 1024, 1 << 20, 5 << 40)] == ["0 B", "1 KB", "1 KB", "1 MB", "5 TB"]
+    assert [size(count) for count in (0, 1023, 1024, 1 << 20, 5 << 40)] == ["0 B", "1 KB", "1 KB", "1 MB", "5 TB"]
 
 
 def test_unreadable(tmp_path: Path, simple: Path) -> None:
@@ -241,8 +237,8 @@ def test_a_record_across_two_pieces(tmp_path: Path) -> None:
     text = Record(pipeline_cores=3).dumps().encode()
     for start in (0, inspect._PIECE - 5, 2 * inspect._PIECE + 7):
         (tmp_path / "f").write_bytes(b"x" * start + b'{"version": 1}' * 2 + text + b"y" * 10)
-        found = inspect._record(str(tmp_path / "f"))
-        assert found is not None
-        assert found.pipeline_cores == 3
+        record = inspect._record(str(tmp_path / "f"))
+        assert record is not None
+        assert record.pipeline_cores == 3
     (tmp_path / "f").write_bytes(b'{"version": ' * 300)
     assert inspect._record(str(tmp_path / "f")) is None

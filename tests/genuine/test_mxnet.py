@@ -100,23 +100,23 @@ def test_the_real_mxnet(checkpoint: Path, tmp_path: Path) -> None:
     env |= {"PYTHONPATH": f"{ROOT / 'core'}{os.pathsep}{ROOT}", "NEURON_ADAPTERS_STATE_DIR": str(tmp_path / "state")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    *found, places = map(json.loads, done.stdout.splitlines())
-    for one in found:
-        np.testing.assert_allclose(one, answer(checkpoint), atol=1e-6)
+    *answers, places = map(json.loads, done.stdout.splitlines())
+    for output in answers:
+        np.testing.assert_allclose(output, answer(checkpoint), atol=1e-6)
     assert places == [0, 1]
 
 
 def described(symbol: Any, args: Any) -> list[tuple[str, int, int, int, Counter[str]]]:
     """What a public checking script reads of a compiled symbol: for each node its cores, those asked for and those of
     its nodes, by the first 544 bytes of its binary, and the operators in it."""
-    found = []
+    rows = []
     for node in json.loads(symbol.tojson())["nodes"]:
         if node["op"] == "_neuron_subgraph_op":
             binary = args[f"{node['name']}_neuronbin"].asnumpy().tobytes()
             cores, asked, *nodes = struct.unpack("168xI304xI64B", binary[:544])
-            inner = Counter(one["op"] for part in node["subgraphs"] for one in part["nodes"] if one["op"] != "null")
-            found.append((node["name"], cores, asked, max(nodes), inner))
-    return found
+            inner = [inside["op"] for part in node["subgraphs"] for inside in part["nodes"] if inside["op"] != "null"]
+            rows.append((node["name"], cores, asked, max(nodes), Counter(inner)))
+    return rows
 
 
 def test_checking_scripts(checkpoint: Path) -> None:
@@ -125,11 +125,11 @@ def test_checking_scripts(checkpoint: Path) -> None:
     assert described(symbol, args) == [("_op0", 1, 1, 1, Counter(FullyConnected=3, Activation=2, Flatten=1))]
     out = mx.sym.FullyConnected(mx.sym.relu(mx.sym.var("data")), num_hidden=4, name="fc")
     weights = {"fc_weight": mx.nd.ones((4, 6)), "fc_bias": mx.nd.ones((4,))}
-    made = compile_symbol(out, weights, {}, {"data": np.ones((1, 6), "f4")}, **{"--neuroncore-pipeline-cores": 3})
-    assert described(*made[:2]) == [("_op0", 3, 3, 1, Counter(FullyConnected=1, relu=1))]
-    headers = [read_header(one["_op0_neuronbin"].asnumpy().tobytes()) for one in (args, made[1])]
-    assert [one.problem for one in headers] == ["", ""]
-    assert [one.version for one in headers] == [2, 2]
+    compiled = compile_symbol(out, weights, {}, {"data": np.ones((1, 6), "f4")}, **{"--neuroncore-pipeline-cores": 3})
+    assert described(*compiled[:2]) == [("_op0", 3, 3, 1, Counter(FullyConnected=1, relu=1))]
+    headers = [read_header(weights["_op0_neuronbin"].asnumpy().tobytes()) for weights in (args, compiled[1])]
+    assert [header.problem for header in headers] == ["", ""]
+    assert [header.version for header in headers] == [2, 2]
     assert headers[0].uuid == "56bfbeca-f0b9-11eb-9f18-02a83423a121"
     assert len(set(headers[1].uuid)) > 4
     assert headers[0].name.startswith("1.3.7.0+fc8e67ab4-")

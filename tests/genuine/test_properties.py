@@ -68,27 +68,27 @@ DAMAGE = st.lists(
 
 
 def damaged(data: bytes, damage: list[tuple[str, float, Any]]) -> bytes:
-    made = bytearray(data)
+    copy = bytearray(data)
     for kind, place, what in damage:
-        at = int(place * len(made))
+        at = int(place * len(copy))
         if kind == "cut":
-            del made[at:]
-        elif kind == "bit" and made:
-            made[at] ^= 1 << what
+            del copy[at:]
+        elif kind == "bit" and copy:
+            copy[at] ^= 1 << what
         elif kind == "drop":
-            del made[at : at + what]
+            del copy[at : at + what]
         elif kind == "splice":
-            start = int(what * len(made))
-            made[at:at] = made[start : start + 200]
+            start = int(what * len(copy))
+            copy[at:at] = copy[start : start + 200]
         elif kind == "size":
-            made[at : at + (8 if what > 0xFFFFFFFF else 4)] = struct.pack("<Q" if what > 0xFFFFFFFF else "<I", what)
+            copy[at : at + (8 if what > 0xFFFFFFFF else 4)] = struct.pack("<Q" if what > 0xFFFFFFFF else "<I", what)
         elif kind == "word":
-            made[at : at + len(what)] = what
+            copy[at : at + len(what)] = what
         else:
-            found = re.compile(rb'"\d+"|\d+' if kind == "number" else rb"[a-z_]{3,}").search(made, at)
-            if found:
-                made[found.start() : found.end()] = what
-    return bytes(made)
+            match = re.compile(rb'"\d+"|\d+' if kind == "number" else rb"[a-z_]{3,}").search(copy, at)
+            if match:
+                copy[match.start() : match.end()] = what
+    return bytes(copy)
 
 
 def refused(read: Callable[[], object], *errors: type[Exception]) -> None:
@@ -130,7 +130,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, simple: Path, checkpoint: Pa
     named = {name: name for name in ("own.pt", "plain.pt", "own.pt2", "new.pt", "old.pt", "a.neff")}
     named |= {"saved/saved_model.pb": "saved", "record/saved_model.pb": "record"}
     named |= {f"{name}{end}": name for name in ("genuine", "small") for end in ("-symbol.json", "-0000.params")}
-    return {name: (folder / name, str(folder / given)) for name, given in named.items()}
+    return {name: (folder / name, str(folder / file)) for name, file in named.items()}
 
 
 MANY = settings(
@@ -148,10 +148,10 @@ def test_inspect(files: dict[str, tuple[Path, str]], name: str) -> None:
     whole = path.read_bytes()
 
     def read() -> None:
-        found = look(named)
-        lines = list(_lines(found))
+        contents = look(named)
+        lines = list(_lines(contents))
         assert all(line.isprintable() and len(line) < 400 for line in lines)
-        json.loads(json.dumps(found.as_json(), allow_nan=False)).keys()
+        json.loads(json.dumps(contents.as_json(), allow_nan=False)).keys()
 
     @MANY
     @given(DAMAGE)
@@ -230,9 +230,9 @@ def test_words_of_a_symbol_file(tmp_path: Path, change: dict[str, Any], monkeypa
     mx.nd.save(str(tmp_path / "c-0000.params"), {"arg:w": mx.nd.ones((1,))})
 
     def inspected() -> None:
-        found = look(str(tmp_path / "c"))
-        said = json.dumps(found.as_json(), ensure_ascii=False)
-        assert all(line.isprintable() and len(line) < 400 for line in _lines(found))
+        contents = look(str(tmp_path / "c"))
+        said = json.dumps(contents.as_json(), ensure_ascii=False)
+        assert all(line.isprintable() and len(line) < 400 for line in _lines(contents))
         assert said.isprintable()
         assert len(said) < 4000
 

@@ -57,7 +57,7 @@ def test_both_loads(simple: Path, rows: int) -> None:
     model, restored = load_keras(simple), load(str(simple))
     assert isinstance(model, keras.Model)
     assert model.on_neuron_ratio == restored.on_neuron_ratio == 1.0
-    found = [
+    outputs = [
         model(x),
         model(tf.constant(x)),
         model.predict(x, verbose=0),
@@ -67,9 +67,11 @@ def test_both_loads(simple: Path, rows: int) -> None:
         restored.aws_neuron_function(tf.constant(x)),
         model.aws_neuron_function(tf.constant(x)),
     ]
-    for one in found:
-        np.testing.assert_allclose(one["output_1"] if isinstance(one, dict) else one, wanted, rtol=1e-5, atol=1e-6)
-    assert [one.calls for one in neuron_adapters.describe().models] == [5, 3]  # all of them on the NCs
+    for output in outputs:
+        np.testing.assert_allclose(
+            output["output_1"] if isinstance(output, dict) else output, wanted, rtol=1e-5, atol=1e-6
+        )
+    assert [row.calls for row in neuron_adapters.describe().models] == [5, 3]  # all of them on the NCs
 
 
 def test_the_question_of_its_authors(simple: Path) -> None:
@@ -78,16 +80,16 @@ def test_the_question_of_its_authors(simple: Path) -> None:
         "<f4",
     )
     assert weights.shape == (9,)
-    found = np.asarray(load_keras(simple)(ASKED))
-    assert found.shape == (1, 3)
-    np.testing.assert_allclose(found, [[-6.2512, 0.35495782, 6.324997]], rtol=1e-5)
-    np.testing.assert_allclose(found, ASKED @ weights.reshape(3, 3), rtol=1e-5)
+    output = np.asarray(load_keras(simple)(ASKED))
+    assert output.shape == (1, 3)
+    np.testing.assert_allclose(output, [[-6.2512, 0.35495782, 6.324997]], rtol=1e-5)
+    np.testing.assert_allclose(output, ASKED @ weights.reshape(3, 3), rtol=1e-5)
 
 
 def test_the_graph_shows_the_operator(simple: Path) -> None:
     """Scripts look for the NeuronOp and its attributes, in memory and after saving again."""
-    for thing in (load_keras(simple), load(str(simple))):
-        (node,) = [one for one in thing.aws_neuron_function.graph.as_graph_def().node if one.op == "NeuronOp"]
+    for model in (load_keras(simple), load(str(simple))):
+        (node,) = [node for node in model.aws_neuron_function.graph.as_graph_def().node if node.op == "NeuronOp"]
         assert {"executable", "graph_def", "model_config", "input_names", "output_names", "input_dtypes"} <= set(
             node.attr
         )
@@ -103,7 +105,7 @@ def test_saved_again(simple: Path, tmp_path: Path) -> None:
     before = nodes_of(saved_model_pb2.SavedModel.FromString((simple / "saved_model.pb").read_bytes()))
     for name in "ab":
         after = nodes_of(saved_model_pb2.SavedModel.FromString((tmp_path / name / "saved_model.pb").read_bytes()))
-        assert {one.attr["executable"].s for one in after} == {before[0].attr["executable"].s}
+        assert {node.attr["executable"].s for node in after} == {before[0].attr["executable"].s}
         np.testing.assert_allclose(
             load(str(tmp_path / name)).signatures["serving_default"](tf.constant(ASKED))["output_1"],
             plainly(simple, ASKED),
@@ -115,10 +117,10 @@ def test_saved_again(simple: Path, tmp_path: Path) -> None:
 def test_placed_by_its_own_count(simple: Path, tmp_path: Path, cores: int, places: list[tuple[int, int]]) -> None:
     file = edited(simple, tmp_path / "m", for_cores(cores))
     for open_it in (load_keras, load):
-        thing = open_it(str(file))
-        assert [(one.start_nc, one.nc_count) for one in neuron_adapters.placement(thing)] == places
+        model = open_it(str(file))
+        assert [(place.start_nc, place.nc_count) for place in neuron_adapters.placement(model)] == places
         assert neuron_adapters.describe().models[0].why.startswith("compiled for the hardware")
-        neuron_adapters.unload(thing)
+        neuron_adapters.unload(model)
 
 
 def test_more_ncs_than_there_are(simple: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +139,7 @@ def test_multicore_tag(simple: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "6 NeuronCore(s) in turn" in capsys.readouterr().out
     restored = load(target)
     assert len(neuron_adapters.placement(restored)) == 6
-    (node,) = [one for one in restored.aws_neuron_function.graph.as_graph_def().node if one.op == "NeuronOp"]
+    (node,) = [node for node in restored.aws_neuron_function.graph.as_graph_def().node if node.op == "NeuronOp"]
     assert node.attr["_automatic_multicore"].i == 6
     np.testing.assert_allclose(restored(tf.constant(ASKED)), plainly(simple, ASKED), rtol=1e-5)
     pair = edited(simple, tmp_path / "two", for_cores(2))
@@ -147,10 +149,10 @@ def test_multicore_tag(simple: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_compiled_again(simple: Path, tmp_path: Path) -> None:
     """What is compiled is not compiled again, and can be replicated."""
-    for thing in (load_keras(simple), load(str(simple))):
+    for model in (load_keras(simple), load(str(simple))):
         with pytest.raises(CompileError, match="compiled already"):
-            tfn.trace(thing, ASKED)
-        many = tfn.auto_multicore(thing, ASKED, num_cores=5)
+            tfn.trace(model, ASKED)
+        many = tfn.auto_multicore(model, ASKED, num_cores=5)
         np.testing.assert_allclose(many(ASKED), plainly(simple, ASKED), rtol=1e-5)
         assert isinstance(many, keras.Model)
         assert len(neuron_adapters.placement(many)) == 5
@@ -168,8 +170,8 @@ def test_wherever_tensorflow_runs_it(simple: Path) -> None:
     np.testing.assert_allclose(np.concatenate(list(rows.as_numpy_iterator())), wanted, rtol=1e-5)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, ["serve"], str(simple))
-        found = session.run("StatefulPartitionedCall:0", {"serving_default_input_1:0": x})
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+        output = session.run("StatefulPartitionedCall:0", {"serving_default_input_1:0": x})
+    np.testing.assert_allclose(output, wanted, rtol=1e-5)
 
 
 def test_exit(script: Callable[..., str], simple: Path) -> None:
@@ -217,10 +219,10 @@ def test_threads(simple: Path) -> None:
                 wrong.append(1)
 
     threads = [threading.Thread(target=call) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert not wrong
     assert neuron_adapters.describe().models[0].calls == 80
 
@@ -284,9 +286,10 @@ def test_tensorflow_1(tmp_path: Path) -> None:
     path = save_v1(tmp_path / "m", {"x": Spec([2, 3])}, nodes, {"y": "part_1:0"})
     x = RNG.random((2, 3), dtype=np.float32)
     restored, model = load(str(path)), load_keras(path)
-    found = [one for one in restored.graph.as_graph_def().node if one.op == "NeuronOp"]
-    assert [struct.unpack("168xI304xI64B", one.attr["executable"].s[:544])[0] for one in found] == [2, 3]
-    inner = [node.op for one in found for node in graph_pb2.GraphDef.FromString(one.attr["graph_def"].s).node]
+    operators = [node for node in restored.graph.as_graph_def().node if node.op == "NeuronOp"]
+    assert [struct.unpack("168xI304xI64B", node.attr["executable"].s[:544])[0] for node in operators] == [2, 3]
+    graphs = [graph_pb2.GraphDef.FromString(operator.attr["graph_def"].s) for operator in operators]
+    inner = [node.op for graph in graphs for node in graph.node]
     assert {"Mul", "ArgMax", "AddV2"} <= set(inner)
     assert neuron_adapters.placement(restored)[0].nc_count == neuron_adapters.placement(model)[0].nc_count == 3
     for y in (restored.signatures["serving_default"](x=tf.constant(x))["y"], model({"x": x})["y"]):
@@ -294,7 +297,7 @@ def test_tensorflow_1(tmp_path: Path) -> None:
     wanted = both(x)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.loader.load(session, ["serve"], str(path))
-        assert sum(one.type == "NeuronOp" for one in session.graph.get_operations()) == 2
+        assert sum(operation.type == "NeuronOp" for operation in session.graph.get_operations()) == 2
         np.testing.assert_allclose(session.run("part_1:0", {"x:0": x}), wanted, rtol=1e-3)
 
 
@@ -306,13 +309,13 @@ def test_a_graph_with_its_batch_in_it(tmp_path: Path, rows: int) -> None:
     node = neuron_op("n", function, [Spec([2, 3, 2]), Spec([2, 6])], ["x", "y"], batched=True)
     path = save(tmp_path / "m", {"x": Spec([None, 3, 2]), "y": Spec([None, 6])}, [node], ["n:0", "n:1"])
     x, y = RNG.random((rows, 3, 2), dtype=np.float32), RNG.random((rows, 6), dtype=np.float32)
-    filled = [np.concatenate([one, np.zeros((-rows % 2, *one.shape[1:]), "f4")]) for one in (x, y)]
-    pieces = [function(*(one[at : at + 2] for one in filled)) for at in range(0, rows, 2)]
+    filled = [np.concatenate([array, np.zeros((-rows % 2, *array.shape[1:]), "f4")]) for array in (x, y)]
+    pieces = [function(*(array[at : at + 2] for array in filled)) for at in range(0, rows, 2)]
     wanted = [np.concatenate(column)[:rows] for column in zip(*pieces)] if pieces else [np.zeros((0, 6))] * 2
     restored = load(str(path))
-    for call in (restored, tf.function(lambda *given: restored(*given))):
-        for found, one in zip(call(tf.constant(x), tf.constant(y)), wanted):
-            np.testing.assert_allclose(found, one, rtol=1e-5)
+    for call in (restored, tf.function(lambda *arrays: restored(*arrays))):
+        for output, expected in zip(call(tf.constant(x), tf.constant(y)), wanted):
+            np.testing.assert_allclose(output, expected, rtol=1e-5)
 
 
 def test_wrong_shapes(tmp_path: Path, simple: Path) -> None:
@@ -371,8 +374,8 @@ def test_erased_constants(tmp_path: Path) -> None:
         large[0].attr["value"].tensor.tensor_content = b""
 
     node = neuron_op("n", whole, [Spec([1, 64])], ["x"], change=one_of_zeros)
-    found = load(str(save(tmp_path / "z", {"x": Spec([1, 64])}, [node], ["n:0"])))(tf.ones((1, 64)))
-    assert np.allclose(found, BIG[:1], rtol=1e-4) or np.allclose(found, BIG.sum(0), rtol=1e-4)
+    output = load(str(save(tmp_path / "z", {"x": Spec([1, 64])}, [node], ["n:0"])))(tf.ones((1, 64)))
+    assert np.allclose(output, BIG[:1], rtol=1e-4) or np.allclose(output, BIG.sum(0), rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,9 @@ def test_several_graphs_and_a_part_for_the_cpu(tmp_path: Path) -> None:
         b"  _is_full_backward_hook : Optional[bool]\n"
         b"  def forward(self: __torch__.torch_neuron.convert.Plain,\n    x: Tensor) -> Tensor:\n    return torch.add(x, x)\n"
     )
-    from archives import made, module_state, text
+    from archives import module_state, pickled, text
 
-    plain = made("__torch__.torch_neuron.convert.Plain", module_state())
+    plain = pickled("__torch__.torch_neuron.convert.Plain", module_state())
     second = new_style(5, 1)["data.pkl"]
     start = second.index(b"c__torch__.torch_neuron.decorators")
     graph1 = text("_NeuronGraph1") + second[start:-3]

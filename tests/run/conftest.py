@@ -25,20 +25,20 @@ class Python:
     folder: Path
     env: dict[str, str]
 
-    def plain(self, *words: object, **given: Any) -> subprocess.CompletedProcess[str]:
+    def plain(self, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """``python WORDS``."""
-        return self.start(sys.executable, *words, **given)
+        return self.start(sys.executable, *words, **options)
 
-    def served(self, *words: object, options: Sequence[object] = (), **given: Any) -> subprocess.CompletedProcess[str]:
+    def served(self, *words: object, options: Sequence[object] = (), **more: Any) -> subprocess.CompletedProcess[str]:
         """``neuron-run OPTIONS WORDS``."""
-        return self.start(sys.executable, "-m", "neuron_adapters", *options, *words, **given)
+        return self.start(sys.executable, "-m", "neuron_adapters", *options, *words, **more)
 
-    def start(self, *command: object, code: int | None = None, **given: Any) -> subprocess.CompletedProcess[str]:
-        env = {**self.env, **given.pop("env", {})}
-        given.setdefault("stdin", subprocess.DEVNULL if "input" not in given else None)
-        given = {name: value for name, value in given.items() if value is not None}
+    def start(self, *command: object, code: int | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+        env = {**self.env, **options.pop("env", {})}
+        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+        options = {name: value for name, value in options.items() if value is not None}
         done = subprocess.run(
-            list(map(str, command)), env=env, cwd=self.folder, capture_output=True, text=True, timeout=280, **given
+            list(map(str, command)), env=env, cwd=self.folder, capture_output=True, text=True, timeout=280, **options
         )
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done

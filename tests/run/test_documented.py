@@ -19,7 +19,7 @@ IMPORTS = {
     "tensorflow": "import keras\nimport tensorflow as tf, tensorflow.neuron\nending, read = '.tf', tf.constant\n",
     "mxnet": "import mxnet as mx, mx_neuron\nending, read = '', mx.nd.array\n",
 }
-GIVEN = """
+PREPARATION = """
 import os, numpy
 model0_file, model1_file, model2_file, model3_file = [f"m{i}{ending}" for i in MODELS]
 mx_model0_file, mx_model1_file, mx_model2_file, mx_model3_file = model0_file, model1_file, model2_file, model3_file
@@ -58,12 +58,12 @@ def test_blocks_of_a_shared_group(guide, framework: str) -> None:
 
 
 def _run_block(guide, block: str, places: list[str], models: str = "range(4)", **env: str) -> None:
-    given = GIVEN.replace("MODELS", models)
+    preparation = PREPARATION.replace("MODELS", models)
     shutil.copy(SCRIPTS / "asked.py", guide.folder)
     script = guide.folder / f"{block}.py"
     script.write_text(
         IMPORTS[block.split("_", maxsplit=1)[0]]
-        + given
+        + preparation
         + (GUIDE / f"{block}.py").read_text()
         + "import asked\nasked.ask(globals())\n"
     )
@@ -92,10 +92,10 @@ def test_shell_blocks(guide, block: str, applications: list[str], said: set[str]
     (guide.folder / "run.sh").write_text("\n".join(lines) + "\n")
     path = os.pathsep.join([os.path.dirname(sys.executable), guide.env["PATH"]])
     guide.served("bash", "run.sh", env={"PATH": path, "PROCESSES": str(len(applications))}, code=0)
-    found = {one.read_text() for one in guide.folder.glob("ran-*")}
+    ran = {path.read_text() for path in guide.folder.glob("ran-*")}
     if len(applications) > 1:
-        found = {one.split(" ", 1)[1] for one in found}
-    assert found == said
+        ran = {text.split(" ", 1)[1] for text in ran}
+    assert ran == said
 
 
 @pytest.mark.parametrize(("block", "owned"), [("environment", 13), ("groups", 4)])
@@ -105,4 +105,4 @@ def test_blocks_that_set_the_environment(guide, block: str, owned: int) -> None:
     application = (SCRIPTS / "application.py").read_text()
     script.write_text("import os, mxnet\n" + (GUIDE / f"{block}.py").read_text() + application)
     guide.served(script, env={"PROCESSES": "1"}, code=0)
-    assert [one.read_text() for one in guide.folder.glob("ran-*")] == [f"{block}.py owns {owned} from NC0"]
+    assert [path.read_text() for path in guide.folder.glob("ran-*")] == [f"{block}.py owns {owned} from NC0"]

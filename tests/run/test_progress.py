@@ -34,11 +34,11 @@ class Terminal:
 
 
 @pytest.fixture
-def made() -> Iterator[Terminal]:
-    made = Terminal()
-    yield made
-    made.stream.close()
-    os.close(made.outer)
+def terminal() -> Iterator[Terminal]:
+    screen = Terminal()
+    yield screen
+    screen.stream.close()
+    os.close(screen.outer)
 
 
 @shown("loading")
@@ -48,10 +48,10 @@ def load(path: str, ready=lambda: None) -> str:
     return path
 
 
-def test_a_long_call_says_so_and_clears_up(made: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_call_says_so_and_clears_up(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line has the file's name and the time; the last thing written clears it. What is inside shows nothing
     more."""
-    monkeypatch.setattr(sys, "stderr", made.stream)  # here, since pytest has its own between fixture and test
+    monkeypatch.setattr(sys, "stderr", terminal.stream)  # here, since pytest has its own between fixture and test
     seen = ""
 
     def until_seen() -> None:
@@ -59,32 +59,32 @@ def test_a_long_call_says_so_and_clears_up(made: Terminal, monkeypatch: pytest.M
         load("inner")
         deadline = time.monotonic() + 30
         while "00:01" not in seen and time.monotonic() < deadline:
-            seen += made.seen(0.1)
+            seen += terminal.seen(0.1)
 
     assert load("/models/resnet.pt", until_seen) == "/models/resnet.pt"
-    seen += made.seen()
+    seen += terminal.seen()
     assert "loading resnet.pt: 00:01" in seen
     assert "inner" not in seen
     assert seen.rstrip("\r").rpartition("\r")[2].strip() == ""
     assert load.__doc__ == "Loads."
 
 
-def test_short_calls_and_errors_show_nothing(made: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_calls_and_errors_show_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """And an error comes through as it is; the next call may show again."""
-    monkeypatch.setattr(sys, "stderr", made.stream)
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
     for _ in range(3):
         load("x")
         with pytest.raises(ZeroDivisionError):
             load("x", lambda: 1 / 0)
-    assert made.seen() == ""
+    assert terminal.seen() == ""
 
 
 @pytest.mark.parametrize("value", ["0", "off", " False "])
-def test_switched_off(made: Terminal, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_switched_off(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """NEURON_ADAPTERS_PROGRESS=0; and without a terminal, or without stderr, there is nothing either."""
-    monkeypatch.setattr(sys, "stderr", made.stream)
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
     threads = []
-    look = lambda: threads.append([one.name for one in threading.enumerate()])
+    look = lambda: threads.append([thread.name for thread in threading.enumerate()])
     load("x", look)
     monkeypatch.setenv("NEURON_ADAPTERS_PROGRESS", value)
     load("x", look)

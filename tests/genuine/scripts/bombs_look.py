@@ -10,9 +10,9 @@ from neuron_rt import ArtifactError
 path = bombs.INSPECTED[sys.argv[1]](Path.cwd())
 bounded(6, 450)
 try:
-    found = look(str(path))
-    assert all(line.isprintable() and len(line) < 300 for line in _lines(found))
-    assert len(str(found.as_json())) < 40 << 20
+    contents = look(str(path))
+    assert all(line.isprintable() and len(line) < 300 for line in _lines(contents))
+    assert len(str(contents.as_json())) < 40 << 20
 except ArtifactError as error:
     printed(error)
 with open("/proc/self/status") as status:

@@ -16,7 +16,7 @@ var = {"op": "null", "name": "x", "inputs": []}
 
 
 def node(op, attrs, inputs=((0, 0),), **more):
-    return {"op": op, "name": "n", "attrs": attrs, "inputs": [list(one) for one in inputs], **more}
+    return {"op": op, "name": "n", "attrs": attrs, "inputs": [list(entry) for entry in inputs], **more}
 
 
 def graph(*nodes, version=10901):

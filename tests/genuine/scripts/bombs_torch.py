@@ -23,9 +23,9 @@ files = {
 paths = {name: write(Path(f"{number}.pt"), members) for number, (name, members) in enumerate(files.items())}
 bounded(20, 6000)
 for name, path in paths.items():
-    for one in (path, io.BytesIO(path.read_bytes())):
+    for source in (path, io.BytesIO(path.read_bytes())):
         try:
-            torch.jit.load(one)
+            torch.jit.load(source)
             assert name == "a list of many", name
         except ArtifactError as error:
             print(name, printed(error))

@@ -52,15 +52,15 @@ arrays += (
 
 
 def nodes(body):
-    found = savedmodel.loads(memoryview(body))
-    return [(node.erased, savedmodel.operators(node.graph)) for node in found.nodes]
+    saved_model = savedmodel.loads(memoryview(body))
+    return [(node.erased, savedmodel.operators(node.graph)) for node in saved_model.nodes]
 
 
 def file(name):
     def through(body):
         Path(name).write_bytes(body)
-        found = look(name if not name.startswith(("m/", "c-")) else name[0])
-        return list(_lines(found)), found.as_json()
+        contents = look(name if not name.startswith(("m/", "c-")) else name[0])
+        return list(_lines(contents)), contents.as_json()
 
     return through
 
@@ -83,7 +83,7 @@ readers = [  # what reads it, its bytes, what it may raise
 ]
 Path("c-symbol.json").write_bytes(symbol)
 Path("c-0000.params").write_bytes(arrays)
-found = collections.Counter()
+outcomes = collections.Counter()
 for number in range(count):
     read, body, wrong = readers[number % len(readers)]
     if read is readers[-1][0] or read is readers[-2][0]:
@@ -91,10 +91,10 @@ for number in range(count):
         Path("c-0000.params").write_bytes(arrays)
     try:
         read(damaged(body, rng))
-        found["read"] += 1
+        outcomes["read"] += 1
     except wrong as error:
         assert 0 < len(str(error)) < 2000 and (wrong is ValueError or str(error).isprintable()), error
-        found["refused"] += 1
-assert found["read"] > count // 10 and found["refused"] > count // 5, found
+        outcomes["refused"] += 1
+assert outcomes["read"] > count // 10 and outcomes["refused"] > count // 5, outcomes
 assert most() < 200, most()
-print("whole", dict(found) if count > 10000 else "")
+print("whole", dict(outcomes) if count > 10000 else "")

@@ -23,25 +23,25 @@ whole = {
     for name in ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
 }
 x = tf.constant([[1.0, 2.0, 5.0]])
-found = collections.Counter()
+outcomes = collections.Counter()
 for number in range(count):
     name = "saved_model.pb" if number % 8 else rng.choice(list(whole))
-    for one, body in whole.items():
-        Path("m", one).write_bytes(damaged(body, rng) if one == name else body)
+    for other, body in whole.items():
+        Path("m", other).write_bytes(damaged(body, rng) if other == name else body)
     load = tf.saved_model.load if number % 2 else tf.keras.models.load_model
     try:
         model = load("m")
     except (NeuronError, tf.errors.OpError, ValueError, OSError) as error:
         assert 0 < len(str(error)) < 5000, error
-        found["refused"] += 1
+        outcomes["refused"] += 1
         continue
     try:
         result = np.asarray(model(x) if number % 4 else next(iter(model.signatures.values()))(x)["output_1"])
-        found["right" if np.allclose(result, [[-6.2512, 0.35495782, 6.324997]], atol=1e-4) else "other weights"] += 1
+        outcomes["right" if np.allclose(result, [[-6.2512, 0.35495782, 6.324997]], atol=1e-4) else "other weights"] += 1
     except (NeuronError, tf.errors.OpError, ValueError, TypeError, KeyError, StopIteration, AttributeError):
-        found["at the call"] += 1
+        outcomes["at the call"] += 1
     neuron_adapters.unload(model)
     del model
-assert found["refused"] > count // 5 and found["right"] > count // 10, found
+assert outcomes["refused"] > count // 5 and outcomes["right"] > count // 10, outcomes
 assert most() < 1500, most()
-print("whole", dict(found) if count > 1000 else "")
+print("whole", dict(outcomes) if count > 1000 else "")

@@ -18,7 +18,7 @@ import neuron_adapters
 
 rng = random.Random(seed)
 whole = [write(Path(name), members).read_bytes() for name, members in (("n.pt", new_style()), ("o.pt", old_style()))]
-found = collections.Counter()
+outcomes = collections.Counter()
 for number in range(count):
     body = damaged(whole[number % 2], rng)
     Path("x.pt").write_bytes(body)
@@ -26,7 +26,7 @@ for number in range(count):
         module = torch.jit.load("x.pt" if number % 3 else io.BytesIO(body))
     except ArtifactError as error:
         assert 0 < len(str(error)) < 2000 and str(error).isprintable(), error
-        found["refused"] += 1
+        outcomes["refused"] += 1
         continue
     except (
         RuntimeError,
@@ -35,14 +35,14 @@ for number in range(count):
         IndexError,
         MemoryError,
     ):  # PyTorch's own, as for any damaged archive
-        found["PyTorch's own"] += 1
+        outcomes["PyTorch's own"] += 1
         continue
     try:
         module(torch.zeros(1, 3, 8, 8), torch.zeros(1, 4, dtype=torch.int64))
         raise SystemExit("it ran")
     except ArtifactError:
-        found["opened"] += 1
+        outcomes["opened"] += 1
     neuron_adapters.unload(module)
-assert found["refused"] and found["opened"] and found["PyTorch's own"], found
+assert outcomes["refused"] and outcomes["opened"] and outcomes["PyTorch's own"], outcomes
 assert neuron_adapters.describe().models == () and most() < 900, most()
-print("whole", dict(found) if count > 1000 else "")
+print("whole", dict(outcomes) if count > 1000 else "")

@@ -5,8 +5,8 @@ class Module(torch.nn.Module):
     def __init__(self, count, text):
         super().__init__()
         self.inner = torch.nn.ModuleList([torch.nn.Identity() for _ in range(count)])
-        for one in self.inner:
-            one._neuron_artifact = text
+        for module in self.inner:
+            module._neuron_artifact = text
 
     def forward(self, x):
         return x
@@ -15,8 +15,8 @@ class Module(torch.nn.Module):
 class Holder(torch.nn.Module):
     def __init__(self, *buffers):
         super().__init__()
-        for index, one in enumerate(buffers):
-            self.register_buffer(f"p{index}", one)
+        for index, buffer in enumerate(buffers):
+            self.register_buffer(f"p{index}", buffer)
 
     def forward(self, x):
         return x

@@ -32,7 +32,7 @@ def work(title):
     model_tf = tf.keras.models.load_model("m0.tf")
 
     results = [model_mx.forward()[0].asnumpy(), model_torch(torch.from_numpy(x)).numpy(), model_tf(x).numpy()]
-    right = [bool(np.allclose(one, x @ np.load("w0.npy").T, rtol=1e-3, atol=1e-4)) for one in results]
+    right = [bool(np.allclose(result, x @ np.load("w0.npy").T, rtol=1e-3, atol=1e-4)) for result in results]
 
     import neuron_adapters  # the script's author would ask neuron-top
 

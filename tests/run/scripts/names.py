@@ -27,7 +27,7 @@ for name in (
 assert metadata.metadata("torch-neuron")["Name"] == "torch-neuron"
 assert metadata.distribution("mx-neuron").files is None
 assert not list(metadata.distribution("mx-neuron").entry_points)
-names = [one.metadata["Name"] for one in metadata.distributions()]
+names = [distribution.metadata["Name"] for distribution in metadata.distributions()]
 assert names.count("torch-neuron") == 1, names
 assert "torch" in names, names
 assert not list(metadata.distributions(path=["/"])), "a folder has what is in it"
