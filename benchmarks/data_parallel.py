@@ -14,7 +14,7 @@ from _measure import Side, Spread, entries_of, interleave, ratios, values
 from _report import Report, parser, settings, table
 
 BATCH = 16
-ALL, ONE, PLAIN = "DataParallel, all NCs", "one NC", "plain PyTorch, all threads"
+ALL, ONE_NC, PLAIN = "DataParallel, all NCs", "one NC", "plain PyTorch, all threads"
 
 
 def main() -> None:
@@ -35,14 +35,14 @@ def main() -> None:
 
     sides = [
         side(PLAIN, "torch", BATCH),
-        side(ONE, "adapter_compiled", part),
+        side(ONE_NC, "adapter_compiled", part),
         side(ALL, "adapter_compiled", part, parallel=True),
     ]
     windows = interleave(entries_of(sides), rounds, seconds)
     rows = []
     for name, mine in windows.items():
         rate = Spread.of([rate * BATCH for rate in values(mine)])
-        over = [Spread.of(ratios(mine, windows[other])) for other in (ONE, PLAIN)]
+        over = [Spread.of(ratios(mine, windows[other])) for other in (ONE_NC, PLAIN)]
         rows.append([name, rate.text(1) if rate else "-", *(ratio.text() if ratio else "-" for ratio in over)])
         if rate:
             report.data[name] = {"images": vars(rate), "over_one": over[0] and vars(over[0])}

@@ -17,7 +17,7 @@ NAIVE = "mxnet, two threads"
 PINNED = "mxnet, 2 processes, pinned"
 ADAPTER = "adapter"
 LIMIT = "2 processes, adapter"
-ONE = "mxnet, one core"
+ONE_CORE = "mxnet, one core"
 ONE_ADAPTER = "adapter, one NeuronCore"
 NETWORKS = {"resnet50_v1": 1.5, "tiny": 0.5}
 PARTS = ("two", "one", "tail", "load")
@@ -109,7 +109,7 @@ def one_model(report: Report, rounds: int, seconds: float, cpus: list[int]) -> N
     """One model on one core."""
     for network, length in NETWORKS.items():
         sides = [
-            side(ONE, "mxnet_naive", (network,), cpus=cpus[:1]),
+            side(ONE_CORE, "mxnet_naive", (network,), cpus=cpus[:1]),
             side(ONE_ADAPTER, "mx_adapter", (network,)),
         ]
         windows = interleave(entries_of(sides), rounds, seconds * length)
@@ -118,7 +118,7 @@ def one_model(report: Report, rounds: int, seconds: float, cpus: list[int]) -> N
             cost = Spread.of(values(mine, "p50"))
             rows.append([name, cost.text(3, 1e3) if cost else "-"])
         table(f"one call of {network}, ms", ["side", "median (quartiles)"], rows)
-        numbers = ratios(windows[ONE_ADAPTER], windows[ONE], "p50")
+        numbers = ratios(windows[ONE_ADAPTER], windows[ONE_CORE], "p50")
         report.goal(f"{network}: latency on one core, adapter ÷ mxnet", 0.95, numbers, at_least=False)
 
 
