@@ -35,12 +35,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def _cpu_ticks() -> dict[int, int]:
     """CPU ticks used so far by each thread of this process."""
-    found = {}
+    ticks = {}
     for task in os.listdir("/proc/self/task"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/self/task/{task}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
-            found[int(task)] = int(fields[11]) + int(fields[12])
-    return found
+            ticks[int(task)] = int(fields[11]) + int(fields[12])
+    return ticks
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def run_script(tmp_path: Path, forkserver: Forkserver, request: pytest.FixtureRe
 
 def project_locks() -> dict[str, Any]:
     """The locks of this project's modules and classes."""
-    found = {}
+    locks = {}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("neuron_rt", "neuron_adapters"):
             owners: list[Any] = [module, *(value for value in vars(module).values() if isinstance(value, type))]
@@ -132,8 +132,8 @@ def project_locks() -> dict[str, Any]:
                 for key, value in list(vars(owner).items()):
                     lock = getattr(value, "_lock", value)
                     if isinstance(lock, type(threading.RLock())):
-                        found[f"{name}: {owner.__name__}.{key}"] = lock
-    return found
+                        locks[f"{name}: {owner.__name__}.{key}"] = lock
+    return locks
 
 
 def held(locks: dict[str, Any]) -> list[str]:

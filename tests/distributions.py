@@ -66,9 +66,9 @@ def try_source(sdist: Path, folder: Path, target: str) -> None:
     if (ROOT / ".venv-mxnet").exists():  # the real MXNet; else make installs it
         (tree / ".venv-mxnet").symlink_to(ROOT / ".venv-mxnet")
     code = f"PYTHONPATH={tree / 'core'}:{tree}"
-    made = subprocess.run(["env", code, "make", "-C", str(tree), target, f"VENV={sys.prefix}"])
-    if made.returncode:
-        sys.exit(f"make {target} in the unpacked sdist ended with {made.returncode}")
+    done = subprocess.run(["env", code, "make", "-C", str(tree), target, f"VENV={sys.prefix}"])
+    if done.returncode:
+        sys.exit(f"make {target} in the unpacked sdist ended with {done.returncode}")
     print(f"{sdist.name}: make {target} passed in it, unpacked")
 
 

@@ -55,13 +55,13 @@ PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("given", PUBLIC)
-def test_public_flags(given: str | list[str]) -> None:
-    assert read_flags(given).pipeline_cores == 1
+@pytest.mark.parametrize("args", PUBLIC)
+def test_public_flags(args: str | list[str]) -> None:
+    assert read_flags(args).pipeline_cores == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("args", "says"),
     [
         ("--model-type = generic", "--model-type has a space beside its equals sign: write '--model-type=generic'."),
         ("--model-type =generic", "write '--model-type=generic'"),
@@ -80,10 +80,10 @@ def test_public_flags(given: str | list[str]) -> None:
         ("--auto-cast=matmul", "--auto-cast takes all, matmult, none; got 'matmul'. Did you mean matmult?"),
     ],
 )  # fmt: skip
-def test_what_is_wrong(given: str | list[str], says: str) -> None:
+def test_what_is_wrong(args: str | list[str], says: str) -> None:
     """One line, about the flag and not about what stands beside it."""
     with pytest.raises(CompileError, match=re.escape(says)) as caught:
-        read_flags(given)
+        read_flags(args)
     assert "\n" not in str(caught.value)
 
 

@@ -103,9 +103,9 @@ def test_pools_are_of_the_child(run_script: Callable[..., str]) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one CPU holds everything anyway")
     run = lambda count: run_script("alone.py", count, imported=True, TF_CPP_MIN_LOG_LEVEL="3").split()
-    (one, first), (two, second), (again, third) = run(1), run(2), run(1)
-    assert one == again
-    assert int(one) < int(two)
+    (pool, first), (larger, second), (again, third) = run(1), run(2), run(1)
+    assert pool == again
+    assert int(pool) < int(larger)
     assert len({first, second, third}) == 3
 
 

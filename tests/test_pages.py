@@ -40,7 +40,7 @@ LEFT_OUT = {
     "$ neuron-adapters ray-resources\n": "shows a machine that nobody uses; tests/ray runs it on one",
 }
 #: What a page supposes that its reader has, before the block with this text.
-GIVEN = {
+PREPARATION = {
     "inline_weights_to_neff=False": (
         "import torch, torch_neuronx\n"
         "network, other_network = torch.nn.Linear(4, 2).eval(), torch.nn.Linear(4, 2).eval()\n"
@@ -89,8 +89,8 @@ class Block:
 
 def blocks_of(page: Path) -> Iterator[Block]:
     text = page.read_text()
-    found = list(re.finditer(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
-    for match, below in zip(found, [*found[1:], None]):
+    fences = list(re.finditer(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
+    for match, below in zip(fences, [*fences[1:], None]):
         language, body = match.groups()
         if language not in LANGUAGES or any(words in body for words in LEFT_OUT):
             continue
@@ -269,8 +269,10 @@ def test_blocks(page: Path, env: dict[str, str], folder: Path, tmp_path: Path, r
             (folder / block.file).write_text(block.text)
     program = [block for block in blocks if block.language == "python" and not block.file]
     if program:
-        given = ["".join(code for words, code in GIVEN.items() if words in block.text) for block in program]
-        texts = [code + block.text for code, block in zip(given, program)]
+        preparations = [
+            "".join(code for words, code in PREPARATION.items() if words in block.text) for block in program
+        ]
+        texts = [code + block.text for code, block in zip(preparations, program)]
         (folder / "page.py").write_text("\nprint('\\x1e')\n".join(texts))
         for block, printed in zip(program, run([sys.executable, "page.py"], env, folder).split("\x1e\n"), strict=True):
             check(page, block, printed)
@@ -300,4 +302,4 @@ def run_as_shown(block: Block, env: dict[str, str], folder: Path, tmp_path: Path
 def test_what_is_left_out_is_there() -> None:
     """An exception goes with the block that it was for, and so does what a page supposes."""
     text = "".join(page.read_text() for page in PAGES)
-    assert [words for words in (*LEFT_OUT, *GIVEN, *CODES) if words not in text] == []
+    assert [words for words in (*LEFT_OUT, *PREPARATION, *CODES) if words not in text] == []

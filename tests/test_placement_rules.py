@@ -36,9 +36,9 @@ def test_an_index_is_an_nc_or_a_group(tmp_path: Path) -> None:
     groups = config_of(tmp_path, NEURONCORE_GROUP_SIZES="2,3")
     assert at_context_index(groups, 1, 3, 5, "at(i)") == Place(2)
     for index, need, says in ((1, 4, "group 1 has 3"), (2, 1, "there are 2 groups")):
-        with pytest.raises(NotEnoughNeuronCoresError, match=says) as found:
+        with pytest.raises(NotEnoughNeuronCoresError, match=says) as raised:
             at_context_index(groups, index, need, 5, "at(i)")
-        assert (found.value.need, found.value.start, found.value.visible) == (need, index, 5)
+        assert (raised.value.need, raised.value.start, raised.value.visible) == (need, index, 5)
     with pytest.raises(NeuronConfigError, match=r"at\(i\) could mean a group or an NC"):
         at_context_index(
             config_of(tmp_path, NEURONCORE_GROUP_SIZES="2", NEURON_RT_VISIBLE_CORES="0-1"), 0, 1, 2, "at(i)"

@@ -8,7 +8,7 @@ import neuron_rt
 from neuron_adapters.adapter.placed import model_of, remember
 
 
-class Thing:
+class FrameworkObject:
     """A framework's object."""
 
 
@@ -20,14 +20,14 @@ def test_an_object_that_ends_runs_no_python() -> None:
     table.add(allocation)
     model = neuron_rt.Model("m", 1, neuron_rt.PlainFramework(), kind="plain")
     model.settle(neuron_rt.runtime.Placed((), allocation, neuron_rt.undo.Undo(int), None), by_thread=False)
-    thing, other = Thing(), Thing()
-    remember(thing, model)
+    instance, other = FrameworkObject(), FrameworkObject()
+    remember(instance, model)
     remember(other, neuron_rt.Model("n", 1, neuron_rt.PlainFramework(), kind="plain"))
-    assert model_of(thing) is model
+    assert model_of(instance) is model
     del model, allocation
     ran: list[str] = []
     sys.setprofile(lambda frame, event, _arg: ran.append(frame.f_code.co_name) if event == "call" else None)
-    del thing
+    del instance
     sys.setprofile(None)
     assert (ran, table.use) == ([], [0, 0])
     assert model_of(other).name == "n"

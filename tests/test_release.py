@@ -87,12 +87,12 @@ def metadata(built: Path) -> Message:
 
 def test_metadata(built: Path) -> None:
     """Who, what and where; and no link that leads nowhere on an index page."""
-    found = metadata(built)
-    assert found["Version"] == neuron_adapters.__version__
-    assert found["Summary"] == PROJECT["description"]
-    assert found["Author"]
-    assert found.get_all("Project-URL")
-    readme = str(found.get_payload())
+    fields = metadata(built)
+    assert fields["Version"] == neuron_adapters.__version__
+    assert fields["Summary"] == PROJECT["description"]
+    assert fields["Author"]
+    assert fields.get_all("Project-URL")
+    readme = str(fields.get_payload())
     assert "## Quick start" in readme
     links = re.findall(r"\]\(([^)]*)\)", readme)
     assert links
@@ -143,7 +143,7 @@ def test_the_workflow_runs_make_test_on_every_python() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
 
 
-def made(*words: str) -> list[str]:
+def planned(*words: str) -> list[str]:
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", *words], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -152,12 +152,12 @@ def made(*words: str) -> list[str]:
 
 def test_make_takes_an_index_for_pytorch() -> None:
     """PyTorch alone comes from it, in the version of the lock; everything else from where pip takes it."""
-    with_index = made("setup", "TORCH_INDEX=https://example.org/cpu")
+    with_index = planned("setup", "TORCH_INDEX=https://example.org/cpu")
     (line,) = [line for line in with_index if "--index-url" in line]
     assert line.endswith(
         "pip install --quiet --constraint constraints.txt --no-deps --index-url https://example.org/cpu torch"
     )
     assert [line for line in with_index if "--index-url" not in line] == [
-        line for line in made("setup") if line.strip()
+        line for line in planned("setup") if line.strip()
     ]
-    assert not [line for line in made("setup", "CONSTRAINTS=") if "--constraint" in line]
+    assert not [line for line in planned("setup", "CONSTRAINTS=") if "--constraint" in line]

@@ -59,8 +59,8 @@ def test_nothing_is_fetched(site: Path) -> None:
     """Scripts, styles, pictures and fonts are files of the site."""
     fetched = re.compile(r"""<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=["'](?:https?:)?//(?!example)[^"']*["']""")
     for page in site.rglob("*.html"):
-        found = [tag for tag in fetched.findall(page.read_text()) if 'rel="canonical"' not in tag]
-        assert not found, (page, found)
+        tags = [tag for tag in fetched.findall(page.read_text()) if 'rel="canonical"' not in tag]
+        assert not tags, (page, tags)
 
 
 @pytest.mark.parametrize("name", ["torch", "keras"])

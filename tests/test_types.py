@@ -110,8 +110,8 @@ def test_pyright_accepts_every_page(python: Path, scripts: Path) -> None:
     (scripts / "pyrightconfig.json").write_text(json.dumps(settings))
     files = [*scripts.glob("page_*.py"), scripts / "typed_names.py"]
     answer = _pyright(*files, python=python, folder=scripts)
-    found = [entry for entry in answer["generalDiagnostics"] if entry["severity"] == "error"]
-    assert found == []
+    errors = [entry for entry in answer["generalDiagnostics"] if entry["severity"] == "error"]
+    assert errors == []
     assert answer["summary"]["filesAnalyzed"] == len(files) > 5
 
 
