@@ -69,6 +69,8 @@ def test_what_is_refused_as_mxnet_refuses_it() -> None:
         ("as many columns", lambda: mx.nd.khatri_rao(mx.nd.ones((2, 1)), mx.nd.ones((4, 3)))),
         ("below the sizes", lambda: mx.nd.pad(x, mode="reflect", pad_width=(0, 0, 0, 0, 1, 2, 0, 0))),
         ("must not have a 0", lambda: mx.nd.slice(mx.nd.ones((4,)), begin=(1,), end=(3,), step=(0,))),
+        ("leave some of axis 0", lambda: mx.nd.slice_axis(mx.nd.ones((1,)), axis=0, begin=0, end=2)),
+        ("leave some of axis 0", lambda: mx.nd.slice_axis(mx.nd.ones((3,)), axis=0, begin=-4, end=2)),
         ("must have one axis", lambda: invoke("_unravel_index", [mx.nd.ones((2, 2))], {}, {"shape": "(3, 4)"})),
         ("must be a float", lambda: mx.nd.norm(x, out_dtype="int32")),
         ("must be square", lambda: invoke("_npi_identity", [], {}, {"shape": "(2, 3)"})),

@@ -118,7 +118,7 @@ def _average_pool(
     if count_include_pad:
         return np.mean(view, axis=axes, dtype=x.dtype)
     counts = np.sum(windows(padded(np.ones_like(x), pads), kernel_shape, strides), axis=axes)
-    return np.sum(view, axis=axes) / counts
+    return np.sum(view, axis=axes) / np.maximum(counts, 1)  # a window that covers nothing gives 0
 
 
 @function("BatchNormalization")

@@ -43,7 +43,7 @@ def _share(outs: list[Tensor], total: Array, count: int) -> Array:
     """Divide a sum, which becomes an integer first where the output is one."""
     total = np.asarray(total).astype(outs[0].dtype)
     divisor = np.full_like(total, count)
-    return total / divisor if total.dtype.kind == "f" else _div(total, divisor)
+    return _div(total, divisor) if total.dtype.kind in "iu" else total / divisor
 
 
 @operator("_npi_var")

@@ -307,11 +307,12 @@ def _pool(to: Builder, at: Attributes, data: Value, sizes: Shape) -> Value:
     if kind == "max":
         return to.MaxPool(data, **how)
     if kind == "avg":
-        if not at.flag("count_include_pad", default=True):
+        included = at.flag("count_include_pad", default=True)
+        counts = _counts(window, sizes, window.before if included else [0] * len(sizes))
+        if not included and counts.min() > 0:
             return to.AveragePool(data, count_include_pad=0, **how)
-        # Padding counts, what lies beyond it does not.
-        with np.errstate(divide="ignore"):  # a window that covers nothing has no mean
-            factors = prod(window.kernel) / _counts(window, sizes)
+        # Padding may count, what lies beyond it does not. The mean of a window that covers nothing is 0.
+        factors = np.divide(prod(window.kernel), counts, out=np.zeros_like(counts), where=counts > 0)
         mean = to.AveragePool(data, count_include_pad=1, **how)
         return mean if np.all(factors == 1) else to.Mul(mean, to.constant(factors, data.dtype))
     power = at.integer("p_value") if kind == "lp" else 1
@@ -323,11 +324,11 @@ def _pool(to: Builder, at: Attributes, data: Value, sizes: Shape) -> Value:
     return total if power == 1 else to.Sqrt(total) if power == 2 else cube_root(to, total)
 
 
-def _counts(window: _Window, sizes: Shape) -> Array:
-    """Count the elements of the padded data that each window covers."""
+def _counts(window: _Window, sizes: Shape, pads: Sequence[int]) -> Array:
+    """Count the elements that each window covers of the data with ``pads`` on either side; 0 of none."""
     counts = np.ones((1, 1, *window.sizes))
-    for axis, (size, pad, count) in enumerate(zip(sizes, window.before, window.sizes)):
-        starts = np.arange(count) * window.stride[axis] - pad
-        covered = np.minimum(starts + window.kernel[axis], size + pad) - starts
-        counts *= covered.reshape([-1 if place == axis + 2 else 1 for place in range(counts.ndim)])
+    for axis, (size, before, pad, count) in enumerate(zip(sizes, window.before, pads, window.sizes)):
+        starts = np.arange(count) * window.stride[axis] - before
+        covered = np.minimum(starts + window.kernel[axis], size + pad) - np.maximum(starts, -pad)
+        counts *= np.maximum(covered, 0).reshape([-1 if place == axis + 2 else 1 for place in range(counts.ndim)])
     return counts

@@ -69,9 +69,10 @@ def _slice(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 def _axis_range(at: Attributes, data: Shape) -> tuple[int, int, int]:
     axis = axis_of(at.integer("axis"), len(data))
-    begin, end, _step = slice(at.maybe_integer("begin"), at.maybe_integer("end")).indices(data[axis])
-    if begin >= end:
-        raise ValueError(f"attributes begin and end leave nothing of axis {axis}, which has {data[axis]}")
+    size, begin, end = data[axis], at.integer("begin"), at.maybe_integer("end")
+    begin, end = begin + size * (begin < 0), size if end is None else end + size * (end < 0)
+    if not 0 <= begin < end <= size:
+        raise ValueError(f"attributes begin and end must leave some of axis {axis}, within its {size} places")
     return axis, begin, end
 
 

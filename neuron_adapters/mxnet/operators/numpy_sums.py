@@ -63,7 +63,7 @@ def _wider(given: str, asked: str) -> str:
 def _cut(to: Builder, value: Value) -> Value:
     """Convert a result to the output's dtype."""
     dtype = to.outputs[0].dtype
-    cut = value.dtype.startswith("float") and not dtype.startswith("float")
+    cut = value.dtype.startswith("float") and not dtype.startswith(("float", "bool"))
     return to.cast(truncated(to, value) if cut else value, dtype)
 
 

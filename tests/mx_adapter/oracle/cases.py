@@ -960,3 +960,9 @@ for op in ["softmax", "log_softmax", "softmin"]:
     case(op, fixed([[9e4, 0.0, 9e4, -3.0], [1.0, 2.0, 3.0, 4.0]]), dtype="float16")
     case(op, normal(3, 4, dtype="float16"), temperature=1e-5)
 case("_eye", N=3, M=-1)
+for include in [True, False]:
+    for kind in ["avg", "sum"]:
+        case("Pooling", normal(1, 2, 4, 5), kernel=(1, 1), stride=(2, 2), pool_type=kind, pooling_convention="full",
+             count_include_pad=include)  # fmt: skip
+        case("Pooling", normal(1, 2, 5, 6), kernel=(1, 2), stride=(3, 3), pool_type=kind, pooling_convention="full",
+             count_include_pad=include)  # fmt: skip
