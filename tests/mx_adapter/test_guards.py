@@ -276,3 +276,11 @@ def test_a_kernel_of_one_place_with_stride_and_padding_behind_another_operator()
         expected = np.repeat(padded.sum(1, keepdims=True), 2, 1)[:, :, ::2, ::3]
         assert result.shape == expected.shape
         np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_engine_never_writes_more_than_an_output_holds() -> None:
+    """A translation that broadcasts where MXNet's operator does not is an error, and not memory overwritten."""
+    x = np.ones((3, 4), "f")
+    symbol = mx.sym.image.normalize(mx.sym.var("x"), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    with pytest.raises(mx.MXNetError, match="reshape"):
+        bound(symbol, x=x).forward()
