@@ -370,7 +370,7 @@ def _all(
     while pending:
         done, pending = ray.wait(pending, timeout=1)
         for ref in done:
-            _got(ref)
+            _started(_got(ref))
             last = time.monotonic()
         if not done:
             left = set(pending)
@@ -391,6 +391,12 @@ def _got(ref: Any, seconds: float | None = None) -> Any:
     return checked(answer)
 
 
+def _started(answer: Any) -> None:
+    """Raise Ray's error where Ray does not start the replica again: somebody has ended its actor for good."""
+    if isinstance(answer, RayError):
+        raise answer
+
+
 def _is_lost(ref: Any) -> bool:
     """Whether that answer is known to be lost by now."""
     try:
@@ -403,11 +409,12 @@ def _is_lost(ref: Any) -> bool:
 def _is_back(slot: _Slot, place: Any) -> None:
     """Ray has started a replica again, or cannot."""
     try:
-        checked(place.exception() or place.result())
+        _started(checked(place.exception() or place.result()))
     except BaseException as error:  # noqa: BLE001 - callers get it once no other replica is left
         if slot.failure is None:
             slot.failure = error
             log.warning("a replica was lost, and does not come back: %s: %s", type(error).__name__, error)
-            ray.kill(slot.actor)  # its NeuronCores are others'
+            # Its NeuronCores are others'. Not in this thread, which is Ray's: ray.kill would wait for it.
+            threading.Thread(target=ray.kill, args=(slot.actor,), daemon=True).start()
     else:
         slot.ended, slot.alive = False, True

@@ -272,6 +272,36 @@ def test_a_load_that_hangs_or_ends_its_process(machines: Machines, monkeypatch: 
         DataParallel(lambda: os._exit(1), num_replicas=1)
 
 
+def test_replicas_that_never_come_back(machines: Machines, tmp_path: Path) -> None:
+    """One that cannot load again gives its NeuronCores back, and so does one whose actor somebody ends for good. Once
+    none is left, callers get the reason."""
+
+    def load() -> Any:
+        if (tmp_path / "broken").exists():
+            raise OwnNamesError(5, 6)
+        return models.scaled()
+
+    with DataParallel(load, num_replicas=3) as model:
+        (tmp_path / "broken").touch()
+        pids = [replica.pid for replica in model.replicas]
+        os.kill(pids[0], signal.SIGKILL)
+        ray.kill(model._slots[1].actor)
+        np.testing.assert_array_equal(model(X), 2 * X)
+        wait_for("their NeuronCores to be free", lambda: [pid for _node, pid, _ncs in machines.owners()] == pids[2:])
+        wait_for("Ray to know", lambda: ray.available_resources().get("neuron_cores") == NODES * CORES - 1)
+        assert isinstance(model._slots[1].failure, ray.exceptions.RayActorError)
+        os.kill(pids[2], signal.SIGKILL)
+        with pytest.raises(OwnNamesError, match="5 and 6"):
+            model(X)
+
+    def ended() -> None:
+        ray.kill(ray.get_runtime_context().current_actor)
+        time.sleep(60)
+
+    with pytest.raises(ray.exceptions.RayActorError, match="killed"):
+        DataParallel(ended, num_replicas=1)
+
+
 def test_what_a_function_loads_is_placed(machines: Machines, tmp_path: Path) -> None:
     """Also where only the driver has imported the adapter."""
     import torch
