@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +54,8 @@ def bind(
     inferred = _inferred(graph, by_name, states_by_name)
     if graph.compiled:
         backend().verify(graph.heads, {**by_name, **states_by_name})
-    return Executor(symbol, context, arguments, states, inferred=inferred)
+    asked = _asked(grad_req, graph.arguments)
+    return Executor(symbol, context, arguments, states, inferred=inferred, gradients=asked)
 
 
 def simple_bind(
@@ -86,7 +87,7 @@ def simple_bind(
         [NDArray(aligned(shape, np.dtype(kind)), context) for shape, kind in zip(known or [], kinds)]
         for known, kinds in ((argument_shapes, types), (aux, aux_types))
     ]
-    return Executor(symbol, context, *arrays)
+    return Executor(symbol, context, *arrays, gradients=_asked(grad_req, symbol.list_arguments()))
 
 
 def _unknown(symbol: Symbol, shapes: Mapping[str, Any]) -> list[str]:
@@ -105,14 +106,31 @@ def _context(ctx: Any) -> Context:
 def gradient_of(grad_req: Any) -> str | None:
     """Return the first entry of ``grad_req``, which is one for all arguments or one for each, that asks for a
     gradient."""
-    reqs = grad_req.values() if isinstance(grad_req, Mapping) else [grad_req] if isinstance(grad_req, str) else grad_req
-    return next((req for req in reqs or () if req != "null"), None)
+    return next((req for req in _requests(grad_req) if req != "null"), None)
+
+
+def _requests(grad_req: Any) -> Collection[Any]:
+    """All entries of ``grad_req``. Raises ValueError for one that MXNet does not have."""
+    entries = grad_req.values() if isinstance(grad_req, Mapping) else grad_req or ()
+    requests: Collection[Any] = [grad_req] if isinstance(grad_req, str) else entries
+    for request in requests:
+        if request not in ("null", "write", "add"):
+            raise MXNetValueError(f"grad_req must be in ('null', 'write', 'add'), got {request!r}")
+    return requests
+
+
+def _asked(grad_req: Any, names: Sequence[str]) -> Collection[str]:
+    """Those of the arguments ``names`` whose gradients ``grad_req`` asks for."""
+    if isinstance(grad_req, str):
+        return () if grad_req == "null" else names
+    asked = grad_req.items() if isinstance(grad_req, Mapping) else zip(names, grad_req or ())
+    return [name for name, request in asked if request != "null"]
 
 
 def _refuse_gradients(grad_req: Any, context: Context) -> None:
     """Raise MXNetError where gradients are asked for on NeuronCores. On a CPU the default of MXNet's signature, which
     few change, asks for them too: there backward() raises."""
-    wrong = gradient_of(grad_req)
+    wrong = None if grad_req == "null" else gradient_of(grad_req)
     if wrong is not None and context.device_type == "neuron":
         raise MXNetError(f"grad_req={wrong!r} on {context}: NeuronCores infer only. Pass grad_req='null'.")
 

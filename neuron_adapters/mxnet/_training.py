@@ -10,7 +10,7 @@ from neuron_adapters.mxnet._signatures import own_name
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 
 __all__ = [
-    "TRAINING", "Elsewhere", "Missing", "MissingImportError", "MissingNameError", "TrainingError",
+    "TRAINING", "Elsewhere", "Missing", "MissingImportError", "MissingNameError", "NoGradient", "TrainingError",
     "TrainingImportError", "acts_in_training", "is_optimizer", "missing_names", "names_of", "refuse_gradient",
     "refuse_missing", "refuse_name", "refuse_sparse", "refuse_training", "training_names",
 ]  # fmt: skip
@@ -72,9 +72,32 @@ def training_names(shown: str, *names: str) -> Callable[[str], NoReturn]:
     return get
 
 
+_NO_GRADIENTS = "this package infers only, so there are no gradients. Train with MXNet itself."
+
+
 def refuse_gradient(what: str) -> NoReturn:
     """Raise the error that says that the call ``what`` takes gradients."""
-    raise MXNetError(f"{what}: this package infers only, so there are no gradients. Train with MXNet itself.")
+    raise MXNetError(f"{what}: {_NO_GRADIENTS}")
+
+
+class NoGradient:
+    """What an executor has for an argument whose gradient was asked for: any use of it is the one error that says so.
+    Its attributes are AttributeErrors too."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"<no gradient of {self._name}: this package infers only>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise TrainingError(f"the gradient of {self._name}: {_NO_GRADIENTS}")
+
+    def _refuse(self, *_operands: object, **_how: object) -> NoReturn:
+        refuse_gradient(f"the gradient of {self._name}")
+
+    __getitem__ = __setitem__ = __len__ = __iter__ = __array__ = __bool__ = __float__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
 
 
 def is_optimizer(name: str) -> bool:

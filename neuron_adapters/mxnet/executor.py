@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._alignment import ALIGNMENT, address, aligned
 from neuron_adapters.mxnet._backend import Plan, backend
 from neuron_adapters.mxnet._subgraphs import CAST, pipeline_cores
-from neuron_adapters.mxnet._training import Missing, missing_names, refuse_gradient, refuse_training
+from neuron_adapters.mxnet._training import Missing, NoGradient, missing_names, refuse_gradient, refuse_training
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.monitor import watcher
@@ -64,17 +64,22 @@ class Executor:
         beside: Model | None = None,
         inferred: Inferred | None = None,
         outputs: Sequence[NDArray] = (),
+        gradients: Collection[str] = (),
     ) -> None:
         """``bf16``: compute in bfloat16; None leaves it to the compiled graph. ``beside``: on whose NCs to be placed,
         instead of those that the context names. ``inferred``: the shapes and dtypes of all values, where they are
-        known. ``outputs``: whose memory the outputs share where it is large enough."""
+        known. ``outputs``: whose memory the outputs share where it is large enough. ``gradients``: the arguments whose
+        gradients were asked for, though there are none."""
         graph = symbol._analysis()
         self._symbol = symbol
         self._context = context
         self.arg_arrays = args
         self.aux_arrays = aux
-        self.grad_arrays: list[None] = [None] * len(args)
         self.arg_dict: dict[str, NDArray] = dict(zip(graph.arguments, args))
+        self._gradients = gradients
+        self.grad_arrays: list[NoGradient | None] = [None] * len(args)
+        if gradients:
+            self.grad_arrays = [NoGradient(name) if name in gradients else None for name in self.arg_dict]
         self.aux_dict: dict[str, NDArray] = dict(zip(graph.auxiliary_states, aux))
         self._arrays = {**self.arg_dict, **self.aux_dict}
         self._held = sorted(graph.weights & set(self._arrays))
@@ -274,9 +279,9 @@ class Executor:
         return dict(zip(self._symbol.list_outputs(), self.outputs))
 
     @property
-    def grad_dict(self) -> dict[str, None]:
-        """None for each argument: there are no gradients."""
-        return dict.fromkeys(self.arg_dict)
+    def grad_dict(self) -> dict[str, NoGradient | None]:
+        """None for each argument whose ``grad_req`` is null, as in MXNet; the use of another is an MXNetError."""
+        return dict(zip(self.arg_dict, self.grad_arrays))
 
     def copy_params_from(
         self,
@@ -325,7 +330,7 @@ class Executor:
             if shape != old.shape:
                 raise MXNetError(f"The shape of the auxiliary state {name} changes from {old.shape} to {shape}.")
         return Executor(self._symbol, self._context, args, self.aux_arrays, bf16=self._bf16, beside=self._model,
-                        outputs=self.outputs)  # fmt: skip
+                        outputs=self.outputs, gradients=self._gradients)  # fmt: skip
 
     def get_optimized_symbol(self) -> Symbol:
         """Return the graph: what the engine makes of it, it does not show."""

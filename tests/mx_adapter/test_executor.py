@@ -160,6 +160,28 @@ def test_gradients_are_refused_on_ncs(grad_req: Any) -> None:
     dense().bind(ctx=mx.cpu(), args=arrays())
 
 
+def test_gradients_that_were_asked_for() -> None:
+    """Where none was, there is None, as in MXNet; any use of another says why there is nothing."""
+    asked = {"data": "null", "fc_weight": "write", "fc_bias": "add"}
+    for executor in (
+        dense().bind(ctx=mx.cpu(), args=arrays(), grad_req=asked),
+        dense().simple_bind(ctx=mx.cpu(), grad_req=["null", "write", "add"], data=(5, 4)),
+        dense().simple_bind(ctx=mx.cpu(), grad_req=asked, data=(5, 4)).reshape(data=(2, 4)),
+    ):
+        assert executor.grad_dict["data"] is executor.grad_arrays[0] is None
+        for gradient in (executor.grad_dict["fc_weight"], executor.grad_arrays[2]):
+            for use in (
+                lambda grad: grad.__setitem__(slice(None), 0), lambda grad: grad[0], lambda grad: grad.asnumpy(),
+                lambda grad: grad * 2, np.asarray, list, bool,
+            ):  # fmt: skip
+                with pytest.raises(mx.MXNetError, match="infers only"):
+                    use(gradient)
+    assert dense().simple_bind(ctx=mx.cpu(), grad_req="null", data=(5, 4)).grad_arrays == [None] * 3
+    for wrong in ("nonsense", ["null", "write", None], {"data": "all"}):
+        with pytest.raises(ValueError, match="grad_req must be in"):
+            dense().simple_bind(ctx=mx.cpu(), grad_req=wrong, data=(5, 4))
+
+
 def test_simple_bind() -> None:
     exe = mx.sym.SoftmaxOutput(dense(), name="softmax").simple_bind(ctx=mx.neuron(0), grad_req="null", data=(5, 4))
     assert {name: one.shape for name, one in exe.arg_dict.items()} == {
