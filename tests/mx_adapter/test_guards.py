@@ -188,6 +188,16 @@ def test_boxes_whose_corners_are_turned_round() -> None:
     assert executor.forward()[0].asnumpy()[:, 1].tolist() == pytest.approx([0.9, 0.8])
 
 
+@pytest.mark.parametrize("corners", [[np.nan] * 4, [-np.inf, -np.inf, np.inf, np.inf], [0, 0, np.inf, np.inf]])
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_a_box_that_is_not_finite_suppresses_no_other(kind: int, corners: list[float]) -> None:
+    """And boxes of other classes stay apart, and those of one class beside each other."""
+    boxes = [[0, 0.9, 0, 0, 10, 10], [0, 0.8, 1, 1, 10, 10], [1, 0.7, 1, 1, 10, 10], [1, 0.6, 2, 2, 10, 10]]
+    rows = np.array([[kind, 0.95, *corners], *boxes, [0, 0.5, 40, 40, 50, 50]], "f")
+    result = bound(mx.sym.contrib.box_nms(mx.sym.var("x"), overlap_thresh=0.5, id_index=0), x=rows).forward()[0]
+    np.testing.assert_allclose(result.asnumpy()[:, 1], [0.95, 0.9, 0.7, 0.5, -1, -1])
+
+
 @pytest.mark.parametrize("count", [300, 9000, 50000])
 def test_the_engine_chooses_among_many_boxes(count: int) -> None:
     """Of a score that many boxes have, the first ones are chosen, as in MXNet, and rows that do not count are nothing

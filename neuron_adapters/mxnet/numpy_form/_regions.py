@@ -40,7 +40,7 @@ def _suppress(boxes: Array, scores: Array, most: Array, overlap: Array, least: A
         while len(order) and len(kept) < most[0]:
             best, order = order[0], order[1:]
             kept.append(int(best))
-            order = order[_overlaps(corners[best], corners[order]) <= overlap[0]]
+            order = order[~(_overlaps(corners[best], corners[order]) > overlap[0])]  # NaN suppresses nothing
         chosen += [(batch, group, place) for place in kept]
     return np.array(chosen, np.int64).reshape(-1, 3)
 

@@ -188,6 +188,8 @@ def _box_nms(to: Builder, at: Attributes, data: Tensor) -> Value:
     if at_id >= 0 and not at.flag("force_suppress", default=False):
         # Classes are moved to where they cannot overlap.
         flat = to.reshape(corners, [-1])
+        largest = to.constant(np.finfo(data.dtype).max, data.dtype)
+        flat = to.Where(to.LessOrEqual(to.Abs(flat), largest), flat, to.constant(0.0, data.dtype))  # NaN is not
         span = to.Sub(to.reduce("ReduceMax", flat, [0]), to.reduce("ReduceMin", flat, [0]))
         apart = to.Add(corners, to.Mul(to.slice(rows, 2, at_id, at_id + 1), to.Add(span, 1.0)))
     kept = _kept(to, apart, valid, None, (batch, 1, count), at.number("overlap_thresh", 0.5))
