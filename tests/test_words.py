@@ -18,7 +18,6 @@ LEFT = (
     "benchmarks/cluster.py",
     "neuron_adapters/mx",
     "neuron_adapters/mxnet",
-    "neuron_adapters/ray",
     "tests/mx_adapter",
     "tests/ray",
 )
