@@ -51,7 +51,7 @@ def piece(inputs: Any, dim: int, first: int, rows: int) -> Any:
         index = (slice(None),) * (dim % len(leaf.shape)) + (slice(first, first + rows),)
         try:
             return leaf[index]
-        except Exception as error:
+        except Exception as error:  # each framework has an exception of its own for this
             raise ValueError(
                 f"DataParallel cannot cut an input of type {type(leaf).__name__} along dimension {dim}: {error}. Pass "
                 "a dense array"

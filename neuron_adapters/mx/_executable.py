@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+
+import numpy as np
 
 from neuron_adapters.adapter.compile import NOT_INSTALLED, engine_choice, find_engine
 from neuron_adapters.adapter.executable import Shared, all_cpus, prepare
@@ -60,9 +63,12 @@ class Executable:
         pools: list[RequestPool] = self.deployment.pools([CpuSet("cpu", frozenset(), all_cpus())])
         return pools[0]
 
-    def call(self, pool: RequestPool) -> Call:
-        """Create a new request of ``pool``."""
-        return Call(pool.request())
+    def call(self, pool: RequestPool) -> Callable[[Sequence[int], Sequence[int]], bool]:
+        """Create a new request of ``pool``; one that leaves all to NumPy where the compiled graph would write more, or
+        less, than MXNet's outputs hold."""
+        request = pool.request()
+        room = [math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in self.plan.outputs]
+        return Call(request) if list(request.sizes[1][:-1]) == room else _left_to_numpy
 
 
 class Call:
@@ -109,6 +115,10 @@ def run(
     quiet: bool = call(inputs, outputs)
     idle.append(call)  # after an exception it is dropped: its addresses may be half set
     return quiet
+
+
+def _left_to_numpy(_inputs: Sequence[int], _outputs: Sequence[int]) -> bool:
+    return False
 
 
 def _no_request() -> Request:

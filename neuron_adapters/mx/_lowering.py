@@ -6,7 +6,6 @@ them. So nothing of their content is copied.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +35,6 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection
         return Plan(None, (), (), outputs, inferred, why=str(error))
     try:
         converted, names = _converted(model)
-        _require_room(converted, [shape for shape, _dtype in outputs])
     except CompileError as error:
         return Plan(None, (), (), outputs, inferred, why=str(error))
     constants = [name for name in names if name in held]
@@ -64,15 +62,6 @@ def fits(plan: Plan, weights: Sequence[np.ndarray[Any, Any]]) -> bool:
         if not (limit.least <= exact.least and exact.most <= limit.most and exact.total <= limit.total):
             return False
     return True
-
-
-def _require_room(converted: Any, shapes: Sequence[tuple[int, ...]]) -> None:
-    """Raise CompileError where the engine would write more, or less, than an output has room for: ``shapes`` is what
-    MXNet infers."""
-    for result, shape in zip(converted.get_results(), shapes):
-        found = result.input(0).get_partial_shape()
-        if found.is_static and math.prod(found.to_shape()) != math.prod(shape):
-            raise CompileError(f"openvino makes {tuple(found.to_shape())} of an output that MXNet makes {shape} of")
 
 
 def _converted(model: Any) -> tuple[Any, list[str]]:

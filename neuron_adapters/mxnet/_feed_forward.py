@@ -117,11 +117,11 @@ class FeedForward:
     ) -> Any:
         """Return the outputs for all of ``X``, an array or an iterator, as NumPy's array, or a list of them.
         ``return_data``: with the data and the labels."""
-        seen: list[tuple[list[Any], list[Any], list[Any]]] = []
+        seen: list[list[list[Any]]] = []
         for outputs, batch in self._runs(self._iterator(X), num_batch, reset):
             parts = (outputs, batch.data, batch.label or [])
             rows = len(batch.data[0]) - (batch.pad or 0)
-            seen.append(tuple([each[:rows].asnumpy() for each in part] for part in parts))  # type: ignore[arg-type]
+            seen.append([[each[:rows].asnumpy() for each in part] for part in parts])
         joined = [_only([np.concatenate(each) for each in zip(*parts)]) for parts in zip(*seen)]
         return tuple(joined) if return_data else joined[0]
 

@@ -329,8 +329,16 @@ class Executor:
         for (name, old), shape in zip(self.aux_dict.items(), aux_shapes or []):
             if shape != old.shape:
                 raise MXNetError(f"The shape of the auxiliary state {name} changes from {old.shape} to {shape}.")
-        return Executor(self._symbol, self._context, args, self.aux_arrays, bf16=self._bf16, beside=self._model,
-                        outputs=self.outputs, gradients=self._gradients)  # fmt: skip
+        return Executor(
+            self._symbol,
+            self._context,
+            args,
+            self.aux_arrays,
+            bf16=self._bf16,
+            beside=self._model,
+            outputs=self.outputs,
+            gradients=self._gradients,
+        )
 
     def get_optimized_symbol(self) -> Symbol:
         """Return the graph: what the engine makes of it, it does not show."""

@@ -109,7 +109,9 @@ class DataParallel:
             raise ValueError(f"num_replicas is a number from 1 or 'all', got {num_replicas!r}")
         if not isinstance(dim, int) or isinstance(dim, bool):
             raise ValueError(f"dim is a number, got {dim!r}")
-        if timeout_s is not None and (not isinstance(timeout_s, (int, float)) or not timeout_s > 0):
+        if timeout_s is not None and (
+            not isinstance(timeout_s, (int, float)) or isinstance(timeout_s, bool) or not timeout_s > 0
+        ):
             raise ValueError(f"timeout_s is a number of seconds above 0 or None, got {timeout_s!r}")
         if not ray.is_initialized():
             init()
@@ -126,7 +128,7 @@ class DataParallel:
                 log.warning("others hold NeuronCores, and wait maybe: all replicas start again once there is room")
                 time.sleep(random.uniform(0, 2))  # noqa: S311 - so that two drivers do not give way in step
                 while not isinstance(num_replicas, str) and room(neuron_cores, wait=False) < num_replicas:
-                    time.sleep(1)
+                    time.sleep(1)  # Ray tells nobody when resources are free
             self.replicas = self._loaded(processes)
         except BaseException:
             self.close()
@@ -145,7 +147,11 @@ class DataParallel:
                     ref, seconds = call.send(answer)
                 except StopIteration as end:
                     return end.value
-                answer = time.sleep(seconds) if ref is None else _got(ref, seconds)  # type: ignore[func-returns-value]
+                if ref is None:
+                    time.sleep(seconds)
+                    answer = None
+                else:
+                    answer = _got(ref, seconds)
 
     async def call_async(self, *inputs: Any, **keywords: Any) -> Any:
         """The same in an event loop."""

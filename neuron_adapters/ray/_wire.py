@@ -71,7 +71,7 @@ class Raised:
     def error(self) -> BaseException:
         """The exception; a RuntimeError with its text where its class cannot be had here."""
         try:
-            error = pickle.loads(self._packed)
+            error = pickle.loads(self._packed)  # Ray unpickles all that a replica sends: SECURITY.md
             if not isinstance(error, BaseException):
                 kind, args, fields = error
                 error = kind.__new__(kind, *args)  # its constructor takes other arguments

@@ -8,6 +8,7 @@ to be cleaned up.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import socket
@@ -62,7 +63,9 @@ def alone(directory: Path) -> Iterator[None]:
             try:
                 lock.bind(f"\0neuron-adapters {name}")
                 break
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
                 if time.monotonic() > end:
                     raise StateDirectoryError(
                         f"{directory}: another process has been starting a Ray node for {_PATIENCE:.0f} s; it may be "

@@ -97,7 +97,9 @@ def _tell(pkg_resources: Any) -> None:
     """Let ``pkg_resources`` know the distributions, as ``importlib.metadata`` does."""
     for name, version in DISTRIBUTIONS.items():
         if name not in pkg_resources.working_set.by_key:
-            pkg_resources.working_set.add(pkg_resources.Distribution(project_name=name, version=version))
+            # Not by add(), which takes each for a folder of packages.
+            distribution = pkg_resources.Distribution(project_name=name, version=version)
+            pkg_resources.working_set.by_key[distribution.key] = distribution
 
 
 def hook(framework: str) -> None:

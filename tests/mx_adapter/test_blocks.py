@@ -288,6 +288,15 @@ def test_files_of_block_save(ask_oracle: Callable[[str], Path], oracle: Any, tmp
     np.testing.assert_array_equal(again(rows).asnumpy(), net(rows).asnumpy())
     with pytest.raises(mx.MXNetError, match=r"net-model\.json: it does not describe the blocks of dense"):
         mx.gluon.nn.Dense(2).load(str(tmp_path / "net"))
+    broken = json.dumps(ours).replace('"orig_name"', '"name"').replace('"name"', '"orig_name"', 1)  # of the inner ones
+    (tmp_path / "net-model.json").write_text(broken)
+    names = list(again.collect_params())
+    with pytest.raises(mx.MXNetError, match="does not describe"):
+        again.load(str(tmp_path / "net"))
+    assert list(again.collect_params()) == names
+    (tmp_path / "net-model.json").write_text('{"x": ' + "[" * 100000)
+    with pytest.raises(mx.MXNetError, match="does not describe"):
+        again.load(str(tmp_path / "net"))
     with pytest.raises(FileNotFoundError, match="nothing-model"):
         net.load(str(tmp_path / "nothing"))
 

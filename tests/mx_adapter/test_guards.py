@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import neuron_adapters
 from neuron_adapters import mx
 
 
@@ -273,6 +274,28 @@ def test_regions_in_no_picture(operator: Any, value: float) -> None:
     assert guarded(executor) == (2 if np.isnan(value) else 0)
 
 
+@pytest.mark.parametrize("behind", ["pad", "pad, nothing", "pad, relu", "concat"])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_strided_kernel_of_one_place_behind_padding(behind: str, pooled: bool) -> None:
+    """OpenVINO would take the padding into the convolution and forget it: other numbers, of the same shape once a pool
+    is behind them."""
+    data, weight = np.random.default_rng(0).standard_normal((1, 4, 7, 7)).astype("f"), np.ones((2, 4, 1, 1), "f")
+    x, values = mx.sym.square(mx.sym.var("x")), np.pad(data**2, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    if behind == "concat":
+        x, values = mx.sym.concat(mx.sym.zeros((1, 4, 1, 7)), x, dim=2), values[:, :, :-1, 1:-1]
+    else:
+        x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1))
+        x = {"pad": x, "pad, nothing": mx.sym.identity(mx.sym.Dropout(x) * 1), "pad, relu": mx.sym.relu(x)}[behind]
+    symbol = mx.sym.Convolution(x, mx.sym.var("w"), kernel=(1, 1), num_filter=2, stride=(2, 2), no_bias=True)
+    expected = np.repeat(values.sum(1, keepdims=True), 2, 1)[:, :, ::2, ::2]
+    if pooled:
+        symbol = mx.sym.Pooling(symbol, kernel=(1, 1), global_pool=True, pool_type="avg")
+        expected = expected.mean((2, 3), keepdims=True)
+    executor = bound(symbol, x=data, w=weight)
+    np.testing.assert_allclose(executor.forward()[0].asnumpy(), expected, rtol=1e-4)
+    assert neuron_adapters.describe().models[-1].engine == "openvino"
+
+
 def test_a_kernel_of_one_place_with_stride_and_padding_behind_another_operator() -> None:
     """OpenVINO would forget the padding, and write beyond the memory of the output."""
     x, weight = np.random.default_rng(0).standard_normal((1, 3, 4, 5)).astype("f"), np.ones((2, 3, 1, 1), "f")
@@ -294,3 +317,12 @@ def test_the_engine_never_writes_more_than_an_output_holds() -> None:
     symbol = mx.sym.image.normalize(mx.sym.var("x"), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     with pytest.raises(mx.MXNetError, match="reshape"):
         bound(symbol, x=x).forward()
+
+
+@pytest.mark.parametrize("power", [np.nan, np.inf, -np.inf])
+def test_powers_that_are_not_finite(power: float) -> None:
+    x = np.array([0.5, 1, 2, np.nan], "f")
+    executor = bound(mx.sym.broadcast_power(mx.sym.var("x"), mx.sym.var("p")), x=x, p=np.array([power], "f"))
+    np.testing.assert_array_equal(executor.forward()[0].asnumpy(), x ** np.float32(power))
+    scalar = bound(mx.sym.var("x") ** power, x=x)
+    np.testing.assert_array_equal(scalar.forward()[0].asnumpy(), x ** np.float32(power))

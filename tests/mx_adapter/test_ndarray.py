@@ -464,3 +464,9 @@ def test_a_boolean_among_indices_is_refused(text: str) -> None:
         exec(text, names)
     np.testing.assert_array_equal(names["x"].asnumpy(), before)
     np.testing.assert_array_equal(names["x"][True].asnumpy(), before[1])
+
+
+def test_empty_takes_the_storage_type_of_dense_arrays() -> None:
+    assert mx.nd.empty((2, 3), stype="default").shape == (2, 3)
+    with pytest.raises(ValueError, match="sparse arrays are not in this package"):
+        mx.nd.empty((2, 3), stype="csr")

@@ -152,7 +152,7 @@ def test_the_dashboard_tells_machines_apart() -> None:
 
 
 def test_somebody_else_who_starts_a_node_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SPEC O5: nobody waits for ever for another who starts a node; nor for one who uses another state directory."""
+    """SPEC O5: a process that starts a node keeps no other waiting for ever, and none that uses another state directory."""
     monkeypatch.setattr(offer, "_PATIENCE", 0.2)
     (tmp_path / "link").symlink_to(tmp_path)
     said = "another process has been starting a Ray node"

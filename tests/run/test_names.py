@@ -115,3 +115,19 @@ def test_real_mxnet(python) -> None:
     """Where MXNet is installed it stays itself, and learns of NeuronCores when it is imported."""
     done = python.start(MXNET_PYTHON, "-m", "neuron_adapters", SCRIPTS / "real_mxnet.py", code=0)
     assert done.stdout == "mxnet 2 True mxnet.gluon 1.8.0+neuron.adapters\n"
+
+
+def test_namespace_packages_of_others(python) -> None:
+    """Setuptools declares them when ``pkg_resources`` is imported; matplotlib's are."""
+    info = python.folder / "somebody_s-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody-s\nVersion: 1.0\n")
+    (info / "namespace_packages.txt").write_text("somebody_s\n")
+    (python.folder / "somebody_s").mkdir()
+    (python.folder / "script.py").write_text(
+        "import warnings\nwarnings.simplefilter('ignore')\nimport sys, somebody_s\nbefore = list(sys.path)\n"
+        "import pkg_resources\npkg_resources.require('torch-neuron>=1.5')\n"
+        "print(pkg_resources.get_distribution('mx_neuron').version, sys.path == before)\n"
+    )
+    done = python.start(MXNET_PYTHON, "-m", "neuron_adapters", "script.py", code=0)
+    assert done.stdout == "1.8.0+neuron.adapters True\n"

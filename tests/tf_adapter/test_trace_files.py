@@ -50,7 +50,7 @@ def test_same_bits_everywhere(models: Path, image: tf.Tensor) -> None:
 
 
 def test_checksums(models: Path, image: tf.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SPEC K4: one clear error for a changed byte; without the variable nobody looks."""
+    """SPEC K4: one clear error for a changed byte, where the variable asks for the check."""
     import shutil
 
     monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")

@@ -7,8 +7,10 @@ outermost.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from neuron_adapters.files import bounded_json
 from neuron_adapters.mxnet.base import FormatError, reading
 from neuron_adapters.mxnet.symbol import load_json
 
@@ -32,10 +34,11 @@ def save(block: Block, prefix: str) -> None:
 def _write(block: Block, number: list[int], parent: Tree) -> None:
     entry: Tree = {"orig_name": block.name}
     parent[f"{type(block).__name__.lower()}{number[0]}"] = entry
-    graph: Any = getattr(block, "_cached_graph", ())  # () before it ran
+    hybrid: Any = block
+    graph = getattr(block, "_cached_graph", ())  # () before it ran
     if graph:
         inputs, outputs = graph
-        entry.update(in_format=_numbers(block._in_form), out_format=_numbers(block._out_form))  # type: ignore[attr-defined]
+        entry.update(in_format=_numbers(hybrid._in_form), out_format=_numbers(hybrid._out_form))
         entry.update(inputs=[each.tojson() for each in inputs], symbol=outputs.tojson())
     if hasattr(block, "_cached_graph"):
         entry["hybridized"] = bool(graph)
@@ -53,29 +56,53 @@ def load(block: Block, prefix: str) -> None:
     path = f"{prefix}-model.json"
     with reading(path), open(path, encoding="utf-8") as file:
         try:
-            tree = json.load(file)
-            _read(block, [0], tree)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            described = list(_described(block, [0], bounded_json.loads(file.read())))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(f"it does not describe the blocks of {block.name}: {error!r}.") from error
+    for entry in described:  # the outermost first: its hybridize() drops the graphs of the others
+        entry.apply()
     block.load_parameters(f"{prefix}-model.params")
 
 
-def _read(block: Block, number: list[int], parent: Tree) -> None:
+class _Described(NamedTuple):
+    """A block, and what the file says of it."""
+
+    block: Block
+    name: str
+    children: dict[str, Block]
+    graph: tuple[Any, Any, Any] | None
+    """How its inputs and outputs are nested, and the Symbols of both; None where it was not hybridized."""
+
+    def apply(self) -> None:
+        block = self.block
+        block._name = self.name
+        if self.graph is not None:
+            hybrid: Any = block
+            hybrid.hybridize()
+            hybrid._in_form, hybrid._out_form, hybrid._cached_graph = self.graph
+        for name, parameter in list(block.params.items()):
+            del block.params[name]
+            block.params[f"{block.name}_{name.removeprefix(block.params.prefix)}"] = parameter
+        block._children.clear()
+        block._children.update(self.children)
+
+
+def _described(block: Block, number: list[int], parent: Tree) -> Iterator[_Described]:
+    """What ``parent`` says of ``block`` and, behind it, of all blocks inside. Raises KeyError, TypeError and the like
+    where it says something else."""
     entry = parent[f"{type(block).__name__.lower()}{number[0]}"]
-    block._name = str(entry["orig_name"])
-    if entry.get("hybridized"):
-        block.hybridize()
-        block._in_form, block._out_form = _form(entry["in_format"]), _form(entry["out_format"])
-        block._cached_graph = [load_json(text) for text in entry["inputs"]], load_json(entry["symbol"])
-    for name, parameter in list(block.params.items()):
-        del block.params[name]
-        block.params[f"{block.name}_{name.removeprefix(block.params.prefix)}"] = parameter
-    children = list(block._children.values())
-    for child in children:
+    inside = []
+    for child in block._children.values():
         number[0] += 1
-        _read(child, number, entry)
-    block._children.clear()
-    block._children.update({entry["children"][child.name]: child for child in children})
+        inside.append(list(_described(child, number, entry)))
+    graph = None
+    if entry.get("hybridized"):
+        symbols = [load_json(text) for text in entry["inputs"]], load_json(entry["symbol"])
+        graph = _form(entry["in_format"]), _form(entry["out_format"]), symbols
+    children = {entry["children"][first.name]: first.block for first, *_rest in inside}
+    yield _Described(block, str(entry["orig_name"]), children, graph)
+    for part in inside:
+        yield from part
 
 
 def _numbers(form: Any) -> Any:

@@ -94,8 +94,10 @@ def _filled(
     return out
 
 
-def empty(shape: Shape, ctx: Context | None = None, dtype: Any = None) -> NDArray:
-    """Create an array without initializing it."""
+def empty(shape: Shape, ctx: Context | None = None, dtype: Any = None, stype: str | None = None) -> NDArray:
+    """Create an array without initializing it. Raises MXNetValueError for a sparse ``stype``."""
+    if stype not in (None, "default"):
+        refuse_sparse(f"mx.nd.empty(stype={stype!r})")
     return NDArray(np.empty(_shape(shape), dtype_of(dtype)), ctx)
 
 

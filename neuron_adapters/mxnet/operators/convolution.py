@@ -105,22 +105,32 @@ def convolve(to: Builder, at: Attributes, data: Value, weight: Value, bias: Valu
     kernel = at.integers("kernel")
     rank = len(kernel)
     last = channel_last(at)
+    front: Value = to_front(to, data, rank) if last else data
     strides, pads = spatial(at, "stride", rank, 1), spatial(at, "pad", rank, 0)
-    # OpenVINO moves the stride of a kernel of one place before what comes earlier, and forgets the padding.
-    apart = max(kernel) == 1 and any(pads) and max(strides) > 1
+    if max(kernel) == 1 and max(strides) > 1 and (any(pads) or not _is_rectified(to, front)):
+        # OpenVINO moves the stride of such a kernel before what comes earlier, and forgets padding, also that of an
+        # operator of its own, which it takes into the convolution. So the stride is a slice, behind all padding. Behind
+        # a ReLU, which it takes into no convolution and never removes, its own form is right and faster.
+        if any(pads):
+            front = to.Pad(front, to.constant([0, 0, *pads] * 2))
+        for axis, step in enumerate(strides):
+            front = to.slice(front, axis + 2, 0, step=step) if step > 1 else front
+        strides, pads = (1,) * rank, (0,) * rank
     output = to.Conv(
-        to_front(to, data, rank) if last else data,
+        front,
         to_front(to, weight, rank) if last else weight,
         bias,
         kernel_shape=list(kernel),
-        strides=[1] * rank if apart else list(strides),
+        strides=list(strides),
         dilations=list(spatial(at, "dilate", rank, 1)),
         pads=list(pads * 2),
         group=at.integer("num_group", 1),
     )
-    for axis, step in enumerate(strides if apart else ()):
-        output = to.slice(output, axis + 2, 0, step=step)
     return to_back(to, output, rank) if last else output
+
+
+def _is_rectified(to: Builder, value: Value) -> bool:
+    return any(node.op == "Relu" and value.name in node.outputs for node in reversed(to.nodes))
 
 
 def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Shape, Shape]:

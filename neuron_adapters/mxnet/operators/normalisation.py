@@ -69,8 +69,14 @@ def _older_batch_norm(to: Builder, at: Attributes, *tensors: Tensor) -> list[Val
     return [output, *others[:1], *tensors[-1:]][: len(to.outputs)]
 
 
-_batch = functools.partial(operator, inputs=_BATCH, outputs=_moments("mean", "var"), shapes=_batch_shapes,
-                           dtypes=_batch_dtypes, auxiliary=_STATISTICS)  # fmt: skip
+_batch = functools.partial(
+    operator,
+    inputs=_BATCH,
+    outputs=_moments("mean", "var"),
+    shapes=_batch_shapes,
+    dtypes=_batch_dtypes,
+    auxiliary=_STATISTICS,
+)
 _batch("BatchNorm", "CuDNNBatchNorm", "_contrib_SyncBatchNorm")(_batch_norm)
 _batch("BatchNorm_v1")(_older_batch_norm)
 

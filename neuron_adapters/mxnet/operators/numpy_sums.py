@@ -91,9 +91,9 @@ def _moment(root: bool) -> Callable[..., Value]:
 
 
 for _name in ("var", "std"):
-    operator(
-        f"_npi_{_name}", inputs=("a",), outputs=(_name,), shape=_reduced, dtypes=to_dtype(default=None)
-    )(_moment(root=_name == "std"))  # fmt: skip
+    operator(f"_npi_{_name}", inputs=("a",), outputs=(_name,), shape=_reduced, dtypes=to_dtype(default=None))(
+        _moment(root=_name == "std")
+    )
 
 
 def _quantified(onnx: str) -> Callable[..., Value]:

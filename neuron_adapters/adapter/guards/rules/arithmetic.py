@@ -97,6 +97,9 @@ def _power(op: Op) -> Value:
         op.bound(1, -64, 64)  # errors grow with it
         return Value(-math.inf, math.inf, undefined=True, accurate=base.steady)
     power = float(exponent.reshape(-1)[0])
+    if not math.isfinite(power):
+        steadily(op, 0)
+        return Value(-math.inf, math.inf, undefined=True)
     if power < 0 or (power != int(power) and base.lo < 0) or power > 64:
         if power < 0 and base.lo > 1e-30 and power >= -64:
             return Value(0, base.lo**power, accurate=base.steady)
