@@ -45,8 +45,10 @@ class Machines:
         return sum(node["Alive"] for node in ray.nodes())
 
     def owners(self) -> list[tuple[str, int, tuple[int, ...]]]:
-        """Node, process and NeuronCores of each owner."""
-        return [(state.name, owner.pid, owner.ncs) for state in self._states() for owner in neuron_rt.owners(state)]
+        """Node, process and NeuronCores of each owner. One that has given its NeuronCores back, such as a worker of Ray
+        between two tasks, owns none."""
+        owners = [(state.name, owner) for state in self._states() for owner in neuron_rt.owners(state)]
+        return [(node, owner.pid, owner.ncs) for node, owner in owners if owner.ncs]
 
     def owned(self) -> int:
         """NeuronCores that the kernel has locked, on all nodes."""
