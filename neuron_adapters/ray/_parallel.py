@@ -23,7 +23,7 @@ from neuron_adapters.adapter import parts
 from neuron_adapters.ray._init import init
 from neuron_adapters.ray._nodes import free_cores, restarts, room, wait_until_free, waiting
 from neuron_adapters.ray._replica import Replica, ReplicaActor
-from neuron_adapters.ray._wire import checked, sendable
+from neuron_adapters.ray._wire import arguments, checked
 from neuron_adapters.ray.offer import RESOURCE
 from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 
@@ -261,7 +261,7 @@ class DataParallel:
                 return False
             job.slot = slot = min(alive, key=lambda slot: len(slot.jobs))
             slot.jobs.add(job)
-        job.ref = slot.actor.run.remote(*sendable(job.part))
+        job.ref = slot.actor.run.remote(*arguments(job.part))
         return True
 
     def _leave(self, job: _Job) -> None:

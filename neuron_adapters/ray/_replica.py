@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import ray
 from ray.exceptions import RayActorError
 
-from neuron_adapters.ray._wire import Raised, answer, sendable
+from neuron_adapters.ray._wire import Raised, answer, part_of, sendable
 from neuron_adapters.ray.worker import attach
 from neuron_adapters.run import activate_notebook
 from neuron_rt import Config, NeuronConfigError, current
@@ -79,13 +79,14 @@ class ReplicaActor:
         told: Replica | Raised = answer(placed)
         return told
 
-    def run(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Call the model."""
+    def run(self, *arguments: Any) -> Any:
+        """Call the model. ``arguments``: of ``_wire.arguments``, whose part is the inputs and the keywords."""
         model = self._model
         if model is None:
             raise RayActorError(error_msg="the actor has been restarted, and has no model yet")
         self._began = time.monotonic()
         try:
+            inputs, keywords = part_of(arguments)
             return answer(lambda: sendable(model(*inputs, **keywords)))
         finally:
             self._began = None

@@ -1,15 +1,19 @@
 """How inputs, answers and exceptions cross between a caller and a replica.
 
 Tensors of PyTorch cross as arrays of NumPy, which Ray copies once into memory that processes share; it would copy
-tensors three times. What a model raises crosses as an answer: what Ray raises is then the loss of a replica, and
-nothing else. It crosses in bytes: Ray's own way keeps neither an exception that cannot be pickled, nor one whose
-constructor takes other arguments than ``args``, nor one that is no Exception.
+tensors three times. Inputs of some hundred KB cross inside the call, in pieces: Ray would store them on the caller's
+node, and the replica's node would ask for them, which takes milliseconds.
+
+What a model raises crosses as an answer: what Ray raises is then the loss of a replica, and nothing else. It crosses in
+bytes: Ray's own way keeps neither an exception that cannot be pickled, nor one whose constructor takes other arguments
+than ``args``, nor one that is no Exception.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,6 +29,9 @@ _LOST = (
     lost.RayActorError, lost.WorkerCrashedError, lost.NodeDiedError, lost.OutOfMemoryError, lost.ObjectLostError,
 )  # fmt: skip
 
+_PIECE = 96 << 10  # bytes; Ray puts arguments of up to 100 KiB into the message that makes the call
+_MOST_PIECES = 20  # what is larger, Ray's shared memory moves faster
+
 
 class _Tensor:
     """In pickle's place of a tensor: what is loaded there is a tensor again, in memory of its own."""
@@ -38,7 +45,8 @@ class _Tensor:
 
 def _tensor(array: Any) -> Any:
     torch = importlib.import_module("torch")
-    return torch.from_numpy(array.copy())  # Ray's memory is read-only, which PyTorch does not know
+    # Ray's memory is read-only, which PyTorch does not know.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def sendable(value: Any) -> Any:
@@ -54,6 +62,43 @@ def sendable(value: Any) -> Any:
         return leaf.clone() if type(leaf) is torch.Tensor else leaf  # a view is pickled with all of its storage
 
     return parts.mapped(packed, value)
+
+
+def arguments(part: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``part`` as the arguments of a call: as they are, or in pieces of bytes that :func:`part_of` joins."""
+    part = sendable(part)
+    if not _PIECE < _size(part) <= _MOST_PIECES * _PIECE:
+        return part
+    packed = pickle.dumps(part, protocol=5)
+    return tuple(packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE))
+
+
+def part_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What :func:`arguments` has made of it."""
+    if type(arguments[0]) is not bytes:
+        return arguments
+    part: tuple[Any, ...] = pickle.loads(b"".join(arguments))
+    parts.mapped(_protect, part)
+    return part
+
+
+def _protect(array: Any) -> None:
+    """A model may not write to inputs, of whatever size they are: Ray's memory is shared."""
+    if type(array).__module__ == "numpy":
+        array.setflags(write=False)
+
+
+def _size(value: Any) -> float:
+    """The bytes of all arrays; infinite where something is among them that Ray itself has to send, as a reference."""
+    if isinstance(value, _Tensor):
+        return _size(value.array)
+    if isinstance(value, dict):
+        return _size([*value, *value.values()])
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    if type(value).__module__ == "numpy" and hasattr(value, "nbytes"):
+        return math.inf if value.dtype.hasobject else value.nbytes
+    return 0 if value is None or isinstance(value, (bool, int, float, complex, str)) else math.inf
 
 
 class ReplicaError(Exception):

@@ -159,6 +159,39 @@ def test_arrays_of_other_kinds(machines: Machines) -> None:
             assert str(model(x, alone=True)) == str(x)
 
 
+def test_inputs_of_any_size(machines: Machines) -> None:
+    """They cross as arguments, in pieces or by shared memory, and the model gets the same."""
+
+    def load() -> Any:
+        def compute(x: Any, *more: Any, **named: Any) -> Any:
+            kinds = [type(value).__name__ for value in (x, *more)]
+            writable = [value.flags.writeable for value in (x, *more) if hasattr(value, "flags")]
+            return x, kinds, any(writable), [*map(str, more)], {name: str(value) for name, value in named.items()}
+
+        return compute
+
+    reference = ray.put("kept")
+    with DataParallel(load, num_replicas=1) as model:
+        for columns in (1, 24_570, 24_577, 50_000, 491_510, 491_520, 491_530, 3_000_000):
+            array = np.random.default_rng(columns).random((columns, 1), dtype=np.float32).T
+            for x in (array, torch.from_numpy(array.copy()), array[:, ::2], torch.from_numpy(array.copy())[:, ::2]):
+                answer, kinds, writable, _more, _named = model(x)
+                assert kinds == [type(x).__name__]
+                assert type(answer) is type(x)
+                assert answer.dtype == x.dtype
+                np.testing.assert_array_equal(answer, x)
+                assert not (x is array and writable)
+                answer[:] = 0  # it is the caller's
+        big = np.arange(40_000.0).reshape(1, -1)
+        answer = model(big, (torch.ones(1, 30_000), [None, "text", True]), reference, key={"a": big.T.T, 2: 1j})
+        np.testing.assert_array_equal(answer[0], big)
+        assert answer[1] == ["ndarray", "tuple", type(reference).__name__]
+        assert answer[3] == [str((torch.ones(1, 30_000), [None, "text", True])), str(reference)]
+        assert answer[4] == {"key": str({"a": big, 2: 1j})}
+        objects = np.array([["x" * 200_000, None]], dtype=object)
+        assert model(objects)[0].tolist() == objects.tolist()
+
+
 def test_what_cannot_be_joined_is_refused(machines: Machines) -> None:
     refused = {
         r"a part of 2 rows returned the shape \[3\]": lambda x: x.sum(axis=0),
