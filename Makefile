@@ -72,7 +72,7 @@ test: check $(ORACLE)  ## ruff, mypy and the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/ray $(ARGS)
 	TORCH_TESTS_ENGINE=framework $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
 	TORCH_TESTS_ENGINE=absent $(BIN)/python -m pytest -n 2 --quiet $(DERIVED)
-	$(BIN)/python -m pytest --quiet tests/ray  # one cluster, in one process
+	$(BIN)/python -m pytest --quiet -n 2 --dist worksteal tests/ray  # each process has a cluster
 
 test-quick: check  ## ruff, mypy and a part of the test suite: the runtime and a file of each adapter
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(QUICK) $(ARGS)

@@ -32,11 +32,12 @@ def node_options(folder: Path, name: str, instance: str, cores: int, **more: str
 @contextlib.contextmanager
 def local_cluster(folder: Path, nodes: int, instance: str, cores: int) -> Iterator[Cluster]:
     """Start ``nodes`` nodes, each an instance of ``cores`` NeuronCores; the driver is not connected yet."""
-    # A node that is killed is missed after five seconds, for which Ray takes half a minute unless told, and a process
+    # A node that is killed is missed after two seconds, for which Ray takes half a minute unless told, and a process
     # that does not end when it is told is killed after one.
     # And no worker starts before it is needed: the nodes share this machine's CPUs.
     settings = {
-        "health_check_initial_delay_ms": 5000, "health_check_period_ms": 1000, "kill_worker_timeout_milliseconds": 1000,
+        "health_check_initial_delay_ms": 5000, "health_check_period_ms": 1000, "health_check_failure_threshold": 2,
+        "kill_worker_timeout_milliseconds": 1000,
         "enable_worker_prestart": False, "prestart_worker_first_driver": False,
     }  # fmt: skip
     cluster = Cluster()

@@ -1,4 +1,5 @@
-"""One cluster of Ray for all tests: four nodes, each with a state directory and an instance of four NeuronCores."""
+"""A cluster of Ray for each process of tests: four nodes, each with a state directory and an instance of four
+NeuronCores."""
 
 from __future__ import annotations
 
