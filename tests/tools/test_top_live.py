@@ -77,9 +77,7 @@ def test_rates_under_load(serve_models: Serve, top: Top) -> None:
     calls = many["calls_per_second"] * record["seconds"]
     assert 0 < calls <= after["many"][0] - before["many"][0]
     busy = sum(core["utilization"] for core in record["neuroncores"]) * record["seconds"]
-    assert (
-        0 < busy <= (after["spent"] - before["spent"]) * 1e-9 * 1.05 + 0.2
-    )  # binding, counting and what the scheduler gives to others are in it
+    assert 0 < busy <= (after["spent"] - before["spent"]) * 1e-9 * 1.01  # the record is rounded
     assert all(core["utilization"] <= 1 for core in record["neuroncores"])
     assert many["latency_seconds"]["p99"] >= many["latency_seconds"]["p50"] >= 0.0003 / 1.5  # half a bucket's width
     assert process["vcpu"]["user"] > 0
