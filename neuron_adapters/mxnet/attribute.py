@@ -17,14 +17,19 @@ __getattr__: Missing = missing_names("mx.attribute")
 class _Shown(type):
     @property
     def current(cls) -> AttrScope:
-        """A scope with the attributes that are this thread's."""
-        return AttrScope(**_current.attributes)
+        """The innermost scope of this thread."""
+        return _current.scope
+
+    @current.setter
+    def current(cls, scope: AttrScope) -> None:
+        _current.scope = scope
 
 
 class AttrScope(metaclass=_Shown):
     """``with AttrScope(ctx_group="dev1"):`` gives that attribute to every symbol made in this thread meanwhile.
 
-    Scopes add up; the inner one wins. Raises ValueError for a value that is not a string.
+    Scopes add up; the inner one wins. A class derived from this one can decide in ``get`` what a symbol has. Raises
+    ValueError for a value that is not a string.
     """
 
     #: How many graphs inside nodes have each name.
@@ -34,24 +39,27 @@ class AttrScope(metaclass=_Shown):
         for name, value in attributes.items():
             if not isinstance(value, str):
                 raise ValueError(f"an attribute is a string, got {name}={value!r}")
-        self._attributes = attributes
-        self._outer: list[Mapping[str, str]] = []
+        self._attr = attributes
+        self._outer: list[AttrScope] = []
 
     def get(self, attributes: Mapping[str, str] | None = None) -> dict[str, str]:
         """Merge ``attributes`` into those of the scope; ``attributes`` win."""
-        return {**self._attributes, **(attributes or {})}
+        return {**self._attr, **(attributes or {})}
 
     def __enter__(self) -> AttrScope:  # noqa: PYI034 - Self is younger than Python 3.10
-        self._outer.append(_current.attributes)
-        _current.attributes = {**_current.attributes, **self._attributes}
+        outer = _current.scope
+        self._outer.append(outer)
+        self._attr = {**outer._attr, **self._attr}
+        _current.scope = self
         return self
 
     def __exit__(self, *_error: object) -> None:
-        _current.attributes = self._outer.pop()
+        _current.scope = self._outer.pop()
 
 
 class _Current(threading.local):
-    attributes: Mapping[str, str] = {}
+    def __init__(self) -> None:
+        self.scope = AttrScope()
 
 
 _current = _Current()
@@ -59,4 +67,4 @@ _current = _Current()
 
 def scoped(attributes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Merge ``attributes`` into those of the enclosing scopes; ``attributes`` win."""
-    return {**_current.attributes, **(attributes or {})}
+    return _current.scope.get(attributes)

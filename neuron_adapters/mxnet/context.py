@@ -19,7 +19,18 @@ __getattr__: Missing = missing_names("mx.context")
 _TYPES = {"cpu": 1, "gpu": 2, "cpu_pinned": 3, "cpu_shared": 5, "neuron": 6}
 
 
-class Context:
+class _Shown(type):
+    @property
+    def default_ctx(cls) -> Context:
+        """This thread's current context: that of the innermost ``with``, else what was set here, else ``cpu(0)``."""
+        return _current.context
+
+    @default_ctx.setter
+    def default_ctx(cls, context: Context) -> None:
+        _current.context = context
+
+
+class Context(metaclass=_Shown):
     """A kind of device and an index. ``with Context(...):`` makes it the thread's current one.
 
     Raises MXNetValueError, a ValueError, where the kind is unknown or the index is not a whole number from 0.
@@ -27,8 +38,6 @@ class Context:
 
     devtype2str: ClassVar[dict[int, str]] = {number: name for name, number in _TYPES.items()}
     devstr2type: ClassVar[dict[str, int]] = dict(_TYPES)
-    default_ctx: ClassVar[Context]
-    """What is current where no ``with`` says otherwise."""
 
     __slots__ = ("_outer", "device_id", "device_typeid")
 
@@ -73,7 +82,7 @@ class Context:
         return (Context, (self.device_type, self.device_id))
 
     def __enter__(self) -> Context:  # noqa: PYI034 - Self is younger than Python 3.10
-        self._outer.append(current_context())
+        self._outer.append(_current.context)
         _current.context = self
         return self
 
@@ -108,8 +117,8 @@ def num_gpus() -> int:
 
 
 def current_context() -> Context:
-    """Return the context of the innermost ``with`` in this thread, else ``Context.default_ctx``."""
-    return _current.context or Context.default_ctx
+    """Return the context of the innermost ``with`` in this thread, else ``Context.default_ctx`` of this thread."""
+    return _current.context
 
 
 def _index(device_type: str, device_id: object) -> int:
@@ -123,8 +132,7 @@ def _index(device_type: str, device_id: object) -> int:
 
 
 class _Current(threading.local):
-    context: Context | None = None
+    context = Context("cpu", 0)
 
 
 _current = _Current()
-Context.default_ctx = Context("cpu", 0)

@@ -17,20 +17,24 @@ class _Shown(type):
         """This thread's NameManager."""
         return current()
 
+    @current.setter
+    def current(cls, manager: NameManager) -> None:
+        _current.manager = manager
+
 
 class NameManager(metaclass=_Shown):
     """Counts names by kind. ``with NameManager():`` counts anew in this thread."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+        self._counter: dict[str, int] = {}
         self._outer: list[NameManager] = []
 
     def get(self, name: str | None, hint: str) -> str:
         """``name``, or ``hint`` with the next number."""
         if name:
             return name
-        count = self._counts.get(hint, 0)
-        self._counts[hint] = count + 1
+        count = self._counter.get(hint, 0)
+        self._counter[hint] = count + 1
         return f"{hint}{count}"
 
     def __enter__(self) -> NameManager:  # noqa: PYI034 - Self is younger than Python 3.10

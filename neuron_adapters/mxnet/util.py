@@ -88,6 +88,10 @@ class np_array(_Switched):  # noqa: N801 - MXNet's name
 
     name = "np_array"
 
+    @property
+    def _is_np_array(self) -> bool:
+        return self._active
+
 
 _NumpyShapeScope, _NumpyArrayScope = np_shape, np_array
 

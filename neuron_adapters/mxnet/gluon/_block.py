@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neuron_adapters.mxnet import initializer, ndarray
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.gluon import _saved_blocks, _summary
-from neuron_adapters.mxnet.gluon._scope import NameScope, named
+from neuron_adapters.mxnet.gluon._scope import NameScope
 from neuron_adapters.mxnet.gluon.parameter import Contexts, Parameter, ParameterDict
 from neuron_adapters.mxnet.gluon.utils import HookHandle
 
@@ -33,8 +33,8 @@ class Block:
     _is_container = False
 
     def __init__(self, prefix: str | None = None, params: ParameterDict | None = None) -> None:
-        self._nameless = prefix == ""
-        self._prefix, self._params = named(prefix, params, self._alias())
+        self._empty_prefix = prefix == ""
+        self._prefix, self._params = NameScope.create(prefix, params, self._alias())
         self._name = self._prefix.removesuffix("_")
         self._names_inside: dict[str, int] = {}
         self._children: dict[str, Block] = {}

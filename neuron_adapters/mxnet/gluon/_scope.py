@@ -19,13 +19,13 @@ _current = _Current()
 class NameScope:
     """The names inside one block. ``counts``: how many of each kind there are."""
 
-    def __init__(self, block: Any, counts: dict[str, int]) -> None:
+    def __init__(self, block: Any, counts: dict[str, int] | None = None) -> None:
         self._block = block
-        self._counts = counts
+        self._counts = {} if counts is None else counts
         self._entered: list[tuple[NameScope | None, names.Prefix]] = []
 
     def __enter__(self) -> NameScope:  # noqa: PYI034 - Self is younger than Python 3.10
-        if self._block._nameless:
+        if self._block._empty_prefix:
             return self
         prefix = names.Prefix(self._block.prefix)
         self._entered.append((_current.scope, prefix))
@@ -34,7 +34,7 @@ class NameScope:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self._block._nameless:
+        if self._block._empty_prefix:
             return
         _current.scope, prefix = self._entered.pop()
         prefix.__exit__()
@@ -45,22 +45,22 @@ class NameScope:
         self._counts[hint] = count + 1
         return f"{hint}{count}_"
 
+    @staticmethod
+    def create(prefix: str | None, params: ParameterDict | None, hint: str) -> tuple[str, ParameterDict]:
+        """Return the prefix and the parameters of a new block: of its own, or those that it shares with ``params``."""
+        scope = _current.scope
+        if prefix is None:
+            prefix = f"{names.current().get(None, hint)}_" if scope is None else scope.next_prefix(hint)
+        if params is not None:
+            parameters = ParameterDict(params.prefix, params)
+        elif scope is None:
+            parameters = ParameterDict(prefix)
+        else:
+            parent = scope.block.params
+            parameters = ParameterDict(parent.prefix + prefix, parent._shared)
+        return prefix if scope is None else scope.block.prefix + prefix, parameters
+
     @property
     def block(self) -> Any:
         """The block whose scope it is."""
         return self._block
-
-
-def named(prefix: str | None, params: ParameterDict | None, hint: str) -> tuple[str, ParameterDict]:
-    """Return the prefix and the parameters of a new block: of its own, or those that it shares with ``params``."""
-    scope = _current.scope
-    if prefix is None:
-        prefix = f"{names.current().get(None, hint)}_" if scope is None else scope.next_prefix(hint)
-    if params is not None:
-        parameters = ParameterDict(params.prefix, params)
-    elif scope is None:
-        parameters = ParameterDict(prefix)
-    else:
-        parent = scope.block.params
-        parameters = ParameterDict(parent.prefix + prefix, parent._shared)
-    return prefix if scope is None else scope.block.prefix + prefix, parameters
