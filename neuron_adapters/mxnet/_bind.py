@@ -64,6 +64,7 @@ def simple_bind(
     grad_req: str | Sequence[str] | Mapping[str, str],
     type_dict: Mapping[str, Any] | None,
     shapes: Mapping[str, Any],
+    group2ctx: Mapping[str, Context] | None = None,
 ) -> Executor:
     """Create an executor over new arrays of zeros, of the shapes that follow from ``shapes`` (``Symbol.simple_bind``).
 
@@ -83,11 +84,31 @@ def simple_bind(
     except MXNetError as error:
         raise MXNetError(f"simple_bind error. Arguments: {shapes}. {error}") from error
     types, _out_types, aux_types = symbol.infer_type(**(type_dict or {}))
+    labels = _labels(symbol, group2ctx or {})
     arrays = [
-        [NDArray(aligned(shape, np.dtype(kind)), context) for shape, kind in zip(known or [], kinds)]
-        for known, kinds in ((argument_shapes, types), (aux, aux_types))
+        [
+            NDArray(aligned(shape, np.dtype(kind)), labels.get(name, context))
+            for name, shape, kind in zip(own, known or [], kinds)
+        ]
+        for own, known, kinds in (
+            (symbol.list_arguments(), argument_shapes, types),
+            (symbol.list_auxiliary_states(), aux, aux_types),
+        )
     ]
     return Executor(symbol, context, *arrays, gradients=_asked(grad_req, symbol.list_arguments()))
+
+
+def _labels(symbol: Symbol, group2ctx: Mapping[str, Context]) -> dict[str, Context]:
+    """The contexts of the inputs by their ``ctx_group``. Raises MXNetError for a group that is not in ``group2ctx``."""
+    if not group2ctx:
+        return {}
+    attributes = symbol.attr_dict()
+    groups = {name: own["__ctx_group__"] for name, own in attributes.items() if "__ctx_group__" in own}
+    if unknown := sorted({*groups.values()} - {*group2ctx}):
+        raise MXNetError(
+            f"group2ctx has {', '.join(group2ctx)}, and the graph {', '.join(unknown)}, too: say its context."
+        )
+    return {name: group2ctx[group] for name, group in groups.items()}
 
 
 def _unknown(symbol: Symbol, shapes: Mapping[str, Any]) -> list[str]:

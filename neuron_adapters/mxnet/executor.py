@@ -7,6 +7,7 @@ inputs and writes outputs where the arrays are; weights it packs when it loads, 
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import Counter
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from neuron_adapters.mxnet._analysis import Graph
     from neuron_adapters.mxnet._inference import Inferred
     from neuron_adapters.mxnet.numpy_form import NumpyForm
+    from neuron_adapters.mxnet.numpy_form._form import Watch
     from neuron_adapters.mxnet.operators._builder import Drawn
     from neuron_adapters.mxnet.symbol import Symbol
     from neuron_rt import Slot
@@ -92,7 +94,7 @@ class Executor:
         self._fresh = False
         """Whether the plan was just made from the weights as they are."""
         self._numpy: tuple[Plan, NumpyForm] | None = None
-        self._watch: Any = None
+        self._watch: Watch | None = None
         self._plan = self._lowered(graph, inferred)
         self._seen, self._versions = self._load()
         self.outputs: list[NDArray] = [NDArray(aligned(shape, dtype), context) for shape, dtype in self._plan.outputs]
@@ -125,9 +127,11 @@ class Executor:
         self._on_ncs(self._run, kwargs)
         return self.outputs
 
-    def copied(self, kwargs: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
-        """Run as ``forward`` does; copies of the outputs, of this run whatever other threads run meanwhile."""
-        copies: list[np.ndarray[Any, Any]] = self._on_ncs(self._run_and_copy, kwargs)
+    def copied(self, kwargs: Mapping[str, Any], watch: Watch | None = None) -> list[np.ndarray[Any, Any]]:
+        """Run as ``forward`` does; copies of the outputs, of this run whatever other threads run meanwhile. ``watch``
+        sees every operator of this run, which NumPy computes."""
+        run = self._run_and_copy if watch is None else functools.partial(self._run_and_copy, watch=watch)
+        copies: list[np.ndarray[Any, Any]] = self._on_ncs(run, kwargs)
         return copies
 
     def _on_ncs(self, run: Callable[..., Any], kwargs: Mapping[str, Any]) -> Any:
@@ -140,12 +144,15 @@ class Executor:
         slot = model.slot or model.pick()  # a forked child has none
         return slot.run(run, (slot, inputs), {}, False)  # noqa: FBT003
 
-    def _run_and_copy(self, slot: Slot | None, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
+    def _run_and_copy(
+        self, slot: Slot | None, inputs: Inputs, watch: Watch | None = None
+    ) -> list[np.ndarray[Any, Any]]:
         with self._guard:
-            self._run(slot, inputs)
+            self._run(slot, inputs, watch)
             return [output._array.copy() for output in self.outputs]
 
-    def _run(self, slot: Slot | None, inputs: Inputs) -> None:
+    def _run(self, slot: Slot | None, inputs: Inputs, watch: Watch | None = None) -> None:
+        watch = watch or self._watch
         with self._guard:
             self._runs += 1
             for name, target, array in inputs:
@@ -154,8 +161,8 @@ class Executor:
                     target._written()
             if writes.value != self._seen:
                 self._look()
-            if self._plan.lowered is None or self._watch is not None:
-                self._run_by_numpy()
+            if self._plan.lowered is None or watch is not None:
+                self._run_by_numpy(watch)
                 return
             for buffer, drawn in self._drawn:
                 buffer[...] = drawn.make()
@@ -167,12 +174,12 @@ class Executor:
                 pool.guarded += 1
                 self._run_by_numpy()
 
-    def _run_by_numpy(self) -> None:
+    def _run_by_numpy(self, watch: Watch | None = None) -> None:
         """Write MXNet's own results to the outputs (SPEC K3). Raises MXNetError where MXNet has none."""
         if self._numpy is None or self._numpy[0] is not self._plan:
             self._numpy = self._plan, self._plan.numpy_form()
         arrays = {name: array._array for name, array in self._arrays.items()}
-        results = self._numpy[1].run(arrays, self._watch)
+        results = self._numpy[1].run(arrays, watch)
         for output, result in zip(self.outputs, results):
             output._array[...] = result
 

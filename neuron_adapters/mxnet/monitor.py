@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from neuron_adapters.mxnet._graph import Node, input_names, output_names
 from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.ndarray import NDArray
 
-__all__ = ["Monitor", "watcher"]
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.numpy_form._form import Watch
+
+__all__ = ["Monitor", "operator_watcher", "watcher"]
 
 __getattr__: Missing = missing_names("mx.mon")
 
@@ -27,7 +30,7 @@ Callback = Callable[[bytes, NDArray], Any]
 _NUMBERED = {"Activation", "SoftmaxActivation"}
 
 
-def watcher(callback: Callback, monitor_all: bool) -> Callable[[Node, Sequence[Array], Sequence[Array]], None]:
+def watcher(callback: Callback, monitor_all: bool) -> Watch:
     """Return what shows ``callback`` the outputs of an operator, and before them its inputs where ``monitor_all``: as
     variables, and as the operator calls them."""
 
@@ -36,14 +39,35 @@ def watcher(callback: Callback, monitor_all: bool) -> Callable[[Node, Sequence[A
 
     def watch(node: Node, ins: Sequence[Array], outs: Sequence[Array]) -> None:
         if monitor_all:
-            for place, (name, entry, array) in enumerate(zip(input_names(node), node.inputs, ins)):
+            for name, entry, array in zip(_input_names(node), node.inputs, ins):
                 if entry.node.op == "null":
                     show(entry.node.name, array)
-                show(f"{node.name}_{f'input{place}' if node.op in _NUMBERED else name}", array)
+                show(name, array)
         for name, array in zip(output_names(node), outs):
             show(f"{node.name}_{name}", array)
 
     return watch
+
+
+def operator_watcher(callback: Callable[[bytes, bytes, NDArray], Any], monitor_all: bool) -> Watch:
+    """Return what shows ``callback`` the outputs of an operator, and before them its inputs where ``monitor_all``, as
+    the operator calls them, with its kind."""
+
+    def watch(node: Node, ins: Sequence[Array], outs: Sequence[Array]) -> None:
+        named = list(zip(_input_names(node), ins)) if monitor_all else []
+        named += [(f"{node.name}_{name}", array) for name, array in zip(output_names(node), outs)]
+        for name, array in named:
+            callback(name.encode(), node.op.encode(), NDArray(array.copy()))
+
+    return watch
+
+
+def _input_names(node: Node) -> list[str]:
+    """The names of the inputs of an operator for those who watch."""
+    return [
+        f"{node.name}_{f'input{place}' if node.op in _NUMBERED else name}"
+        for place, name in enumerate(input_names(node))
+    ]
 
 
 def _mean_magnitude(array: NDArray) -> NDArray:

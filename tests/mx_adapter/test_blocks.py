@@ -205,6 +205,53 @@ def test_blocks_in_python(capsys: pytest.CaptureFixture[str]) -> None:
         plain(mx.sym.var("x"), mx.nd.ones((1, 1)))
 
 
+def test_what_scripts_take_from_inside_a_parameter() -> None:
+    net = mx.gluon.nn.Dense(2, in_units=3)
+    net.initialize(mx.init.One(), ctx=[mx.neuron(0), mx.neuron(1)])
+    copy = net.weight._reduce()
+    assert (copy.context, copy.asnumpy().tolist()) == (mx.cpu(), [[1, 1, 1]] * 2)
+    copy[:] = 0
+    assert net.weight.data().asnumpy().min() == 1
+    assert len(net.weight._grad or ()) == 2
+    net.weight.grad_req = "null"
+    assert net.weight._grad is None
+    assert mx.gluon.nn.Dense(2, in_units=3).weight._grad is None
+
+
+@pytest.mark.parametrize("context", [mx.cpu(), mx.neuron(0)])
+def test_op_hooks_see_the_operators_of_graphs(context: mx.Context) -> None:
+    inner = mx.gluon.nn.HybridSequential(prefix="net_")
+    with inner.name_scope():
+        inner.add(mx.gluon.nn.Dense(2, activation="relu", in_units=3), mx.gluon.nn.Dense(1, in_units=2))
+    inner.initialize(mx.init.One(), ctx=context)
+    net = mx.gluon.nn.Sequential()
+    net.add(inner)
+    x = mx.nd.array([[1, 2, 3]])
+    seen: list[tuple[bytes, bytes, list[list[float]]]] = []
+    net.register_op_hook(lambda name, op, array: seen.append((name, op, array.asnumpy().tolist())))
+    if context == mx.cpu():
+        net(x)
+        assert not seen  # what is not a graph has no operators with names
+    inner.hybridize()
+    assert net(x).asnumpy().tolist() == [[12]]
+    assert seen == [
+        (b"net_dense0_fwd_output", b"FullyConnected", [[6, 6]]),
+        (b"net_dense0_relu_fwd_output", b"Activation", [[6, 6]]),
+        (b"net_dense1_fwd_output", b"FullyConnected", [[12]]),
+    ]
+    seen.clear()
+    net.register_op_hook(lambda name, op, array: seen.append((name, op, array.shape)), monitor_all=True)
+    net(x)
+    assert [name.decode()[4:] for name, _op, _array in seen] == [
+        "dense0_fwd_data", "dense0_fwd_weight", "dense0_fwd_bias", "dense0_fwd_output", "dense0_relu_fwd_input0",
+        "dense0_relu_fwd_output", "dense1_fwd_data", "dense1_fwd_weight", "dense1_fwd_bias", "dense1_fwd_output",
+    ]  # fmt: skip
+    seen.clear()
+    net.register_op_hook(None)
+    assert net(x).asnumpy().tolist() == [[12]]
+    assert not seen
+
+
 def test_weights_of_the_zoo_are_read_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MXNET_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"no squeezenet1.1-\*.params .*downloads no weights"):

@@ -182,6 +182,23 @@ def test_gradients_that_were_asked_for() -> None:
             dense().simple_bind(ctx=mx.cpu(), grad_req=wrong, data=(5, 4))
 
 
+def test_arrays_of_simple_bind_are_in_the_context_of_their_group() -> None:
+    with mx.AttrScope(ctx_group="first"):
+        x = mx.sym.BatchNorm(mx.sym.var("data"), name="norm")
+    with mx.AttrScope(ctx_group="second"):
+        net = mx.sym.FullyConnected(x, num_hidden=3, name="dense")
+    groups = {"first": mx.cpu(1), "second": mx.cpu(2)}
+    exe = net.simple_bind(mx.cpu(), grad_req="null", group2ctx=groups, data=(5, 4))
+    assert {name: array.context.device_id for name, array in {**exe.arg_dict, **exe.aux_dict}.items()} == {
+        "data": 1, "norm_gamma": 1, "norm_beta": 1, "norm_moving_mean": 1, "norm_moving_var": 1,
+        "dense_weight": 2, "dense_bias": 2,
+    }  # fmt: skip
+    assert exe.forward()[0].shape == (5, 3)
+    with pytest.raises(mx.MXNetError, match="second"):
+        net.simple_bind(mx.cpu(), grad_req="null", group2ctx={"first": mx.cpu(1)}, data=(5, 4))
+    assert net.simple_bind(mx.cpu(), grad_req="null", data=(5, 4)).arg_dict["data"].context == mx.cpu()
+
+
 def test_simple_bind() -> None:
     exe = mx.sym.SoftmaxOutput(dense(), name="softmax").simple_bind(ctx=mx.neuron(0), grad_req="null", data=(5, 4))
     assert {name: one.shape for name, one in exe.arg_dict.items()} == {

@@ -236,12 +236,12 @@ class Block:
         handle.attach(self._forward_hooks, hook)
         return handle
 
-    def register_op_hook(self, callback: Callable[..., Any], monitor_all: bool = False) -> None:  # noqa: ARG002
-        """Refuse: see the error."""
-        raise MXNetError(
-            "register_op_hook() is not in this package: export() the block, bind its graph, and use "
-            "executor.set_monitor_callback()."
-        )
+    def register_op_hook(self, callback: Callable[..., Any] | None, monitor_all: bool = False) -> None:
+        """Let ``callback(name, operator, array)`` see the outputs of every operator of the HybridBlocks in it that run
+        as graphs, and the inputs where ``monitor_all``; name and operator are bytes. NumPy computes them meanwhile;
+        ``callback=None`` ends it."""
+        for child in self._children.values():
+            child.register_op_hook(callback, monitor_all)
 
     def apply(self, fn: Callable[[Block], Any]) -> Self:
         """Call ``fn`` with each child, theirs too, and with the block itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from neuron_adapters.adapter.placed import remember
 from neuron_adapters.mxnet._executor_cache import ExecutorCache, Models, signature_of
@@ -12,6 +13,9 @@ from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.gluon.parameter import Parameter, replaced
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet.numpy_form._form import Watch
 
 
 class GraphCall:
@@ -32,8 +36,9 @@ class GraphCall:
         self._seen = -1
         self._guard = threading.RLock()  # a signal handler may call what its own thread is calling
 
-    def __call__(self, block: object, inputs: Sequence[NDArray]) -> list[NDArray]:
-        """Return new arrays. ``block``: what ``neuron_adapters.placement`` is asked about. Raises MXNetError where a
+    def __call__(self, block: object, inputs: Sequence[NDArray], watch: Watch | None = None) -> list[NDArray]:
+        """Return new arrays. ``block``: what ``neuron_adapters.placement`` is asked about. ``watch`` sees every
+        operator. Raises MXNetError where a
         parameter has no array."""
         fed = dict(zip(self._inputs, inputs))
         with self._guard:
@@ -47,7 +52,7 @@ class GraphCall:
             known = {name: fed[name] for name in self._fed}
             executor = cache.executor(signature_of(known), self._arrays)
         kind = type(inputs[0])  # an array of mx.np gives arrays of mx.np
-        return [kind(array, inputs[0].context) for array in executor.copied(known)]
+        return [kind(array, inputs[0].context) for array in executor.copied(known, watch)]
 
     def _look(self) -> None:
         """Drop the executors where a parameter became another array, or is used in other contexts."""

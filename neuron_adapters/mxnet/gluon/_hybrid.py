@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet import ndarray, symbol
@@ -13,11 +13,13 @@ from neuron_adapters.mxnet.gluon._block import Block
 from neuron_adapters.mxnet.gluon._graph_call import GraphCall
 from neuron_adapters.mxnet.gluon._nest import Form, flattened, grouped, tensors_in
 from neuron_adapters.mxnet.gluon.parameter import DeferredInitializationError, Parameter, ParameterDict
+from neuron_adapters.mxnet.monitor import operator_watcher
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.gluon._symbol_block import SymbolBlock
+    from neuron_adapters.mxnet.numpy_form._form import Watch
 
 __all__ = ["HybridBlock"]
 
@@ -32,6 +34,7 @@ class HybridBlock(Block):
     def __init__(self, prefix: str | None = None, params: ParameterDict | None = None) -> None:
         super().__init__(prefix, params)
         self._active = False
+        self._op_hook: Watch | None = None
         self._clear_cached_op()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -70,6 +73,12 @@ class HybridBlock(Block):
                 stacklevel=2,
             )
         super().hybridize(active, **options)
+
+    def register_op_hook(self, callback: Callable[..., Any] | None, monitor_all: bool = False) -> None:
+        """Let ``callback(name, operator, array)`` see the outputs of every operator, as ``Block.register_op_hook``
+        says, where the block itself runs as a graph, or one of its children does."""
+        self._op_hook = None if callback is None else operator_watcher(callback, monitor_all)
+        super().register_op_hook(callback, monitor_all)
 
     def optimize_for(self, x: Any, *args: Any, backend: str | None = None, **options: Any) -> None:  # noqa: ARG002
         """Refuse: there are no backends."""
@@ -180,7 +189,7 @@ class HybridBlock(Block):
                 f"The argument structure of HybridBlock does not match the cached version. It was called with "
                 f"{self._in_form} first, and with {form} now: hybridize() again to make another graph."
             )
-        return grouped(self._cached_op(self, leaves), self._out_form)
+        return grouped(self._cached_op(self, leaves, self._op_hook), self._out_form)
 
     def _new_call(self, *args: Any) -> GraphCall:
         inputs, graph = self._get_graph(*args)

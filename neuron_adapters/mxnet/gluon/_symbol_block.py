@@ -104,7 +104,7 @@ class SymbolBlock(HybridBlock):
         assert self._cached_op is not None
         if any(parameter._deferred is not None for parameter in self._params.values()):
             self._finish_deferred(self._params, *inputs)
-        results = self._cached_op(self, inputs)
+        results = self._cached_op(self, inputs, self._op_hook)
         return results[0] if len(results) == 1 else results
 
     def infer_shape(self, *args: Any) -> None:

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neuron_adapters.mxnet import initializer, ndarray, symbol
-from neuron_adapters.mxnet._training import Missing, missing_names, refuse_gradient, refuse_sparse
+from neuron_adapters.mxnet._training import Missing, NoGradient, missing_names, refuse_gradient, refuse_sparse
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
-from neuron_adapters.mxnet.context import Context, current_context
+from neuron_adapters.mxnet.context import Context, cpu, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import Counter
 from neuron_adapters.mxnet.symbol import Symbol
@@ -173,6 +173,10 @@ class Parameter:
         self.data()
         return [self.data(context) for context in self._contexts]
 
+    def _reduce(self) -> NDArray:
+        """Return a copy in ``mx.cpu()``: scripts that write parameters themselves call it."""
+        return self.data().copyto(cpu())
+
     def set_data(self, data: Any) -> None:
         """Write ``data`` to the array, or make it the array where there is none. Raises MXNetValueError for another
         shape."""
@@ -219,6 +223,12 @@ class Parameter:
     def list_grad(self) -> NoReturn:
         """Refuse: there are no gradients."""
         refuse_gradient("Parameter.list_grad()")
+
+    @property
+    def _grad(self) -> list[NoGradient] | None:
+        if self.grad_req == "null" or self._array is None:
+            return None
+        return [NoGradient(self.name) for _context in self.list_ctx()]
 
     def row_sparse_data(self, row_id: Any) -> NoReturn:  # noqa: ARG002 - MXNet's signature
         """Refuse: arrays are dense."""

@@ -220,15 +220,16 @@ class Symbol(Operators, Outputs):
         ctx: Context,
         grad_req: Any = "write",
         type_dict: Any = None,
-        stype_dict: Any = None,  # noqa: ARG002 - and the other four: of sparse arrays, and of sharing
-        group2ctx: Any = None,  # noqa: ARG002
+        stype_dict: Any = None,  # noqa: ARG002 - and the other three: of sparse arrays, and of sharing
+        group2ctx: Any = None,
         shared_arg_names: Any = None,  # noqa: ARG002
         shared_exec: Any = None,  # noqa: ARG002
         shared_buffer: Any = None,  # noqa: ARG002
         **shapes: Any,
     ) -> Executor:
-        """Bind new arrays of zeros, in the shapes that follow from ``shapes``, to an executor."""
-        executor: Executor = _bind().simple_bind(self, ctx, grad_req, type_dict, shapes)
+        """Bind new arrays of zeros, in the shapes that follow from ``shapes``, to an executor. ``group2ctx``: the
+        contexts of the arrays whose variables have a ``ctx_group``; the graph runs in ``ctx`` as a whole."""
+        executor: Executor = _bind().simple_bind(self, ctx, grad_req, type_dict, shapes, group2ctx)
         return executor
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
