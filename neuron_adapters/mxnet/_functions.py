@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from neuron_adapters.mxnet._signatures import Called, called
+from neuron_adapters.mxnet._signatures import Called, called, own_name
 from neuron_adapters.mxnet._training import is_optimizer, refuse_missing, refuse_name
 from neuron_adapters.mxnet.operators import find, names
 
@@ -74,6 +74,27 @@ class Namespace:
     def __dir__(self) -> list[str]:
         own = [name for name in vars(self) if not name.startswith("_")]
         return own + [name[len(self._prefix) :] for name in names() if name.startswith(self._prefix)]
+
+
+class Prefixed:
+    """The operators whose names begin in one way, for arrays and symbols of deep NumPy. ``shown``: the module that
+    shows them; ``own``: makes a result one of deep NumPy."""
+
+    def __init__(self, functions: Functions, prefix: str, shown: str, own: Callable[[Any], Any]) -> None:
+        self._functions, self._prefix, self._shown, self._own = functions, prefix, shown, own
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        operator, own = self._prefix + name, self._own
+        if name.startswith("__") or find(operator) is None:
+            refuse_missing(f"{self._shown}.{name}")
+        function = self._functions.of(operator, name)
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            return own(function(*args, **keywords))
+
+        call.__name__ = call.__qualname__ = name
+        call.__doc__ = f"MXNet's operator {own_name(operator)}, by NumPy's rules."
+        return call
 
 
 #: Keywords of every function.

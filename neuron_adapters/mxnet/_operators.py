@@ -31,6 +31,19 @@ def scalar_name(kind: str, swapped: bool = False) -> str:
     return f"_{'r' if swapped and kind in ORDERED else ''}{_OF_SCALARS.get(kind, kind)}_scalar"
 
 
+#: Functions that deep NumPy's operators call by another word, and the mirrored ones of comparisons.
+_NUMPY = {"modulo": "mod", "divide": "true_divide", "lesser": "less", "lesser_equal": "less_equal"}
+_MIRRORED = {"greater": "lesser", "lesser": "greater", "greater_equal": "lesser_equal", "lesser_equal": "greater_equal"}
+
+
+def numpy_names(kind: str, swapped: bool = False) -> tuple[str, str]:
+    """Return deep NumPy's operators for two arrays, and for an array and a number. ``swapped``: the number is the left
+    operand."""
+    of_scalar = _MIRRORED.get(kind, kind) if swapped else kind
+    reverse = "r" if swapped and kind in ORDERED else ""
+    return f"_npi_{_NUMPY.get(kind, kind)}", f"_npi_{reverse}{_NUMPY.get(of_scalar, of_scalar)}_scalar"
+
+
 def _operator(kind: str, swapped: bool = False) -> Callable[[Any, Any], Any]:
     def apply(self: Any, other: Any) -> Any:
         return self._combined(kind, other, swapped)

@@ -16,6 +16,7 @@ from neuron_adapters.mxnet.gluon.parameter import DeferredInitializationError, P
 from neuron_adapters.mxnet.monitor import operator_watcher
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.symbol import Symbol
+from neuron_adapters.mxnet.util import is_np_array
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet.gluon._symbol_block import SymbolBlock
@@ -99,6 +100,9 @@ class HybridBlock(Block):
             names = ["data"] if len(leaves) == 1 else [f"data{place}" for place in range(len(leaves))]
             inputs = [symbol.var(name) for name in names]
             parameters = {name: parameter.var() for name, parameter in self._reg_params.items()}
+            if _by_numpy(leaves):
+                inputs = [variable.as_np_ndarray() for variable in inputs]
+                parameters = {name: variable.as_np_ndarray() for name, variable in parameters.items()}
             with self.name_scope():
                 out = self.hybrid_forward(symbol, *grouped(inputs, self._in_form), **parameters)
             outputs, self._out_form = flattened(out, "output")
@@ -154,6 +158,8 @@ class HybridBlock(Block):
             )
         if kinds.pop():
             parameters: dict[str, Any] = {name: parameter.var() for name, parameter in self._reg_params.items()}
+            if _by_numpy(leaves):
+                parameters = {name: variable.as_np_ndarray() for name, variable in parameters.items()}
             with self.name_scope():
                 return self.hybrid_forward(symbol, x, *args, **parameters)
         if self._active:
@@ -165,17 +171,17 @@ class HybridBlock(Block):
 
     def _own_arrays(self, *args: Any) -> dict[str, NDArray]:
         try:
-            arrays = {name: parameter.data() for name, parameter in self._reg_params.items()}
+            arrays = {name: parameter._held() for name, parameter in self._reg_params.items()}
         except DeferredInitializationError:
             self._finish_deferred(self.params, *args)
-            arrays = {name: parameter.data() for name, parameter in self._reg_params.items()}
+            arrays = {name: parameter._held() for name, parameter in self._reg_params.items()}
         for name, parameter in self._reg_params.items():
             if any(context.device_type == "neuron" for context in parameter.list_ctx()):
                 raise MXNetError(
                     f"{self.name} has {name} on {parameter.list_ctx()[0]} and is not hybridized: a NeuronCore runs "
                     "graphs. Call hybridize() on the network first."
                 )
-        return arrays
+        return {name: array.as_np_ndarray() for name, array in arrays.items()} if _by_numpy(args) else arrays
 
     def _call_graph(self, *args: Any) -> Any:
         leaves, form = flattened(list(args), "inputs")
@@ -203,7 +209,7 @@ class HybridBlock(Block):
         parameters: dict[str, Parameter] = {name: each for name, each in everything.items() if name in needed}
         try:
             for parameter in parameters.values():
-                parameter.data()
+                parameter._held()
         except DeferredInitializationError:
             self._finish_deferred(ParameterDict.of(parameters), *args)
         return GraphCall(graph, names, parameters)
@@ -242,9 +248,14 @@ class HybridBlock(Block):
         graph, everything = self._cached_graph[1], self.collect_params()
         return (
             graph,
-            {name: everything[name].data() for name in graph.list_arguments() if name in everything},
-            {name: everything[name].data() for name in graph.list_auxiliary_states() if name in everything},
+            {name: everything[name]._held() for name in graph.list_arguments() if name in everything},
+            {name: everything[name]._held() for name in graph.list_auxiliary_states() if name in everything},
         )
+
+
+def _by_numpy(leaves: Sequence[Any]) -> bool:
+    """Whether a block computes by NumPy's rules for such inputs: in ``npx.set_np()``, and where one is of ``mx.np``."""
+    return is_np_array() or any(type(leaf) not in (NDArray, Symbol) for leaf in tensors_in(list(leaves)))
 
 
 def _full(form: list[Form]) -> list[Form]:

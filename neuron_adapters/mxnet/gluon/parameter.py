@@ -17,6 +17,7 @@ from neuron_adapters.mxnet.context import Context, cpu, current_context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._memory import Counter
 from neuron_adapters.mxnet.symbol import Symbol
+from neuron_adapters.mxnet.util import is_np_array
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "ParameterDict", "tensor_types"]
 
@@ -150,8 +151,14 @@ class Parameter:
         self.become(array, self._contexts)
 
     def data(self, ctx: Context | None = None) -> NDArray:
-        """Return the array itself: writing to it changes the block. Raises MXNetError, a RuntimeError, where it has no
-        array in ``ctx``, DeferredInitializationError where it will have one after the first call."""
+        """Return the array itself, in ``npx.set_np()`` as one of ``mx.np``: writing to it changes the block. Raises
+        MXNetError, a RuntimeError, where it has no array in ``ctx``, DeferredInitializationError where it will have one
+        after the first call."""
+        array = self._held(ctx)
+        return array.as_np_ndarray() if is_np_array() else array
+
+    def _held(self, ctx: Context | None = None) -> NDArray:
+        """Return the array that the block computes with, always the same one."""
         if self._array is None:
             if self._deferred is not None:
                 raise DeferredInitializationError(
@@ -198,7 +205,7 @@ class Parameter:
         if self._array is None and self._deferred is not None:
             self._contexts = _listed(ctx)
         else:
-            self.become(self.data(), ctx)
+            self.become(self._held(), ctx)
 
     def cast(self, dtype: Any) -> None:
         """Cast to another dtype."""
@@ -389,7 +396,8 @@ class ParameterDict(dict[str, Parameter]):
 
     def save(self, filename: str | os.PathLike[str], strip_prefix: str = "") -> None:
         """Write them, their names without ``strip_prefix``."""
-        ndarray.save(filename, {name.removeprefix(strip_prefix): parameter.data() for name, parameter in self.items()})
+        arrays = {name: parameter._held() for name, parameter in self.items()}
+        ndarray.save(filename, {name.removeprefix(strip_prefix): array for name, array in arrays.items()})
 
     def load(
         self,

@@ -57,12 +57,17 @@ linalg: Linalg = Namespace(operator_functions, "_linalg_")  # type: ignore[assig
 op: Namespace = Namespace(operator_functions, "")
 _internal = Namespace(operator_functions, "")
 
+#: What ``F.np`` and ``F.npx`` are in blocks of deep NumPy.
+_OF_NUMPY = {"np": "numpy", "numpy": "numpy", "npx": "numpy_extension", "numpy_extension": "numpy_extension"}
+
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ndarray":
         return import_module(f"{__name__}.ndarray")
+    if name in _OF_NUMPY:
+        return import_module(f"neuron_adapters.mxnet.{_OF_NUMPY[name]}")
     function = look_up(functions, name)
     if function is not None:
         return function

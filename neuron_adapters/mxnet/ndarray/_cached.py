@@ -44,4 +44,5 @@ class CachedOp:
         executor = cache.executor(signature_of(arrays), held)
         for name in states:
             executor.aux_dict[name][:] = arrays[name]
-        return _given(executor.copied({name: arrays[name] for name in executor.arg_dict}), out, context)
+        results = executor.copied({name: arrays[name] for name in executor.arg_dict})
+        return _given(results, out, context, type(args[0]))

@@ -30,9 +30,9 @@ def function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             with np.errstate(all="ignore"):
                 result = compute(*map(_raw, args), **{key: _raw(value) for key, value in keywords.items()})
             if isinstance(result, list):
-                return [NDArray(_own(array), taken[0].context) for array in result]
+                return [type(taken[0])(_own(array), taken[0].context) for array in result]
             if out is None:
-                return NDArray(_own(result), taken[0].context)
+                return type(taken[0])(_own(result), taken[0].context)
             out[:] = NDArray(_own(result), taken[0].context)
             return out
 

@@ -58,7 +58,8 @@ def invoke(
     context = ctx if ctx is not None else ordered[0].context if ordered else None
     with np.errstate(all="ignore"):
         results = form.run([array._array for array in ordered])
-    return _given(results, out, None if context is None else Context(context))
+    kind = next((type(array) for array in ordered if type(array) is not NDArray), NDArray)
+    return _given(results, out, None if context is None else Context(context), kind)
 
 
 def _form_of(operator_name: str, attributes: Mapping[str, str], specs: Specs) -> OperatorForm:
@@ -89,14 +90,14 @@ def _new_form(operator_name: str, attributes: Mapping[str, str], specs: Specs) -
     return OperatorForm(node, operator, ins, outs)
 
 
-def _given(results: list[Any], out: Any, context: Context | None) -> Any:
-    """Return the results as arrays of their own, or in ``out``."""
+def _given(results: list[Any], out: Any, context: Context | None, kind: type[NDArray]) -> Any:
+    """Return the results as arrays of their own, of mx.np where an input is, or in ``out``."""
     if out is not None:
         targets = [out] if isinstance(out, NDArray) else list(out)
         for target, result in zip(targets, results):
             target[:] = NDArray(result, target.context)
         return out
-    arrays = [NDArray(result.copy(), context) for result in results]  # it may be an input, or a constant
+    arrays = [kind(result.copy(), context) for result in results]  # it may be an input, or a constant
     return arrays[0] if len(arrays) == 1 else arrays
 
 

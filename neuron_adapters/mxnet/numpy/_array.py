@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neuron_adapters.mxnet._operators import numpy_names
 from neuron_adapters.mxnet._training import refuse_missing, refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
@@ -15,10 +16,6 @@ from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import invoke
 
 __all__ = ["ndarray", "wrapped"]
-
-_OPERATORS = {"modulo": "mod", "divide": "true_divide", "lesser": "less", "lesser_equal": "less_equal"}
-_ORDERED = {"subtract", "divide", "modulo", "power"}
-_MIRRORED = {"greater": "lesser", "lesser": "greater", "greater_equal": "lesser_equal", "lesser_equal": "greater_equal"}
 
 
 def _as_numpy(name: str) -> Any:
@@ -117,16 +114,13 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         return wrapped(functools.partial(getattr(np.ndarray, name), self._array), self._context)
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Any:
-        name = _OPERATORS.get(kind, kind)
+        of_two, of_scalar = numpy_names(kind, swapped)
         if isinstance(other, NDArray):
-            return _own(invoke(f"_npi_{name}", [other, self] if swapped else [self, other], {}, {}))
+            return _own(invoke(of_two, [other, self] if swapped else [self, other], {}, {}))
         if not isinstance(other, (int, float, np.number, np.bool_)):
             raise TypeError(f"an ndarray can be combined with an ndarray or a number, got {type(other).__name__}")
-        reverse = "r" if swapped and kind in _ORDERED else ""
-        if swapped and kind in _MIRRORED:
-            name = _OPERATORS.get(_MIRRORED[kind], _MIRRORED[kind])
         is_int = isinstance(other, (int, np.integer, np.bool_))
-        return _own(invoke(f"_npi_{reverse}{name}_scalar", [self], {}, {"scalar": float(other), "is_int": is_int}))
+        return _own(invoke(of_scalar, [self], {}, {"scalar": float(other), "is_int": is_int}))
 
     def __matmul__(self, other: Any) -> Any:
         return _own(invoke("_npi_matmul", [self, other], {}, {}))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import numpy as _np  # noqa: ICN001 - np is what users call deep NumPy
 
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet._calls import split_attributes
@@ -48,6 +48,11 @@ fromjson = load_json
 
 #: MXNet's variables take no others.
 _DTYPES = DTYPES[: DTYPES.index("bool") + 1]
+#: Modules that are imported at first use.
+_MODULES = {
+    "symbol": "symbol", "random": "random", "np": "numpy", "numpy": "numpy", "npx": "numpy_extension",
+    "numpy_extension": "numpy_extension",
+}  # fmt: skip
 _STORAGE = {"default": 0, "row_sparse": 1, "csr": 2}
 
 
@@ -77,7 +82,7 @@ def var(
         "__shape__": None if shape is None else str(shape),
         "__lr_mult__": None if lr_mult is None else str(lr_mult),
         "__wd_mult__": None if wd_mult is None else str(wd_mult),
-        "__dtype__": None if dtype is None else str(_DTYPES.index(np.dtype(dtype).name)),
+        "__dtype__": None if dtype is None else str(_DTYPES.index(_np.dtype(dtype).name)),
         "__init__": init if init is None or isinstance(init, str) else init.dumps(),
         "__storage_type__": None if stype is None else str(_STORAGE[stype]),
     }
@@ -201,8 +206,8 @@ def _filled(operator: str, keywords: Mapping[str, Any], **attrs: Any) -> Symbol:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("symbol", "random"):
-        return import_module(f"{__name__}.{name}")
+    if name in _MODULES:
+        return import_module(f"{__name__}.{_MODULES[name]}")
     return functions.of(name)
 
 

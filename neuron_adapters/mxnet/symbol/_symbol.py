@@ -264,20 +264,20 @@ class Symbol(Operators, Outputs):
                 raise MXNetValueError(
                     f"{len(places) or 'no'} outputs are called {index!r}: {self.list_outputs()[:20]}."
                 )
-            return Symbol([self._entries[places[0]]])
+            return type(self)([self._entries[places[0]]])
         if isinstance(index, slice):
-            return Symbol(self._entries[index])
+            return type(self)(self._entries[index])
         if not isinstance(index, (int, np.integer)):
             raise TypeError(f"outputs are chosen by number, name or slice, got {index!r}")
         if not 0 <= index < len(self._entries):
             raise IndexError(f"there are {len(self._entries)} outputs, from 0, got {index}")
-        return Symbol([self._entries[index]])
+        return type(self)([self._entries[index]])
 
     def __iter__(self) -> Iterator[Symbol]:
-        return (Symbol([entry]) for entry in self._entries)
+        return (type(self)([entry]) for entry in self._entries)
 
     def __copy__(self) -> Symbol:
-        return Symbol(_copy(self._entries, {}))
+        return type(self)(_copy(self._entries, {}))
 
     def __deepcopy__(self, _memo: Any) -> Symbol:
         return self.__copy__()
@@ -306,9 +306,19 @@ class Symbol(Operators, Outputs):
             refuse_missing(f"Symbol.{name}")
         return functools.partial(functions.of(name), self)
 
+    def as_np_ndarray(self) -> Symbol:
+        """Return the same graph as a symbol that computes by NumPy's rules."""
+        from neuron_adapters.mxnet.symbol.numpy import _Symbol
+
+        return _Symbol(self._entries)
+
+    def as_nd_ndarray(self) -> Symbol:
+        """Return the symbol itself."""
+        return self
+
     def astype(self, dtype: Any) -> Symbol:
         """Cast to ``dtype``."""
-        return Symbol(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
+        return type(self)(create("cast", [self], {}, {"dtype": np.dtype(dtype).name}))
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Symbol:
         scalar = scalar_name(kind, swapped)
@@ -321,7 +331,7 @@ class Symbol(Operators, Outputs):
         raise TypeError(f"a Symbol can be combined with a Symbol or a number, got {type(other).__name__}")
 
     def __abs__(self) -> Symbol:
-        return Symbol(create("abs", [self], {}, {}))
+        return type(self)(create("abs", [self], {}, {}))
 
     def _node(self) -> Node | None:
         nodes = {id(entry.node) for entry in self._entries}
@@ -366,7 +376,9 @@ def _create(
     **others: Any,
 ) -> Symbol:
     ctx = {} if others.get("ctx") is None else {"ctx": others["ctx"]}
-    return Symbol(create(operator, inputs, named, {**attrs, **ctx}, name, attr, hint))
+    kind = next((type(symbol) for symbol in (*inputs, *named.values()) if type(symbol) is not Symbol), Symbol)
+    result: Symbol = kind(create(operator, inputs, named, {**attrs, **ctx}, name, attr, hint))  # type: ignore[assignment]
+    return result
 
 
 #: The operators as functions of symbols.

@@ -1,0 +1,165 @@
+"""Blocks of deep NumPy: ``F.np`` and ``F.npx`` in ``hybrid_forward``, on arrays and in graphs, against NumPy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neuron_adapters
+from neuron_adapters import mx
+
+X = np.linspace(-1.5, 2, 24).reshape(2, 3, 4).astype("f4")
+Y = np.linspace(3, 1, 4).astype("f4")
+
+
+@pytest.fixture(autouse=True)
+def _by_numpy() -> Iterator[None]:
+    mx.npx.set_np()
+    yield
+    mx.npx.reset_np()
+
+
+class Net(mx.gluon.HybridBlock):
+    """Layers, functions of both kinds, Python's operators, parts, and a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(prefix="net_")
+        with self.name_scope():
+            self.dense = mx.gluon.nn.Dense(4, flatten=False, activation="relu")
+            self.norm = mx.gluon.nn.LayerNorm()
+            self.shift = self.params.get("shift", shape=(4,), init=mx.init.One())
+
+    def hybrid_forward(self, F: Any, x: Any, shift: Any) -> Any:  # type: ignore[override]  # noqa: N803
+        y = self.norm(self.dense(x)) + shift
+        both = F.np.concatenate([y, 1 - F.np.exp(-y)], axis=-1)
+        weights = F.npx.softmax(both, axis=-1)
+        return F.np.where(weights > 0.1, both, 0.0).sum(axis=1), weights[:, 0], F.np.mean(both)
+
+
+@pytest.fixture
+def net() -> Net:
+    block = Net()
+    block.initialize(mx.init.Xavier())
+    return block
+
+
+def test_a_block_computes_the_same_on_arrays_and_as_a_graph(net: Net) -> None:
+    plain = net(mx.np.array(X))
+    net.hybridize()
+    hybrid = net(mx.np.array(X))
+    assert [type(out) for out in (*plain, *hybrid)] == [mx.np.ndarray] * 6
+    assert [out.shape for out in hybrid] == [(2, 8), (2, 8), ()]
+    for one, other in zip(plain, hybrid):
+        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-6)
+    assert [type(net.shift.data()), type(net.dense.weight.list_data()[0])] == [mx.np.ndarray] * 2
+    net.shift.data()[:] = 2
+    assert net(mx.np.array(X))[2].item() > hybrid[2].item()
+
+
+def test_its_export_runs_on_a_neuroncore(net: Net, tmp_path: Path) -> None:
+    net.hybridize()
+    expected = net(mx.np.array(X))
+    net.export(str(tmp_path / "net"))
+    block = mx.gluon.SymbolBlock.imports(
+        str(tmp_path / "net-symbol.json"), ["data"], str(tmp_path / "net-0000.params"), ctx=mx.neuron(3)
+    )
+    for one, other in zip(block(mx.np.array(X)), expected):
+        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-6)
+    assert str(neuron_adapters.placement(block)[0]) == "NC3"
+
+
+_CALLS = [
+    "np.add(x, y)", "np.add(2, x)", "x - y", "2 - x", "x / y", "2 / x", "x % y", "x ** 2", "-x", "y > x", "1 > x",
+    "x == x", "np.not_equal(x, 1)", "np.maximum(x, 0.5)", "np.minimum(x, y)", "np.hypot(x, y)", "np.abs(x)",
+    "np.exp(x)", "np.floor(x)", "np.sign(x)", "np.logical_not(x)", "np.isnan(x)", "np.round(x, 1)", "np.square(x)",
+    "np.sum(x)", "np.sum(x, axis=1)", "np.sum(x, (0, 2), keepdims=True)", "x.sum(axis=0)", "np.mean(x, 1)", "x.mean()",
+    "np.std(x, axis=0, ddof=1)", "np.var(x)", "np.max(x, axis=2)", "x.min()", "np.prod(x, axis=0)", "np.any(x > 1, 0)",
+    "np.all(x > -9)", "np.argmax(x, axis=1)", "x.argmin()", "np.cumsum(x, axis=1)", "np.clip(x, 0, 1)", "x.clip(-1, 0)",
+    "np.sort(-x, axis=0)", "np.argsort(-x, axis=2)", "np.reshape(x, (4, 6))", "x.reshape(-1, 8)", "x.reshape((6, 4))",
+    "np.transpose(x)", "x.transpose(1, 0, 2)", "x.T", "np.transpose(x, (2, 0, 1))", "x.flatten()", "np.ravel(x)",
+    "np.expand_dims(x, 1)", "np.squeeze(np.expand_dims(x, 0))", "np.swapaxes(x, 0, 2)", "np.moveaxis(x, 0, 2)",
+    "np.broadcast_to(y, (3, 4))", "np.flip(x, 1)", "np.roll(x, 1)", "np.repeat(x, 2, axis=1)", "np.tile(y, (2, 2))",
+    "np.tril(np.reshape(x, (4, 6)), 1)", "np.concatenate([x, x], axis=1)", "np.concatenate((x, x))",
+    "np.stack([x, x], axis=1)", "np.vstack([y, y])", "np.hstack([y, y])", "np.dstack([x, x])", "np.split(x, 2)[1]",
+    "np.split(x, (1, 3), axis=2)[1]", "np.where(x > 0, x, y)", "np.where(x > 0, x, 1)", "np.where(x > 0, 0.5, x)",
+    "np.where(x > 0, 1.0, 2.0)", "np.dot(x, y)", "np.matmul(x, y)", "np.tensordot(x, y, 1)",
+    "np.tensordot(x, x, ((0, 2), (0, 2)))", "np.einsum('ijk,k->ij', x, y)", "np.nan_to_num(x)", "np.copy(x)",
+    "x + np.zeros((2, 3, 4))", "x + np.ones(4)", "x + np.full((4,), 3)", "x + np.arange(4)", "x + np.arange(1, 5)",
+    "x + np.linspace(0, 1, 4)", "np.zeros_like(x)", "np.ones_like(x)", "np.full_like(x, 3)", "np.eye(4, k=1) * y",
+    "np.identity(4) * y", "x[0]", "x[-1]", "x[1, :2]", "x[:, 1]", "x[:, ::2, 1:3]", "x[1, 2, 3]", "x[1:]",
+    "x.astype('int32')", "np.pi * x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", _CALLS)
+def test_a_graph_computes_what_numpy_computes(call: str) -> None:
+    names: dict[str, Any] = {"x": mx.sym.var("x").as_np_ndarray(), "y": mx.sym.var("y").as_np_ndarray()}
+    graph = eval(call, {"np": mx.sym.np, **names})
+    assert type(graph) is type(names["x"])
+    expected = np.asarray(eval(call, {"np": np, "x": X, "y": Y}))
+    arrays = {name: mx.nd.array(array) for name, array in (("x", X), ("y", Y)) if name in graph.list_arguments()}
+    (result,) = graph.bind(mx.cpu(), arrays, grad_req="null").forward()
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result.asnumpy(), expected, rtol=1e-5, atol=1e-6)
+    if expected.dtype == bool:
+        assert result.dtype == np.bool_
+
+
+def test_elements_are_taken_as_in_numpy() -> None:
+    x, places = mx.sym.var("x").as_np_ndarray(), mx.sym.var("places").as_np_ndarray()
+    arrays = {"x": mx.nd.array(X), "places": mx.nd.array([1, 0], dtype="int32")}
+    for axis in (None, 0, 2):
+        result = mx.sym.np.take(x, places, axis=axis, mode="clip").bind(mx.cpu(), arrays, grad_req="null").forward()[0]
+        np.testing.assert_array_equal(result.asnumpy(), np.take(X, [1, 0], axis=axis))
+
+
+def test_names_and_kinds_of_symbols() -> None:
+    with mx.name.NameManager():
+        x = mx.sym.var("x").as_np_ndarray()
+        shown = [(x + x).name, (x * 2).name, mx.sym.np.sum(x, name="own").name, x.mean().name, mx.sym.npx.relu(x).name]
+        assert shown == ["add0", "multiply_scalar0", "own", "mean0", "relu0"]
+        classic = x.as_nd_ndarray() + 1
+    assert (type(classic), classic.name) == (mx.sym.Symbol, "_plusscalar0")
+    assert type(classic.as_np_ndarray()) is type(x.as_np_ndarray()) is type(x.astype("int32")) is type(abs(x))
+    parts = mx.sym.np.split(x, 2)
+    assert [type(part) for part in parts] == [type(x)] * 2
+    assert mx.sym.numpy is mx.sym.np
+    assert mx.nd.np is mx.np
+    assert mx.nd.npx is mx.npx
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        ("np.fft(x)", mx.MXNetError, r"mx\.sym\.np\.fft is not in this package"),
+        ("npx.nothing(x)", mx.MXNetError, r"mx\.sym\.npx\.nothing is not in this package"),
+        ("np.sum(x, out=x)", ValueError, "do not write into others"),
+        ("np.sum(3)", TypeError, "takes symbols as a, got"),
+        ("np.sum(axis=1)", TypeError, "needs a"),
+        ("np.expand_dims(x, 1, 2)", TypeError, "at most 2"),
+        ("np.stack([x, 1])", TypeError, "takes symbols"),
+        ("x[None]", IndexError, "whole numbers and slices"),
+        ("x[x]", IndexError, "whole numbers and slices"),
+        ("x + 'a'", TypeError, "a Symbol or a number"),
+    ],
+)
+def test_what_a_graph_refuses(call: str, error: type[Exception], text: str) -> None:
+    x = mx.sym.var("x").as_np_ndarray()
+    with pytest.raises(error, match=text):
+        eval(call, {"np": mx.sym.np, "npx": mx.sym.npx, "x": x})
+
+
+def test_classic_blocks_stay_classic() -> None:
+    mx.npx.reset_np()
+    net = mx.gluon.nn.HybridSequential()
+    net.add(mx.gluon.nn.Dense(2, in_units=4))
+    net.initialize()
+    classic = net(mx.nd.array(X[0]))
+    assert (type(classic), type(net(mx.np.array(X[0])))) == (mx.nd.NDArray, mx.np.ndarray)
+    net.hybridize()
+    assert (type(net(mx.nd.array(X[0]))), type(net(mx.np.array(X[0])))) == (mx.nd.NDArray, mx.np.ndarray)
+    assert type(net[0].weight.data()) is mx.nd.NDArray
