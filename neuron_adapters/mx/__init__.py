@@ -26,6 +26,7 @@ from neuron_adapters.mxnet.symbol import Symbol, Variable
 from neuron_adapters.mxnet.util import (
     is_np_array,
     is_np_shape,
+    np_array,
     np_shape,
     set_np_shape,
     use_np,
@@ -70,10 +71,10 @@ __all__ = [
     "AttrScope", "Context", "MXNetError", "Symbol", "Variable", "attribute", "autograd", "base", "callback", "context",
     "contrib", "cpu", "cpu_pinned", "current_context", "engine", "executor", "gluon", "gpu", "image", "img", "init",
     "initializer", "install", "io", "is_np_array", "is_np_shape", "log", "metric", "mod", "model", "module", "mon",
-    "monitor", "name", "nd", "ndarray", "neuron", "np", "np_shape", "npx", "num_gpus", "numpy", "numpy_extension",
-    "onnx", "operator", "profiler", "random", "recordio", "registry", "rnd", "rnn", "runtime", "set_np_shape", "sym",
-    "symbol", "test_utils", "to_onnx", "uninstall", "use_np", "use_np_array", "use_np_shape", "util", "visualization",
-    "viz",
+    "monitor", "name", "nd", "ndarray", "neuron", "np", "np_array", "np_shape", "npx", "num_gpus", "numpy",
+    "numpy_extension", "onnx", "operator", "profiler", "random", "recordio", "registry", "rnd", "rnn", "runtime",
+    "set_np_shape", "sym", "symbol", "test_utils", "to_onnx", "uninstall", "use_np", "use_np_array", "use_np_shape",
+    "util", "visualization", "viz",
 ]  # fmt: skip
 
 #: The library. Its modules can be imported by this package's name too.

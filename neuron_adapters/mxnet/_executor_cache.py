@@ -76,6 +76,7 @@ class ExecutorCache:
     def _next(self, signature: InputSignature, params: Mapping[str, NDArray]) -> Executor:
         """Bind another executor in the same place. Where there are too many, drop the oldest except the first."""
         executor = self._bind(signature, params)
+        executor._watch = next(reversed(self._executors.values()))._watch  # who watches, watches all shapes
         if self.model is not None and executor._model.placement != self.model.placement:
             init().place(executor._model, PlacementRequest(self.model.placement[0].start_nc))
         if len(self._executors) >= _MOST_SIGNATURES:

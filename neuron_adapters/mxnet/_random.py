@@ -74,6 +74,8 @@ def _shares(shares: Any) -> Array:
 
 def multinomial(count: int, shares: Any, size: Any) -> Array:
     """Count how often each class comes in ``count`` draws. Raises ValueError for what are no probabilities."""
+    if np.shape(shares) == (0,):  # no classes, as in MXNet
+        return np.zeros((*np.zeros(() if size is None else size).shape, 0), np.int64)
     with _lock:
         return _generator.multinomial(count, _shares(shares), size)
 

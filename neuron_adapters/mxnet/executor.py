@@ -336,7 +336,7 @@ class Executor:
         for (name, old), shape in zip(self.aux_dict.items(), aux_shapes or []):
             if shape != old.shape:
                 raise MXNetError(f"The shape of the auxiliary state {name} changes from {old.shape} to {shape}.")
-        return Executor(
+        reshaped = Executor(
             self._symbol,
             self._context,
             args,
@@ -346,6 +346,8 @@ class Executor:
             outputs=self.outputs,
             gradients=self._gradients,
         )
+        reshaped._watch = self._watch
+        return reshaped
 
     def get_optimized_symbol(self) -> Symbol:
         """Return the graph: what the engine makes of it, it does not show."""

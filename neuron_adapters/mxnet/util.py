@@ -115,8 +115,8 @@ def use_np(func: T) -> T:
 
 def _inside(func: Any, scope: Callable[[], Any]) -> Any:
     if inspect.isclass(func):
-        for name, member in list(vars(func).items()):
-            if inspect.isfunction(member):
+        for name, member in inspect.getmembers(func, inspect.isfunction):  # inherited ones, too: __call__, initialize
+            if not isinstance(inspect.getattr_static(func, name), staticmethod):
                 setattr(func, name, _inside(member, scope))
         return func
 

@@ -12,6 +12,8 @@ import pytest
 import neuron_adapters
 from neuron_adapters import mx
 
+pytestmark = pytest.mark.usefixtures("own_runtime")
+
 X = np.linspace(-1.5, 2, 24).reshape(2, 3, 4).astype("f4")
 Y = np.linspace(3, 1, 4).astype("f4")
 
@@ -78,7 +80,7 @@ _CALLS = [
     "np.exp(x)", "np.floor(x)", "np.sign(x)", "np.logical_not(x)", "np.isnan(x)", "np.round(x, 1)", "np.square(x)",
     "np.sum(x)", "np.sum(x, axis=1)", "np.sum(x, (0, 2), keepdims=True)", "x.sum(axis=0)", "np.mean(x, 1)", "x.mean()",
     "np.std(x, axis=0, ddof=1)", "np.var(x)", "np.max(x, axis=2)", "x.min()", "np.prod(x, axis=0)", "np.any(x > 1, 0)",
-    "np.all(x > -9)", "np.argmax(x, axis=1)", "x.argmin()", "np.cumsum(x, axis=1)", "np.clip(x, 0, 1)", "x.clip(-1, 0)",
+    "np.all(x > -9)", "np.argmax(x, axis=1)", "x.argmin()", "np.cumsum(x, axis=1)", "np.clip(x, 0, 1)", "x.clip(-1, 0)", "np.clip(x, None, 1)", "np.clip(x, 0, None)",
     "np.sort(-x, axis=0)", "np.argsort(-x, axis=2)", "np.reshape(x, (4, 6))", "x.reshape(-1, 8)", "x.reshape((6, 4))",
     "np.transpose(x)", "x.transpose(1, 0, 2)", "x.T", "np.transpose(x, (2, 0, 1))", "x.flatten()", "np.ravel(x)",
     "np.expand_dims(x, 1)", "np.squeeze(np.expand_dims(x, 0))", "np.swapaxes(x, 0, 2)", "np.moveaxis(x, 0, 2)",
@@ -163,3 +165,65 @@ def test_classic_blocks_stay_classic() -> None:
     net.hybridize()
     assert (type(net(mx.nd.array(X[0]))), type(net(mx.np.array(X[0])))) == (mx.nd.NDArray, mx.np.ndarray)
     assert type(net[0].weight.data()) is mx.nd.NDArray
+
+
+def test_a_decorated_class_is_of_deep_numpy_wherever_it_is_used() -> None:
+    mx.npx.reset_np()
+
+    @mx.use_np
+    class Both(mx.gluon.HybridBlock):
+        def __init__(self) -> None:
+            super().__init__()
+            with self.name_scope():
+                self.w = self.params.get("w", shape=(4,), init=mx.init.One())
+
+        @staticmethod
+        def twice(x: Any) -> Any:
+            return x * 2
+
+        def hybrid_forward(self, F: Any, x: Any, w: Any) -> Any:  # type: ignore[override]  # noqa: N803
+            assert mx.is_np_array()
+            assert mx.is_np_shape()
+            return self.twice(x) + w, F.np.sum(x).as_nd_ndarray()
+
+    block = Both()
+    block.initialize()
+    for _hybrid in range(2):
+        outputs = block(mx.np.array(Y))
+        assert [type(out) for out in outputs] == [mx.np.ndarray, mx.nd.NDArray]
+        assert [out.shape for out in outputs] == [(4,), ()]
+        block.hybridize()
+    assert type(block.w.data()) is mx.np.ndarray
+    block.cast("float16")
+    assert type(block.w.data()) is mx.np.ndarray
+    assert not mx.is_np_array()
+
+
+def test_files_and_arrays_of_deep_numpy(tmp_path: Path) -> None:
+    file = str(tmp_path / "arrays")
+    mx.npx.save(file, {"a": mx.np.ones((2,), "int32", "C", mx.cpu(1))})
+    assert type(mx.npx.load(file)["a"]) is type(mx.nd.load(file)["a"]) is mx.np.ndarray
+    with mx.np_array(False):
+        assert type(mx.nd.load(file)["a"]) is mx.nd.NDArray
+    assert mx.np.zeros((), ctx=mx.cpu(1)).context == mx.cpu(1)
+    assert (mx.np.empty((2, 0)).shape, mx.np.ones(3).dtype, mx.np.zeros(2, "int8").dtype) == ((2, 0), "float32", "int8")
+    assert mx.np.random.multinomial(3, []).shape == (0,)
+    assert mx.np.random.multinomial(3, mx.np.array([]), size=(2, 3)).shape == (2, 3, 0)
+
+
+def test_functions_of_arrays_have_mxnets_dtypes() -> None:
+    whole, single, double = (mx.np.array([[1, 2], [3, 4]], dtype=dtype) for dtype in ("int32", "float32", "float64"))
+    for call in (mx.np.mean, mx.np.average, mx.np.std, lambda x: x.mean(), lambda x: mx.np.percentile(x, 50)):
+        assert [call(x).dtype for x in (whole, single, double)] == ["float32", "float32", "float64"]
+    assert mx.np.shape(single) == (2, 2)
+    assert [type(each) for each in mx.np.nonzero(whole)] == [mx.np.ndarray] * 2
+    counts, bounds = mx.np.histogram(single, bins=3, range=(0, 4))
+    assert (counts.tolist(), bounds.dtype) == ([1, 1, 2], "float32")
+    assert [each.shape for each in mx.np.meshgrid(single[0], whole[0])] == [(2, 2)] * 2
+    assert mx.np.indices((2, 3)).dtype == "int32"
+    assert mx.np.logspace(0, 2, 3).tolist() == [1, 10, 100]
+    np.testing.assert_array_equal(mx.np.outer(single, single).asnumpy(), np.outer(single.asnumpy(), single.asnumpy()))
+    assert (mx.np.product(whole).item(), mx.np.sometrue(whole).item()) == (24, True)
+    assert mx.np.may_share_memory(single, single[0])
+    assert not mx.np.may_share_memory(single, double)
+    assert {"outer", "product", "zeros"} <= {*dir(mx.np)}

@@ -103,6 +103,16 @@ def test_old_names_of_arguments(net: Any, bound: np.ndarray, tmp_path: Path) -> 
     assert onnx.load(path).graph.value_info
 
 
+def test_blocks_without_parameters_are_written_from_their_files(tmp_path: Path) -> None:
+    block = mx.gluon.nn.Activation("relu")
+    block.hybridize()
+    expected = block(mx.nd.array(X[:, 0, 0])).asnumpy()
+    block.export(str(tmp_path / "relu"))
+    files = [str(tmp_path / name) for name in ("relu-symbol.json", "relu-0000.params", "relu.onnx")]
+    path = mx.onnx.export_model(files[0], files[1], [(2, 8)], onnx_file_path=files[2])
+    np.testing.assert_array_equal(reference(path, data=X[:, 0, 0]), expected)
+
+
 def test_compiled_graphs_are_written_as_their_originals(net: Any, bound: np.ndarray, tmp_path: Path) -> None:
     symbol, args, aux = net
     compiled = mx.contrib.neuron.compile(symbol, args, aux, {"data": mx.nd.array(X)})

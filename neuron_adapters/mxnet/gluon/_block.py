@@ -131,7 +131,7 @@ class Block:
         named_arrays = {}
         for name, parameter in parameters.items():
             if not (deduplicate and id(parameter) in written):
-                named_arrays[name] = parameter._held()
+                named_arrays[name] = parameter.data()
             written.add(id(parameter))
         ndarray.save(filename, named_arrays)
 

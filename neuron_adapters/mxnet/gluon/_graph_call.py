@@ -57,7 +57,7 @@ class GraphCall:
     def _look(self) -> None:
         """Drop the executors where a parameter became another array, or is used in other contexts."""
         seen = replaced.value
-        arrays = {name: parameter._held() for name, parameter in self._params.items()}
+        arrays = {name: parameter.data() for name, parameter in self._params.items()}
         contexts = [parameter.list_ctx() for parameter in self._params.values()]
         if self._seen < 0 or any(arrays[name] is not self._arrays.get(name) for name in arrays):
             self._caches.clear()

@@ -46,6 +46,7 @@ class HybridBlock(Block):
     def _clear_cached_op(self) -> None:
         self._cached_graph: tuple[list[Symbol], Symbol] | tuple[()] = ()
         self._cached_op: GraphCall | None = None
+        self._classic: list[bool] = []
         self._in_form: Form = None
         self._out_form: Form = None
 
@@ -106,6 +107,7 @@ class HybridBlock(Block):
             with self.name_scope():
                 out = self.hybrid_forward(symbol, *grouped(inputs, self._in_form), **parameters)
             outputs, self._out_form = flattened(out, "output")
+            self._classic = [_by_numpy(leaves) and type(output) is Symbol for output in outputs]
             self._cached_graph = inputs, symbol.Group(outputs)
         return self._cached_graph
 
@@ -171,10 +173,10 @@ class HybridBlock(Block):
 
     def _own_arrays(self, *args: Any) -> dict[str, NDArray]:
         try:
-            arrays = {name: parameter._held() for name, parameter in self._reg_params.items()}
+            arrays = {name: parameter.data() for name, parameter in self._reg_params.items()}
         except DeferredInitializationError:
             self._finish_deferred(self.params, *args)
-            arrays = {name: parameter._held() for name, parameter in self._reg_params.items()}
+            arrays = {name: parameter.data() for name, parameter in self._reg_params.items()}
         for name, parameter in self._reg_params.items():
             if any(context.device_type == "neuron" for context in parameter.list_ctx()):
                 raise MXNetError(
@@ -195,7 +197,10 @@ class HybridBlock(Block):
                 f"The argument structure of HybridBlock does not match the cached version. It was called with "
                 f"{self._in_form} first, and with {form} now: hybridize() again to make another graph."
             )
-        return grouped(self._cached_op(self, leaves, self._op_hook), self._out_form)
+        results = self._cached_op(self, leaves, self._op_hook)
+        if any(self._classic):
+            results = [array.as_nd_ndarray() if classic else array for array, classic in zip(results, self._classic)]
+        return grouped(results, self._out_form)
 
     def _new_call(self, *args: Any) -> GraphCall:
         inputs, graph = self._get_graph(*args)
@@ -209,7 +214,7 @@ class HybridBlock(Block):
         parameters: dict[str, Parameter] = {name: each for name, each in everything.items() if name in needed}
         try:
             for parameter in parameters.values():
-                parameter._held()
+                parameter.data()
         except DeferredInitializationError:
             self._finish_deferred(ParameterDict.of(parameters), *args)
         return GraphCall(graph, names, parameters)
@@ -248,8 +253,8 @@ class HybridBlock(Block):
         graph, everything = self._cached_graph[1], self.collect_params()
         return (
             graph,
-            {name: everything[name]._held() for name in graph.list_arguments() if name in everything},
-            {name: everything[name]._held() for name in graph.list_auxiliary_states() if name in everything},
+            {name: everything[name].data() for name in graph.list_arguments() if name in everything},
+            {name: everything[name].data() for name in graph.list_auxiliary_states() if name in everything},
         )
 
 

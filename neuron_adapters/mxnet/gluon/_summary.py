@@ -18,7 +18,7 @@ def print_summary(block: Any, inputs: tuple[Any, ...]) -> None:
     handles: list[Any] = []
 
     def note(layer: Any, _inputs: Any, outputs: Any) -> None:
-        sizes = {id(parameter): parameter._held().size for parameter in layer.params.values()}
+        sizes = {id(parameter): parameter.data().size for parameter in layer.params.values()}
         for parameter in layer.params.values():
             size = sizes[id(parameter)]
             totals["trainable"] += size if parameter.grad_req != "null" else 0

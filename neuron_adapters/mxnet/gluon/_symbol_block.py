@@ -160,7 +160,7 @@ class SymbolBlock(HybridBlock):
 
     def taken_apart(self) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
         """Return the graph, and copies of its arguments and auxiliary states."""
-        arrays = copies({name: parameter._held() for name, parameter in self._params.items()})
+        arrays = copies({name: parameter.data() for name, parameter in self._params.items()})
         auxiliary = set(self._graph.list_auxiliary_states())
         return (
             self._graph,

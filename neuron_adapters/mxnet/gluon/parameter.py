@@ -151,14 +151,9 @@ class Parameter:
         self.become(array, self._contexts)
 
     def data(self, ctx: Context | None = None) -> NDArray:
-        """Return the array itself, in ``npx.set_np()`` as one of ``mx.np``: writing to it changes the block. Raises
-        MXNetError, a RuntimeError, where it has no array in ``ctx``, DeferredInitializationError where it will have one
-        after the first call."""
-        array = self._held(ctx)
-        return array.as_np_ndarray() if is_np_array() else array
-
-    def _held(self, ctx: Context | None = None) -> NDArray:
-        """Return the array that the block computes with, always the same one."""
+        """Return the array itself, of ``mx.np`` where it was made in ``npx.set_np()``: writing to it changes the block.
+        Raises MXNetError, a RuntimeError, where it has no array in ``ctx``, DeferredInitializationError where it will
+        have one after the first call."""
         if self._array is None:
             if self._deferred is not None:
                 raise DeferredInitializationError(
@@ -205,7 +200,7 @@ class Parameter:
         if self._array is None and self._deferred is not None:
             self._contexts = _listed(ctx)
         else:
-            self.become(self._held(), ctx)
+            self.become(self.data(), ctx)
 
     def cast(self, dtype: Any) -> None:
         """Cast to another dtype."""
@@ -273,7 +268,9 @@ class Parameter:
     def become(self, array: NDArray, ctx: Contexts) -> None:
         """Take ``array`` over, without a copy, for these contexts."""
         self._contexts = _listed(ctx)
-        self._array = NDArray(array._array, self._contexts[0], array._memory)
+        was_numpy = self._array is not None and type(self._array) is not NDArray
+        own = NDArray(array._array, self._contexts[0], array._memory)
+        self._array = own.as_np_ndarray() if was_numpy or is_np_array() else own
         self._deferred = None
         replaced.value += 1
 
@@ -396,7 +393,7 @@ class ParameterDict(dict[str, Parameter]):
 
     def save(self, filename: str | os.PathLike[str], strip_prefix: str = "") -> None:
         """Write them, their names without ``strip_prefix``."""
-        arrays = {name: parameter._held() for name, parameter in self.items()}
+        arrays = {name: parameter.data() for name, parameter in self.items()}
         ndarray.save(filename, {name.removeprefix(strip_prefix): array for name, array in arrays.items()})
 
     def load(

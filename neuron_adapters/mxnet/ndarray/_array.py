@@ -7,6 +7,7 @@ also one of zeros and ones.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import warnings
@@ -23,6 +24,7 @@ from neuron_adapters.mxnet._training import refuse_name, refuse_sparse
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context, cpu, current_context
 from neuron_adapters.mxnet.ndarray import _arithmetic
+from neuron_adapters.mxnet.ndarray._handles import array_of, handle_of
 from neuron_adapters.mxnet.ndarray._memory import Counter, hand_out, handed_out, writes
 
 if TYPE_CHECKING:
@@ -54,13 +56,27 @@ class NDArray(Operators):
 
     __slots__ = ("__weakref__", "_array", "_context", "_memory")
 
+    _context: Context
+    _memory: Counter
+
     #: So that NumPy's arrays leave ``numpy_array + ndarray`` to this class, which refuses it.
     __array_priority__: float = 1000.0
     __array_ufunc__ = None
 
-    def __init__(self, array: Array | None, context: Context | None = None, memory: Counter | None = None) -> None:
+    def __init__(
+        self,
+        array: Array | ctypes.c_void_p | None,
+        context: Context | None = None,
+        memory: Counter | None = None,
+        *,
+        writable: bool = True,  # noqa: ARG002 - MXNet's
+    ) -> None:
         """``array`` becomes the memory: it is not copied. None, as pickles of MXNet have it, is no array yet.
-        ``memory`` is that of the array that this is a view of."""
+        ``memory`` is that of the array that this is a view of. A handle stands for another array, whose memory this
+        one has, too."""
+        if isinstance(array, ctypes.c_void_p):
+            source: NDArray = array_of(array)
+            array, context, memory = source._array, source._context, source._memory
         self._array: Array = np.empty(0, np.float32) if array is None else array
         self._context = current_context() if context is None else context
         self._context.require_memory()
@@ -80,6 +96,13 @@ class NDArray(Operators):
 
     def _view(self, array: Array) -> NDArray:
         return NDArray(array, self._context, self._memory)
+
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """What stands for the array in calls of C."""
+        return handle_of(self)
+
+    _as_parameter_ = handle
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from neuron_adapters.mxnet import _params
 from neuron_adapters.mxnet.base import reading
 from neuron_adapters.mxnet.context import cpu
 from neuron_adapters.mxnet.ndarray._array import NDArray
+from neuron_adapters.mxnet.util import is_np_array
 
 Loaded = list[NDArray] | dict[str, NDArray]
 
@@ -44,4 +45,6 @@ def load_frombuffer(buf: bytes) -> Loaded:
 
 
 def _loaded(arrays: list[NDArray], names: Sequence[str]) -> Loaded:
+    if is_np_array():
+        arrays = [array.as_np_ndarray() for array in arrays]
     return dict(zip(names, arrays)) if names else arrays

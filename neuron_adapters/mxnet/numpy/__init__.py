@@ -14,22 +14,30 @@ from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.numpy import random
 from neuron_adapters.mxnet.numpy._array import ndarray, wrapped
 
-__all__ = ["array", "ndarray", "random"]
+__all__ = ["array", "empty", "indices", "ndarray", "ones", "random", "zeros"]
 
 #: Functions that make arrays from nothing, of float32.
-_MAKE = ("arange", "empty", "eye", "full", "hanning", "identity", "linspace", "ones", "zeros")
+_MAKE = ("arange", "blackman", "eye", "full", "hamming", "hanning", "identity", "linspace", "logspace")
 _FUNCTIONS = (
-    "abs", "absolute", "add", "all", "any", "arccos", "arcsin", "arctan", "arctan2", "argmax", "argmin", "argsort",
-    "around", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "cbrt", "ceil", "clip", "column_stack",
-    "concatenate", "copy", "cos", "cosh", "cumsum", "diag", "dot", "dstack", "einsum", "equal", "exp", "expand_dims",
-    "expm1", "flip", "floor", "floor_divide", "full_like", "greater", "greater_equal", "hstack", "isfinite", "isinf",
-    "isnan", "less", "less_equal", "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "matmul", "max", "maximum", "mean", "median", "min", "minimum", "mod", "moveaxis", "multiply",
-    "nan_to_num", "negative", "nonzero", "not_equal", "ones_like", "pad", "power", "prod", "ravel", "reciprocal",
-    "repeat", "reshape", "rint", "roll", "round", "shape", "sign", "sin", "sinh", "sort", "split", "sqrt", "square",
-    "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "tan", "tanh", "tensordot", "tile", "transpose",
-    "tril", "triu", "true_divide", "trunc", "unique", "var", "vstack", "where", "zeros_like",
+    "abs", "absolute", "add", "all", "amax", "amin", "any", "append", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "around", "array_split", "atleast_1d",
+    "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
+    "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concatenate", "copy", "copysign",
+    "cos", "cosh", "count_nonzero", "cumsum", "deg2rad", "degrees", "delete", "diag", "diagflat", "diagonal", "diff",
+    "divide", "dot", "dsplit", "dstack", "ediff1d", "einsum", "empty_like", "equal", "exp", "expand_dims", "expm1",
+    "fabs", "fix", "flip", "fliplr", "flipud", "floor", "floor_divide", "full_like", "greater", "greater_equal",
+    "histogram", "hsplit", "hstack", "hypot", "inner", "insert", "interp", "invert", "isfinite", "isinf", "isnan",
+    "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "log", "log10", "log1p", "log2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum", "may_share_memory", "mean", "median",
+    "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "negative", "nonzero", "not_equal",
+    "ones_like", "outer", "pad", "percentile", "polyval", "power", "prod", "quantile", "rad2deg", "radians", "ravel",
+    "reciprocal", "remainder", "repeat", "reshape", "resize", "rint", "roll", "rot90", "round", "shape",
+    "shares_memory", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
+    "sum", "swapaxes", "take", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "tril", "triu", "true_divide",
+    "trunc", "unique", "var", "vdot", "vsplit", "vstack", "where", "zeros_like",
 )  # fmt: skip
+#: Names of MXNet's that NumPy has no more.
+_ALIASES = {"product": "prod", "round_": "round", "row_stack": "vstack", "sometrue": "any"}
 
 pi: float = _np.pi
 e: float = _np.e
@@ -49,12 +57,32 @@ def array(object: Any, dtype: Any = None, ctx: Any = None) -> ndarray:  # noqa: 
     return ndarray(_np.array(source, dtype_of(dtype), order="C"), ctx)
 
 
+def zeros(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:  # noqa: ARG001 - always C
+    """Make zeros, of float32 where no dtype is asked for."""
+    return ndarray(_np.zeros(shape, dtype_of(dtype or _np.float32)), ctx)
+
+
+def ones(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:  # noqa: ARG001
+    """Make ones, of float32 where no dtype is asked for."""
+    return ndarray(_np.ones(shape, dtype_of(dtype or _np.float32)), ctx)
+
+
+empty = zeros
+
+
+def indices(dimensions: Any, dtype: Any = _np.int32, ctx: Any = None) -> ndarray:
+    """Make the places in a grid, along each axis; of int32 where no dtype is asked for."""
+    return ndarray(_np.indices(dimensions, dtype_of(dtype)), ctx)
+
+
 def __getattr__(name: str) -> Any:
     if name in _MAKE or name in _FUNCTIONS:
         function = globals()[name] = wrapped(getattr(_np, name), default=_np.float32 if name in _MAKE else None)
         return function
+    if name in _ALIASES:
+        return __getattr__(_ALIASES[name])
     raise AttributeError(f"mx.np.{name} is not in this package: docs/mx.md says what is.")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MAKE, *_FUNCTIONS})
+    return sorted({*__all__, *_MAKE, *_FUNCTIONS, *_ALIASES})

@@ -170,13 +170,30 @@ def wrapped(compute: Callable[..., Any], context: Context | None = None, *, defa
                 result = compute(*raw_args, **raw_keywords)
         except ValueError as error:
             raise MXNetValueError(f"{_name_of(compute)}: {error}") from error
-        made = _shown(result, ctx or device or context, default if keywords.get("dtype") is None else None)
+        asked = keywords.get("dtype") is not None
+        taken = (*getattr(compute, "args", ()), *raw_args, *raw_keywords.values())  # args: the array of a method
+        narrow = not asked and not any(map(_is_wide, taken))
+        made = _shown(_narrowed(result) if narrow else result, ctx or device or context, None if asked else default)
         if out is None:
             return made
         out[...] = made
         return out
 
     return call
+
+
+def _is_wide(value: Any) -> bool:
+    """Whether it is, or has, an array of float64."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_wide, value))
+    return isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float64
+
+
+def _narrowed(result: Any) -> Any:
+    """Make float64 float32, which is what MXNet computes whole numbers in."""
+    if isinstance(result, (list, tuple)):
+        return tuple(map(_narrowed, result)) if isinstance(result, tuple) else [*map(_narrowed, result)]
+    return np.float32(result) if _is_wide(result) else result
 
 
 def _name_of(compute: Callable[..., Any]) -> str:
@@ -190,7 +207,8 @@ def _deep(value: Any) -> Any:
 
 def _shown(result: Any, context: Any, default: Any) -> Any:
     if isinstance(result, (list, tuple)):
-        return [_shown(each, context, default) for each in result]
+        shown = [_shown(each, context, default) for each in result]
+        return tuple(shown) if isinstance(result, tuple) else shown
     if not isinstance(result, (np.ndarray, np.generic)):
         return result
     array = np.array(result, order="C")

@@ -97,9 +97,9 @@ def _loaded(sym: Any, params: Any) -> tuple[Symbol, dict[str, Array]]:
     paths = (str, os.PathLike)
     if isinstance(sym, paths) and isinstance(params, paths):
         loaded = ndarray.load(params)
-        if not isinstance(loaded, dict):
+        if loaded and not isinstance(loaded, dict):
             raise MXNetValueError(f"{os.fspath(params)} holds arrays without names, so no parameters.")
-        sym, params = symbol.load(sym), loaded
+        sym, params = symbol.load(sym), loaded or {}  # without any array a file has no names either
     if isinstance(sym, Symbol) and isinstance(params, (list, tuple)) and len(params) == 2:
         params = {**params[0], **params[1]}
     if not isinstance(sym, Symbol) or not isinstance(params, Mapping):

@@ -26,10 +26,9 @@ _CALLS = {
     "any": ("_np_any", 1, "a axis out keepdims"),
     "argmax": ("_npi_argmax", 1, "a axis out keepdims"),
     "argmin": ("_npi_argmin", 1, "a axis out keepdims"),
-    "argsort": ("argsort", 1, "a axis"),
+    "argsort": ("argsort", 1, "a axis kind order"),
     "around": ("_npi_around", 1, "x decimals out"),
     "broadcast_to": ("_npi_broadcast_to", 1, "array shape"),
-    "clip": ("clip", 1, "a a_min a_max out"),
     "copy": ("_np_copy", 1, "a"),
     "cumsum": ("_np_cumsum", 1, "a axis dtype out"),
     "dot": ("_np_dot", 2, "a b out"),
@@ -47,7 +46,7 @@ _CALLS = {
     "repeat": ("repeat", 1, "a repeats axis"),
     "reshape": ("_np_reshape", 1, "a newshape order"),
     "roll": ("_np_roll", 1, "a shift axis"),
-    "sort": ("sort", 1, "a axis"),
+    "sort": ("sort", 1, "a axis kind order"),
     "squeeze": ("_np_squeeze", 1, "a axis"),
     "std": ("_npi_std", 1, "a axis dtype out ddof keepdims"),
     "sum": ("_np_sum", 1, "a axis dtype out keepdims initial"),
@@ -179,7 +178,7 @@ def _of_arrays(name: str) -> Callable[..., Any]:
         node_name = values.pop("name", None)
         if values.pop("out", None) is not None:
             raise MXNetValueError(f"mx.sym.np.{name}(out=...): a graph's nodes do not write into others.")
-        for ignored in ("order", "ctx", "device"):  # always C; where the graph runs
+        for ignored in ("order", "ctx", "device", "kind"):  # always C; where the graph runs; how it sorts
             values.pop(ignored, None)
         if arrays < 0:
             return _node(operator, [], node_name, **{"dtype": "float32", **values})
@@ -238,6 +237,12 @@ def take(a: Symbol, indices: Symbol, axis: int | None = None, mode: str = "raise
     return _node("take", [data, indices], axis=axis or 0, mode=mode)
 
 
+def clip(a: Symbol, a_min: float | None, a_max: float | None, out: None = None) -> Symbol:  # noqa: ARG001 - NumPy's
+    """Limit the numbers to a range, which is open where a limit is None."""
+    low, high = -inf if a_min is None else a_min, inf if a_max is None else a_max
+    return _node("clip", [a], a_min=low, a_max=high)
+
+
 def ravel(a: Symbol, order: str = "C") -> Symbol:
     """Return it with one axis."""
     return _node("_np_reshape", [a], newshape=(-1,), order=order)
@@ -288,7 +293,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Symbol: 
 
 
 #: Not among the module's names: some are those of Python's own functions.
-_functions: dict[str, Callable[..., Any]] = {"split": split, "take": take}
+_functions: dict[str, Callable[..., Any]] = {"clip": clip, "split": split, "take": take}
 
 
 def _function(name: str) -> Callable[..., Any]:
