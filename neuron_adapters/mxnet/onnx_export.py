@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,8 +50,10 @@ def translated(
     shapes: Mapping[str, Sequence[int]],
     dtypes: Mapping[str, str],
     called: str,
+    kept: Collection[str] = (),
 ) -> onnx.ModelProto:
-    """The checked model. ``arrays``: parameters by name. ``shapes``, ``dtypes``: of the inputs. ``called``: by whom."""
+    """The checked model. ``arrays``: parameters by name. ``shapes``, ``dtypes``: of the inputs. ``called``: by whom.
+    ``kept``: inputs that stay where nothing reads them."""
     from onnx import checker
 
     if sum(array.nbytes for array in arrays.values()) > _MOST:
@@ -64,6 +66,7 @@ def translated(
     inferred = sym._analysis().wiring.infer(known, kinds)
     model = _onnx.translate(inferred, arrays)
     read = {name for node in model.graph.node for name in node.input} | {output.name for output in model.graph.output}
+    read.update(kept)
     unread = [entry for entry in model.graph.input if entry.name not in read]
     for entry in unread:
         model.graph.input.remove(entry)

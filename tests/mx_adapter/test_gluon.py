@@ -249,6 +249,9 @@ def test_graphs_of_blocks(files: str) -> None:
     np.testing.assert_allclose(outputs[0].asnumpy(), expected(ROWS), rtol=1e-4)
     np.testing.assert_allclose(outputs[1].asnumpy(), ROWS @ WEIGHT.T + BIAS, rtol=1e-4, atol=1e-5)
     assert both.collect_params()["net_fc_bias"] is whole.collect_params()["net_fc_bias"]
+    graphs = both(data, label)
+    assert isinstance(graphs, list)
+    assert mx.sym.Group(graphs).list_outputs() == [*symbol.list_outputs(), "net_fc_output"]
     on_top = whole(mx.sym.var("pixels"), mx.sym.var("truth"))
     assert on_top.list_arguments()[0] == "pixels"
     with pytest.raises(ValueError, match="variables"):

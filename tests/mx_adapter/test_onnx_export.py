@@ -113,6 +113,13 @@ def test_blocks_without_parameters_are_written_from_their_files(tmp_path: Path) 
     np.testing.assert_array_equal(reference(path, data=X[:, 0, 0]), expected)
 
 
+def test_an_input_that_only_the_shape_is_taken_of_stays_an_input(tmp_path: Path) -> None:
+    net = mx.sym.zeros_like(mx.sym.var("data"), name="zeros")
+    path = mx.onnx.export_model(net, {}, [(2, 8)], onnx_file_path=str(tmp_path / "zeros.onnx"))
+    assert [value.name for value in onnx.load(path).graph.input] == ["data"]
+    np.testing.assert_array_equal(reference(path, data=X[:, 0, 0]), np.zeros((2, 8), "f4"))
+
+
 def test_compiled_graphs_are_written_as_their_originals(net: Any, bound: np.ndarray, tmp_path: Path) -> None:
     symbol, args, aux = net
     compiled = mx.contrib.neuron.compile(symbol, args, aux, {"data": mx.nd.array(X)})

@@ -97,7 +97,8 @@ class SymbolBlock(HybridBlock):
             )
         if all(isinstance(value, Symbol) for value in inputs):
             known = set(self._graph.list_inputs())
-            return self._graph(**{name: value for name, value in zip(self._inputs, inputs) if name in known})
+            graph = self._graph(**{name: value for name, value in zip(self._inputs, inputs) if name in known})
+            return graph if len(graph) == 1 else list(graph)
         strange = [type(value).__name__ for value in inputs if not isinstance(value, NDArray)]
         if strange:
             raise TypeError(f"a block takes NDArrays or Symbols, got {strange[0]}: mx.nd.array()")

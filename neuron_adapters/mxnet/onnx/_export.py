@@ -50,7 +50,8 @@ def export_model(
     """Write an ONNX file of opset 18 and return its path. Compiled graphs are written as their originals.
 
     ``sym``, ``params``: a graph and its parameters, by name or as a list of arguments and auxiliary states; or the
-    files of both. ``in_shapes``, ``in_types``: of the inputs, in the order of the graph; labels are left out.
+    files of both. ``in_shapes``, ``in_types``: of the inputs, in the order of the graph; labels are left out, and an
+    input that only its shape is taken of stays.
     ``dynamic``: sizes that ``dynamic_input_shapes`` has as None or a name may vary, without it all sizes that can.
     ``input_type``, ``input_shape``: older names.
 
@@ -125,7 +126,7 @@ def _inputs(graph: Symbol, arrays: Mapping[str, Array], shapes: Sequence[Any]) -
 def _translated(
     graph: Symbol, arrays: Mapping[str, Array], shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str]
 ) -> onnx.ModelProto:
-    model = translated(graph, arrays, shapes, dtypes, "export_model()")
+    model = translated(graph, arrays, shapes, dtypes, "export_model()", kept=shapes)
     _rename(model, [_short(output.name) for output in model.graph.output])
     return model
 
