@@ -60,6 +60,18 @@ def draw(distribution: str, parameters: Sequence[Any], shape: Sequence[int], dty
     return np.asarray(numbers).astype(dtype)
 
 
+def draw_as_numpy(distribution: str, parameters: Sequence[Any], shape: Any) -> Array:
+    """Draw from a distribution by NumPy's name and parameters, in float64. Raises ValueError for wrong parameters."""
+    with _lock:
+        return np.asarray(getattr(_generator, distribution)(*parameters, shape))
+
+
+def shuffle(array: Array) -> None:
+    """Bring an array into a random order along its first axis."""
+    with _lock:
+        _generator.shuffle(array)
+
+
 def choice(values: Any, size: Any, replace: bool, shares: Any) -> Array:
     """Draw from a vector, or from the whole numbers below one. Raises ValueError where that is not possible."""
     with _lock:

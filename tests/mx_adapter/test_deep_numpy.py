@@ -227,3 +227,39 @@ def test_functions_of_arrays_have_mxnets_dtypes() -> None:
     assert mx.np.may_share_memory(single, single[0])
     assert not mx.np.may_share_memory(single, double)
     assert {"outer", "product", "zeros"} <= {*dir(mx.np)}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "mean"),
+    [
+        ("beta", (2, 2), 0.5), ("chisquare", (3,), 3), ("exponential", (2,), 2), ("exponential", (), 1),
+        ("gamma", (2, 3), 6), ("gumbel", (1,), 1.5772), ("logistic", (1, 0.5), 1), ("lognormal", (0, 0.5), 1.1331),
+        ("pareto", (4,), 1 / 3), ("power", (3,), 0.75), ("rayleigh", (2,), 2.5066), ("weibull", (2,), 0.8862),
+    ],
+)  # fmt: skip
+def test_numbers_are_drawn_from_numpys_distributions(name: str, parameters: tuple[float, ...], mean: float) -> None:
+    draw = getattr(mx.np.random, name)
+    mx.np.random.seed(3)
+    numbers = draw(*parameters, size=(200, 100))
+    assert (type(numbers), numbers.shape, numbers.dtype) == (mx.np.ndarray, (200, 100), "float32")
+    assert abs(numbers.mean().item() - mean) < 0.05 * max(1, mean)
+    mx.np.random.seed(3)
+    again = mx.np.zeros((200, 100))
+    assert draw(*parameters, size=(200, 100), out=again) is again
+    np.testing.assert_array_equal(numbers.asnumpy(), again.asnumpy())
+    assert draw(*parameters, dtype="float64", ctx=mx.cpu(1)).context == mx.cpu(1)
+
+
+def test_what_cannot_be_drawn() -> None:
+    with pytest.raises(TypeError, match=r"gamma\(\) needs shape"):
+        mx.np.random.gamma()
+    with pytest.raises(TypeError, match="no parameter form"):
+        mx.np.random.gumbel(form=3)
+    with pytest.raises(ValueError, match="gamma"):
+        mx.np.random.gamma(-1.0)
+    vectors = mx.np.random.multivariate_normal(mx.np.array([0, 5]), mx.np.eye(2) * 1e-8, size=4)
+    np.testing.assert_allclose(vectors.asnumpy(), [[0, 5]] * 4, atol=1e-2)
+    order = mx.np.arange(50)
+    mx.np.random.shuffle(order)
+    assert sorted(order.tolist()) == [*range(50)] != order.tolist()
+    assert mx.np.random.randn(2, dtype="float64").dtype == mx.np.random.rand(2, dtype="float64").dtype == "float64"
