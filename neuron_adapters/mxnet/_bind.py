@@ -83,7 +83,7 @@ def simple_bind(
         raise
     except MXNetError as error:
         raise MXNetError(f"simple_bind error. Arguments: {shapes}. {error}") from error
-    types, _out_types, aux_types = symbol.infer_type(**(type_dict or {}))
+    types, _out_types, aux_types = symbol._full_types(type_dict or {})
     labels = _labels(symbol, group2ctx or {})
     arrays = [
         [

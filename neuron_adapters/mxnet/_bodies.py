@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuron_adapters.mxnet._errors import BeyondOnnxError
+from neuron_adapters.mxnet._errors import BeyondOnnxError, invalid
 from neuron_adapters.mxnet._graph import Entry, walk
-from neuron_adapters.mxnet._inference import Inferred, Wiring, invalid
+from neuron_adapters.mxnet._inference import Inferred, Wiring
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_rt import CompileError
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet._graph import Node
 
 
 class UnsupportedOperatorError(CompileError, MXNetError):
@@ -31,6 +36,12 @@ class InvalidGraphError(CompileError, MXNetError):
 
     node: str
     operator: str
+
+
+def invalid(node: Node, why: str) -> InvalidGraphError:
+    """Return the error that says what is wrong with ``node``."""
+    operator = "variable" if node.op == "null" else node.op
+    return InvalidGraphError(f"{operator} {node.name}: {why}", node=node.name, operator=operator)
 
 
 def _few(names: list[str], most: int = 5) -> str:

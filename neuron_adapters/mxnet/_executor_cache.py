@@ -97,7 +97,7 @@ class ExecutorCache:
         shapes = symbol.infer_shape(**held_shapes, **{name: shape for name, (shape, _dtype) in fed.items()})[0]
         if shapes is None:
             raise MXNetValueError(f"the shapes of all arguments do not follow from those of {', '.join(fed)}.")
-        types = symbol.infer_type(**{name: dtype for name, (_shape, dtype) in fed.items()})[0]
+        types = symbol._full_types({name: dtype for name, (_shape, dtype) in fed.items()})[0]
         args = {
             # What is neither fed nor a weight is zeros: a label, or a state.
             name: params[name]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
+from neuron_adapters.mxnet._dtype_inference import infer_dtypes
+from neuron_adapters.mxnet._errors import UnsupportedOperatorError, invalid
 from neuron_adapters.mxnet._graph import Entry, Node, walk
 from neuron_adapters.mxnet.operators import operator_of
 from neuron_adapters.mxnet.operators._attributes import Attributes
@@ -95,9 +96,8 @@ class Wiring:
 
     def infer_dtypes(self, dtypes: list[str | None], default: str | None = "float32") -> None:
         """Fill in the dtypes of all values, by number, from those that are known. ``default``: of variables of which
-        nothing else decides; None leaves them, and what follows from them, unknown."""
-        for step in self.steps:
-            _infer_dtypes(step, dtypes, default)
+        nothing else decides; None leaves them, and what follows from them, unknown, and refuses what MXNet refuses."""
+        infer_dtypes(self.steps, dtypes, default)
 
     def infer_shapes(self, shapes: list[MaybeShape]) -> None:
         """Fill in the shapes of values: step forwards and backwards until nothing follows any more."""
@@ -186,7 +186,7 @@ def infer_operator(step: Step, ins: Sequence[tuple[Shape, str]]) -> list[tuple[S
     from 0. Raises InvalidGraphError where they contradict, or do not follow."""
     shapes: list[MaybeShape] = [*(shape for shape, _dtype in ins), *[None] * len(step.outs)]
     dtypes: list[str | None] = [*(dtype for _shape, dtype in ins), *[None] * len(step.outs)]
-    _infer_dtypes(step, dtypes)
+    infer_dtypes([step], dtypes, "float32")
     exact = is_np_shape() or all(complete(shape) for shape in shapes[: len(ins)])
     _infer_step(step, shapes, exact=exact)
     outputs = []
@@ -196,12 +196,6 @@ def infer_operator(step: Step, ins: Sequence[tuple[Shape, str]]) -> list[tuple[S
             raise invalid(step.node, "the shape of its output does not follow from its inputs")
         outputs.append((shape, dtypes[number] or "float32"))
     return outputs
-
-
-def invalid(node: Node, why: str) -> InvalidGraphError:
-    """Return the error that says what is wrong with ``node``."""
-    operator = "variable" if node.op == "null" else node.op
-    return InvalidGraphError(f"{operator} {node.name}: {why}", node=node.name, operator=operator)
 
 
 def _operator(node: Node) -> Operator | None:
@@ -247,21 +241,6 @@ def _of_variable(node: Node, shape: MaybeShape, dtype: str | None) -> tuple[Mayb
     if dtype is not None and dtype not in NUMBERS:
         raise invalid(node, f"dtype {dtype} is not supported; one of {', '.join(NUMBERS)} is")
     return hint if shape is None else tuple(shape), dtype or hinted
-
-
-def _infer_dtypes(step: Step, dtypes: list[str | None], default: str | None = "float32") -> None:
-    known = [dtypes[number] for number in step.ins]
-    rule, attrs = step.operator.dtypes, step.node.attrs
-    try:
-        ins, outs = rule(attrs, known)
-        if outs and outs[0] is None and default is not None:
-            # All that it takes are variables of which nothing is known: MXNet's default decides.
-            ins, outs = rule(attrs, [dtype or default for dtype in known])
-    except (ValueError, ArithmeticError) as error:
-        raise invalid(step.node, str(error)) from error
-    for number, dtype in zip((*step.ins, *step.outs), (*ins, *outs)):
-        if dtype is not None:
-            dtypes[number] = dtype
 
 
 def _is_open(step: Step, shapes: Sequence[MaybeShape]) -> bool:

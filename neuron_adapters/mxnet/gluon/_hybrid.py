@@ -122,14 +122,13 @@ class HybridBlock(Block):
     def _infer(self, what: str, *args: Any) -> None:
         inputs, graph = self._get_graph(*args)
         leaves, _form = flattened(list(args), "inputs")
-        infer = graph.infer_shape if what == "shape" else graph.infer_type
         arguments = set(graph.list_arguments())
         known = {
             str(variable.name): getattr(leaf, what)
             for variable, leaf in zip(inputs, leaves)
             if variable.name in arguments
         }
-        of_arguments, _outputs, of_states = infer(**known)
+        of_arguments, _outputs, of_states = graph.infer_shape(**known) if what == "shape" else graph._full_types(known)
         if of_arguments is None:
             raise MXNetValueError(f"the {what}s of the parameters of {self.name} do not follow from {known}.")
         inferred = dict(zip(graph.list_arguments(), of_arguments))

@@ -55,7 +55,7 @@ class SymbolBlock(HybridBlock):
     def _parameters(self, shared: Any) -> ParameterDict:
         graph, parameters = self._graph, ParameterDict()
         arguments, auxiliary = graph.list_arguments(), set(graph.list_auxiliary_states())
-        types = graph.infer_type()
+        types = graph._full_types({})
         dtypes = {**dict(zip(arguments, types[0])), **dict(zip(graph.list_auxiliary_states(), types[2]))}
         for name in [*arguments, *graph.list_auxiliary_states()]:
             if name not in self._inputs:
@@ -123,8 +123,8 @@ class SymbolBlock(HybridBlock):
     def cast(self, dtype: Any) -> None:
         """Compute in ``dtype``: cast every parameter that follows the inputs' dtype, and no other."""
         graph = self._graph
-        before = graph.infer_type()
-        after = graph.infer_type(**dict.fromkeys((name for name in self._inputs if name in graph.list_inputs()), dtype))
+        before = graph._full_types({})
+        after = graph._full_types(dict.fromkeys((name for name in self._inputs if name in graph.list_inputs()), dtype))
         for names, old, new in zip((graph.list_arguments(), [], graph.list_auxiliary_states()), before, after):
             for name, was, is_now in zip(names, old, new):
                 if name in self._params and was != is_now:

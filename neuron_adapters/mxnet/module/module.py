@@ -206,7 +206,7 @@ class Module(BaseModule):
         return inferred
 
     def _zeros(self, data: list[DataDesc], shapes: Any, aux_shapes: Any) -> dict[str, NDArray]:
-        types, _out_types, aux_types = self.symbol.infer_type(**{desc.name: desc.dtype for desc in data})
+        types, _out_types, aux_types = self.symbol._full_types({desc.name: desc.dtype for desc in data})
         specs = [*zip(self.symbol.list_arguments(), shapes, types), *zip(self._aux_names, aux_shapes, aux_types)]
         own = {*self._param_names, *self._aux_names}
         return {name: ndarray.zeros(shape, cpu(), dtype) for name, shape, dtype in specs if name in own}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._errors import BeyondOnnxError
+from neuron_adapters.mxnet._errors import BeyondOnnxError, invalid
 from neuron_adapters.mxnet._graph import Node, walk
-from neuron_adapters.mxnet._inference import Inferred, Step, invalid
+from neuron_adapters.mxnet._inference import Inferred, Step
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError, MXNetValueError
 from neuron_adapters.mxnet.numpy_form import (  # noqa: F401 - they register operators
     _boxes,

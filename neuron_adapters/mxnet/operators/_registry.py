@@ -19,6 +19,7 @@ from neuron_adapters.mxnet.operators._rules import (
     Shape,
     ShapeRule,
     Shapes,
+    follows,
     forward,
     one_dtype,
     same,
@@ -73,10 +74,15 @@ class Operator:
         where they contradict."""
         return self.shape_rule(Attributes(attrs, exact=exact), list(ins), list(outs))
 
-    def dtypes(self, attrs: Attrs, ins: Sequence[str | None]) -> tuple[Dtypes, Dtypes]:
-        """Infer the dtypes of inputs and outputs, by NumPy's names, from those of the inputs. Raises ValueError
+    def dtypes(self, attrs: Attrs, ins: Sequence[str | None], outs: Sequence[str | None] = ()) -> tuple[Dtypes, Dtypes]:
+        """Infer the dtypes of inputs and outputs, by NumPy's names, from those that are known. Raises ValueError
         likewise."""
-        return self.dtype_rule(Attributes(attrs), list(ins), len(self.outputs(attrs)))
+        at, known, count = Attributes(attrs), list(ins), len(self.outputs(attrs))
+        for output, asked in enumerate(outs):
+            for index, dtype in enumerate(known):
+                if asked and not dtype and follows(self.dtype_rule, at, known, index, output, count):
+                    known[index] = asked
+        return self.dtype_rule(at, known, count)
 
     def translate(self, to: Builder, attrs: Attrs, *tensors: Tensor) -> Sequence[Value]:
         """Add ONNX nodes to ``to``; return the values of the outputs."""

@@ -148,6 +148,26 @@ def axis_of(axis: int, rank: int, name: str = "axis") -> int:
     return axis % rank
 
 
+def follows(rule: DtypeRule, at: Attributes, ins: Dtypes, index: int, output: int, count: int) -> bool:
+    """Whether an output has the dtype of the input ``index``, whatever that is."""
+    for dtype in ("float32", "float64"):
+        try:
+            _ins, outs = rule(at, [*ins[:index], dtype, *ins[index + 1 :]], count)
+        except ValueError:
+            return False
+        if outs[output] != dtype:
+            return False
+    return True
+
+
+def single_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    """All inputs and outputs are float32: the operators that MXNet has in that dtype only."""
+    for dtype in ins:
+        if dtype not in (None, "float32"):
+            raise ValueError(f"it computes with float32 only, got {dtype}; add a Cast")
+    return ["float32"] * len(ins), ["float32"] * count
+
+
 def one_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     """All inputs and outputs have one dtype."""
     known = sorted({dtype for dtype in ins if dtype is not None})
@@ -160,6 +180,11 @@ def one_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]
 def first_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     """The outputs have the first input's dtype; the others may have any."""
     return ins, [ins[0] if ins else None] * count
+
+
+def like_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    """The outputs have the first input's dtype, and only where that of the other one, too, is known."""
+    return ins, [None if None in ins else ins[0]] * count
 
 
 def to_dtype(attribute: str = "dtype", default: str | None = "float32") -> DtypeRule:

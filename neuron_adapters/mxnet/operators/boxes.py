@@ -77,7 +77,7 @@ def _ctc_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sha
 
 
 def _ctc_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
-    return [ins[0], *(dtype or ins[0] for dtype in ins[1:])], [ins[0]] * count
+    return ins, [ins[0]] * count
 
 
 @operator("CTCLoss", inputs=_ctc_inputs, outputs=("output0",), shapes=_ctc_shapes, dtypes=_ctc_dtypes)

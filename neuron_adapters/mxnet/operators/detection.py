@@ -7,7 +7,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Shape, first_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least, single_dtype
 
 #: Integers below it are exact in the engine, which computes some of them in float32.
 _EXACT = 1 << 24
@@ -22,7 +22,7 @@ def _prior_shape(at: Attributes, data: Shape) -> Shape:
     return (1, data[2] * data[3] * _anchors(at), 4)
 
 
-@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shape=_prior_shape, dtypes=first_dtype)
+@operator("_contrib_MultiBoxPrior", "MultiBoxPrior", shape=_prior_shape, dtypes=single_dtype)
 def _multi_box_prior(to: Builder, at: Attributes, data: Tensor) -> Value:
     return to.constant(_priors(at, *data.shape[2:]), data.dtype)
 
@@ -51,7 +51,7 @@ def _detection_shape(_at: Attributes, scores: Shape, offsets: Shape, anchors: Sh
 
 
 @operator("_contrib_MultiBoxDetection", "MultiBoxDetection", inputs=("cls_prob", "loc_pred", "anchor"),
-          shape=_detection_shape)  # fmt: skip
+          shape=_detection_shape, dtypes=single_dtype)  # fmt: skip
 def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: Tensor, anchors: Tensor) -> Value:
     """Decode detections to rows of class, score and box, best first. A suppressed row has class -1; an empty row is all
     -1."""

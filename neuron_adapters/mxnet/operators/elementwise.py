@@ -329,7 +329,7 @@ def _cast_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtype
 
 def _amp_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     """Of numbers that mixed precision does not touch, leave the dtype."""
-    if ins[0] not in ("float16", "float32", None):
+    if ins[0] not in ("float16", "float32"):
         return ins, [ins[0]] * count
     return _cast_dtypes(at, ins, count)
 
@@ -359,10 +359,10 @@ def _as_bfloat16(to: Builder, x: Value) -> Value:
 def _widest(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     order = ("float16", "float32", "float64")
     known = [order.index(dtype) for dtype in ins if dtype in order]
-    if not known:
+    if not known or None in ins:
         return ins, [None] * count
     chosen = order[min(known) if at.flag("cast_narrow", default=False) else max(known)]
-    return ins, [chosen if dtype in (*order, None) else dtype for dtype in ins]
+    return ins, [chosen if dtype in order else dtype for dtype in ins]
 
 
 def _pairwise(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:

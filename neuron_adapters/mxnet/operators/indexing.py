@@ -16,6 +16,7 @@ from neuron_adapters.mxnet.operators._rules import (
     axis_of,
     complete,
     first_dtype,
+    like_dtype,
     one_dtype,
     rank_at_least,
     to_dtype,
@@ -102,7 +103,7 @@ def _like_shape(at: Attributes, data: Shape, like: Shape) -> Shape:
     return tuple(like[axis] if axis in axes else size for axis, size in enumerate(data))
 
 
-@operator("slice_like", inputs=("data", "shape_like"), shape=_like_shape, dtypes=first_dtype)
+@operator("slice_like", inputs=("data", "shape_like"), shape=_like_shape, dtypes=like_dtype)
 def _slice_like(to: Builder, at: Attributes, data: Tensor, like: Tensor) -> Value:
     value: Value = data
     for axis in _like_axes(at, data.shape):
@@ -133,7 +134,13 @@ def _take(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     return to.Gather(data, whole, axis=axis)
 
 
-@operator("batch_take", inputs=("a", "indices"), shape=lambda _at, _data, index: index, dtypes=first_dtype)
+def _batch_take_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    if ins[1] not in (None, "int32"):
+        raise ValueError(f"its indices are int32, got {ins[1]}; add a Cast")
+    return [ins[0], "int32"], [ins[0]] * count
+
+
+@operator("batch_take", inputs=("a", "indices"), shape=lambda _at, _data, index: index, dtypes=_batch_take_dtypes)
 def _batch_take(to: Builder, _at: Attributes, data: Tensor, index: Tensor) -> Value:
     column = to.unsqueeze(places(to, to.reshape(index, [-1]), data.shape[1], "clip"), 1)
     return to.reshape(to.GatherElements(data, column, axis=1), index.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, axis_of, first_dtype, unify
+from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, axis_of, unify
 
 
 def _softmax_inputs(at: Attributes) -> list[str]:
@@ -27,7 +27,7 @@ def _softmax_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
 
 def _softmax_dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     dtype = at.dtype("dtype") if at.has("dtype") else ins[0]
-    return [ins[0], *(dtype_in or "int32" for dtype_in in ins[1:])], [dtype] * count
+    return [ins[0] or dtype, *ins[1:]], [dtype] * count
 
 
 def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
@@ -128,7 +128,7 @@ operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, dat
 )
 
 
-@operator("softmax_cross_entropy", inputs=("data", "label"), shape=lambda _at, _data, _label: (1,), dtypes=first_dtype)
+@operator("softmax_cross_entropy", inputs=("data", "label"), shape=lambda _at, _data, _label: (1,))
 def _softmax_cross_entropy(to: Builder, _at: Attributes, data: Tensor, label: Tensor) -> Value:
     column = to.unsqueeze(to.cast(label, "int64"), 1)
     chosen = to.GatherElements(to.LogSoftmax(data, axis=1), column, axis=1)

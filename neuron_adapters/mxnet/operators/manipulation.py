@@ -9,7 +9,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Shape, axis_of, of_dtype, rank_at_least
+from neuron_adapters.mxnet.operators._rules import Shape, axis_of, of_dtype, rank_at_least, single_dtype
 
 
 def _tiles(at: Attributes, rank: int) -> list[int]:
@@ -169,7 +169,7 @@ def _crop_inputs(at: Attributes) -> list[str]:
     return ["data", "crop_like"] if at.integer("num_args", 1) == 2 else ["data"]
 
 
-@operator("Crop", inputs=_crop_inputs, shape=_cropped, variadic="num_args")
+@operator("Crop", inputs=_crop_inputs, shape=_cropped, dtypes=single_dtype, variadic="num_args")
 def _crop(to: Builder, at: Attributes, data: Tensor, _like: Tensor | None = None) -> Value:
     height, width = to.outputs[0].shape[2:]
     top, left = _corner(at, data.shape, height, width)

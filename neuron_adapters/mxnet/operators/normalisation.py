@@ -19,6 +19,7 @@ from neuron_adapters.mxnet.operators._rules import (
     axis_of,
     of_dtype,
     rank_at_least,
+    single_dtype,
     unify,
 )
 from neuron_adapters.mxnet.operators.elementwise import in_floats
@@ -38,7 +39,12 @@ def _batch_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
 
 def _batch_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     """Beside float16 data the statistics are float32."""
+    if ins[0] is not None and not ins[0].startswith("float"):
+        raise ValueError(f"it computes with floating-point numbers, got {ins[0]}; add a Cast")
     rest = "float32" if ins[0] == "float16" else ins[0]
+    for dtype in ins[1:]:
+        if None not in (rest, dtype) and dtype != rest:
+            raise ValueError(f"beside {ins[0]} data all other inputs must be {rest}, got {dtype}; add a Cast")
     return [ins[0], *(dtype or rest for dtype in ins[1:])], [ins[0], *[rest] * (count - 1)]
 
 
@@ -109,7 +115,7 @@ def _channels(_at: Attributes, data: Shape) -> int:
     return data[1]
 
 
-@operator("InstanceNorm", inputs=_AFFINE, shapes=_normalised(_channels))
+@operator("InstanceNorm", inputs=_AFFINE, shapes=_normalised(_channels), dtypes=single_dtype)
 def _instance_norm(to: Builder, at: Attributes, data: Tensor, gamma: Tensor, beta: Tensor) -> Value:
     rank = len(data.shape)
     output, _mean, _var = _standard(to, data, list(range(2, rank)), at.number("eps", 1e-3))

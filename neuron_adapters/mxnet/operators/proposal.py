@@ -9,7 +9,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least
+from neuron_adapters.mxnet.operators._rules import Shape, rank_at_least, single_dtype
 from neuron_adapters.mxnet.operators.detection import _compacted, _kept, _order, _ordered
 
 
@@ -53,7 +53,7 @@ def _anchors(at: Attributes, height: int, width: int) -> Array:
 
 
 @operator("_contrib_Proposal", "_contrib_MultiProposal", inputs=("cls_prob", "bbox_pred", "im_info"), outputs=_outputs,
-          shape=_proposal_shape)  # fmt: skip
+          shape=_proposal_shape, dtypes=single_dtype)  # fmt: skip
 def _proposal(to: Builder, at: Attributes, scores: Tensor, deltas: Tensor, info: Tensor) -> list[Value]:
     batch, doubled, height, width = scores.shape
     per_place = doubled // 2

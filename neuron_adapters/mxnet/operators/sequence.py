@@ -7,7 +7,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import MaybeShape, Shapes, first_dtype, unify
+from neuron_adapters.mxnet.operators._rules import Dtypes, MaybeShape, Shapes, unify
 
 
 def _inputs(at: Attributes) -> list[str]:
@@ -46,7 +46,11 @@ def _wide(to: Builder, value: Value, data: Tensor) -> Value:
     return to.reshape(value, [*data.shape[:2], *[1] * (len(data.shape) - 2)])
 
 
-@operator("SequenceMask", inputs=_inputs, shapes=_kept, dtypes=first_dtype)
+def _dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    return [ins[0], *(dtype or ins[0] for dtype in ins[1:])], [ins[0]] * count
+
+
+@operator("SequenceMask", inputs=_inputs, shapes=_kept, dtypes=_dtypes)
 def _sequence_mask(to: Builder, at: Attributes, data: Tensor, length: Tensor | None = None) -> Value:
     if length is None:
         return data
@@ -61,7 +65,7 @@ def _last_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sha
     return ins, [unify(outs[0], output, "output")]
 
 
-@operator("SequenceLast", inputs=_inputs, shapes=_last_shapes, dtypes=first_dtype)
+@operator("SequenceLast", inputs=_inputs, shapes=_last_shapes, dtypes=_dtypes)
 def _sequence_last(to: Builder, at: Attributes, data: Tensor, length: Tensor | None = None) -> Value:
     axis = _axis(at)
     if length is None:
@@ -72,7 +76,7 @@ def _sequence_last(to: Builder, at: Attributes, data: Tensor, length: Tensor | N
     return to.GatherND(data, to.Concat(*(to.unsqueeze(number, 1) for number in pair), axis=1))
 
 
-@operator("SequenceReverse", inputs=_inputs, shapes=_kept, dtypes=first_dtype)
+@operator("SequenceReverse", inputs=_inputs, shapes=_kept, dtypes=_dtypes)
 def _sequence_reverse(to: Builder, at: Attributes, data: Tensor, length: Tensor | None = None) -> Value:
     if length is None:
         return to.slice(data, 0, -1, step=-1)

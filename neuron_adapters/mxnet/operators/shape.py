@@ -8,7 +8,7 @@ from neuron_adapters.mxnet._shapes import reshaped
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, axis_of, first_dtype, unify
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, axis_of, like_dtype, unify
 
 
 def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -154,10 +154,10 @@ def _expand(to: Builder, _at: Attributes, data: Tensor, *_like: Tensor) -> Value
 
 _TWO = ("lhs", "rhs")
 operator("Reshape", shapes=_reshape_shapes)(_reshape)
-operator("reshape_like", inputs=_TWO, shape=_reshape_like_shape, dtypes=first_dtype)(_reshape)
+operator("reshape_like", inputs=_TWO, shape=_reshape_like_shape, dtypes=like_dtype)(_reshape)
 operator("Flatten", shapes=_flat)(_reshape)
 operator("expand_dims", shapes=_expanded)(_reshape)
 operator("squeeze", shape=_squeezed)(_reshape)
 operator("broadcast_to", shape=_broadcast_shape)(_expand)
 operator("broadcast_axis", shape=_broadcast_axes)(_expand)
-operator("broadcast_like", inputs=_TWO, shape=_broadcast_like_shape, dtypes=first_dtype)(_expand)
+operator("broadcast_like", inputs=_TWO, shape=_broadcast_like_shape, dtypes=like_dtype)(_expand)

@@ -6,8 +6,7 @@ from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Shape
-from neuron_adapters.mxnet.operators.correlation import floats
+from neuron_adapters.mxnet.operators._rules import Shape, single_dtype
 
 
 def _target_shapes(at: Attributes, anchors: Shape, labels: Shape, scores: Shape) -> list[Shape]:
@@ -23,7 +22,7 @@ def _target_shapes(at: Attributes, anchors: Shape, labels: Shape, scores: Shape)
     return [places, places, (labels[0], anchors[1])]
 
 
-@operator("_contrib_MultiBoxTarget", inputs=("anchor", "label", "cls_pred"), shape=_target_shapes, dtypes=floats,
+@operator("_contrib_MultiBoxTarget", inputs=("anchor", "label", "cls_pred"), shape=_target_shapes, dtypes=single_dtype,
           outputs=("loc_target", "loc_mask", "cls_target"))  # fmt: skip
 def _targets(_to: Builder, _at: Attributes, *_inputs: Tensor) -> Value:
     raise BeyondOnnxError("_contrib_MultiBoxTarget matches one pair after the other")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from neuron_adapters.mxnet.ndarray import NDArray
 
 Shapes = list[tuple[int, ...]]
+Types = tuple[list[Any], list[Any], list[Any]]
 
 #: Operators with a number whose nodes get the operator's name; the others' lack an underscore.
 _PLAIN_HINTS = {
@@ -155,35 +156,36 @@ class Symbol(Operators, Outputs):
         graph = self._analysis()
         return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}))
 
-    def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        """Infer the dtypes of arguments, outputs and auxiliary states, as NumPy's classes; float32 where nothing says
-        otherwise."""
-        known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
-        graph = self._analysis()
-        inferred = graph.infer({}, known)
-        classes = {name: np.dtype(dtype).type for name, dtype in inferred.dtypes.items()}
-        return (
-            [classes[name] for name in graph.arguments],
-            [np.dtype(dtype).type for _shape, dtype in inferred.outputs],
-            [classes[name] for name in graph.auxiliary_states],
-        )
+    def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any] | Any, list[Any] | Any, list[Any] | Any]:
+        """Infer the dtypes of arguments, outputs and auxiliary states, as NumPy's classes.
+
+        Returns three times None, and warns, where they do not follow. Raises MXNetError where they contradict.
+        """
+        partial = self._partial_types(args, kwargs)
+        unknown = [name for name, dtype in zip(self.list_arguments(), partial[0]) if dtype is None]
+        if not unknown and None not in (*partial[1], *partial[2]):
+            return partial
+        listed = "\n\t".join(unknown)
+        warnings.warn(f"the types of these arguments do not follow; give some of them:\n\t{listed}", stacklevel=2)
+        return (None, None, None)
 
     def infer_type_partial(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Infer the dtypes of arguments, outputs and auxiliary states as far as they follow; None where they do not."""
+        return self._partial_types(args, kwargs)
+
+    def _partial_types(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Types:
         known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
         graph = self._analysis()
         variables, outputs = graph.wiring.partial_dtypes(known)
         if graph.compiled:
             variables.update(graph.binaries.partial_dtypes(known)[0])
+        return _classes(graph, variables, outputs)
 
-        def classes(dtypes: Sequence[str | None]) -> list[Any]:
-            return [None if dtype is None else np.dtype(dtype).type for dtype in dtypes]
-
-        return (
-            classes([variables[name] for name in graph.arguments]),
-            classes(outputs),
-            classes([variables[name] for name in graph.auxiliary_states]),
-        )
+    def _full_types(self, known: Mapping[str, Any]) -> Types:
+        """Infer the dtypes for new arrays: as ``infer_type``, but float32 where nothing says otherwise."""
+        graph = self._analysis()
+        inferred = graph.infer({}, {name: np.dtype(dtype).name for name, dtype in known.items()})
+        return _classes(graph, inferred.dtypes, [dtype for _shape, dtype in inferred.outputs])
 
     def debug_str(self) -> str:
         """Describe the nodes and their inputs, for people."""
@@ -383,6 +385,15 @@ def _create(
 
 #: The operators as functions of symbols.
 functions = Functions("mx.sym", Symbol, _create)
+
+
+def _classes(graph: Graph, variables: Mapping[str, str | None], outputs: Sequence[str | None]) -> Types:
+    """Return NumPy's classes of arguments, outputs and auxiliary states; None where they are not known."""
+    arguments, states = ([variables[name] for name in names] for names in (graph.arguments, graph.auxiliary_states))
+    classes = [
+        [None if dtype is None else np.dtype(dtype).type for dtype in dtypes] for dtypes in (arguments, outputs, states)
+    ]
+    return classes[0], classes[1], classes[2]
 
 
 def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:

@@ -1,0 +1,106 @@
+"""The dtypes of a graph's values, inferred forwards and backwards from those that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from neuron_adapters.mxnet._errors import invalid
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._rules import Dtypes, one_dtype
+
+if TYPE_CHECKING:
+    from neuron_adapters.mxnet._inference import Step
+
+_MOST_ROUNDS = 8
+
+#: Operators that MXNet refuses where a dtype is not known when they are reached, though it may follow later: of the
+#: first input, of the second one, of any of the inputs, of all of them.
+_FIRST = {
+    "BatchNorm_v1", "CTCLoss", "Convolution_v1", "Dropout", "Embedding", "GridGenerator", "LRN", "MakeLoss",
+    "Pooling_v1", "RNN", "SVMOutput", "SequenceLast", "SequenceMask", "SequenceReverse", "SwapAxis", "UpSampling",
+    "_contrib_DeformableConvolution", "_contrib_ModulatedDeformableConvolution", "_contrib_SparseEmbedding",
+    "_contrib_SyncBatchNorm", "_contrib_quantize_v2", "_split_v2", "multi_sum_sq", "one_hot",
+    "swapaxes",
+}  # fmt: skip
+_SECOND = {"choose_element_0index", "pick", "take"}
+_EACH = {"ROIPooling", "_contrib_PSROIPooling", "_contrib_ROIAlign", "_contrib_RROIAlign"}
+_SOME = {"BilinearSampler", "SpatialTransformer"}
+#: Of these the data, or the output, decides for all inputs; no other input does.
+_BY_DATA = {
+    "BatchNorm", "Convolution", "Deconvolution", "LinearRegressionOutput", "LogisticRegressionOutput",
+    "MAERegressionOutput", "Softmax", "SoftmaxOutput", "_contrib_BatchNormWithReLU",
+}  # fmt: skip
+#: From the output of these nothing follows.
+_FORWARD = {"Pooling", "_contrib_quantized_pooling", "log_softmax", "softmax", "softmin"}
+#: All inputs of these have the dtype of the first one.
+_UNIFORM = {
+    "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "SVMOutput", "Softmax",
+    "SoftmaxOutput", "multi_sum_sq",
+}  # fmt: skip
+
+
+def infer_dtypes(steps: Sequence[Step], dtypes: Dtypes, default: str | None) -> None:
+    """Fill in the dtypes of all values, by number, from those that are known. ``default``: of variables of which
+    nothing else decides; None leaves them, and what follows from them, unknown, and refuses what MXNet does."""
+    strict = default is None
+    _two_ways(steps, dtypes, strict=strict)
+    if default is not None:
+        for step in steps:
+            if any(dtypes[number] is None for number in (*step.ins, *step.outs)):
+                _infer_step(step, dtypes, default, strict=False)
+
+
+def _two_ways(steps: Sequence[Step], dtypes: Dtypes, *, strict: bool) -> None:
+    for _ in range(_MOST_ROUNDS):
+        steps = [step for step in steps if any(dtypes[number] is None for number in (*step.ins, *step.outs))]
+        before = dtypes.count(None)
+        for step in steps:
+            _infer_step(step, dtypes, None, strict=strict)
+        for step in reversed(steps):
+            _infer_step(step, dtypes, None, strict=strict)
+        if dtypes.count(None) == before:
+            break
+
+
+def _infer_step(step: Step, dtypes: Dtypes, default: str | None, *, strict: bool) -> None:
+    known, outs = [dtypes[number] for number in step.ins], [dtypes[number] for number in step.outs]
+    attrs, op = step.node.attrs, step.node.op
+    if strict and op in _BY_DATA and known[0] is None:
+        known[0] = outs[0]
+        if known[0] is None:
+            return
+    try:
+        if strict:
+            _require(op, known)
+            if op in _UNIFORM:
+                known = one_dtype(Attributes({}), known, 0)[0]
+        ins, inferred = step.operator.dtypes(attrs, known, () if op in _FORWARD else outs)
+        if inferred and inferred[0] is None and default is not None:
+            # All that it takes are variables of which nothing is known: MXNet's default decides.
+            ins, inferred = step.operator.dtypes(attrs, [dtype or default for dtype in known], outs)
+    except (ValueError, ArithmeticError) as error:
+        raise invalid(step.node, str(error)) from error
+    for number, before, dtype in zip(step.ins, known, ins):
+        if dtype is not None:
+            if strict and before not in (None, dtype):
+                raise invalid(step.node, f"its inputs must be {_words(ins)}, got {_words(known)}")
+            dtypes[number] = dtype
+    for number, dtype in zip(step.outs, inferred):
+        dtypes[number] = dtypes[number] or dtype
+
+
+def _require(op: str, known: Dtypes) -> None:
+    """Raise ValueError where MXNet needs a dtype that is not known."""
+    if op in _FIRST:
+        missing = known[0] is None
+    elif op in _SECOND:
+        missing = known[1] is None
+    else:
+        missing = (op in _EACH and None in known) or (op in _SOME and not any(known))
+    if missing:
+        raise ValueError("the dtypes of its inputs do not follow from what is given")
+
+
+def _words(dtypes: Dtypes) -> str:
+    return ", ".join(dtype or "unknown" for dtype in dtypes)
