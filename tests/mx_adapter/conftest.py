@@ -48,6 +48,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "onnx_case" in metafunc.fixturenames:
         module = _oracle_module("onnx_cases")
         metafunc.parametrize("onnx_case", [*module.CASES, *module.NETWORKS], ids=lambda case: case.name)
+    if "quantized_case" in metafunc.fixturenames:
+        cases = _oracle_module("quantized_networks").CASES
+        names = [f"{number}-{name}" for number, (name, _how) in enumerate(cases)]
+        metafunc.parametrize("quantized_case", list(enumerate(cases)), ids=names)
     if "special_case" in metafunc.fixturenames:
         chosen = _oracle_module("variants").chosen(_oracle_module("cases").CASES)
         metafunc.parametrize("special_case", chosen, ids=[case.name for _number, case in chosen])

@@ -171,11 +171,18 @@ def _product_dtypes(_at: Attributes, ins: Dtypes, _count: int) -> tuple[Dtypes, 
     return [ins[0], *["int8"] * (arrays - 1), *["float32"] * (2 * arrays)], ["int32", "float32", "float32"]
 
 
-def _product_range(to: Builder, data: str, ranges: Sequence[Value]) -> tuple[Value, Value]:
-    """Return the range of sums of products of ``data``, a dtype, and int8."""
+def _product_range(to: Builder, data: str, ranges: Sequence[Value], other: str = "int8") -> tuple[Value, Value]:
+    """Return the range of sums of products of two dtypes, ``data`` and ``other``."""
     steps = to.Mul(magnitude(to, *ranges[:2]), magnitude(to, *ranges[2:4]))
-    most = to.Mul(steps, LEVELS["int32"] / PRODUCT_LEVELS[data] / PRODUCT_LEVELS["int8"])
+    most = to.Mul(steps, LEVELS["int32"] / PRODUCT_LEVELS[data] / PRODUCT_LEVELS[other])
     return to.Neg(most), most
+
+
+def _scaled_bias(to: Builder, dtype: str, bias: Value, ranges: Sequence[Value]) -> Value:
+    """Return a bias in the scale of sums of products of ``dtype`` and int8, as int32."""
+    sizes = [magnitude(to, *ranges[place : place + 2]) for place in (0, 2, 4)]
+    factor = to.Mul(to.Mul(inverse(to, sizes[0]), inverse(to, sizes[1])), sizes[2])
+    return _whole(to, to.Mul(to.cast(bias, "float32"), to.Mul(factor, LEVELS[dtype])))
 
 
 def _whole(to: Builder, value: Value) -> Value:
@@ -186,11 +193,15 @@ def _whole(to: Builder, value: Value) -> Value:
 @operator("_contrib_quantized_conv", inputs=_product_inputs, outputs=("output", *_RANGES), shapes=_as("Convolution", 3),
           dtypes=_product_dtypes)  # fmt: skip
 def _quantized_conv(to: Builder, at: Attributes, data: Tensor, weight: Tensor, *others: Tensor) -> list[Value]:
+    """MXNet's CPUs take uint8 only, whose bias they add as it is. Its GPUs take int8, whose bias they scale."""
     count = 0 if at.flag("no_bias", default=False) else 1
+    ranges = others[count:]
     bias = [to.cast(each, "float32") for each in others[:count]]
+    if bias and data.dtype == "int8":
+        bias = [to.cast(_scaled_bias(to, data.dtype, others[0], ranges), "float32")]
     x, filters = (_float(to, each) for each in (data, weight))
     result = convolution.convolve(to, at, x, filters, *bias)
-    return [to.cast(result, "int32"), *_product_range(to, "int8", others[count:])]
+    return [to.cast(result, "int32"), *_product_range(to, "int8", ranges)]
 
 
 def _float(to: Builder, tensor: Tensor) -> Tensor:
@@ -207,10 +218,7 @@ def _quantized_dense(to: Builder, at: Attributes, data: Tensor, weight: Tensor, 
         x = to.reshape(x, [data.shape[0], -1])
     result = to.MatMul(x, to.transpose(to.cast(weight, "float32"), [1, 0]))
     if count:
-        sizes = [magnitude(to, *ranges[place : place + 2]) for place in (0, 2, 4)]
-        factor = to.Mul(to.Mul(inverse(to, sizes[0]), inverse(to, sizes[1])), sizes[2])
-        bias = to.Mul(to.cast(others[0], "float32"), to.Mul(factor, LEVELS[data.dtype]))
-        result = to.Add(result, to.cast(_whole(to, bias), "float32"))
+        result = to.Add(result, to.cast(_scaled_bias(to, data.dtype, others[0], ranges), "float32"))
     return [to.cast(result, "int32"), *_product_range(to, data.dtype, ranges)]
 
 
@@ -324,7 +332,7 @@ def _quantized_mul(to: Builder, at: Attributes, left: Tensor, right: Tensor, *ra
         return [to.Mul(floats(to, left, *ranges[:2]), floats(to, right, *ranges[2:]))]
     if limits is None:
         whole = to.Mul(to.cast(left, "float32"), to.cast(right, "float32"))
-        return [to.cast(whole, "int32"), *_product_range(to, "int8", ranges)]
+        return [to.cast(whole, "int32"), *_product_range(to, left.dtype, ranges, right.dtype)]
     most = max(abs(limits[0]), abs(limits[1]), _LEAST_RANGE)
     product = to.Mul(floats(to, left, *ranges[:2]), floats(to, right, *ranges[2:]))
     cut = to.cast(_whole(to, to.Mul(product, LEVELS["int8"] / most)), "int8")
@@ -347,7 +355,9 @@ def _quantized_batch_norm(
 ) -> list[Value]:
     limits = calibrated(at)
     if limits is None:
-        raise ValueError("attributes min_calib_range and max_calib_range are required")
+        raise ValueError(
+            "it has no range, min_calib_range and max_calib_range: calibrate the graph, or exclude the layer"
+        )
     shape = [1] * len(data.shape)
     shape[axis_of(at.integer("axis", 1), len(data.shape))] = -1
     factor = to.Mul(gamma, to.Pow(to.Add(var, at.number("eps", 1e-3)), -0.5))
