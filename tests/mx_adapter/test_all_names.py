@@ -94,8 +94,8 @@ def test_names_of_classes() -> None:
         ("from neuron_adapters.mx.gluon.nn import Nothing", r"mx\.gluon\.nn\.Nothing is not in this package"),
         ("from neuron_adapters.mx.io import Nothing", r"mx\.io\.Nothing is not in this package"),
         ("from neuron_adapters.mx.gluon import Trainer", r"mx\.gluon\.Trainer is for training"),
-        ("from neuron_adapters.mx.contrib import text", r"mx\.contrib\.text is not in this package"),
-        ("import neuron_adapters.mx.contrib.text.embedding", r"mx\.contrib\.text is not in this package"),
+        ("from neuron_adapters.mx.contrib import svg", r"mx\.contrib\.svg is not in this package"),
+        ("import neuron_adapters.mx.contrib.tensorrt.engine", r"mx\.contrib\.tensorrt is not in this package"),
         ("from neuron_adapters.mx import nothing", r"mx\.nothing is not in this package"),
     ],
 )

@@ -21,7 +21,7 @@ _TRAINING = ("autograd", "svrg_optimization", "tensorboard")
 def __getattr__(name: str) -> Any:
     if name in _TRAINING:
         refuse_name(f"mx.contrib.{name}")
-    if name in ("amp", "io", "quantization"):
+    if name in ("amp", "io", "quantization", "text"):
         return import_module(f"{__name__}.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

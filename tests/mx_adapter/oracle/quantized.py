@@ -24,7 +24,9 @@ def parameters(symbol):
     shapes = symbol.infer_shape(data=SHAPE)
     arguments = zip(symbol.list_arguments(), shapes[0])
     weights = {key: mx.nd.array(weight(key, size)) for key, size in arguments if key not in ("data", "softmax_label")}
-    return weights, {key: mx.nd.array(weight(key, size)) for key, size in zip(symbol.list_auxiliary_states(), shapes[2])}
+    return weights, {
+        key: mx.nd.array(weight(key, size)) for key, size in zip(symbol.list_auxiliary_states(), shapes[2])
+    }
 
 
 def main(folder):
