@@ -44,7 +44,9 @@ def failure(call):
     try:
         call()
     except Exception as error:
-        return next(kind.__name__ for kind in (AssertionError, ValueError, KeyError, TypeError) if isinstance(error, kind))
+        return next(
+            kind.__name__ for kind in (AssertionError, ValueError, KeyError, TypeError) if isinstance(error, kind)
+        )
     return None
 
 
