@@ -29,7 +29,8 @@ Array = np.ndarray[Any, Any]
 
 #: The mean magnitude that the numbers of an input may have: MXNet's indexes are float32, too.
 _MOST_MEAN = float(1 << 24)
-_MOST_INSIDE = float(1 << 40)
+#: What the numbers of a value between two operators may have in all, where a check is needed there.
+MOST_INSIDE = float(1 << 40)
 _PRODUCTS = {"Convolution", "ConvolutionBackpropData", "MatMul"}
 #: Operators that may give integers without a rule: they choose among them, or count places.
 _CHOOSE = {
@@ -50,8 +51,8 @@ _COMPARE = {"Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual"}
 _JUMP = {"Ceiling", "Convert", "ConvertLike", "Floor", "Round", *_COMPARE}
 #: Operators that leave a quotient as near to a jump as it was.
 _KEEP_QUOTIENTS = {
-    "Abs", "Add", "Clamp", "Concat", "Maximum", "Minimum", "Multiply", "Negative", "Relu", "Reshape", "Select", "Slice",
-    "Squeeze", "StridedSlice", "Subtract", "Transpose", "Unsqueeze",
+    "Abs", "Add", "Clamp", "Concat", "Identity", "Maximum", "Minimum", "Multiply", "Negative", "Relu", "Reshape",
+    "Select", "Slice", "Squeeze", "StridedSlice", "Subtract", "Transpose", "Unsqueeze",
 }  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def guard(model: Any, *, held: Mapping[str, Array], tables: Collection[str]) -> 
     """
     axes = _axes(model)
     limits = {name: Limits.of(array, axes.get(name, 0)) for name, array in held.items()}
-    examination = _Tolerant(limits, tables)
+    examination = Tolerant(limits, tables)
     for node in model.get_ordered_ops():
         examination.visit(node)
     guarded = examination.checks.attach(model)
@@ -156,6 +157,13 @@ def _axes(model: Any) -> dict[str, int]:
     for node in model.get_ordered_ops():
         if node.get_type_name() in _PRODUCTS:
             axes[node.input_value(1).get_node().get_friendly_name()] = _axis_of(node)
+        elif node.get_type_name() == "Loop":
+            body = node.get_function()
+            inner = _axes(body)
+            for each in node.get_input_descriptions():
+                name = body.get_parameters()[each.body_parameter_index].get_friendly_name()
+                if name in inner:
+                    axes[node.input_value(each.input_index).get_node().get_friendly_name()] = inner[name]
     return axes
 
 
@@ -165,7 +173,7 @@ def _axis_of(node: Any) -> int:
     return 0 if node.get_type_name() == "Convolution" else 1
 
 
-class _Tolerant(Examination):
+class Tolerant(Examination):
     """What is known of all values of a graph whose operators are computed by the engine or by NumPy."""
 
     def __init__(self, limits: Mapping[str, Limits], tables: Collection[str]) -> None:
@@ -223,7 +231,7 @@ class _Tolerant(Examination):
         port = source_of(node, 0)
         value = self.values[port.key]
         if port.type in LARGEST and (value.masked or value.undefined):
-            self.check_size(port, _MOST_INSIDE)
+            self.check_size(port, MOST_INSIDE)
         if self._origin(port).node.get_type_name() == "Parameter":
             self.checks.copy(node)
 
@@ -255,7 +263,7 @@ class _Tolerant(Examination):
             if port.type not in RANGES:
                 raise BeyondEngineError(f"{op.type} computes {port.type}, which the engine does not compute with")
             if port.type in LARGEST:
-                results.append(self.check_size(port, _MOST_INSIDE) if port.output.get_target_inputs() else symmetric(0))
+                results.append(self.check_size(port, MOST_INSIDE) if port.output.get_target_inputs() else symmetric(0))
             elif port.type == "boolean":
                 results.append(Value(0, 1))
             elif op.type in _CHOOSE or not integers:
@@ -267,17 +275,19 @@ class _Tolerant(Examination):
     def finite(self, op: Operator, index: int) -> None:
         """Check input ``index`` of an operator where it may be NaN or infinite."""
         value = op.ins[index]
-        if op.is_float(index) and op.constant(index) is None and not value.size <= _MOST_INSIDE:
-            op.ins[index] = self.check_size(source_of(op.node, index), _MOST_INSIDE)
+        if op.is_float(index) and op.constant(index) is None and not value.size <= MOST_INSIDE:
+            op.ins[index] = self.check_size(source_of(op.node, index), MOST_INSIDE)
 
 
 # -- operators with rules of their own -------------------------------------------------------------------------------
 
-_Own = Callable[[_Tolerant, Operator], "list[Value] | None"]
+_Own = Callable[[Tolerant, Operator], "list[Value] | None"]
 _OWN: dict[str, _Own] = {}
 
 
-def _own(*types: str) -> Callable[[_Own], _Own]:
+def add_rule(*types: str) -> Callable[[_Own], _Own]:
+    """Register what is known of the results of operators; None where it is what is known of them anywhere."""
+
     def add(function: _Own) -> _Own:
         _OWN.update(dict.fromkeys(types, function))
         return function
@@ -285,8 +295,8 @@ def _own(*types: str) -> Callable[[_Own], _Own]:
     return add
 
 
-@_own(*_PRODUCTS)
-def _product(examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule(*_PRODUCTS)
+def _product(examination: Tolerant, op: Operator) -> list[Value] | None:
     """Sums of products with a weight."""
     limits = examination.limits_of(source_of(op.node, 1))
     if limits is None or not op.is_float():
@@ -302,8 +312,8 @@ def _product(examination: _Tolerant, op: Operator) -> list[Value] | None:
     return [result] if result.fits(*RANGES[op.out_type()]) else examination.checked(op, [result])
 
 
-@_own("TopK")
-def _top(examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("TopK")
+def _top(examination: Tolerant, op: Operator) -> list[Value] | None:
     """Equal numbers come in any order in MXNet, too. Numbers of any size have an order, such as the lowest one, which
     stands for rows that do not count."""
     if not op.ins[0].fits(*RANGES[op.out_type()]):
@@ -311,8 +321,8 @@ def _top(examination: _Tolerant, op: Operator) -> list[Value] | None:
     return [op.ins[0], Value(0, op.shape()[op.attribute("axis")] - 1)]
 
 
-@_own("NonMaxSuppression")
-def _suppression(examination: _Tolerant, op: Operator) -> list[Value]:
+@add_rule("NonMaxSuppression")
+def _suppression(examination: Tolerant, op: Operator) -> list[Value]:
     """Places that the engine chose, or -1 behind them, which its own ScatterNDUpdate leaves out. It turns boxes round
     whose second corner comes first, which MXNet does not."""
     from openvino import opset13 as ov  # optional
@@ -325,8 +335,8 @@ def _suppression(examination: _Tolerant, op: Operator) -> list[Value]:
     return [Value(0, 0), *[Value(0, 1)] * (op.node.get_output_size() - 1)]
 
 
-@_own("Gather")
-def _gather(examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("Gather")
+def _gather(examination: Tolerant, op: Operator) -> list[Value] | None:
     """A row of a table shows whether it is finite; the whole table need not be looked at."""
     source = source_of(op.node, 0)
     if source.node.get_type_name() != "Parameter" or source.node.get_friendly_name() not in examination.tables:
@@ -334,11 +344,11 @@ def _gather(examination: _Tolerant, op: Operator) -> list[Value] | None:
     axis = int(op.constant(2).item())
     if op.constant(1) is None or op.ins[1].lo < 0:
         op.bound(1, 0, op.shape(0)[axis] - 1)
-    return [examination.check_size(Port(op.node, 0), _MOST_INSIDE)]
+    return [examination.check_size(Port(op.node, 0), MOST_INSIDE)]
 
 
-@_own("GatherND", "ScatterNDUpdate")
-def _at_coordinates(examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("GatherND", "ScatterNDUpdate")
+def _at_coordinates(examination: Tolerant, op: Operator) -> list[Value] | None:
     """Indexes are checked one coordinate at a time."""
     from openvino import opset13 as ov  # optional
 
@@ -353,15 +363,15 @@ def _at_coordinates(examination: _Tolerant, op: Operator) -> list[Value] | None:
     return [op.ins[0] if op.type == "GatherND" else union(op.ins[0], op.ins[2])]
 
 
-@_own("ROIAlign")
-def _region(_examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("ROIAlign")
+def _region(_examination: Tolerant, op: Operator) -> list[Value] | None:
     op.bound(2, 0, op.shape(0)[0] - 1)
     _clear(op, 2, np.zeros(()), np.array(op.shape(0)[0] - 1))
     return None
 
 
-@_own("GatherElements", "ScatterElementsUpdate")
-def _elements(_examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("GatherElements", "ScatterElementsUpdate")
+def _elements(_examination: Tolerant, op: Operator) -> list[Value] | None:
     scattered = op.type == "ScatterElementsUpdate"
     size = op.shape(0)[int(op.constant(3).item()) if scattered else op.attribute("axis")]
     if op.constant(1) is None and not op.ins[1].fits(0, size - 1):
@@ -370,8 +380,8 @@ def _elements(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     return [union(op.ins[0], op.ins[2])] if scattered else None
 
 
-@_own("ROIPooling")
-def _pooled_region(examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("ROIPooling")
+def _pooled_region(examination: Tolerant, op: Operator) -> list[Value] | None:
     from openvino import opset13 as ov  # optional
 
     column = ov.gather(op.node.input_value(1), ov.constant(np.int64(0)), ov.constant(np.int64(1)))
@@ -393,8 +403,8 @@ def _clear(op: Operator, index: int, least: Array, most: Array) -> None:
     op.node.input(index).replace_source_output(ov.select(inside, source, zero).output(0))
 
 
-@_own("Divide")
-def _divide(_examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("Divide")
+def _divide(_examination: Tolerant, op: Operator) -> list[Value] | None:
     """Of integers: those that are not negative, by those that are not zero."""
     if op.is_float():
         return None
@@ -402,8 +412,8 @@ def _divide(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     return [Value(0, dividend.hi // max(1, divisor.lo))]
 
 
-@_own("Mod", "FloorMod")
-def _modulo(_examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("Mod", "FloorMod")
+def _modulo(_examination: Tolerant, op: Operator) -> list[Value] | None:
     if op.is_float():
         return None
     if op.type == "Mod":
@@ -412,15 +422,15 @@ def _modulo(_examination: _Tolerant, op: Operator) -> list[Value] | None:
     return [Value(0, divisor.hi - 1)]
 
 
-@_own("ReduceMean", "AvgPool")
-def _mean(_examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("ReduceMean", "AvgPool")
+def _mean(_examination: Tolerant, op: Operator) -> list[Value] | None:
     if not op.is_float():
         raise BeyondEngineError(f"{op.type} of integers is not MXNet's")
     return None
 
 
-@_own("Convert")
-def _convert(_examination: _Tolerant, op: Operator) -> list[Value] | None:
+@add_rule("Convert")
+def _convert(_examination: Tolerant, op: Operator) -> list[Value] | None:
     """Integers from numbers of any sign are those that are cut off."""
     if op.out_type() not in RANGES:
         raise BeyondEngineError(f"it computes {op.out_type()}, which the engine does not compute with")

@@ -13,6 +13,7 @@ import numpy as np
 
 from neuron_adapters.adapter.guards._folding import fold
 from neuron_adapters.files import openvino_ir
+from neuron_adapters.mx import _loops  # noqa: F401 - it registers what is known of loops
 from neuron_adapters.mx._guards import BeyondEngineError, arrays_of, guard, measured, require_checkable
 from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._backend import Plan
@@ -28,9 +29,17 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection
     Where the engine cannot read the result, or no check shows that it computes as MXNet does, NumPy computes. Raises
     InvalidGraphError.
     """
+    plan = _lower(inferred, held, tables, loops=True)
+    if plan.lowered is None and any(step.operator.held is not None for step in inferred.wiring.steps):
+        unrolled = _lower(inferred, held, tables, loops=False)
+        return plan if unrolled.lowered is None else unrolled
+    return plan
+
+
+def _lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection[str], *, loops: bool) -> Plan:
     outputs = tuple((shape or (), np.dtype(dtype)) for shape, dtype in inferred.outputs)
     try:
-        model, draws = _onnx.translate_with_draws(inferred, {})
+        model, draws = _onnx.translate_with_draws(inferred, {}, loops=loops)
     except BeyondOnnxError as error:
         return Plan(None, (), (), outputs, inferred, why=str(error))
     try:

@@ -14,7 +14,7 @@ from neuron_adapters.mxnet._bodies import translate_steps
 from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet._graph import output_names
 from neuron_adapters.mxnet._inference import Inferred
-from neuron_adapters.mxnet.operators._builder import NUMBERS, Builder, Drawn, OnnxNode, Value
+from neuron_adapters.mxnet.operators._builder import NUMBERS, Builder, Drawn, OnnxNode, Subgraph, Tensor, Value
 
 if TYPE_CHECKING:
     import onnx
@@ -37,18 +37,18 @@ def translate(inferred: Inferred, constants: Mapping[str, Array]) -> onnx.ModelP
 
 
 def translate_with_draws(
-    inferred: Inferred, constants: Mapping[str, Array]
+    inferred: Inferred, constants: Mapping[str, Array], *, loops: bool = False
 ) -> tuple[onnx.ModelProto, dict[str, Drawn]]:
     """An ONNX model of fixed shapes. Variables named in ``constants`` are its initializers, the others its inputs, in
     the order of ``walk``; its outputs have the names that ``list_outputs()`` says. An input that nothing reads
     (a label, the gamma of a BatchNorm that fixes it) stays an input here, which not every reader of ONNX keeps. What is
-    drawn at random is an input, too: the draws are returned by name.
+    drawn at random is an input, too: the draws are returned by name. ``loops``: whether a long loop becomes a ``Loop``.
 
     Raises InvalidGraphError where a shape is not known, a value is too large, or an operator cannot be translated.
     """
     inferred.require_complete()
     inferred.require_possible()
-    to = Builder()
+    to = Builder(loops=loops)
     values = {number: Value(node.name, inferred.value_dtypes[number]) for node, number in inferred.wiring.variables}
     translate_steps(to, inferred, values)
     return _model(inferred, to, values, constants), to.draws
@@ -57,35 +57,49 @@ def translate_with_draws(
 def _model(
     inferred: Inferred, to: Builder, values: Mapping[int, Value], constants: Mapping[str, Array]
 ) -> onnx.ModelProto:
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     wiring, shapes, dtypes = inferred.wiring, inferred.value_shapes, inferred.value_dtypes
     names = {node.name for node, _number in wiring.variables}
     held = {name: array for name, array in constants.items() if name in names}
     nodes, outputs = _named(inferred, to.nodes, values)
 
-    def info(name: str, number: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, NUMBERS[dtypes[number]], list(shapes[number] or ()))
+    def tensor(name: str, number: int) -> Tensor:
+        return Tensor(name, dtypes[number], shapes[number] or ())
 
+    graph = Subgraph(
+        nodes,
+        {**held, **to.constants},
+        [
+            *(tensor(node.name, number) for node, number in wiring.variables if node.name not in held),
+            *(Tensor(name, drawn.dtype, drawn.shape) for name, drawn in to.draws.items()),
+        ],
+        [tensor(name, number) for name, number in zip(outputs, wiring.outputs)],
+    )
     model = helper.make_model(
-        helper.make_graph(
-            [helper.make_node(node.op, node.inputs, node.outputs, **node.attributes) for node in nodes],
-            "model",
-            [
-                *(info(node.name, number) for node, number in wiring.variables if node.name not in held),
-                *(
-                    helper.make_tensor_value_info(name, NUMBERS[drawn.dtype], list(drawn.shape))
-                    for name, drawn in to.draws.items()
-                ),
-            ],
-            [info(name, number) for name, number in zip(outputs, wiring.outputs)],
-            [numpy_helper.from_array(array, name) for name, array in {**held, **to.constants}.items()],
-        ),
+        _graph(graph, "model"),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="neuron_adapters.mx",
     )
     return model  # noqa: RET504 - mypy knows the name's type, not the function's
+
+
+def _graph(graph: Subgraph, name: str) -> onnx.GraphProto:
+    from onnx import helper, numpy_helper
+
+    def node(node: OnnxNode) -> onnx.NodeProto:
+        attributes = {
+            key: _graph(value, key) if isinstance(value, Subgraph) else value for key, value in node.attributes.items()
+        }
+        return helper.make_node(node.op, node.inputs, node.outputs, **attributes)
+
+    ins, outs = (
+        [helper.make_tensor_value_info(each.name, NUMBERS[each.dtype], list(each.shape)) for each in tensors]
+        for tensors in (graph.inputs, graph.outputs)
+    )
+    constants = [numpy_helper.from_array(array, constant) for constant, array in graph.constants.items()]
+    return helper.make_graph([*map(node, graph.nodes)], name, ins, outs, constants)
 
 
 def _named(
@@ -111,12 +125,4 @@ def _named(
             renamed[value] = name
         else:
             copies.append(OnnxNode("Identity", [value], [name], {}))
-    return [
-        OnnxNode(
-            node.op,
-            [renamed.get(name, name) for name in node.inputs],
-            [renamed.get(name, name) for name in node.outputs],
-            node.attributes,
-        )
-        for node in [*nodes, *copies]
-    ], names
+    return [node.renamed(renamed) for node in [*nodes, *copies]], names

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorded_graphs import answers, bound, by_numpy, compare
 
 from neuron_adapters import mx
 
@@ -30,37 +31,6 @@ def files(ask_oracle: Callable[[str], Path]) -> Path:
     folder = ask_oracle("graphs")
     assert (folder / "failed.txt").read_text() == ""
     return folder
-
-
-def answers(files: Path, name: str) -> tuple[dict[str, np.ndarray], list[np.ndarray], dict[str, Any]]:
-    """Inputs, MXNet's outputs, and what else is recorded."""
-    with np.load(files / f"{name}.npz") as file:
-        arrays = dict(file)
-    inputs = {key.removeprefix("in/"): array for key, array in arrays.items() if key.startswith("in/")}
-    outputs = [arrays[f"out/{index}"] for index in range(sum(key.startswith("out/") for key in arrays))]
-    return inputs, outputs, arrays
-
-
-def bound(files: Path, name: str, inputs: dict[str, np.ndarray]) -> Any:
-    symbol, args, aux = mx.model.load_checkpoint(str(files / name), 0)
-    fed = {key: mx.nd.array(array, dtype=array.dtype) for key, array in inputs.items()}
-    return symbol.bind(mx.cpu(), {**args, **fed}, aux_states=aux, grad_req="null")
-
-
-def compare(results: list[np.ndarray], expected: list[np.ndarray], rows: Any = (), **tolerance: float) -> None:
-    assert len(results) == len(expected)
-    for number, (result, other) in enumerate(zip(results, expected)):
-        assert (result.shape, result.dtype) == (other.shape, other.dtype)
-        count = int(rows[number]) if len(rows) else -1
-        kept = ... if count < 0 else slice(count)
-        assert np.isfinite(other[kept]).all()
-        np.testing.assert_allclose(result[kept], other[kept], **(tolerance or {"rtol": 1e-4, "atol": 1e-5}))
-
-
-def by_numpy(executor: Any) -> list[np.ndarray]:
-    """The same, by what answers calls that the engine may not."""
-    form = executor._plan.numpy_form()
-    return list(form.run({name: array.asnumpy() for name, array in executor._arrays.items()}))
 
 
 @pytest.mark.parametrize("name", [*LOOPS, *GLUON, *DETECTORS])
@@ -91,17 +61,23 @@ def stripped(graph: Any) -> Any:
     return [stripped(each) for each in graph] if isinstance(graph, list) else graph
 
 
-def test_a_long_loop_is_left_to_numpy(files: Path) -> None:
-    outputs, state = mx.sym.contrib.foreach(lambda x, s: (x + s, s + x), mx.sym.var("data"), mx.sym.var("state"))
-    rows = np.random.RandomState(0).standard_normal((5000, 2)).astype("f")
-    args = {"data": mx.nd.array(rows), "state": mx.nd.zeros((2,))}
+def chance(x: Any) -> Any:
+    """Add numbers from 0 to 1e-6, drawn anew: a loop with them is unrolled."""
+    return x + mx.sym.random.uniform(0, 1e-6, shape=(1,))
+
+
+def test_a_long_loop_is_left_to_numpy_where_it_must_be_unrolled() -> None:
+    body: Callable[..., Any] = lambda x, s: (mx.sym.broadcast_add(x, s), mx.sym.broadcast_add(s, chance(x)))
+    outputs, state = mx.sym.contrib.foreach(body, mx.sym.var("data"), mx.sym.var("state"))
+    rows = np.random.RandomState(0).standard_normal((5000, 1)).astype("f")
+    args = {"data": mx.nd.array(rows), "state": mx.nd.zeros((1,))}
     executor = mx.sym.Group([outputs, state]).bind(mx.cpu(), args, grad_req="null")
     assert executor._plan.lowered is None
     assert "operators" in executor._plan.why
     stacked, last = executor.forward()
     total = np.cumsum(rows.astype("f8"), 0)
-    np.testing.assert_allclose(stacked.asnumpy(), total, rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(last.asnumpy(), total[-1], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(stacked.asnumpy(), total, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(last.asnumpy(), total[-1], rtol=1e-3, atol=1e-2)
 
 
 def test_a_branch_that_is_not_taken_does_not_matter(files: Path) -> None:
@@ -173,7 +149,7 @@ def test_mixed_precision(files: Path) -> None:
 @pytest.mark.parametrize("count", [16, 200])
 def test_loops_in_loops_are_bounded_together(count: int) -> None:
     def outer(row: Any, states: Any) -> Any:
-        inner, last = mx.sym.contrib.foreach(lambda x, s: (x * s, s + x), row, states)
+        inner, last = mx.sym.contrib.foreach(lambda x, s: (x * s, s + chance(x)), row, states)
         return inner, last
 
     outputs, state = mx.sym.contrib.foreach(outer, mx.sym.var("data"), mx.sym.var("state"))
@@ -182,7 +158,7 @@ def test_loops_in_loops_are_bounded_together(count: int) -> None:
     executor = mx.sym.Group([outputs, state]).bind(mx.cpu(), args, grad_req="null")
     assert (executor._plan.lowered is None) == (count == 200)
     last = executor.forward()[1].asnumpy()
-    np.testing.assert_allclose(last, [rows.sum(dtype="f8")], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(last, [rows.sum(dtype="f8")], rtol=1e-3, atol=3e-2)
 
 
 def test_what_a_loop_may_not_be() -> None:

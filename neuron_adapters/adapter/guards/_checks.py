@@ -59,14 +59,20 @@ class Checks:
         """Let ``result`` have memory of its own, since it hands an input on."""
         self._copies.append(result)
 
-    def attach(self, model: Any) -> Any:
-        """The model with the alarm as its last output."""
+    def needed(self) -> bool:
+        """Whether there is something to check, or to change."""
+        checks = self._totals, self._ranges, self._rows, self._apart, self._normal, self._kept, self._varied
+        return any(checks) or bool(self._copies)
+
+    def attach(self, model: Any, *, iteration: bool = False) -> Any:
+        """The model with the alarm as its last output. ``iteration``: it is the graph of an iteration: its inputs stay
+        as they are, and its alarm has one dimension, along which those of all iterations are joined."""
         import openvino  # optional
         from openvino import opset13 as ov
 
         for result in self._copies:
             _own_memory(ov, result)
-        words = _split_words(ov, model)
+        words = {} if iteration else _split_words(ov, model)
         for reader, count in self._kept:
             source = reader.get_source_output()
             reader.replace_source_output(ov.clamp(source, 0, max(0, count - 1)).output(0))
@@ -93,6 +99,8 @@ class Checks:
         alarm = amounts[0] if amounts else ov.constant(np.float32(0))
         for amount in amounts[1:]:
             alarm = ov.add(alarm, amount)
+        if iteration:
+            alarm = ov.reshape(alarm, ov.constant(np.array([1])), special_zero=False)
         parameters = [
             words[parameter.get_name()].parameter if parameter.get_name() in words else parameter
             for parameter in model.get_parameters()

@@ -13,7 +13,10 @@ _MOST = 64 << 10
 
 
 def fold(model: Any) -> None:
-    """Replace operators on constants by their results, in ``model`` itself."""
+    """Replace operators on constants by their results, in ``model`` itself and in the graphs of its loops."""
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Loop":
+            fold(node.get_function())
     while _fold_once(model):
         model.validate_nodes_and_infer_types()
 
@@ -33,7 +36,9 @@ def _fold_once(model: Any) -> bool:
 def _results(node: Any) -> list[Any]:
     """What ``node`` gives, where that can be computed now and should be; nothing else."""
     kind = node.get_type_name()
-    if kind in {"Parameter", "Constant", "Result"} or not any(port.get_target_inputs() for port in node.outputs()):
+    if kind in {"Parameter", "Constant", "Result", "Loop"} or not any(
+        port.get_target_inputs() for port in node.outputs()
+    ):
         return []
     if kind == "ShapeOf":
         shape = node.input_value(0).get_partial_shape()

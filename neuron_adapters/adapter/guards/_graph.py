@@ -25,7 +25,7 @@ _MOST_MEAN = 4096.0
 _MOST_INSIDE = float(1 << 40)
 
 #: Operators that give each number of their input on, and no other: a check before them is as good as one behind.
-_PASSING = {"Convert", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+_PASSING = {"Convert", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 
 
 def guard(model: Any, *, bf16: bool = False) -> Any:
@@ -242,6 +242,12 @@ class Examination:
         self.values[port.key] = value.clipped(-most, most)
         return self.values[port.key]
 
+    def check_varied_inputs(self) -> None:
+        """Check that the numbers of each input differ along its places."""
+        for port in self.inputs:
+            if len(port.shape) > 1 and port.type in LARGEST and port.output.get_target_inputs():
+                self.checks.varied(port, port.shape, _places(port.shape))
+
 
 class Operator:
     """See ``neuron_adapters.adapter.guards.rules.Op``."""
@@ -339,9 +345,7 @@ class Operator:
         self._examination.checks.varied(self._sources[index], shape, axes)
 
     def varied_inputs(self) -> None:
-        for port in self._examination.inputs:
-            if len(port.shape) > 1 and port.type in LARGEST and port.output.get_target_inputs():
-                self._examination.checks.varied(port, port.shape, _places(port.shape))
+        self._examination.check_varied_inputs()
 
     def some_in_each_row(self, index: int, axis: int) -> None:
         self._examination.checks.rows(self._sources[index], axis)

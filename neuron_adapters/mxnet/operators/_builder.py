@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,39 @@ class Tensor(Value):
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """An ONNX node."""
+    """An ONNX node. An attribute may be a Subgraph."""
 
     op: str
     inputs: list[str]
     outputs: list[str]
     attributes: dict[str, Any]
+
+    def renamed(self, names: Mapping[str, str]) -> OnnxNode:
+        """Return the node with other names of values, in its graph, too, which reads values from around it."""
+        attributes = {
+            key: replace(value, nodes=[node.renamed(names) for node in value.nodes])
+            if isinstance(value, Subgraph)
+            else value
+            for key, value in self.attributes.items()
+        }
+        ins, outs = ([names.get(name, name) for name in values] for values in (self.inputs, self.outputs))
+        return OnnxNode(self.op, ins, outs, attributes)
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """The graph of a loop's iteration. It reads values from around it by their names."""
+
+    nodes: list[OnnxNode]
+    constants: dict[str, Array]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+def count_nodes(nodes: Sequence[OnnxNode]) -> int:
+    """Count nodes, those in graphs of nodes included."""
+    graphs = [value for node in nodes for value in node.attributes.values() if isinstance(value, Subgraph)]
+    return len(nodes) + sum(count_nodes(graph.nodes) for graph in graphs)
 
 
 @dataclass(frozen=True)
@@ -59,14 +87,16 @@ class Builder:
     """Takes ONNX nodes: ``to.Add(x, y)``, attributes by keyword. A Python number among the inputs becomes a constant
     of the dtype of the first value, None an input that is left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loops: bool = False) -> None:
+        """``loops``: whether there may be nodes with graphs of their own, ``Loop``."""
+        self.loops = loops
         self.nodes: list[OnnxNode] = []
         self.constants: dict[str, Array] = {}
         self.draws: dict[str, Drawn] = {}
         self.outputs: list[Tensor] = []
         """Outputs of the MXNet operator that is being translated; their names are empty."""
         self._prefix = ""
-        self._count = 0
+        self._numbers: Iterator[int] = itertools.count(1)
         self._shared: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     def turn(self, name: str, outputs: Sequence[Tensor]) -> None:
@@ -77,6 +107,52 @@ class Builder:
     def turn_back(self, outputs: Sequence[Tensor]) -> None:
         """Go on with the translation of a node whose graph has been translated."""
         self.outputs = list(outputs)
+
+    def inner(self) -> Builder:
+        """Return a builder for a graph in a node: its values have other names than those around it."""
+        inner = Builder(loops=self.loops)
+        inner._numbers = self._numbers
+        inner.turn(self._prefix, self.outputs)
+        return inner
+
+    def add_loop(
+        self,
+        length: int,
+        number: Value,
+        states: Sequence[tuple[Value, Tensor, Value]],
+        rows: Sequence[Tensor],
+        body: Builder,
+    ) -> list[Value]:
+        """Add a loop of ``length`` iterations whose operators are in ``body``; return its last states, and all rows.
+
+        ``number``: that of the iteration, int64, as the body reads it. ``states``: what each is at first, what the body
+        reads, and what it makes of that, which has the same shape and dtype. ``rows``: what is stacked.
+        """
+        going, goes_on = body.value("bool"), body.value("bool")
+        outputs = body._as_outputs([*(replace(tensor, name=after.name) for _first, tensor, after in states), *rows])
+        body.nodes.append(OnnxNode("Identity", [going.name], [goes_on.name], {}))
+        condition = [Tensor(value.name, "bool", ()) for value in (going, goes_on)]
+        graph = Subgraph(
+            body.nodes,
+            body.constants,
+            [Tensor(number.name, "int64", ()), condition[0], *(tensor for _first, tensor, _after in states)],
+            [condition[1], *outputs],
+        )
+        results = [self.value(tensor.dtype) for tensor in outputs]
+        first = [self.constant(length), self.constant(1, "bool"), *(value for value, _tensor, _after in states)]
+        names = [value.name for value in first]
+        self.nodes.append(OnnxNode("Loop", names, [value.name for value in results], {"body": graph}))
+        return results
+
+    def _as_outputs(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """Return values of nodes in place of those that come from elsewhere, or are there twice."""
+        free = {name for node in self.nodes for name in node.outputs}
+        outputs = []
+        for value in values:
+            name = value.name if value.name in free else self.Identity(value).name
+            free.discard(name)
+            outputs.append(replace(value, name=name))
+        return outputs
 
     def __getattr__(self, op: str) -> Callable[..., Value]:
         if not op[0].isupper():
@@ -97,7 +173,7 @@ class Builder:
             dtype = taken[1].dtype  # type: ignore[union-attr]
         elif op == "OneHot":
             dtype = taken[2].dtype  # type: ignore[union-attr]
-        values = [self._value(dtype) for _ in range(outputs)]
+        values = [self.value(dtype) for _ in range(outputs)]
         names = ["" if value is None else value.name for value in taken]
         while not names[-1]:
             del names[-1]
@@ -110,13 +186,13 @@ class Builder:
             array = np.ascontiguousarray(np.asarray(value).astype(dtype)).reshape(np.shape(value))
         key = (dtype, array.shape, array.tobytes())
         if key not in self._shared:
-            self._shared[key] = self._value(dtype)
+            self._shared[key] = self.value(dtype)
             self.constants[self._shared[key].name] = array
         return self._shared[key]
 
     def draw(self, make: Callable[[], Array], shape: Sequence[int], dtype: str) -> Value:
         """Add an input that ``make`` draws anew for each call."""
-        value = self._value(dtype)
+        value = self.value(dtype)
         self.draws[value.name] = Drawn(tuple(shape), dtype, make)
         return value
 
@@ -178,6 +254,6 @@ class Builder:
         values, indices = self.node("TopK", 2, value, self.constant([k]), axis=axis, largest=int(largest))
         return values, Value(indices.name, "int64")
 
-    def _value(self, dtype: str) -> Value:
-        self._count += 1
-        return Value(f"{self._prefix}/{self._count}", dtype)
+    def value(self, dtype: str) -> Value:
+        """Return a new value, which no node gives yet."""
+        return Value(f"{self._prefix}/{next(self._numbers)}", dtype)

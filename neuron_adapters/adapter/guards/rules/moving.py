@@ -10,7 +10,7 @@ from neuron_rt import CompileError
 
 
 @rule(
-    "BatchToSpace", "Broadcast", "DepthToSpace", "Reshape", "Reverse", "Roll", "ShuffleChannels", "Slice",
+    "BatchToSpace", "Broadcast", "DepthToSpace", "Identity", "Reshape", "Reverse", "Roll", "ShuffleChannels", "Slice",
     "SpaceToDepth", "Split", "Squeeze", "StridedSlice", "Tile", "Transpose", "Unsqueeze", "VariadicSplit",
     masks=True,
 )  # fmt: skip
