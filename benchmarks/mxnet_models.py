@@ -1,4 +1,4 @@
-"""Checkpoints of MXNet on NeuronCores, beside the real MXNet 1.9.1: rates of two models, the latency of one, tails, loads.
+"""MXNet's graphs on NeuronCores, beside the real MXNet 1.9.1: rates of two models, the latency of one, tails, loads, loops.
 
 The real MXNet runs in an environment of its own (``make setup-mxnet``), as people use it, and pinned by hand: with
 ``MXNET_ENGINE_TYPE=NaiveEngine`` the calling thread computes. The adapter runs the same files without MXNet. All sides
@@ -20,7 +20,7 @@ LIMIT = "2 processes, adapter"
 ONE_CORE = "mxnet, one core"
 ONE_ADAPTER = "adapter, one NeuronCore"
 NETWORKS = {"resnet50_v1": 1.5, "tiny": 0.5}
-PARTS = ("two", "one", "tail", "load")
+PARTS = ("two", "one", "tail", "load", "loop")
 LOAD = """
 import json, sys, time
 import numpy
@@ -45,6 +45,35 @@ measured["load, bind and answer"] = (time.perf_counter() - began) * 1e3
 executor.forward()[0].asnumpy()
 measured["memory"] = resident() - before
 print(json.dumps(measured))
+"""
+STEPS = 400
+LOOP = """
+import json, statistics, sys, time
+import numpy
+if sys.argv[2] == "adapter":
+    import neuron_adapters.mx as mx
+    import onnx, openvino  # compared is the work, not an import
+    device = mx.neuron(0)
+else:
+    import mxnet as mx
+    device = mx.cpu()
+def ready(steps, units=128):
+    cell = mx.gluon.rnn.LSTMCell(units, input_size=units)
+    states = [mx.sym.var("hidden"), mx.sym.var("cell")]
+    graph = mx.sym.contrib.foreach(lambda row, states: cell(row, states), mx.sym.var("data"), states)[0]
+    shapes = graph.infer_shape(data=(steps, 1, units), hidden=(1, units), cell=(1, units))[0]
+    rng = numpy.random.default_rng(0)
+    arrays = {name: mx.nd.array(rng.normal(0, 0.1, shape)) for name, shape in zip(graph.list_arguments(), shapes)}
+    return graph.bind(device, arrays, grad_req="null")
+def seconds(run):
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+ready(2).forward()[0].asnumpy()
+executors = []
+bind = seconds(lambda: (executors.append(ready(int(sys.argv[1]))), executors[0].forward()[0].asnumpy()))
+calls = [seconds(lambda: executors[0].forward()[0].asnumpy()) for _ in range(40)]
+print(json.dumps({"bind and answer": bind * 1e3, "call": statistics.median(calls) * 1e3}))
 """
 
 
@@ -169,6 +198,24 @@ def load(report: Report, rounds: int) -> None:
         report.goal(f"one model: {figure}, adapter ÷ mxnet", goal, numbers, at_least=False)
 
 
+def loop(report: Report, rounds: int) -> None:
+    """How long an LSTM that a loop runs takes to bind, to the first answer, and for a call."""
+    env = environment(scratch(), NEURON_RT_NUM_CORES="1")
+    naive, steps = {**env, "MXNET_ENGINE_TYPE": "NaiveEngine"}, str(STEPS)
+    answers = run_scripts(
+        {"mxnet": ((python_of("mx"), LOOP), naive, steps, "mxnet"), ADAPTER: (LOOP, env, steps, "adapter")}, rounds
+    )
+    rows = []
+    for figure in ("bind and answer", "call"):
+        spreads = [Spread.of(values(mine, figure)) for mine in answers.values()]
+        rows.append([figure, *(spread.text(1) if spread else "-" for spread in spreads)])
+        report.data.setdefault("loop", {})[figure] = {name: values(mine, figure) for name, mine in answers.items()}
+    table(f"a loop of {STEPS} steps of LSTM: ms", ["", *answers], rows)
+    for figure, goal in (("bind and answer", 2.0), ("call", 1.0)):
+        numbers = ratios(answers[ADAPTER], answers["mxnet"], figure)
+        report.goal(f"loop of {STEPS} steps: {figure}, adapter ÷ mxnet", goal, numbers, at_least=False)
+
+
 def main() -> None:
     """Measure."""
     make = parser(__doc__, rounds=5, seconds=1.0)
@@ -185,6 +232,8 @@ def main() -> None:
         tails(report, rounds, 1.5 * seconds)
     if "load" in options.parts:
         load(report, min(rounds, 3))
+    if "loop" in options.parts:
+        loop(report, rounds)
     report.finish()
 
 

@@ -144,21 +144,22 @@ def test_places_that_are_not_in_a_table() -> None:
         return mx.sym.take(table, state) + row, state + 3
 
     table = mx.sym.var("table")
-    arrays = {"data": draw(100, 1), "state": np.array([-40], "int32"), "table": draw(90, seed=1)}
+    arrays = {"data": draw(400, 1), "state": np.array([-40], "int32"), "table": draw(90, seed=1)}
     executor = ready(foreach(body), **arrays)
     assert loops_of(executor) == 1
     result, last = (output.asnumpy() for output in executor.forward())
-    places = np.clip(np.arange(100) * 3 - 40, 0, 89)
+    places = np.clip(np.arange(400) * 3 - 40, 0, 89)
     np.testing.assert_allclose(result, arrays["data"] + arrays["table"][places, None], rtol=1e-5)
-    assert last == [260]
+    assert last == [1160]
 
 
 def test_integers_that_the_engine_would_cut_off() -> None:
-    """It computes integers of 24 bits: a loop that needs more is NumPy's."""
-    executor = ready(foreach(lambda row, s: (row, s * 3)), data=draw(100, 1), state=np.array([1], "int32"))
+    """It computes integers of 24 bits: a call that needs more is NumPy's."""
+    executor = ready(foreach(lambda row, s: (row, s * 3)), data=draw(400, 1), state=np.array([1], "int32"))
+    assert loops_of(executor) == 1
     expected = np.ones(1, "int32")
     with np.errstate(over="ignore"):
-        for _ in range(100):
+        for _ in range(400):
             expected = expected * np.int32(3)
     np.testing.assert_array_equal(executor.forward()[1].asnumpy(), expected)
 
