@@ -48,6 +48,14 @@ def cpu_ticks() -> Callable[[], dict[int, int]]:
     return _cpu_ticks
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A state directory for each process of tests: nothing that serves on this machine holds their NCs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEURON_ADAPTERS_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def own_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """NCs of the test's own, and none of the variables of whoever runs it."""

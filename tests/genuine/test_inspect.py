@@ -19,6 +19,7 @@ import torch
 
 import neuron_adapters
 import neuron_adapters.tf as tfn
+import neuron_adapters.torch
 from neuron_adapters import mx
 from neuron_adapters.files.inspect import look
 from neuron_adapters.files.neff import neff
