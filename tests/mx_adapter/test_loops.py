@@ -107,6 +107,19 @@ def test_a_loop_that_ends_at_once_or_never(start: float) -> None:
     same_as_numpy(executor)
 
 
+def test_a_loop_of_very_many_iterations_stops_by_numpy() -> None:
+    """The engine would compute all that the loop may have."""
+    outputs, state = mx.sym.contrib.while_loop(
+        lambda x: mx.sym.sum(x) < 5, lambda x: (x * 2, [x + 1]), [mx.sym.var("x")], max_iterations=5000
+    )
+    executor = ready(mx.sym.Group([outputs, state[0]]), x=np.zeros((1,), "f"))
+    assert executor._plan.lowered is None
+    assert "all iterations of its loop are" in executor._plan.why
+    rows, last = (output.asnumpy() for output in executor.forward())
+    np.testing.assert_array_equal(rows[:6, 0], [0, 2, 4, 6, 8, 0])
+    assert last == [5]
+
+
 @pytest.mark.parametrize("place", [0, 57, 199])
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e30])
 def test_what_is_no_number_in_any_iteration(place: int, number: float) -> None:
