@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neuron_adapters.adapter.guards._graph import QUIET, Operator, Port, source_of
-from neuron_adapters.adapter.guards._values import LARGEST, MOST_INT, Value, union
+from neuron_adapters.adapter.guards._values import LARGEST, MOST_INT, RANGES, Value, union
 from neuron_adapters.mx._guards import MOST_INSIDE, BeyondEngineError, Limits, Tolerant, add_rule
 
 #: Rounds in which intervals of floats may grow, and operators that are examined while those of integers do.
@@ -29,8 +29,9 @@ class _Known:
     checked: set[int] = field(default_factory=set)
     """States that are checked in each iteration."""
     limits: dict[str, Limits] = field(default_factory=dict)
-    """Those of weights, by names of parameters, and ``tables``, of which rows are gathered."""
+    """Those of weights, by names of parameters."""
     tables: set[str] = field(default_factory=set)
+    """Names of parameters of which rows are gathered, and nothing else done."""
 
 
 class _Iteration(Tolerant):
@@ -49,7 +50,9 @@ class _Iteration(Tolerant):
             return self._known.values[number]
         if port.type in LARGEST and port.type != "f16":
             return self.check_size(port, MOST_INSIDE)
-        return self.check(port, *((-LARGEST["f16"], LARGEST["f16"]) if port.type == "f16" else (-MOST_INT, MOST_INT)))
+        if RANGES[port.type][1] < MOST_INT and port.type != "f16":  # no number of its type is beyond
+            return Value(*RANGES[port.type], exact=True)
+        return self.check(port, *RANGES[port.type])
 
     def check_varied_inputs(self) -> None:
         """See the base: the inputs are those of the graph around the loop."""
