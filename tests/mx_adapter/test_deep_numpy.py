@@ -207,6 +207,13 @@ def test_files_and_arrays_of_deep_numpy(tmp_path: Path) -> None:
         assert type(mx.nd.load(file)["a"]) is mx.nd.NDArray
     assert mx.np.zeros((), ctx=mx.cpu(1)).context == mx.cpu(1)
     assert (mx.np.empty((2, 0)).shape, mx.np.ones(3).dtype, mx.np.zeros(2, "int8").dtype) == ((2, 0), "float32", "int8")
+    for make in (mx.np.zeros, mx.np.ones, mx.np.empty):
+        with pytest.raises(NotImplementedError, match="order C only"):
+            make(2, order="F")
+    for name in ("hanning", "hamming", "blackman"):
+        window = getattr(mx.np, name)(5, dtype="float64")
+        np.testing.assert_array_equal(window.asnumpy(), getattr(np, name)(5))
+        assert getattr(mx.np, name)(5).dtype == "float32"
     assert mx.np.random.multinomial(3, []).shape == (0,)
     assert mx.np.random.multinomial(3, mx.np.array([]), size=(2, 3)).shape == (2, 3, 0)
 
@@ -263,3 +270,16 @@ def test_what_cannot_be_drawn() -> None:
     mx.np.random.shuffle(order)
     assert sorted(order.tolist()) == [*range(50)] != order.tolist()
     assert mx.np.random.randn(2, dtype="float64").dtype == mx.np.random.rand(2, dtype="float64").dtype == "float64"
+
+
+def test_arrays_without_elements_pass_a_hybridized_block() -> None:
+    class Parts(mx.gluon.HybridBlock):
+        def hybrid_forward(self, F: Any, x: Any) -> Any:  # type: ignore[override]  # noqa: N803
+            return F.np.concatenate([x, x * 2]), F.np.sum(x, axis=0), x.reshape(-1), F.npx.relu(x)
+
+    net = mx.gluon.nn.HybridSequential()
+    net.add(mx.gluon.nn.Dense(3, in_units=2), Parts())
+    net.initialize()
+    net.hybridize()
+    assert [out.shape for out in net(mx.np.zeros((0, 2)))] == [(0, 3), (3,), (0,), (0, 3)]
+    assert [out.shape for out in net(mx.np.zeros((4, 2)))] == [(8, 3), (3,), (12,), (4, 3)]

@@ -163,7 +163,8 @@ class HybridBlock(Block):
                 parameters = {name: variable.as_np_ndarray() for name, variable in parameters.items()}
             with self.name_scope():
                 return self.hybrid_forward(symbol, x, *args, **parameters)
-        if self._active:
+        empty = _by_numpy(leaves) and not all(leaf.size for leaf in leaves)  # in a graph 0 is a size not known yet
+        if self._active and not empty:
             return self._call_graph(x, *args)
         context: Context = leaves[0].context
         with context:

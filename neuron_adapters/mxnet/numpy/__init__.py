@@ -5,6 +5,7 @@ Functions are NumPy's own on arrays that ``SymbolBlock`` takes. What is made fro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as _np  # noqa: ICN001 - np is what users call this very module
@@ -14,27 +15,27 @@ from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.numpy import random
 from neuron_adapters.mxnet.numpy._array import ndarray, wrapped
 
-__all__ = ["array", "empty", "indices", "ndarray", "ones", "random", "zeros"]
+__all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "zeros"]
 
 #: Functions that make arrays from nothing, of float32.
-_MAKE = ("arange", "blackman", "eye", "full", "hamming", "hanning", "identity", "linspace", "logspace")
+_MAKE = ("arange", "eye", "full", "identity", "linspace", "logspace")
 _FUNCTIONS = (
     "abs", "absolute", "add", "all", "amax", "amin", "any", "append", "arccos", "arccosh", "arcsin", "arcsinh",
     "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "around", "array_split", "atleast_1d",
     "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
     "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concatenate", "copy", "copysign",
-    "cos", "cosh", "count_nonzero", "cumsum", "deg2rad", "degrees", "delete", "diag", "diagflat", "diagonal", "diff",
-    "divide", "dot", "dsplit", "dstack", "ediff1d", "einsum", "empty_like", "equal", "exp", "expand_dims", "expm1",
-    "fabs", "fix", "flip", "fliplr", "flipud", "floor", "floor_divide", "full_like", "greater", "greater_equal",
-    "histogram", "hsplit", "hstack", "hypot", "inner", "insert", "interp", "invert", "isfinite", "isinf", "isnan",
-    "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "log", "log10", "log1p", "log2", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum", "may_share_memory", "mean", "median",
-    "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "negative", "nonzero", "not_equal",
-    "ones_like", "outer", "pad", "percentile", "polyval", "power", "prod", "quantile", "rad2deg", "radians", "ravel",
-    "reciprocal", "remainder", "repeat", "reshape", "resize", "rint", "roll", "rot90", "round", "shape",
-    "shares_memory", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
-    "sum", "swapaxes", "take", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "tril", "triu", "true_divide",
-    "trunc", "unique", "var", "vdot", "vsplit", "vstack", "where", "zeros_like",
+    "cos", "cosh", "count_nonzero", "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices_from", "diagflat",
+    "diagonal", "diff", "divide", "dot", "dsplit", "dstack", "ediff1d", "einsum", "empty_like", "equal", "exp",
+    "expand_dims", "expm1", "fabs", "fix", "flip", "fliplr", "flipud", "floor", "floor_divide", "full_like", "greater",
+    "greater_equal", "histogram", "hsplit", "hstack", "hypot", "inner", "insert", "interp", "invert", "isfinite",
+    "isinf", "isnan", "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "log", "log10", "log1p", "log2",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum", "may_share_memory", "mean",
+    "median", "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "negative", "nonzero",
+    "not_equal", "ones_like", "outer", "pad", "percentile", "polyval", "power", "prod", "quantile", "rad2deg",
+    "radians", "ravel", "reciprocal", "remainder", "repeat", "reshape", "resize", "rint", "roll", "rot90", "round",
+    "shape", "shares_memory", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "subtract", "sum", "swapaxes", "take", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "tril", "triu",
+    "true_divide", "trunc", "unique", "unravel_index", "var", "vdot", "vsplit", "vstack", "where", "zeros_like",
 )  # fmt: skip
 #: Names of MXNet's that NumPy has no more.
 _ALIASES = {"product": "prod", "round_": "round", "row_stack": "vstack", "sometrue": "any"}
@@ -57,17 +58,36 @@ def array(object: Any, dtype: Any = None, ctx: Any = None) -> ndarray:  # noqa: 
     return ndarray(_np.array(source, dtype_of(dtype), order="C"), ctx)
 
 
-def zeros(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:  # noqa: ARG001 - always C
-    """Make zeros, of float32 where no dtype is asked for."""
+def zeros(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:
+    """Make zeros, of float32 where no dtype is asked for. Raises NotImplementedError for another order."""
+    _require_c(order)
     return ndarray(_np.zeros(shape, dtype_of(dtype or _np.float32)), ctx)
 
 
-def ones(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:  # noqa: ARG001
-    """Make ones, of float32 where no dtype is asked for."""
+def ones(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:
+    """Make ones, of float32 where no dtype is asked for. Raises NotImplementedError for another order."""
+    _require_c(order)
     return ndarray(_np.ones(shape, dtype_of(dtype or _np.float32)), ctx)
 
 
 empty = zeros
+
+
+def _require_c(order: str) -> None:
+    if order != "C":
+        raise NotImplementedError(f"arrays of mx.np have the order C only, got {order!r}")
+
+
+def _window(name: str) -> Callable[..., ndarray]:
+    def window(M: int, dtype: Any = None, ctx: Any = None) -> ndarray:  # noqa: N803 - NumPy's
+        return ndarray(getattr(_np, name)(M).astype(dtype_of(dtype or _np.float32)), ctx)
+
+    window.__name__ = window.__qualname__ = name
+    window.__doc__ = f"Make NumPy's window {name}, of float32 where no dtype is asked for."
+    return window
+
+
+blackman, hamming, hanning = map(_window, ("blackman", "hamming", "hanning"))
 
 
 def indices(dimensions: Any, dtype: Any = _np.int32, ctx: Any = None) -> ndarray:
