@@ -113,9 +113,10 @@ class Graph:
         taken = {node.name for node, _number in self.wiring.variables}
         return Wiring([Entry(node) for node in self.nodes if node.op == "null" and node.name not in taken])
 
-    def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str]) -> Inferred:
-        """Infer the original graph from shapes and dtypes of some variables by name. Raises InvalidGraphError."""
-        inferred = self.wiring.infer(shapes, dtypes)
+    def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str], *, strict: bool = False) -> Inferred:
+        """Infer the original graph from shapes and dtypes of some variables by name; ``strict``: as far as MXNet
+        does. Raises InvalidGraphError."""
+        inferred = self.wiring.infer(shapes, dtypes, strict=strict)
         return replace(inferred, binaries=self.binaries.infer(shapes, dtypes)) if self.compiled else inferred
 
     def unknown_shapes(self, inferred: Inferred) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from neuron_adapters.mxnet._dtype_inference import infer_dtypes
 from neuron_adapters.mxnet._errors import UnsupportedOperatorError, invalid
 from neuron_adapters.mxnet._graph import Entry, Node, walk
+from neuron_adapters.mxnet._shape_gates import ONE_WAY, may_infer
 from neuron_adapters.mxnet.operators import operator_of
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import NUMBERS
@@ -70,11 +71,13 @@ class Wiring:
                 raise invalid(head.node, f"it has no output {head.index}")
         self.outputs: list[int] = [numbers[head] for head in self.heads]
 
-    def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str]) -> Inferred:
+    def infer(self, shapes: Mapping[str, MaybeShape], dtypes: Mapping[str, str], *, strict: bool = False) -> Inferred:
         """Infer from shapes and dtypes of some variables by name.
 
         What follows in either direction is filled in: weights from the data, a batch size from what comes later. A
-        variable whose dtype follows from nothing is float32. Raises InvalidGraphError where they contradict.
+        variable whose dtype follows from nothing is float32. ``strict``: shapes that MXNet does not infer stay
+        unknown, what it refuses is refused, and dtypes are not inferred. Raises InvalidGraphError where what is known
+        contradicts.
         """
         known_shapes: list[MaybeShape] = [None] * len(self.owners)
         known_dtypes: list[str | None] = [None] * len(self.owners)
@@ -82,8 +85,9 @@ class Wiring:
             known_shapes[number], known_dtypes[number] = _of_variable(
                 node, shapes.get(node.name), dtypes.get(node.name)
             )
-        self.infer_dtypes(known_dtypes)
-        self.infer_shapes(known_shapes)
+        if not strict:
+            self.infer_dtypes(known_dtypes)
+        self.infer_shapes(known_shapes, strict=strict)
         return Inferred(self, known_shapes, [dtype or "float32" for dtype in known_dtypes])
 
     def partial_dtypes(self, dtypes: Mapping[str, str]) -> tuple[dict[str, str | None], list[str | None]]:
@@ -99,16 +103,16 @@ class Wiring:
         nothing else decides; None leaves them, and what follows from them, unknown, and refuses what MXNet refuses."""
         infer_dtypes(self.steps, dtypes, default)
 
-    def infer_shapes(self, shapes: list[MaybeShape]) -> None:
+    def infer_shapes(self, shapes: list[MaybeShape], *, strict: bool = False) -> None:
         """Fill in the shapes of values: step forwards and backwards until nothing follows any more."""
         steps = self.steps
         for _ in range(_MOST_ROUNDS):
             steps = [step for step in steps if _is_open(step, shapes)]
             changed = False
             for step in steps:
-                changed |= _infer_step(step, shapes)
+                changed |= _infer_step(step, shapes, strict=strict)
             for step in reversed(steps):
-                changed |= _is_open(step, shapes) and _infer_step(step, shapes)
+                changed |= _is_open(step, shapes) and _infer_step(step, shapes, strict=strict)
             if not changed:
                 break
 
@@ -240,7 +244,8 @@ def _of_variable(node: Node, shape: MaybeShape, dtype: str | None) -> tuple[Mayb
         raise invalid(node, str(error)) from error
     if dtype is not None and dtype not in NUMBERS:
         raise invalid(node, f"dtype {dtype} is not supported; one of {', '.join(NUMBERS)} is")
-    return hint if shape is None else tuple(shape), dtype or hinted
+    # As MXNet has it: the variable's own shape counts where not all of the other one is known.
+    return hint if shape is None or (hint and not complete(shape)) else tuple(shape), dtype or hinted
 
 
 def _is_open(step: Step, shapes: Sequence[MaybeShape]) -> bool:
@@ -252,12 +257,17 @@ def _is_open(step: Step, shapes: Sequence[MaybeShape]) -> bool:
     return False
 
 
-def _infer_step(step: Step, shapes: list[MaybeShape], *, exact: bool = False) -> bool:
+def _infer_step(step: Step, shapes: list[MaybeShape], *, exact: bool = False, strict: bool = False) -> bool:
     """Fill in what follows from one operator; whether anything did."""
     before_ins = [shapes[number] for number in step.ins]
     before_outs = [shapes[number] for number in step.outs]
     try:
-        ins, outs = step.operator.shapes(step.node.attrs, before_ins, before_outs, exact=exact)
+        if strict and not may_infer(step.node.op, step.node.attrs, before_ins):
+            return False
+        asked: Sequence[MaybeShape] = before_outs
+        if strict and step.node.op in ONE_WAY:
+            asked = [None] * len(before_outs)
+        ins, outs = step.operator.shapes(step.node.attrs, before_ins, asked, exact=exact)
         changed = False
         for number, shape in zip((*step.ins, *step.outs), (*ins, *outs)):
             before = shapes[number]

@@ -82,3 +82,71 @@ def test_refused_dtypes(text: str, known: dict[str, str]) -> None:
     for infer in (graph(text).infer_type, graph(text).infer_type_partial):
         with pytest.raises(mx.MXNetError):
             infer(**known)
+
+
+SHAPES: list[tuple[str, dict[str, tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]]]] = [
+    # graph, known shapes, shapes of the arguments, shapes of the outputs; () is unknown, 0 an unknown size
+    ("a + b", {"a": (2, 0), "b": (0, 3)}, [(2, 3), (2, 3)], [(2, 3)]),
+    ("relu(a) + b", {"b": (2, 3)}, [(2, 3), (2, 3)], [(2, 3)]),
+    ("Dropout(a) + b", {"b": (2, 3)}, [(), (2, 3)], [(2, 3)]),
+    ("expand_dims(a, axis=1) + b", {"b": (2, 1, 3)}, [(2, 3), (2, 1, 3)], [(2, 1, 3)]),
+    ("Concat(a, b, dim=0)", {"a": (2, 3)}, [(2, 3), (0, 3)], [(2, 3)]),
+    ("Concat(a, b, dim=0)", {"a": (0, 3), "b": (2, 0)}, [(0, 3), (2, 3)], [(0, 3)]),
+    ("stack(a, b)", {"a": (2, 3)}, [(2, 3), ()], [(2, 2, 3)]),
+    ("stack(a, b)", {"a": (2, 0)}, [(2, 0), ()], [()]),
+    ("broadcast_add(a, b)", {"a": (2, 0, 4), "b": (1, 3, 1)}, [(2, 0, 4), (1, 3, 1)], [(2, 0, 4)]),
+    ("broadcast_add(a, b)", {"a": (2, 3)}, [(2, 3), ()], [()]),
+    ("Embedding(a, b, input_dim=7, output_dim=3)", {}, [(), ()], [()]),
+    ("Embedding(a, b, input_dim=7, output_dim=3)", {"a": (2, 0)}, [(2, 0), (7, 3)], [(2, 0, 3)]),
+    ("Convolution(a, b, c, kernel=(3, 3), num_filter=4)", {"c": (4,)}, [(), (), (4,)], [()]),
+    ("Deconvolution(a, b, kernel=(3, 3), num_filter=4)", {"a": (0, 3, 5, 0)}, [(0, 3, 5, 0), (3, 4, 3, 3)],
+     [(0, 4, 7, 0)]),
+    ("where(a, b, c)", {"b": (3, 4)}, [(), (3, 4), ()], [()]),
+    ("Reshape(a, shape=(4, 6))", {}, [()], [()]),
+    ("Reshape(a, shape=(4, 6))", {"a": (2, 0, 4)}, [(2, 3, 4)], [(4, 6)]),
+    ("gather_nd(a, b)", {"a": (4, 0), "b": (2, 6)}, [(4, 0), (2, 6)], [()]),
+    ("max(a, axis=0)", {"a": (4, 0)}, [(4, 0)], [()]),
+    ("sum(a, axis=0)", {"a": (4, 0)}, [(4, 0)], [(0,)]),
+    ("pick(a, b)", {"a": (3, 5)}, [(3, 5), (3,)], [(3,)]),
+    ("scatter_nd(a, b, shape=(3, 4))", {}, [(), ()], [(3, 4)]),
+    ("LinearRegressionOutput(a, b)", {"a": (0, 5)}, [(0, 5), ()], [()]),
+    ("SoftmaxOutput(a, b)", {"a": (2, 3, 4)}, [(2, 3, 4), (2, 3)], [(2, 3, 4)]),
+    ("var('d', shape=(3, 0)) + 1", {"d": (0, 4)}, [(3, 0)], [(3, 0)]),
+]  # fmt: skip
+REFUSED_SHAPES: list[tuple[str, dict[str, tuple[int, ...]]]] = [
+    ("topk(a)", {}),
+    ("sort(a)", {"a": (2, 0)}),
+    ("Pad(a, mode='constant', pad_width=(0, 0, 0, 0, 1, 1, 1, 1))", {}),
+    ("reshape_like(a, b)", {"a": (2, 3)}),
+    ("dot(a, b)", {"a": (3, 0), "b": (4, 5)}),
+    ("split(a, num_outputs=2)", {"a": (2, 0)}),
+    ("FullyConnected(a, b, c, num_hidden=2)", {"a": (2, 0)}),
+    ("take(a, b)", {"b": (2,)}),
+    ("slice_like(a, b)", {"a": (0, 3), "b": (2, 3)}),
+    ("broadcast_to(a, shape=(2, 3))", {"a": (0, 3)}),
+    ("repeat(a, repeats=2)", {"a": (0, 3)}),
+    ("Concat(a, b, dim=0) + c", {"a": (2, 3), "c": (5, 3)}),
+]
+
+
+@pytest.mark.parametrize(("text", "known", "arguments", "outputs"), SHAPES)
+def test_shapes(text: str, known: Any, arguments: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> None:
+    symbol = graph(text)
+    assert symbol.infer_shape_partial(**known)[:2] == (arguments, outputs)
+    if any(not shape or 0 in shape for shape in (*arguments, *outputs)):
+        with pytest.warns(UserWarning, match="shapes of these arguments do not follow"):
+            assert symbol.infer_shape(**known) == (None, None, None)
+
+
+@pytest.mark.parametrize(("text", "known"), REFUSED_SHAPES)
+def test_refused_shapes(text: str, known: Any) -> None:
+    for infer in (graph(text).infer_shape, graph(text).infer_shape_partial):
+        with pytest.raises(mx.MXNetError):
+            infer(**known)
+
+
+def test_shapes_do_not_depend_on_dtypes() -> None:
+    symbol = mx.sym.InstanceNorm(mx.sym.var("x", dtype="float16"))
+    assert symbol.infer_shape(x=(1, 2, 3))[1] == [(1, 2, 3)]
+    with pytest.raises(mx.MXNetError, match="float32 only"):
+        symbol.infer_type()

@@ -120,7 +120,7 @@ def _solved(ask: _Ask, known: Sequence[Shape], open_sizes: Sequence[tuple[int, i
     return [tuple(shape) for shape in ins]
 
 
-def broadcast(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+def broadcast(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     """Broadcast two inputs as NumPy does."""
     left, right = ins
     if left is None or right is None:
@@ -130,8 +130,8 @@ def broadcast(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes
     for first, second in zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right):
         if first > 1 and second > 1 and first != second:
             raise ValueError(f"shapes {_words(left)} and {_words(right)} cannot be broadcast to one")
-        known = max(first, second) > 1 or min(first, second)
-        sizes.append(max(first, second) if known and not (at.exact and not min(first, second)) else 0)
+        # 0 is a size that is not known, or, where shapes are exact, none at all.
+        sizes.append(max(first, second) if min(first, second) else 0)
     return ins, [unify(outs[0], tuple(sizes), "output")]
 
 

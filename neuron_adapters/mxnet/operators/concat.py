@@ -5,7 +5,16 @@ from __future__ import annotations
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, arguments, axis_of, numbered, unify
+from neuron_adapters.mxnet.operators._rules import (
+    MaybeShape,
+    Shape,
+    Shapes,
+    arguments,
+    axis_of,
+    complete,
+    numbered,
+    unify,
+)
 from neuron_adapters.mxnet.util import is_np_shape
 
 
@@ -25,9 +34,10 @@ def _joined_shapes(at: Attributes, ins: Shapes, outs: Shapes, *, equal: bool = F
     assert beside is not None
     sizes = [0 if shape is None else shape[axis] for shape in ins]
     total = 0 if outs[0] is None else outs[0][axis]
-    if at.exact or all(sizes):
+    # MXNet adds up the inputs that it knows anything of, and refuses the sum later where another one has more.
+    if at.exact or all(shape is None or shape[axis] for shape in ins):
         total = sum(sizes)
-    elif total and 1 <= sizes.count(0) <= (len(sizes) if equal else 1):
+    elif equal and total and 0 in sizes:
         each = (total - sum(sizes)) // sizes.count(0)
         sizes = [size or each for size in sizes]
     inferred = [(*beside[:axis], size, *beside[axis + 1 :]) for size in (*sizes, total)]
@@ -46,14 +56,18 @@ def _concat(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
 operator("_rnn_param_concat", inputs=arguments, shapes=_parameter_shapes, variadic="num_args")(_concat)
 
 
-def _stacked(at: Attributes, *shapes: Shape) -> Shape:
-    if len(set(shapes)) > 1:
-        raise ValueError(f"all inputs must have one shape, got {sorted(set(shapes))}")
-    axis = axis_of(at.integer("axis", 0), len(shapes[0]) + 1)
-    return (*shapes[0][:axis], len(shapes), *shapes[0][axis:])
+def _stacked(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    """What is known of one input is known of the output, but of no other input."""
+    shape: MaybeShape = None
+    for taken in ins:
+        shape = unify(shape, taken, "inputs")
+    if shape is None or not (at.exact or complete(shape)):
+        return ins, outs
+    axis = axis_of(at.integer("axis", 0), len(shape) + 1)
+    return ins, [unify(outs[0], (*shape[:axis], len(ins), *shape[axis:]), "output")]
 
 
-@operator("stack", inputs=arguments, shape=_stacked, variadic="num_args")
+@operator("stack", inputs=arguments, shapes=_stacked, variadic="num_args")
 def _stack(to: Builder, at: Attributes, *tensors: Tensor) -> Value:
     axis = axis_of(at.integer("axis", 0), len(tensors[0].shape) + 1)
     return to.Concat(*(to.unsqueeze(tensor, axis) for tensor in tensors), axis=axis)

@@ -159,6 +159,10 @@ def _deconvolution_sizes(at: Attributes, data: Sequence[int]) -> tuple[Shape, Sh
     return pad, after, tuple(whole - before - behind for whole, before, behind in zip(full, pad, after))
 
 
+#: In place of a size that is not known.
+_ANY_SIZE = 60
+
+
 def _deconvolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     kernel = at.integers("kernel")
     filters, groups = at.integer("num_filter"), at.integer("num_group", 1)
@@ -169,9 +173,11 @@ def _deconvolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Sh
     ins[1] = unify(ins[1], (0 if data is None else data[1], filters // groups, *kernel), "weight")
     if len(ins) > 2:
         ins[2] = unify(ins[2], (filters,), "bias")
-    if data is None or not complete(data):
+    if data is None:
         return ins, outs
-    return ins, [unify(outs[0], (data[0], filters, *_deconvolution_sizes(at, data[2:])[2]), "output")]
+    sizes = _deconvolution_sizes(at, [size or _ANY_SIZE for size in data[2:]])[2]
+    known = (size if taken or at.exact else 0 for size, taken in zip(sizes, data[2:]))
+    return ins, [unify(outs[0], (data[0], filters, *known), "output")]
 
 
 @operator("Deconvolution", inputs=with_bias(default_no_bias=True), shapes=_deconvolution_shapes)

@@ -183,7 +183,11 @@ def _rows(to: Builder, index: Value, rank: int) -> Value:
     return to.transpose(to.cast(index, "int64"), [*range(1, rank), 0])
 
 
-@operator("scatter_nd", inputs=("data", "indices"), shape=lambda at, *_shapes: at.integers("shape"), dtypes=first_dtype)
+def _scattered(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    return ins, [unify(outs[0], at.integers("shape"), "output")]
+
+
+@operator("scatter_nd", inputs=("data", "indices"), shapes=_scattered, dtypes=first_dtype)
 def _scatter_nd(to: Builder, at: Attributes, data: Tensor, index: Tensor) -> Value:
     return to.ScatterND(
         to.constant(np.zeros(at.integers("shape")), data.dtype), _rows(to, index, len(index.shape)), data
@@ -199,9 +203,8 @@ def _pick_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sha
     place = axis_of(at.integer("axis", -1), len(data))
     kept = (*data[:place], 1, *data[place + 1 :])
     gone = (*data[:place], *data[place + 1 :])
-    if ins[1] is not None and complete(ins[1]) and complete(data) and ins[1] not in (kept, gone or (1,)):
-        raise ValueError(f"index must have the shape {gone} or {kept}")
-    return ins, [unify(outs[0], kept if at.flag("keepdims", default=False) else gone or (1,), "output")]
+    index = unify(ins[1], kept if len(ins[1] or ()) == len(data) else gone or (1,), "index")
+    return [data, index], [unify(outs[0], kept if at.flag("keepdims", default=False) else gone or (1,), "output")]
 
 
 @operator("pick", inputs=("data", "index"), shapes=_pick_shapes, dtypes=first_dtype)
@@ -226,7 +229,7 @@ def _where_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Sh
     shape = unify(unify(ins[1], ins[2]), outs[0])
     condition = ins[0]
     if condition is None or not (at.exact or complete(condition)):
-        return [condition, unify(ins[1], ins[2]), unify(ins[1], ins[2])], outs
+        return ins, outs
     if shape is not None and len(condition) != len(shape) and condition != shape[:1]:
         raise ValueError(f"condition must have the shape {shape} or {shape[:1]}")
     return [condition, shape, shape], [shape]

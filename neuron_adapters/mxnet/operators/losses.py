@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -92,8 +93,8 @@ def _labelled(label: Callable[[Attributes, tuple[int, ...]], tuple[int, ...]]) -
 
 def _class_label(at: Attributes, data: tuple[int, ...]) -> tuple[int, ...]:
     if at.flag("multi_output", default=False):
-        return (data[0], *data[2:])
-    return data[:-1] if at.flag("preserve_shape", default=False) else data[:1]
+        return (data[0], prod(data[2:]))
+    return data[:-1]
 
 
 def _label_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
@@ -123,7 +124,7 @@ def _logistic_output(to: Builder, _at: Attributes, data: Tensor, _label: Tensor)
     return to.Sigmoid(data)
 
 
-operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:1]), dtypes=_label_dtypes)(
+operator("SVMOutput", inputs=("data", "label"), shapes=_labelled(lambda _at, data: data[:-1]), dtypes=_label_dtypes)(
     _regression_output
 )
 

@@ -8,7 +8,7 @@ from neuron_adapters.mxnet._shapes import reshaped
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, axis_of, like_dtype, unify
+from neuron_adapters.mxnet.operators._rules import MaybeShape, Shape, Shapes, axis_of, complete, like_dtype, unify
 
 
 def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
@@ -23,9 +23,9 @@ def _reshape_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, 
     if data is None:
         return _reshape_back(codes, ins, outs)
     output = unify(outs[0], reshaped(data, codes, at.flag("reverse", default=False)), "output")
-    if codes == (-1,) and output is not None and output[0] and data.count(0) == 1:
+    if output is not None and complete(output) and data.count(0) == 1:
         # The weights of a recurrent layer are reshaped so, and its first input says how wide they are.
-        data = tuple(size or output[0] // prod(filter(None, data)) for size in data)
+        data = tuple(size or prod(output) // prod(filter(None, data)) for size in data)
     return [data], [output]
 
 
@@ -93,11 +93,15 @@ def _swap(to: Builder, at: Attributes, data: Tensor) -> Value:
 
 
 def _expanded(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    data = ins[0]
-    if data is None:
+    data, output = ins[0], outs[0]
+    rank = len(data) + 1 if data is not None else len(output or ())
+    if not rank:
         return ins, outs
-    axis = axis_of(at.integer("axis"), len(data) + 1)
-    return ins, [unify(outs[0], (*data[:axis], 1, *data[axis:]), "output")]
+    axis = axis_of(at.integer("axis"), rank)
+    if output is not None:
+        data = unify(data, (*output[:axis], *output[axis + 1 :]), "data")
+    assert data is not None
+    return [data], [unify(output, (*data[:axis], 1, *data[axis:]), "output")]
 
 
 def _squeezed(at: Attributes, data: Shape) -> Shape:

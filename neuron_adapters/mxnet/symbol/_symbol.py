@@ -146,7 +146,7 @@ class Symbol(Operators, Outputs):
 
     def _inferred_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         graph = self._analysis()
-        inferred = graph.infer(self._given_shapes(args, kwargs), {})
+        inferred = graph.infer(self._given_shapes(args, kwargs), {}, strict=True)
         if unknown := graph.unknown_shapes(inferred):
             warnings.warn(unknown, stacklevel=3)
             return (None, None, None)
@@ -154,7 +154,7 @@ class Symbol(Operators, Outputs):
 
     def _partial_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Shapes, Shapes, Shapes]:
         graph = self._analysis()
-        return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}))
+        return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}, strict=True))
 
     def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any] | Any, list[Any] | Any, list[Any] | Any]:
         """Infer the dtypes of arguments, outputs and auxiliary states, as NumPy's classes.
