@@ -134,7 +134,10 @@ def _graph_fields(heads: Sequence[Entry], indent: str, *, counted: bool = True) 
         rows.append(_node(node, inputs, indent + "  "))
         first_outputs.append(first_outputs[-1] + count_outputs(node))
     variables = [str(index) for index, node in enumerate(nodes) if node.op == "null"]
-    ends = [f"[{number[id(node)]}, {index}, 0]" for node, index in heads]
+    # An operator's output is written once; a state is what all writes have made of it.
+    ends = [
+        f"[{number[id(node)]}, {index}, {writes.get(id(node), 0) if node.op == 'null' else 0}]" for node, index in heads
+    ]
     return [
         ("nodes", _lines("[", rows, "]", indent)),
         ("arg_nodes", _list(variables, indent)),

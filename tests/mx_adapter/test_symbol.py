@@ -372,3 +372,9 @@ def test_an_operator_without_its_inputs() -> None:
     assert alone.list_attr()["num_filter"] == "4"
     with pytest.raises(MXNetError, match="not the output of one operator"):
         data._gen_atomic_symbol()
+
+
+def test_states_among_the_heads_of_a_file_are_what_was_written() -> None:
+    """As MXNet 1.9.1 numbers them."""
+    graph = json.loads(mx.sym.relu(mx.sym.BatchNorm(mx.sym.var("x"), name="b")).get_internals().tojson())
+    assert graph["heads"] == [[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 1], [4, 0, 1], [5, 0, 0], [6, 0, 0]]
