@@ -38,33 +38,45 @@ _UNIFORM = {
     "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "SVMOutput", "Softmax",
     "SoftmaxOutput", "multi_sum_sq",
 }  # fmt: skip
+#: MXNet infers their dtypes whatever they are, but computes them only where the first input is of floating point.
+_FLOATS = {
+    "Activation", "BilinearSampler", "Convolution", "Convolution_v1", "Deconvolution", "Dropout", "FullyConnected",
+    "GroupNorm", "L2Normalization", "LayerNorm", "LeakyReLU", "LinearRegressionOutput", "LogisticRegressionOutput",
+    "MAERegressionOutput", "MakeLoss", "Pad", "Pooling", "Pooling_v1", "ROIPooling", "SVMOutput", "Softmax",
+    "SoftmaxOutput", "SpatialTransformer", "UpSampling", "_contrib_AdaptiveAvgPooling2D",
+    "_contrib_BilinearResize2D", "_contrib_DeformableConvolution", "_contrib_ModulatedDeformableConvolution",
+    "_contrib_PSROIPooling", "_contrib_ROIAlign", "_contrib_RROIAlign", "_contrib_bipartite_matching",
+    "_contrib_box_decode", "_contrib_box_encode", "_contrib_box_iou", "_contrib_box_nms", "batch_dot", "dot",
+    "hard_sigmoid", "log_softmax", "multi_sum_sq", "pad", "softmax", "softmax_cross_entropy", "softmin",
+}  # fmt: skip
 
 
 def infer_dtypes(steps: Sequence[Step], dtypes: Dtypes, default: str | None) -> None:
     """Fill in the dtypes of all values, by number, from those that are known. ``default``: of variables of which
     nothing else decides; None leaves them, and what follows from them, unknown, and refuses what MXNet does."""
     strict = default is None
-    _two_ways(steps, dtypes, strict=strict)
-    if default is not None:
+    for step in steps:
+        _infer_step(step, dtypes, None, strict=strict)
+    if None in dtypes:
+        _both_ways(steps, dtypes, strict=strict)
+    if default is not None and None in dtypes:
         for step in steps:
             if any(dtypes[number] is None for number in (*step.ins, *step.outs)):
                 _infer_step(step, dtypes, default, strict=False)
 
 
-def _two_ways(steps: Sequence[Step], dtypes: Dtypes, *, strict: bool) -> None:
+def _both_ways(steps: Sequence[Step], dtypes: Dtypes, *, strict: bool) -> None:
     for _ in range(_MOST_ROUNDS):
         steps = [step for step in steps if any(dtypes[number] is None for number in (*step.ins, *step.outs))]
         before = dtypes.count(None)
-        for step in steps:
-            _infer_step(step, dtypes, None, strict=strict)
-        for step in reversed(steps):
+        for step in (*reversed(steps), *steps):
             _infer_step(step, dtypes, None, strict=strict)
         if dtypes.count(None) == before:
             break
 
 
 def _infer_step(step: Step, dtypes: Dtypes, default: str | None, *, strict: bool) -> None:
-    known, outs = [dtypes[number] for number in step.ins], [dtypes[number] for number in step.outs]
+    known, outs = list(map(dtypes.__getitem__, step.ins)), list(map(dtypes.__getitem__, step.outs))
     attrs, op = step.node.attrs, step.node.op
     if strict and op in _BY_DATA and known[0] is None:
         known[0] = outs[0]
@@ -75,6 +87,8 @@ def _infer_step(step: Step, dtypes: Dtypes, default: str | None, *, strict: bool
             _require(op, known)
             if op in _UNIFORM:
                 known = one_dtype(Attributes({}), known, 0)[0]
+        elif op in _FLOATS and known[0] is not None and not known[0].startswith("float"):
+            raise ValueError(f"it computes with floating-point numbers, got {known[0]}; add a Cast")
         ins, inferred = step.operator.dtypes(attrs, known, () if op in _FORWARD else outs)
         if inferred and inferred[0] is None and default is not None:
             # All that it takes are variables of which nothing is known: MXNet's default decides.

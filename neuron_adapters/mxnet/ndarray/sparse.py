@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from neuron_adapters.mxnet._training import refuse_sparse
+from neuron_adapters.mxnet._training import is_optimizer, refuse_missing, refuse_sparse
 from neuron_adapters.mxnet.ndarray import _create
 from neuron_adapters.mxnet.ndarray._array import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import operator_functions
+from neuron_adapters.mxnet.operators import find
 
 __all__ = [
     "BaseSparseNDArray",
@@ -77,4 +78,6 @@ def empty(stype: str, shape: Any, ctx: Any = None, dtype: Any = None) -> NDArray
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if find(name) is None and not is_optimizer(name):
+        refuse_missing(f"mx.nd.sparse.{name}", "sparse arrays are not; take dense ones")
     return operator_functions.of(name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._requirements import REQUIRING, require
 from neuron_adapters.mxnet.operators._rules import (
     DtypeRule,
     Dtypes,
@@ -72,6 +73,10 @@ class Operator:
         """Fill in the shapes of inputs and outputs that follow from the known ones and from the attributes. None is an
         unknown shape, 0 an unknown size, unless shapes are ``exact``. Raises ValueError, in words that name no node,
         where they contradict."""
+        if self.name in REQUIRING:
+            whole = [shape for shape in ins if shape is not None and (exact or 0 not in shape)]
+            if len(whole) == len(ins):
+                require(self.name, attrs, whole)
         return self.shape_rule(Attributes(attrs, exact=exact), list(ins), list(outs))
 
     def dtypes(self, attrs: Attrs, ins: Sequence[str | None], outs: Sequence[str | None] = ()) -> tuple[Dtypes, Dtypes]:

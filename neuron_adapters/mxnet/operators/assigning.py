@@ -10,13 +10,16 @@ from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import Shape
 
 
-def _places(at: Attributes, shape: Shape) -> Array:
-    """Return the index of each element of the part, in the shape of the part. Raises ValueError."""
+def _slices(at: Attributes, shape: Shape) -> tuple[slice, ...]:
     begin, end, step = (at.maybe_integers(name) for name in ("begin", "end", "step"))
     if not len(begin) == len(end) <= len(shape):
         raise ValueError(f"attributes begin and end must have a number for each of at most {len(shape)} axes")
-    steps = (*step, *[None] * len(begin))
-    part = np.arange(np.prod(shape, dtype=np.int64)).reshape(shape)[tuple(map(slice, begin, end, steps))]
+    return tuple(map(slice, begin, end, (*step, *[None] * len(begin))))
+
+
+def _places(at: Attributes, shape: Shape) -> Array:
+    """Return the index of each element of the part, in the shape of the part. Raises ValueError."""
+    part = np.arange(np.prod(shape, dtype=np.int64)).reshape(shape)[_slices(at, shape)]
     return np.stack(np.unravel_index(part, shape), axis=-1)
 
 
@@ -24,11 +27,17 @@ def _with_part(_at: Attributes, data: Shape, *_part: Shape) -> Shape:
     return data
 
 
-@operator("_slice_assign", inputs=("lhs", "rhs"), shape=_with_part)
+def _assigned(at: Attributes, data: Shape, part: Shape) -> Shape:
+    parts = _slices(at, data)
+    wanted = (*(len(range(*each.indices(size))) for each, size in zip(parts, data)), *data[len(parts) :])
+    if part != wanted:
+        raise ValueError(f"rhs must have the shape {wanted}, got {part}")
+    return data
+
+
+@operator("_slice_assign", inputs=("lhs", "rhs"), shape=_assigned)
 def _slice_assign(to: Builder, at: Attributes, data: Tensor, part: Tensor) -> Value:
     places = _places(at, data.shape)
-    if places.shape[:-1] != part.shape:
-        raise ValueError(f"rhs must have the shape {places.shape[:-1]}, got {part.shape}")
     return to.ScatterND(data, to.constant(places), part)
 
 

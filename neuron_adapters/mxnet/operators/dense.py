@@ -22,6 +22,8 @@ from neuron_adapters.mxnet.operators._rules import (
 
 def _connected_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     hidden = at.integer("num_hidden")
+    if hidden < 1:
+        raise ValueError(f"attribute num_hidden must be at least 1, got {hidden}")
     flatten = at.flag("flatten", default=True)
     data = ins[0]
     if data is None:  # MXNet infers nothing then
