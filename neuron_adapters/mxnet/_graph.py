@@ -47,6 +47,8 @@ _OUTPUTS = {
     "_contrib_Proposal": 2,
     "_contrib_SyncBatchNorm": 3,
     "_contrib_box_nms": 2,
+    "_npi_average": 2,
+    "_npi_norm": 4,
     "_npi_std": 2,
     "_npi_var": 2,
     "sort": 2,

@@ -6,6 +6,7 @@ Functions are NumPy's own on arrays that ``SymbolBlock`` takes. What is made fro
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as _np  # noqa: ICN001 - np is what users call this very module
@@ -18,24 +19,30 @@ from neuron_adapters.mxnet.numpy._array import ndarray, wrapped
 __all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "zeros"]
 
 #: Functions that make arrays from nothing, of float32.
-_MAKE = ("arange", "eye", "full", "identity", "linspace", "logspace")
+_MAKE = ("arange", "eye", "full", "identity", "linspace", "logspace", "tri")
 _FUNCTIONS = (
-    "abs", "absolute", "add", "all", "amax", "amin", "any", "append", "arccos", "arccosh", "arcsin", "arcsinh",
-    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "around", "array_split", "atleast_1d",
-    "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
-    "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concatenate", "copy", "copysign",
-    "cos", "cosh", "count_nonzero", "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices_from", "diagflat",
-    "diagonal", "diff", "divide", "dot", "dsplit", "dstack", "ediff1d", "einsum", "empty_like", "equal", "exp",
-    "expand_dims", "expm1", "fabs", "fix", "flip", "fliplr", "flipud", "floor", "floor_divide", "full_like", "greater",
-    "greater_equal", "histogram", "hsplit", "hstack", "hypot", "inner", "insert", "interp", "invert", "isfinite",
-    "isinf", "isnan", "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "log", "log10", "log1p", "log2",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum", "may_share_memory", "mean",
-    "median", "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "negative", "nonzero",
-    "not_equal", "ones_like", "outer", "pad", "percentile", "polyval", "power", "prod", "quantile", "rad2deg",
-    "radians", "ravel", "reciprocal", "remainder", "repeat", "reshape", "resize", "rint", "roll", "rot90", "round",
-    "shape", "shares_memory", "sign", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
-    "subtract", "sum", "swapaxes", "take", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "tril", "triu",
-    "true_divide", "trunc", "unique", "unravel_index", "var", "vdot", "vsplit", "vstack", "where", "zeros_like",
+    "abs", "absolute", "add", "all", "allclose", "amax", "amin", "any", "append", "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",
+    "array_equal", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and",
+    "bitwise_not", "bitwise_or", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "choose",
+    "clip", "column_stack", "compress", "concatenate", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh",
+    "count_nonzero", "cov", "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices_from", "diagflat",
+    "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
+    "empty_like", "equal", "exp", "expand_dims", "expm1", "fabs", "fix", "flatnonzero", "flip", "fliplr", "flipud",
+    "float_power", "floor", "floor_divide", "full_like", "greater", "greater_equal", "heaviside", "histogram",
+    "hsplit", "hstack", "hypot", "inner", "insert", "interp", "intersect1d", "invert", "isclose", "isfinite",
+    "isin", "isinf", "isnan", "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "lexsort", "log",
+    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum",
+    "may_share_memory", "mean", "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply",
+    "nan_to_num", "nanargmax", "nanargmin", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
+    "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndim", "negative", "nonzero",
+    "not_equal", "ones_like", "outer", "pad", "partition", "percentile", "polyval", "positive", "power", "prod",
+    "ptp", "quantile", "rad2deg", "radians", "ravel", "reciprocal", "remainder", "repeat", "reshape", "resize",
+    "rint", "roll", "rollaxis", "rot90", "round", "searchsorted", "setdiff1d", "shape", "shares_memory", "sign",
+    "signbit", "sin", "sinh", "size", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
+    "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "tril",
+    "tril_indices_from", "triu", "triu_indices_from", "true_divide", "trunc", "union1d", "unique", "unravel_index",
+    "vander", "var", "vdot", "vsplit", "vstack", "where", "zeros_like",
 )  # fmt: skip
 #: Names of MXNet's that NumPy has no more.
 _ALIASES = {"product": "prod", "round_": "round", "row_stack": "vstack", "sometrue": "any"}
@@ -101,8 +108,10 @@ def __getattr__(name: str) -> Any:
         return function
     if name in _ALIASES:
         return __getattr__(_ALIASES[name])
+    if name == "linalg":
+        return import_module(f"{__name__}.linalg")
     raise AttributeError(f"mx.np.{name} is not in this package: docs/mx.md says what is.")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MAKE, *_FUNCTIONS, *_ALIASES})
+    return sorted({*__all__, *_MAKE, *_FUNCTIONS, *_ALIASES, "linalg"})

@@ -14,6 +14,7 @@ from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError, MXNetValueEr
 from neuron_adapters.mxnet.numpy_form import (  # noqa: F401 - they register operators
     _boxes,
     _counting,
+    _deep,
     _layers,
     _linear_algebra,
     _numpy,

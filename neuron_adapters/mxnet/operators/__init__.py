@@ -18,7 +18,8 @@ __all__ = ["find", "names", "operator_of"]
 _FAMILIES = (
     "arithmetic", "assigning", "boxes", "concat", "control", "convolution", "correlation", "counting", "creation",
     "custom", "deformable", "dense", "detection", "elementwise", "fused", "indexing", "linear_algebra", "losses",
-    "manipulation", "normalisation", "numpy_elementwise", "numpy_shape", "numpy_sums", "proposal", "quantized",
+    "manipulation", "normalisation", "numpy_elementwise", "numpy_matrices", "numpy_pairs", "numpy_parts", "numpy_shape",
+    "numpy_sums", "proposal", "quantized",
     "random", "reduction", "rnn", "roi", "sequence", "shape", "targets",
 )  # fmt: skip
 

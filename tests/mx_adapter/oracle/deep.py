@@ -36,9 +36,10 @@ def main(folder):
             values = {f"in{index}": mx.np.array(one, dtype=one.dtype) for index, one in enumerate(case.inputs)}
             executor = symbol.bind(mx.cpu(), {key: array.as_nd_ndarray() for key, array in values.items()},
                                    grad_req="null")  # fmt: skip
-            output = executor.forward(is_train=False)[0].asnumpy()
+            output, *more = (each.asnumpy() for each in executor.forward(is_train=False))
             record["outputs"] = symbol.list_outputs()
             arrays[str(number)] = output
+            arrays.update({f"{number}/{place}": each for place, each in enumerate(more, 1)})
             for index, array in enumerate(strange(case)):
                 executor.arg_dict[f"in{index}"][:] = mx.nd.array(array, dtype=array.dtype)
             arrays[f"{number}/strange"] = executor.forward(is_train=False)[0].asnumpy()

@@ -16,8 +16,15 @@ def case(op, *inputs, **attrs):
     CASES.append(Case(op, {key: str(value) for key, value in attrs.items()}, arrays, name))
 
 
+#: Operators of which MXNet's answer for NaN is a matter of chance.
+MATRICES = {"_npi_cholesky", "_npi_svd", "_npi_solve", "_npi_eigh", "_npi_eigvalsh", "_npi_eigvals", "_npi_eig", "_npi_pinv",
+            "_npi_pinv_scalar_rcond", "_npi_tensorinv", "_npi_tensorsolve", "_npi_percentile", "_npi_norm"}  # fmt: skip
+
+
 def strange(case):
     """Its inputs with NaN, infinities and tiny numbers among those that are no integers."""
+    if case.op in MATRICES or case.attrs.get("mode") in ("maximum", "minimum"):
+        return case.inputs
     return [
         special(array, "mixed", f"{case.name} {index}")
         if array.dtype.kind == "f" and array.ndim and array.size
@@ -160,3 +167,115 @@ case("_npi_clip", whole(3, 4, low=0, high=9, dtype="int8"), a_min=-300, a_max=30
 case("_npi_power", whole(3, 4, low=1, high=9, dtype="int64"), whole(4, low=1, dtype="int64"))
 case("_npi_add_scalar", whole(3, 4, dtype="int32"), scalar=1e10, is_int=True)
 case("_npi_mean", fixed([[-0.47, 0.1, 0.2], [0.0, 0.0, 0.0]]), axis="(1,)", dtype="bool")
+
+# --- matrices
+
+
+def posed(*shape):
+    """Square matrices that are far from singular."""
+    return lambda rs: (rs.standard_normal(shape) + 3 * np.eye(shape[-1])).astype("float32")
+
+
+def definite(*shape):
+    """Symmetric matrices that are positive."""
+
+    def make(rs):
+        data = rs.standard_normal(shape)
+        return (data @ np.swapaxes(data, -1, -2) + np.eye(shape[-1])).astype("float32")
+
+    return make
+
+
+case("_npi_cholesky", definite(4, 4))
+case("_npi_cholesky", definite(2, 3, 3))
+case("_npi_svd", normal(3, 5))
+case("_npi_svd", normal(2, 3, 3))
+case("_npi_solve", posed(3, 3), normal(3, 2))
+case("_npi_solve", posed(2, 3, 3), normal(2, 3))
+case("_npi_eigh", definite(4, 4))
+case("_npi_eigh", normal(2, 3, 3), UPLO="U")
+case("_npi_eigvalsh", normal(4, 4))
+case("_npi_eigvalsh", normal(4, 4), UPLO="U")
+case("_npi_eigvals", fixed([[2.0, 1.0], [0.5, 3.0]]))
+case("_npi_eig", fixed([[2.0, 1.0], [0.5, 3.0]]))
+case("_npi_pinv", definite(2, 3, 3), fixed([1e-5, 1e-5]))
+case("_npi_pinv_scalar_rcond", normal(3, 5))
+case("_npi_pinv_scalar_rcond", definite(3, 3), hermitian=True, rcond=1e-6)
+case("_npi_tensorinv", posed(6, 6), ind=1)
+case("_npi_tensorinv", lambda rs: posed(6, 6)(rs).reshape(2, 3, 6), ind=2)
+case("_npi_tensorsolve", lambda rs: posed(6, 6)(rs).reshape(2, 3, 6), normal(2, 3))
+case("_npi_tensorsolve", lambda rs: posed(6, 6)(rs).reshape(6, 2, 3), normal(2, 3), a_axes="(0,)")
+case("_npi_norm", normal(3, 4), axis=None, flag=-2, ord=2)
+case("_npi_norm", normal(2, 3, 4), axis=None, flag=-2, keepdims=True)
+case("_npi_norm", normal(2, 3, 4), axis="(0, 2)", flag=1)
+case("_npi_norm", normal(3, 4), axis="(0, 1)", flag=2, keepdims=True)
+for order in ["1", "2", "3", "0"]:
+    case("_npi_norm", normal(2, 3, 4), axis="(1,)", flag=-1, ord=order)
+for order in ["1", "-1", "inf", "-inf"]:
+    case("_npi_norm", normal(3, 4), axis="(0, 1)", flag=-1, ord=order)
+case("_npi_norm", normal(3, 4), axis="(0, 1)", flag=0, ord=2)
+case("_npi_norm", normal(2, 3, 4), axis="(1, 2)", flag=0, ord=-2)
+case("_np_trace", normal(3, 4))
+case("_np_trace", normal(2, 3, 4), offset=1, axis1=2, axis2=1)
+case("_np_trace", whole(3, 3, dtype="int32"))
+
+# --- parts
+
+case("_np_diag", normal(3, 4), k=1)
+case("_np_diag", normal(3), k=-1)
+case("_np_diagflat", normal(2, 2), k=1)
+case("_np_diagonal", normal(2, 3, 4), offset=-1, axis1=1, axis2=2)
+case("_np_diagonal", normal(3, 4))
+for k in (1, 2, 3, -1):
+    case("_npi_rot90", normal(2, 3, 4), k=k, axes="(0, 2)")
+case("_npi_pad", normal(2, 3), pad_width="((1, 2), (0, 1))", constant_value=1.5)
+for mode in ("edge", "reflect", "symmetric", "maximum", "minimum"):
+    case("_npi_pad", normal(2, 3, 4), pad_width="((0, 0), (1, 2), (2, 1))", mode=mode)
+case("_npi_pad", whole(2, 3, dtype="int32"), pad_width="((1, 1), (1, 1))", mode="edge")
+case("_npi_insert_scalar", normal(4), val=5.0, int_ind=1, axis=0)
+case("_npi_insert_scalar", normal(3, 4), normal(3), int_ind=-1, axis=1)
+case("_npi_insert_slice", normal(3, 4), normal(2, 4), start=0, stop=2, step=1, axis=0)
+case("_npi_hsplit", normal(2, 6), indices="[]", axis=1, sections=3)
+case("_npi_hsplit", normal(2, 6), indices="[0, 1, 4]", axis=1, sections=0)
+case("_npi_dsplit", normal(2, 3, 4), indices="[]", axis=2, sections=2)
+case("_npi_column_stack", normal(3), normal(3, 2), num_args=2)
+for rank in (1, 2, 3):
+    for data in (fixed(1.5), normal(3), normal(2, 3)):
+        case(f"_np_atleast_{rank}d", data, num_args=1)
+case("_np_atleast_2d", fixed(1.5), normal(3), num_args=2)
+case("_npi_diff", normal(3, 5))
+case("_npi_diff", normal(3, 5), n=2, axis=0)
+case("_npi_ediff1d", normal(2, 3))
+case("_npi_ediff1d", normal(2, 3), to_end_scalar=1.0, to_begin_scalar=-2.0)
+case("_npi_ediff1d", normal(4), normal(2), normal(1), to_begin_arr_given=True, to_end_arr_given=True)
+case("_npi_average", normal(3, 4), weighted=False)
+case("_npi_average", normal(3, 4), weighted=False, axis="(0,)", returned=True)
+case("_npi_average", normal(3, 4), positive(3, 4), axis="(1,)")
+case("_npi_average", normal(3, 4), positive(4), axis="(1,)", returned=True)
+case("_npi_polyval", normal(4), normal(2, 3))
+case("_npi_diag_indices_from", normal(3, 3))
+
+# --- pairs, bits, arrays made from nothing
+
+for name in ["arctan2", "copysign", "ldexp"]:
+    case(f"_npi_{name}", normal(2, 3, 4), normal(3, 1))
+    case(f"_npi_{name}_scalar", normal(2, 3), scalar=-1.5, is_int=False)
+    case(f"_npi_r{name}_scalar", normal(2, 3), scalar=-1.5, is_int=False)
+case("_npi_arctan2", fixed([0.0, 0.0, 1.0, -1.0, 0.0, 2.0, -2.0]), fixed([1.0, -1.0, 0.0, 0.0, 0.0, -2.0, -2.0]))
+for name in ["bitwise_and", "bitwise_or", "bitwise_xor", "lcm"]:
+    for dtype in ("int32", "int64", "uint8"):
+        low = 0 if dtype == "uint8" else -9
+        case(f"_npi_{name}", whole(2, 3, low=low, high=20, dtype=dtype), whole(3, low=low, high=20, dtype=dtype))
+    case(f"_npi_{name}_scalar", whole(2, 3, low=-9, high=20, dtype="int32"), scalar=6)
+case("_npi_bitwise_not", whole(2, 3, low=-9, high=20, dtype="int32"))
+case("_npi_bitwise_not", whole(2, 3, low=0, high=2, dtype="bool"))
+case("_npi_indices", dimensions="(2, 3)")
+case("_npi_indices", dimensions="(2,)", dtype="float32")
+case("_npi_logspace", start=0, stop=1, num=5)
+case("_npi_logspace", start=0, stop=2, num=4, endpoint=False, base=2.0)
+for name in ["blackman", "hamming", "hanning"]:
+    case(f"_npi_{name}", M=5)
+for method in ("linear", "lower", "higher", "midpoint", "nearest"):
+    case("_npi_percentile", normal(3, 5), q_scalar=37.0, axis="(1,)", interpolation=method)
+case("_npi_percentile", normal(3, 5), fixed([0, 50, 90], "int64"), keepdims=True)
+case("_npi_percentile", normal(2, 3, 5), fixed([25, 75], "int64"), axis="(0, 2)")
