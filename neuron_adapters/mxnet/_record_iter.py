@@ -86,7 +86,7 @@ class ImageRecordIter(DataIter):
             raise MXNetValueError(
                 f"data_shape is (channels, height, width), of batches, got {self._shape}, {batch_size}."
             )
-        _check(others)
+        check_arguments("ImageRecordIter", others, _TRAINING, _IGNORED)
         if path_imglist:
             raise MXNetValueError("path_imglist: labels are those of the records; write them there with im2rec.")
         self._records = _all_records(path_imgrec, num_parts, part_index)
@@ -124,9 +124,8 @@ class ImageRecordIter(DataIter):
         data = np.empty((self.batch_size, *self._shape), self._out)
         label = np.zeros(self.provide_label[0].shape, np.float32)
         for row, place in enumerate(numbers):
-            _key, header, picture = self._records[place]
-            data[row] = self._picture(picture, place).astype(self._out)
-            label[row] = _label(header.label, self._width)
+            pixels, label[row] = self._row(place)
+            data[row] = pixels.astype(self._out)
         index = np.array([self._records[place][0] for place in numbers], np.uint64)
         self._batch = DataBatch([NDArray(data)], [NDArray(label)], pad, index)
         return True
@@ -159,11 +158,16 @@ class ImageRecordIter(DataIter):
         index: Array = self._current().index
         return index
 
+    def _row(self, place: int) -> tuple[Array, Any]:
+        """Return the numbers of a picture, and its label."""
+        _key, header, data = self._records[place]
+        return self._picture(data, place), _label(header.label, self._width)
+
     def _picture(self, data: bytes, place: int) -> Array:
         channels, height, width = self._shape
-        picture = imdecode(data, 0 if channels == 1 else 1, source=f"record {place}")
+        picture = decoded(data, channels, place)
         if self._resize > 0:
-            picture = _shorter(picture, self._resize, self._interp)
+            picture = shorter(picture, self._resize, self._interp)
         rows, columns = picture.shape[:2]
         if rows < height or columns < width:
             raise MXNetError(
@@ -178,6 +182,9 @@ class ImageRecordIter(DataIter):
         pixels = np.moveaxis(fixed_crop(picture, x, y, width, height).asnumpy(), -1, 0).astype(np.float32)
         if self._mirror or (self._random_mirror and random.random() < 0.5):  # noqa: S311
             pixels = pixels[:, :, ::-1]
+        return self._normal(pixels)
+
+    def _normal(self, pixels: Array) -> Array:
         if self._out.kind in "iu":
             return np.minimum(pixels, np.iinfo(self._out).max)
         normal: Array = (pixels - self._mean) * self._factor.reshape(-1, 1, 1)
@@ -196,16 +203,23 @@ class ImageRecordInt8Iter(ImageRecordIter):
     _dtype = np.int8
 
 
-def _check(others: dict[str, Any]) -> None:
-    for name, value in others.items():
-        if name in _TRAINING:
-            if value != _TRAINING[name]:
+def check_arguments(name: str, others: dict[str, Any], training: dict[str, Any], ignored: set[str]) -> None:
+    """Raise MXNetError for arguments of ``name`` that are for training, unless they change nothing, and MXNetValueError
+    for those that it does not have."""
+    for argument, value in others.items():
+        if argument in training:
+            if value != training[argument]:
                 raise MXNetError(
-                    f"ImageRecordIter: {name}={value!r} changes pictures for training, and this package infers only: "
+                    f"{name}: {argument}={value!r} changes pictures for training, and this package infers only: "
                     "leave it out."
                 )
-        elif name not in _IGNORED:
-            raise MXNetValueError(f"ImageRecordIter has no parameter {name!r}.")
+        elif argument not in ignored:
+            raise MXNetValueError(f"{name} has no parameter {argument!r}.")
+
+
+def decoded(data: bytes, channels: int, place: int) -> NDArray:
+    """Decode the picture of a record."""
+    return imdecode(data, 0 if channels == 1 else 1, source=f"record {place}")
 
 
 def _all_records(path: str, num_parts: int, part_index: int) -> list[tuple[int, recordio.IRHeader, bytes]]:
@@ -232,7 +246,8 @@ def _mean(path: str, numbers: Sequence[float]) -> Array:
     return arrays["mean_img"].asnumpy()
 
 
-def _shorter(picture: NDArray, size: int, interp: int) -> NDArray:
+def shorter(picture: NDArray, size: int, interp: int) -> NDArray:
+    """Resize a picture whose shorter edge is then ``size``."""
     rows, columns = picture.shape[:2]
     if rows > columns:
         return imresize(picture, size, size * rows // columns, interp)

@@ -16,7 +16,7 @@ _LATER = {
     "CSVIter": "_files", "MNISTIter": "_files", "MXDataIter": "_files",
     "PrefetchingIter": "_around", "ResizeIter": "_around",
     "ImageRecordIter": "", "ImageRecordIter_v1": "", "ImageRecordUInt8Iter": "", "ImageRecordUInt8Iter_v1": "",
-    "ImageRecordInt8Iter": "",
+    "ImageRecordInt8Iter": "", "ImageDetRecordIter": "",
 }  # fmt: skip
 
 
@@ -24,12 +24,11 @@ def __getattr__(name: str) -> Any:
     if name == "utils":
         return import_module(f"{__name__}.utils")
     if name in _LATER:
-        file = f"{__name__}.{_LATER[name]}" if _LATER[name] else "neuron_adapters.mxnet._record_iter"
+        records = "_det_record_iter" if name == "ImageDetRecordIter" else "_record_iter"
+        file = f"{__name__}.{_LATER[name]}" if _LATER[name] else f"neuron_adapters.mxnet.{records}"
         return getattr(import_module(file), name.removesuffix("_v1"))
     if name == "LibSVMIter":
         refuse_missing("mx.io.LibSVMIter", "it gives sparse arrays. Read the file into a dense one, for NDArrayIter")
-    if name == "ImageDetRecordIter":
-        refuse_missing("mx.io.ImageDetRecordIter", "mx.image.ImageDetIter reads the same files")
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return refuse_missing(f"mx.io.{name}")
