@@ -79,11 +79,13 @@ def test_outputs_are_near_those_of_floats(quantized_case: Case, files: Path) -> 
 @pytest.mark.parametrize("bins", [255, 511])
 @pytest.mark.parametrize("number", [0, 1])
 def test_entropy(bins: int, number: int, files: Path) -> None:
-    from neuron_adapters.mxnet.quantization._calibration import calibrate_entropy
-
     recorded = np.load(files / f"entropy-{bins}-{number}.npz")
-    threshold, divergence = calibrate_entropy(recorded["counts"], recorded["edges"], bins)
-    np.testing.assert_allclose([threshold, divergence], recorded["answers"].ravel(), rtol=1e-4)
+    histogram = [mx.nd.array(recorded[name]) for name in ("counts", "edges")]
+    answers = mx.nd.contrib.calibrate_entropy(*histogram, num_quantized_bins=bins)
+    assert [answer.shape for answer in answers] == [(1,), (1,)]
+    np.testing.assert_allclose([answer.asscalar() for answer in answers], recorded["answers"].ravel(), rtol=1e-4)
+    with pytest.raises(mx.MXNetError, match="hist_edges has a number more than hist"):
+        mx.nd.contrib.calibrate_entropy(*histogram[::-1])
 
 
 def test_mxnet_runs_what_is_saved_here(files: Path, tmp_path: Path) -> None:

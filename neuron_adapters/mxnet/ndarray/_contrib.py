@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
+from neuron_adapters.mxnet import _entropy
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import random
 from neuron_adapters.mxnet.ndarray._array import NDArray
 
-__all__ = ["boolean_mask", "isfinite", "isinf", "isnan", "rand_zipfian"]
+__all__ = ["boolean_mask", "calibrate_entropy", "isfinite", "isinf", "isnan", "rand_zipfian"]
 
 
 def boolean_mask(data: NDArray, index: NDArray, axis: int = 0) -> NDArray:
@@ -21,6 +22,16 @@ def boolean_mask(data: NDArray, index: NDArray, axis: int = 0) -> NDArray:
             f"boolean_mask: index has a number for each row, got {index.shape} for axis {axis} of {data.shape}."
         )
     return NDArray(np.compress(index._array != 0, data._array, axis), data.context)
+
+
+def calibrate_entropy(hist: NDArray, hist_edges: NDArray, num_quantized_bins: int = 255) -> list[NDArray]:
+    """Return where to cut a histogram that is quantized to so many bins, and the KL divergence there."""
+    if hist_edges.size != hist.size + 1:
+        raise MXNetValueError(
+            f"calibrate_entropy: hist_edges has a number more than hist, got {hist_edges.size} and {hist.size}."
+        )
+    numbers = _entropy.calibrate_entropy(hist._array.ravel(), hist_edges._array.ravel(), num_quantized_bins)
+    return [NDArray(np.array([number], np.float32), hist.context) for number in numbers]
 
 
 def isinf(data: NDArray) -> NDArray:
