@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,36 @@ def test_mxnet_runs_what_is_saved_here(files: Path, tmp_path: Path) -> None:
     with np.load(tmp_path / "theirs.npz") as theirs:
         for key, output in zip(theirs, outputs(symbol, args, aux, data), strict=True):
             np.testing.assert_allclose(output, theirs[key], atol=0.02 * np.abs(output).max())
+
+
+@pytest.mark.parametrize("name", ["lenet", "residual", "dense"])
+def test_files_of_either_load_in_the_other(
+    name: str, files: Path, tmp_path: Path, oracle: Callable[[str], ModuleType]
+) -> None:
+    cases = oracle("quantized_networks").CASES
+    number, how = next(
+        (number, how) for number, (network, how) in enumerate(cases) if (network, how["calib_mode"]) == (name, "naive")
+    )
+    data = np.load(files / "data.npy")[:4]
+    ours = quantized(files, name, **how)
+    theirs = mx.model.load_checkpoint(str(files / f"case{number}"), 0)
+    for output, expected in zip(outputs(*ours, data), outputs(*theirs, data), strict=True):
+        np.testing.assert_allclose(output, expected, atol=0.03 * np.abs(expected).max())
+    mx.model.save_checkpoint(str(tmp_path / "ours"), 0, *ours)
+    script = (
+        "import mxnet as mx, json\n"
+        "symbol, args, aux = mx.model.load_checkpoint('ours', 0)\n"
+        "shapes = symbol.infer_shape(data=(4, 1, 16, 16))\n"
+        "missing = set(symbol.list_arguments()) - set(args) - {'data', 'softmax_label'}\n"
+        "print(json.dumps([symbol.tojson(), shapes[1], sorted(missing)]))\n"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run([PYTHON, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text, shapes, missing = json.loads(done.stdout.splitlines()[-1])
+    assert text == ours[0].tojson()
+    assert [tuple(shape) for shape in shapes] == [output.shape for output in outputs(*ours, data)]
+    assert not missing
 
 
 def test_graph_then_calibration(files: Path) -> None:
