@@ -69,3 +69,11 @@ def test_integers_where_mxnet_computes_floats(name: str) -> None:
     assert np.dtype(symbol.infer_type(x="int32")[1][0]) == np.int32
     with pytest.raises(mx.MXNetError, match="floating-point numbers, got int32"):
         symbol.bind(mx.cpu(), {"x": mx.nd.ones((2, 3), dtype="int32")}, grad_req="null")
+
+
+@pytest.mark.parametrize("name", ["np.NINF", "rnn.BaseConvRNNCell", "metric.check_label_shapes_of"])
+def test_names_that_are_not_here_are_one_error(name: str) -> None:
+    module, missing = name.split(".")
+    with pytest.raises(mx.MXNetError, match=rf"mx\.{module}\.{missing} is not in this package") as caught:
+        getattr(getattr(mx, module), missing)
+    assert isinstance(caught.value, AttributeError)

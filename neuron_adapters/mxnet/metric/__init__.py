@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.metric._base import (
     CompositeEvalMetric,
     CustomMetric,
@@ -23,6 +24,8 @@ from neuron_adapters.mxnet.metric._classes import (
     TopKAccuracy,
 )
 from neuron_adapters.mxnet.metric._numbers import MAE, MSE, RMSE, Caffe, Loss, PearsonCorrelation, Torch
+
+__getattr__: Missing = missing_names("mx.metric")
 
 __all__ = [
     "F1", "MAE", "MCC", "MSE", "PCC", "RMSE", "Accuracy", "Caffe", "CompositeEvalMetric", "CrossEntropy",

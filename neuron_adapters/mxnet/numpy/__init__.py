@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as _np  # noqa: ICN001 - np is what users call this very module
 
+from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.numpy import random
@@ -102,6 +103,9 @@ def indices(dimensions: Any, dtype: Any = _np.int32, ctx: Any = None) -> ndarray
     return ndarray(_np.indices(dimensions, dtype_of(dtype)), ctx)
 
 
+_missing = missing_names("mx.np")
+
+
 def __getattr__(name: str) -> Any:
     if name in _MAKE or name in _FUNCTIONS:
         function = globals()[name] = wrapped(getattr(_np, name), default=_np.float32 if name in _MAKE else None)
@@ -110,7 +114,7 @@ def __getattr__(name: str) -> Any:
         return __getattr__(_ALIASES[name])
     if name == "linalg":
         return import_module(f"{__name__}.linalg")
-    raise AttributeError(f"mx.np.{name} is not in this package: docs/mx.md says what is.")
+    return _missing(name)
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.rnn._combined import (
     BidirectionalCell,
     DropoutCell,
@@ -15,6 +16,8 @@ from neuron_adapters.mxnet.rnn._fused import FusedRNNCell
 from neuron_adapters.mxnet.rnn.io import BucketSentenceIter, encode_sentences
 from neuron_adapters.mxnet.rnn.rnn import do_rnn_checkpoint, load_rnn_checkpoint, rnn_unroll, save_rnn_checkpoint
 from neuron_adapters.mxnet.rnn.rnn_cell import BaseRNNCell, GRUCell, LSTMCell, RNNCell, RNNParams
+
+__getattr__: Missing = missing_names("mx.rnn")
 
 __all__ = [
     "BaseRNNCell", "BidirectionalCell", "BucketSentenceIter", "ConvGRUCell", "ConvLSTMCell", "ConvRNNCell",
