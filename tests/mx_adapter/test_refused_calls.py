@@ -77,3 +77,11 @@ def test_names_that_are_not_here_are_one_error(name: str) -> None:
     with pytest.raises(mx.MXNetError, match=rf"mx\.{module}\.{missing} is not in this package") as caught:
         getattr(getattr(mx, module), missing)
     assert isinstance(caught.value, AttributeError)
+
+
+@pytest.mark.parametrize("name", ["flip", "reverse", "cumsum"])
+def test_axes_counted_from_the_back(name: str) -> None:
+    """MXNet infers the shape, and then does not compute it."""
+    with pytest.raises(mx.MXNetError, match="axis must be from 0 to 1"):
+        getattr(mx.nd, name)(mx.nd.ones((2, 3)), axis=-1)
+    assert getattr(mx.sym, name)(mx.sym.var("x"), axis=-1).infer_shape(x=(2, 3))[1] == [(2, 3)]

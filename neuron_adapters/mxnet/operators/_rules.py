@@ -168,6 +168,14 @@ def single_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtyp
     return ["float32"] * len(ins), ["float32"] * count
 
 
+def counted_axis(axis: int, rank: int) -> int:
+    """Return ``axis``, of an operator that MXNet does not compute where it is counted from the back, though it infers
+    its shapes. Raises ValueError there, and where it is out of range."""
+    if not 0 <= axis < rank:
+        raise ValueError(f"attribute axis must be from 0 to {rank - 1} for {rank} axes, got {axis}")
+    return axis
+
+
 def one_dtype(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     """All inputs and outputs have one dtype."""
     known = sorted({dtype for dtype in ins if dtype is not None})

@@ -9,7 +9,7 @@ import numpy as np
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Shape, axis_of, of_dtype, rank_at_least, single_dtype
+from neuron_adapters.mxnet.operators._rules import Shape, axis_of, counted_axis, of_dtype, rank_at_least, single_dtype
 
 
 def _tiles(at: Attributes, rank: int) -> list[int]:
@@ -50,7 +50,7 @@ def _repeat(to: Builder, at: Attributes, data: Tensor) -> Value:
 def _reverse(to: Builder, at: Attributes, data: Tensor) -> Value:
     value: Value = data
     for axis in at.integers("axis"):
-        value = to.slice(value, axis_of(axis, len(data.shape)), -1, step=-1)
+        value = to.slice(value, counted_axis(axis, len(data.shape)), -1, step=-1)
     return value
 
 

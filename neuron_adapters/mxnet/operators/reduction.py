@@ -11,7 +11,16 @@ from neuron_adapters.mxnet._errors import BeyondOnnxError
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
-from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, axis_of, numbered, of_dtype, rank_at_least, to_dtype
+from neuron_adapters.mxnet.operators._rules import (
+    Dtypes,
+    Shape,
+    axis_of,
+    counted_axis,
+    numbered,
+    of_dtype,
+    rank_at_least,
+    to_dtype,
+)
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
@@ -185,4 +194,6 @@ def _cumulative_shape(at: Attributes, data: Shape) -> Shape:
 def _cumulative_sum(to: Builder, at: Attributes, data: Tensor) -> Value:
     axis = at.maybe_integer("axis")
     value = to.reshape(data, [-1]) if axis is None else data
-    return to.CumSum(to.cast(value, to.outputs[0].dtype), to.constant(axis_of(axis or 0, len(to.outputs[0].shape))))
+    return to.CumSum(
+        to.cast(value, to.outputs[0].dtype), to.constant(counted_axis(axis or 0, len(to.outputs[0].shape)))
+    )
