@@ -150,3 +150,10 @@ def test_shapes_do_not_depend_on_dtypes() -> None:
     assert symbol.infer_shape(x=(1, 2, 3))[1] == [(1, 2, 3)]
     with pytest.raises(mx.MXNetError, match="float32 only"):
         symbol.infer_type()
+
+
+def test_shapes_of_single_numbers() -> None:
+    parts = mx.sym.split(mx.sym.var("x"), num_outputs=3, axis=0, squeeze_axis=True)
+    with mx.np_shape():
+        assert parts.infer_shape_partial(x=(3,))[1] == [()] * 3
+        assert parts.infer_shape_partial()[1] == [None] * 3

@@ -136,13 +136,13 @@ class Symbol(Operators, Outputs):
     def infer_shape_partial(self, *args: Any, **kwargs: Any) -> tuple[Shapes, Shapes, Shapes]:
         """Infer shapes as far as they follow: unknown ones are ``()``, unknown sizes 0; inside ``mx.np_shape()`` None
         and -1."""
-        shapes = self._partial_shapes(args, kwargs)
         if not is_np_shape():
-            return shapes
+            return self._partial_shapes(args, kwargs)
         arguments, outputs, states = (
-            [tuple(size or -1 for size in shape) if shape else None for shape in some] for some in shapes
+            [None if shape is None else tuple(size or -1 for size in shape) for shape in shapes]
+            for shapes in self._partial_shapes(args, kwargs, None)
         )
-        return arguments, outputs, states  # type: ignore[return-value] # MXNet's None
+        return arguments, outputs, states
 
     def _inferred_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         graph = self._analysis()
@@ -152,9 +152,11 @@ class Symbol(Operators, Outputs):
             return (None, None, None)
         return _shapes(graph, inferred)
 
-    def _partial_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Shapes, Shapes, Shapes]:
+    def _partial_shapes(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], unknown: Any = ()
+    ) -> tuple[Shapes, Shapes, Shapes]:
         graph = self._analysis()
-        return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}, strict=True))
+        return _shapes(graph, graph.infer(self._given_shapes(args, kwargs), {}, strict=True), unknown)
 
     def infer_type(self, *args: Any, **kwargs: Any) -> tuple[list[Any] | Any, list[Any] | Any, list[Any] | Any]:
         """Infer the dtypes of arguments, outputs and auxiliary states, as NumPy's classes.
@@ -396,14 +398,14 @@ def _classes(graph: Graph, variables: Mapping[str, str | None], outputs: Sequenc
     return classes[0], classes[1], classes[2]
 
 
-def _shapes(graph: Graph, inferred: Inferred) -> tuple[Shapes, Shapes, Shapes]:
-    """Return the shapes of arguments, outputs and auxiliary states; () where nothing is known."""
-    shapes = inferred.shapes
-    return (
-        [shapes[name] or () for name in graph.arguments],
-        [shape or () for shape, _dtype in inferred.outputs],
-        [shapes[name] or () for name in graph.auxiliary_states],
+def _shapes(graph: Graph, inferred: Inferred, unknown: Any = ()) -> tuple[Shapes, Shapes, Shapes]:
+    """Return the shapes of arguments, outputs and auxiliary states; ``unknown`` where nothing is known."""
+    arguments, states = (
+        [inferred.shapes[name] for name in names] for names in (graph.arguments, graph.auxiliary_states)
     )
+    outputs = [shape for shape, _dtype in inferred.outputs]
+    shapes = [[unknown if shape is None else shape for shape in some] for some in (arguments, outputs, states)]
+    return shapes[0], shapes[1], shapes[2]
 
 
 def load_json(json_str: str) -> Symbol:
