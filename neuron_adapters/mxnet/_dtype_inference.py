@@ -55,21 +55,31 @@ def infer_dtypes(steps: Sequence[Step], dtypes: Dtypes, default: str | None) -> 
     """Fill in the dtypes of all values, by number, from those that are known. ``default``: of variables of which
     nothing else decides; None leaves them, and what follows from them, unknown, and refuses what MXNet does."""
     strict = default is None
+    asked: dict[int, Dtypes] = {}
     for step in steps:
+        if step.operator.held is not None:
+            asked[id(step)] = list(map(dtypes.__getitem__, step.ins))
         _infer_step(step, dtypes, None, strict=strict)
     if None in dtypes:
-        _both_ways(steps, dtypes, strict=strict)
+        _both_ways(steps, dtypes, asked, strict=strict)
     if default is not None and None in dtypes:
         for step in steps:
             if any(dtypes[number] is None for number in (*step.ins, *step.outs)):
                 _infer_step(step, dtypes, default, strict=False)
 
 
-def _both_ways(steps: Sequence[Step], dtypes: Dtypes, *, strict: bool) -> None:
+def _both_ways(steps: Sequence[Step], dtypes: Dtypes, asked: dict[int, Dtypes], *, strict: bool) -> None:
+    """Step forwards and backwards until nothing follows any more. ``asked``: what operators that hold graphs, which
+    may hold others, were asked with. They are asked again only where there is something new to tell them."""
     for _ in range(_MOST_ROUNDS):
         steps = [step for step in steps if any(dtypes[number] is None for number in (*step.ins, *step.outs))]
         before = dtypes.count(None)
         for step in (*reversed(steps), *steps):
+            if step.operator.held is not None:
+                known = [dtypes[number] for number in step.ins]
+                if asked.get(id(step)) == known:
+                    continue
+                asked[id(step)] = known
             _infer_step(step, dtypes, None, strict=strict)
         if dtypes.count(None) == before:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,24 @@ def test_shapes_of_single_numbers() -> None:
     with mx.np_shape():
         assert parts.infer_shape_partial(x=(3,))[1] == [()] * 3
         assert parts.infer_shape_partial()[1] == [None] * 3
+
+
+def test_loops_in_loops_are_asked_once_each() -> None:
+    """Where nothing is known of them, too."""
+    asked = 0
+
+    def nested(depth: int) -> Any:
+        inner = nested(depth - 1) if depth else lambda x, s: (x + s, s)
+        return lambda x, s: mx.sym.contrib.foreach(inner, x, s)
+
+    def count(frame: Any, event: str, _argument: Any) -> None:
+        nonlocal asked
+        asked += event == "call" and frame.f_code.co_name == "dtypes"
+
+    symbol = mx.sym.Group(list(nested(10)(mx.sym.var("x"), mx.sym.var("s"))))
+    sys.setprofile(count)
+    try:
+        assert symbol.infer_type_partial() == ([None, None], [None, None], [])
+    finally:
+        sys.setprofile(None)
+    assert asked < 200

@@ -83,10 +83,13 @@ class Operator:
         """Infer the dtypes of inputs and outputs, by NumPy's names, from those that are known. Raises ValueError
         likewise."""
         at, known, count = Attributes(attrs), list(ins), len(self.outputs(attrs))
-        for output, asked in enumerate(outs):
-            for index, dtype in enumerate(known):
-                if asked and not dtype and follows(self.dtype_rule, at, known, index, output, count):
-                    known[index] = asked
+        output = next((place for place, dtype in enumerate(outs) if dtype), None)
+        if output is not None and self.held is None:
+            # One of the first inputs is enough: the rule fills in the others.
+            for index in range(min(len(known), _MOST_FOLLOWED)):
+                if known[index] is None and follows(self.dtype_rule, at, known, index, output, count):
+                    known[index] = outs[output]
+                    break
         return self.dtype_rule(at, known, count)
 
     def translate(self, to: Builder, attrs: Attrs, *tensors: Tensor) -> Sequence[Value]:
@@ -94,6 +97,8 @@ class Operator:
         values = self.translation(to, Attributes(attrs, exact=True), *tensors)
         return [values] if isinstance(values, Value) else list(values)
 
+
+_MOST_FOLLOWED = 3
 
 #: The operators by the names that they are registered under.
 operators: dict[str, Operator] = {}
