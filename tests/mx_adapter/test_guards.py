@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 
 import neuron_adapters
 from neuron_adapters import mx
+from neuron_adapters.mxnet.operators._attributes import Attributes
+from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
+from neuron_adapters.mxnet.operators._registry import operators
 
 
 @pytest.fixture(autouse=True)
@@ -311,12 +315,15 @@ def test_a_kernel_of_one_place_with_stride_and_padding_behind_another_operator()
         np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_engine_never_writes_more_than_an_output_holds() -> None:
+def test_the_engine_never_writes_more_than_an_output_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A translation that broadcasts where MXNet's operator does not is an error, and not memory overwritten."""
-    x = np.ones((3, 4), "f")
-    symbol = mx.sym.image.normalize(mx.sym.var("x"), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+
+    def broadcast(to: Builder, _at: Attributes, x: Tensor) -> Value:
+        return to.Mul(x, to.constant(np.ones((3, 1, 1)), x.dtype))
+
+    monkeypatch.setitem(operators, "relu", dataclasses.replace(operators["relu"], translation=broadcast))
     with pytest.raises(mx.MXNetError, match="reshape"):
-        bound(symbol, x=x).forward()
+        bound(mx.sym.relu(mx.sym.var("x")), x=np.ones((3, 4), "f")).forward()
 
 
 @pytest.mark.parametrize("power", [np.nan, np.inf, -np.inf])
