@@ -65,6 +65,19 @@ def _lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collectio
     )
 
 
+def _exclude_thresholds(model: Any) -> None:
+    """ONNX suppresses boxes that overlap by more than a threshold, and OpenVINO those that overlap by just as much,
+    too: let its thresholds be the next larger numbers."""
+    from openvino import opset13 as ov  # optional
+
+    for node in model.get_ops():
+        if node.get_type_name() == "NonMaxSuppression":
+            threshold = np.float32(node.input_value(3).get_node().get_data())
+            # Numbers below the smallest normal one may count as 0.
+            above = np.maximum(np.nextafter(threshold, np.float32(2)), np.finfo(np.float32).tiny)
+            node.input(3).replace_source_output(ov.constant(above.astype(np.float32)).output(0))
+
+
 def fits(plan: Plan, weights: Sequence[np.ndarray[Any, Any]]) -> bool:
     """Whether the weights of ``plan`` keep to what its guards take for granted of them."""
     for limit, exact in zip(plan.limits, measured(weights, [limit.axis for limit in plan.limits])):
@@ -81,6 +94,7 @@ def _converted(model: Any) -> tuple[Any, list[str]]:
     wanted = [entry.name for entry in model.graph.input]
     try:
         read = openvino.Core().read_model(model.SerializeToString())
+        _exclude_thresholds(read)
         inputs = {next(iter(parameter.output(0).get_names())): parameter for parameter in read.get_parameters()}
         for name, parameter in inputs.items():
             parameter.set_friendly_name(name)

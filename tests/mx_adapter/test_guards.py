@@ -193,6 +193,35 @@ def test_boxes_whose_corners_are_turned_round() -> None:
     assert executor.forward()[0].asnumpy()[:, 1].tolist() == pytest.approx([0.9, 0.8])
 
 
+_HALF = np.float32(0.5)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kept"),
+    [(0.5, 2), (np.nextafter(_HALF, _HALF * 2), 2), (np.nextafter(_HALF, _HALF / 2), 1), (0, 1), (1, 2)],
+)
+def test_boxes_that_overlap_by_just_the_threshold_stay(threshold: float, kept: int) -> None:
+    """OpenVINO would suppress them; MXNet's MultiBoxDetection does."""
+    rows = np.array([[0, 0.9, 0, 0, 2, 1], [0, 0.8, 0, 0, 1, 1], [0, 0.7, 5, 5, 6, 6]], "f")
+    executor = bound(mx.sym.contrib.box_nms(mx.sym.var("x"), overlap_thresh=float(threshold), id_index=0), x=rows)
+    assert (executor.forward()[0].asnumpy()[:, 1] > 0).sum() == kept + 1
+    assert (executor._plan.why, guarded(executor)) == ("", 0)
+    same = bound(mx.sym.contrib.box_nms(mx.sym.var("x"), overlap_thresh=1, id_index=0), x=rows[[0, 0]])
+    assert (same.forward()[0].asnumpy()[:, 1] > 0).all()
+    arrays = {"scores": np.array([[[0.1, 0.2], [0.9, 0.8]]], "f"), "moves": np.zeros((1, 8), "f")}
+    graph = mx.sym.contrib.MultiBoxDetection(
+        mx.sym.var("scores"),
+        mx.sym.var("moves"),
+        mx.sym.var("anchors"),
+        nms_threshold=float(threshold) or 2,
+        clip=False,
+    )
+    executor = bound(graph, **arrays, anchors=rows[None, :2, 2:] / 4)
+    expected = 1 if threshold == _HALF else kept
+    assert (executor.forward()[0].asnumpy()[0, :, 0] >= 0).sum() == (expected if threshold else 2)
+    assert executor._plan.why == ""
+
+
 @pytest.mark.parametrize("corners", [[np.nan] * 4, [-np.inf, -np.inf, np.inf, np.inf], [0, 0, np.inf, np.inf]])
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_a_box_that_is_not_finite_suppresses_no_other(kind: int, corners: list[float]) -> None:

@@ -72,7 +72,8 @@ def _multi_box_detection(to: Builder, at: Attributes, scores: Tensor, offsets: T
         ids = to.slice(rows, 2, 0, 1)
         grouped = to.Equal(ids, to.constant(np.arange(groups), ids.dtype)) if groups > 1 else None
         leading = to.And(valid, to.constant(np.arange(count) < most, "bool")) if 0 < most < count else valid
-        kept = _kept(to, to.slice(rows, 2, 2, 6), leading, grouped, (batch, groups, count), overlap)
+        below = float(np.nextafter(np.float32(overlap), np.float32(0)))  # boxes that overlap by just as much go, too
+        kept = _kept(to, to.slice(rows, 2, 2, 6), leading, grouped, (batch, groups, count), below)
         marked = to.Concat(to.Where(to.unsqueeze(kept, 2), ids, nothing), to.slice(rows, 2, 1, 6), axis=2)
         if 0 < most < count:
             # Rows past nms_topk are suppressed, and keep their order.
@@ -143,7 +144,8 @@ def _ordered(to: Builder, value: Value, order: Value) -> Value:
 def _kept(
     to: Builder, boxes: Value, valid: Value, grouped: Value | None, sizes: tuple[int, int, int], overlap: float
 ) -> Value:
-    """Which of the valid boxes, the best first, overlap none that is kept before them in their group.
+    """Which of the valid boxes, the best first, overlap none that is kept before them in their group by more than
+    ``overlap``.
 
     ``grouped``: (batch, count, groups), whether a box is of a group; None for one group. ``sizes``: batch, groups and
     count. Their places serve as scores, so that boxes of one score keep their order.
