@@ -127,6 +127,8 @@ def test_names_and_kinds_of_symbols() -> None:
         classic = x.as_nd_ndarray() + 1
     assert (type(classic), classic.name) == (mx.sym.Symbol, "_plusscalar0")
     assert type(classic.as_np_ndarray()) is type(x.as_np_ndarray()) is type(x.astype("int32")) is type(abs(x))
+    assert isinstance(x, mx.test_utils.np_symbol)
+    assert not isinstance(classic, mx.test_utils.np_symbol)
     parts = mx.sym.np.split(x, 2)
     assert [type(part) for part in parts] == [type(x)] * 2
     assert mx.sym.numpy is mx.sym.np

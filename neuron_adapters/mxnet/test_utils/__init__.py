@@ -28,7 +28,8 @@ from neuron_adapters.mxnet.context import Context, current_context  # noqa: F401
 from neuron_adapters.mxnet.ndarray import array  # noqa: F401
 from neuron_adapters.mxnet.numpy_extension import get_cuda_compute_capability  # noqa: F401
 from neuron_adapters.mxnet.runtime import Features  # noqa: F401
-from neuron_adapters.mxnet.symbol import Symbol
+from neuron_adapters.mxnet.symbol import Symbol  # noqa: F401
+from neuron_adapters.mxnet.symbol.numpy import _Symbol as np_symbol  # noqa: F401
 from neuron_adapters.mxnet.test_utils._comparing import *  # noqa: F403 - their __all__ says what is shown
 from neuron_adapters.mxnet.test_utils._data import *  # noqa: F403
 from neuron_adapters.mxnet.test_utils._datasets import *  # noqa: F403
@@ -46,10 +47,6 @@ with _contextlib.suppress(ImportError):
     import requests  # noqa: F401
 
 mx = _shown_package()
-
-
-class np_symbol(Symbol):  # noqa: N801 - MXNet's name
-    """The Symbols of deep NumPy, of which there are none here: for ``isinstance``."""
 
 
 __getattr__: _training.Missing = _training.missing_names("mx.test_utils")
