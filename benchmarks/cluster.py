@@ -162,9 +162,11 @@ def second_node(report: Report, rounds: int, seconds: float) -> None:
     with DataParallel(file, num_replicas=2) as nodes:
         medians = rounds_of({"one process": local, "two nodes": nodes}, x, rounds, seconds)
     report.data["second node"] = medians
-    rows = [[name, Spread.of([2 / one for one in times]).text(1)] for name, times in medians.items()]  # type: ignore[union-attr]
+    rows = [[name, Spread.of([2 / elapsed for elapsed in times]).text(1)] for name, times in medians.items()]  # type: ignore[union-attr]
     table("ResNet-50, batches of two", ["side", "images/s (quartiles)"], rows)
-    ratios = [one / two for one, two in zip(medians["one process"], medians["two nodes"])]
+    ratios = [
+        process_time / nodes_time for process_time, nodes_time in zip(medians["one process"], medians["two nodes"])
+    ]
     report.goal("resnet50: two nodes ÷ one process with two NeuronCores", 0.95, ratios, at_least=True)
 
 

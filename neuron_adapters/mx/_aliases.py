@@ -81,8 +81,8 @@ class Aliases:
         """Replace ``module``, which was made for this import, by the library's module."""
         name = module.__name__
         del sys.modules[name]
-        found = self._find(name)
-        meant = import_module(found) if isinstance(found, str) else found
+        target = self._find(name)
+        meant = import_module(target) if isinstance(target, str) else target
         if isinstance(meant, ModuleType) and not hasattr(meant, "__path__"):
             meant.__path__ = []  # so that Python asks this finder for the names that are imported from it
         sys.modules[name] = meant

@@ -25,14 +25,14 @@ class Functions:
         self._shown = shown
         self._kind = kind
         self._call = call
-        self._made: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._cache: dict[tuple[str, str], Callable[..., Any]] = {}
 
     def of(self, name: str, short: str = "") -> Callable[..., Any]:
         """Return the function for the operator ``name``. ``short``: its name in its namespace. Raises MissingNameError
         where this package has no such operator, TrainingError where training needs it; both are AttributeErrors."""
-        function = self._made.get((name, short))
+        function = self._cache.get((name, short))
         if function is None:
-            function = self._made[name, short] = self._make(name, short)
+            function = self._cache[name, short] = self._make(name, short)
         return function
 
     def _make(self, name: str, short: str) -> Callable[..., Any]:
@@ -48,8 +48,8 @@ class Functions:
 
         def call(*args: Any, **keywords: Any) -> Any:
             more = {key: keywords.pop(key) for key in _NOT_ATTRIBUTES if key in keywords}
-            inputs, given, attrs = _sort(call.__name__, signature, kind, args, keywords)
-            return make(operator_name, inputs, given, attrs, hint, **more)
+            inputs, named, attrs = _sort(call.__name__, signature, kind, args, keywords)
+            return make(operator_name, inputs, named, attrs, hint, **more)
 
         call.__name__ = call.__qualname__ = short or name
         call.__doc__ = _describe(operator, signature)

@@ -300,7 +300,8 @@ class Mixed:
 
     def __init__(self, patterns: Sequence[str], initializers: Sequence[Any]) -> None:
         self.map: list[tuple[re.Pattern[str], Any]] = [
-            (re.compile(pattern), create(one)) for pattern, one in zip(patterns, initializers, strict=True)
+            (re.compile(pattern), create(initializer))
+            for pattern, initializer in zip(patterns, initializers, strict=True)
         ]
 
     def __call__(self, name: str, arr: NDArray) -> None:

@@ -120,11 +120,11 @@ def prop_of(op_type: str, options: Mapping[str, str]) -> CustomOpProp:
             f"no operator is registered as {op_type!r}: decorate its CustomOpProp with "
             f"@mx.operator.register({op_type!r}) first. Registered are: {', '.join(sorted(_registry)) or 'none'}."
         )
-    return _made(kind, op_type, tuple(sorted(options.items())))
+    return _create_prop(kind, op_type, tuple(sorted(options.items())))
 
 
 @functools.lru_cache(256)
-def _made(kind: Callable[..., CustomOpProp], op_type: str, options: tuple[tuple[str, str], ...]) -> CustomOpProp:
+def _create_prop(kind: Callable[..., CustomOpProp], op_type: str, options: tuple[tuple[str, str], ...]) -> CustomOpProp:
     try:
         return kind(**dict(options))
     except Exception as error:

@@ -66,7 +66,7 @@ def _sets(kind: type, name: str) -> bool:
 
 
 def test_names_of_classes() -> None:
-    made = {"NDArray": mx.nd.ones((1,)), "Symbol": mx.sym.var("x"), "ndarray": mx.np.ones((1,))}
+    instances = {"NDArray": mx.nd.ones((1,)), "Symbol": mx.sym.var("x"), "ndarray": mx.np.ones((1,))}
     wrong = []
     for line in LINES:
         mark, _, rest = line.partition(" ")
@@ -81,7 +81,7 @@ def test_names_of_classes() -> None:
         if isinstance(kind, type) and issubclass(kind, BaseSparseNDArray):
             continue  # nothing is an instance of it
         for name in names:
-            problem = _wrong(path, made.get(last, kind), name)
+            problem = _wrong(path, instances.get(last, kind), name)
             if problem and f"{last}.{name}" not in INTERNAL and not _sets(kind, name):
                 wrong.append(problem)
     assert not wrong, "\n".join(wrong)

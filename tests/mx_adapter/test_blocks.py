@@ -26,13 +26,13 @@ def answers(ask_oracle: Any) -> Any:
 
 def test_networks_of_the_zoo_are_mxnets(answers: Any, oracle: Any) -> None:
     """Graphs, names and shapes of parameters, their places in files, and what is printed."""
-    for name, made in oracle("blocks").zoo(mx).items():
-        assert made == answers["zoo"][name], name
+    for name, description in oracle("blocks").zoo(mx).items():
+        assert description == answers["zoo"][name], name
 
 
 def test_cells_make_mxnets_graphs(answers: Any, oracle: Any) -> None:
-    for name, made in oracle("blocks").unrolled(mx).items():
-        assert made == answers["cells"][name], name
+    for name, graph in oracle("blocks").unrolled(mx).items():
+        assert graph == answers["cells"][name], name
 
 
 def test_blocks_compute_and_export_what_mxnets_do(answers: Any, oracle: Any, ask_oracle: Any, tmp_path: Path) -> None:
@@ -40,16 +40,16 @@ def test_blocks_compute_and_export_what_mxnets_do(answers: Any, oracle: Any, ask
     folder, blocks = ask_oracle("gluon"), oracle("blocks")
     expected = np.load(folder / "gluon.npz")
     for name, (block, shapes) in blocks.small(mx).items():
-        given = blocks.inputs(mx, name, shapes)
+        inputs = blocks.inputs(mx, name, shapes)
         block.initialize()
-        block(*given)
+        block(*inputs)
         block.load_parameters(str(folder / f"{name}.params"))
-        results = [block(*given)]
+        results = [block(*inputs)]
         assert {"text": repr(block), "parameters": list(block.collect_params())} == answers["small"][name]
         block.hybridize()
-        results.append(block(*given))
+        results.append(block(*inputs))
         block.reset_ctx(mx.neuron(1))
-        results.append(block(*given))
+        results.append(block(*inputs))
         block.export(str(tmp_path / name))
         assert _file(tmp_path / name) == _file(folder / name), name
         for result in results:
@@ -184,8 +184,8 @@ def test_blocks_in_python(capsys: pytest.CaptureFixture[str]) -> None:
     net.hybridize()
     seen: list[str] = []
     with net.first.register_forward_hook(lambda block, _inputs, _out: seen.append(block.name)):
-        one, other = net(mx.nd.ones((3, 4)))
-        assert one.shape == other.shape == (3, 2)
+        first, second = net(mx.nd.ones((3, 4)))
+        assert first.shape == second.shape == (3, 2)
     net(mx.nd.ones((3, 4)), False)
     assert seen == [net.first.name]
     assert [type(block).__name__ for block in (net.first, net.second)] == ["Dense", "Dense"]
@@ -308,27 +308,27 @@ def test_what_a_block_is_given() -> None:
         def hybrid_forward(self, F: Any, a: Any, b: Any) -> Any:  # noqa: N803
             return a + b
 
-    one = mx.nd.ones((2,))
-    assert Sum()(one, 3).asnumpy().tolist() == [4, 4]
+    ones = mx.nd.ones((2,))
+    assert Sum()(ones, 3).asnumpy().tolist() == [4, 4]
     whole = Sum()
     whole.hybridize()
     for other in (3, mx.sym.var("a"), mx.nd.ones((2,), ctx=mx.cpu(1))):
         with pytest.raises(ValueError, match=r"Symbols or NDArrays|either NDArrays or Symbols|one context"):
-            whole(one, other)
+            whole(ones, other)
     parts = mx.gluon.utils.split_data(mx.nd.arange(10), 4, even_split=False)
     assert [part.asnumpy().tolist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]
 
 
 def test_files_of_block_save(ask_oracle: Callable[[str], Path], oracle: Any, tmp_path: Path) -> None:
     """MXNet's file is read, names included; this package's is MXNet's, and loads in a block of other names."""
-    made, module = ask_oracle("saved"), oracle("saved_blocks")
+    reference, module = ask_oracle("saved"), oracle("saved_blocks")
     module.network(mx)  # so that the names are others than in the file
     net = module.network(mx)
-    net.load(str(made / "net"))
-    rows, expected = mx.nd.array(module.ROWS), np.load(made / "answer.npy")
+    net.load(str(reference / "net"))
+    rows, expected = mx.nd.array(module.ROWS), np.load(reference / "answer.npy")
     np.testing.assert_allclose(net(rows).asnumpy(), expected, rtol=1e-4, atol=1e-5)
     net.save(str(tmp_path / "net"))
-    ours, theirs = (json.loads((folder / "net-model.json").read_text()) for folder in (tmp_path, made))
+    ours, theirs = (json.loads((folder / "net-model.json").read_text()) for folder in (tmp_path, reference))
     assert ours == theirs
     again = module.network(mx)
     again.load(str(tmp_path / "net"))

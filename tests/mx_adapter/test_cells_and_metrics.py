@@ -19,17 +19,17 @@ def answers(ask_oracle: Any) -> Any:
 
 
 def test_cells_make_the_graphs_that_mxnet_makes(answers: Any, oracle: Any) -> None:
-    made = oracle("expressions").graphs(mx)
-    assert sorted(made) == sorted(answers["graphs"])
-    for name, text in made.items():
+    graphs = oracle("expressions").graphs(mx)
+    assert sorted(graphs) == sorted(answers["graphs"])
+    for name, text in graphs.items():
         assert text == answers["graphs"][name], name
 
 
 def test_metrics_say_what_mxnet_says(answers: Any, oracle: Any) -> None:
-    made = oracle("expressions").metrics(mx, np)
+    metrics = oracle("expressions").metrics(mx, np)
     for text, (local, total, name) in answers["metrics"].items():
         since = local if "Pearson" in text else total  # MXNet forgets it, and says 0
-        assert made[text] == [pytest.approx(local, rel=1e-5), pytest.approx(since, rel=1e-5), name], text
+        assert metrics[text] == [pytest.approx(local, rel=1e-5), pytest.approx(since, rel=1e-5), name], text
 
 
 def test_configurations_make_the_same_metric_again(answers: Any, oracle: Any) -> None:

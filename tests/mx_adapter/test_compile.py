@@ -46,13 +46,13 @@ INPUTS = {"data": X}
 
 
 def run(symbol: Any, args: Any, aux: Any, context: Any = None) -> np.ndarray:
-    given = {**args, "data": mx.nd.array(X), "softmax_label": mx.nd.zeros((1,))}
-    exe = symbol.bind(ctx=context or mx.neuron(0), args=given, aux_states=aux, grad_req="null")
+    arguments = {**args, "data": mx.nd.array(X), "softmax_label": mx.nd.zeros((1,))}
+    exe = symbol.bind(ctx=context or mx.neuron(0), args=arguments, aux_states=aux, grad_req="null")
     return exe.forward()[0].asnumpy()
 
 
 def operators(symbol: mx.sym.Symbol) -> list[tuple[str, str]]:
-    return [(one["op"], one["name"]) for one in json.loads(symbol.tojson())["nodes"] if one["op"] != "null"]
+    return [(node["op"], node["name"]) for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_parts(tmp_path: Path, excluded: list[str], nodes: list[str]) -> None:
     """Compiled parts round what is excluded; the same results before and after a file, and on MXNet's context too."""
     symbol, args, aux = network()
     wanted = run(symbol, args, aux)
-    made, made_args, made_aux = compile_symbol(symbol, args, aux, INPUTS, excl_node_names=excluded)
-    assert [name for _op, name in operators(made)] == nodes
-    assert made.list_auxiliary_states() == symbol.list_auxiliary_states()
-    assert made_aux.keys() == aux.keys()
-    binaries = [name for name in made.list_arguments() if name.endswith("_neuronbin")]
-    assert set(made_args) - set(args) == set(binaries)
+    compiled, compiled_args, compiled_aux = compile_symbol(symbol, args, aux, INPUTS, excl_node_names=excluded)
+    assert [name for _op, name in operators(compiled)] == nodes
+    assert compiled.list_auxiliary_states() == symbol.list_auxiliary_states()
+    assert compiled_aux.keys() == aux.keys()
+    binaries = [name for name in compiled.list_arguments() if name.endswith("_neuronbin")]
+    assert set(compiled_args) - set(args) == set(binaries)
     assert len(binaries) == nodes.count("_op0") + nodes.count("_op1")
-    assert made.infer_shape(data=X.shape)[1] == [(1, 5)]
-    mx.model.save_checkpoint(str(tmp_path / "made"), 0, made, made_args, made_aux)
+    assert compiled.infer_shape(data=X.shape)[1] == [(1, 5)]
+    mx.model.save_checkpoint(str(tmp_path / "made"), 0, compiled, compiled_args, compiled_aux)
     loaded, loaded_args, loaded_aux = mx.model.load_checkpoint(str(tmp_path / "made"), 0)
-    assert loaded.tojson() == made.tojson()
+    assert loaded.tojson() == compiled.tojson()
     for context in (mx.neuron(1), mx.cpu()):
         np.testing.assert_allclose(run(loaded, loaded_args, loaded_aux, context), wanted, rtol=1e-3, atol=1e-4)
 
@@ -91,13 +91,15 @@ def test_two_ways_that_meet() -> None:
     both = mx.sym.elemwise_add(mx.sym.exp(left, name="exp"), right, name="both")
     symbol = mx.sym.Group([mx.sym.elemwise_mul(both, left, name="end"), left])
     x = np.random.default_rng(0).random((2, 3)).astype("f4")
-    wanted = [one.asnumpy() for one in symbol.bind(mx.neuron(0), {"data": mx.nd.array(x)}, grad_req="null").forward()]
+    wanted = [
+        output.asnumpy() for output in symbol.bind(mx.neuron(0), {"data": mx.nd.array(x)}, grad_req="null").forward()
+    ]
     for excluded in (["exp"], ["left"], ["right", "both"], ["end"]):
-        made, args, _aux = compile_symbol(symbol, {}, {}, {"data": x}, excl_node_names=excluded)
-        assert {name for _op, name in operators(made)} >= set(excluded)
-        found = made.bind(ctx=mx.neuron(0), args={**args, "data": mx.nd.array(x)}, grad_req="null").forward()
-        for one, two in zip(found, wanted):
-            np.testing.assert_allclose(one.asnumpy(), two, rtol=1e-6)
+        compiled, args, _aux = compile_symbol(symbol, {}, {}, {"data": x}, excl_node_names=excluded)
+        assert {name for _op, name in operators(compiled)} >= set(excluded)
+        outputs = compiled.bind(ctx=mx.neuron(0), args={**args, "data": mx.nd.array(x)}, grad_req="null").forward()
+        for output, expected in zip(outputs, wanted):
+            np.testing.assert_allclose(output.asnumpy(), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +114,12 @@ def test_two_ways_that_meet() -> None:
 )
 def test_pipeline_cores(tmp_path: Path, options: dict[str, Any]) -> None:
     """K1: every spelling; they travel in the file, where public scripts read them."""
-    made, args, aux = compile_symbol(*network(), INPUTS, **options)
-    mx.model.save_checkpoint(str(tmp_path / "m"), 0, made, args, aux)
+    compiled, args, aux = compile_symbol(*network(), INPUTS, **options)
+    mx.model.save_checkpoint(str(tmp_path / "m"), 0, compiled, args, aux)
     symbol, args, aux = mx.model.load_checkpoint(str(tmp_path / "m"), 0)
-    given = {**args, "data": mx.nd.array(X), "softmax_label": mx.nd.zeros((1,))}
-    exe = symbol.bind(ctx=mx.neuron(2), args=given, aux_states=aux, grad_req="null")
-    assert [(one.start_nc, one.nc_count) for one in neuron_adapters.placement(exe)] == [(2, 3)]
+    arguments = {**args, "data": mx.nd.array(X), "softmax_label": mx.nd.zeros((1,))}
+    exe = symbol.bind(ctx=mx.neuron(2), args=arguments, aux_states=aux, grad_req="null")
+    assert [(place.start_nc, place.nc_count) for place in neuron_adapters.placement(exe)] == [(2, 3)]
     attrs = symbol.attr_dict()["_op0"]
     assert attrs["__model_opt_neuroncore__"] == attrs["__subgraph_opt_neuroncore__"] == "3"
     header = struct.unpack_from("168xI304xI64B", args["_op0_neuronbin"].asnumpy().tobytes())
@@ -127,15 +129,17 @@ def test_pipeline_cores(tmp_path: Path, options: dict[str, Any]) -> None:
 def test_statistics() -> None:
     """The documented snippet: nodes whose subgraphs hold the original operators."""
     symbol, args, aux = network()
-    made, _args, _aux = compile_symbol(symbol, args, aux, INPUTS)
-    count = lambda nodes: len([one for one in nodes if one["op"] != "null"])
-    nodes = json.loads(made.tojson())["nodes"]
-    inside = [part for one in nodes if one["op"] == "_neuron_subgraph_op" for part in one["subgraphs"]]
+    compiled, _args, _aux = compile_symbol(symbol, args, aux, INPUTS)
+    count = lambda nodes: len([node for node in nodes if node["op"] != "null"])
+    nodes = json.loads(compiled.tojson())["nodes"]
+    inside = [part for node in nodes if node["op"] == "_neuron_subgraph_op" for part in node["subgraphs"]]
     assert count(json.loads(symbol.tojson())["nodes"]) == count(nodes) - len(inside) + sum(
         count(p["nodes"]) for p in inside
     )
-    variables = [one for part in inside for one in part["nodes"] if one["op"] == "null"]
-    kinds = {one["attrs"]["argName"]: (one["attrs"]["isArg"], one["attrs"]["isAux"]) for one in variables}
+    variables = [node for part in inside for node in part["nodes"] if node["op"] == "null"]
+    kinds = {
+        variable["attrs"]["argName"]: (variable["attrs"]["isArg"], variable["attrs"]["isAux"]) for variable in variables
+    }
     assert kinds["bn_moving_mean"] == ("False", "True")
     assert kinds["conv_weight"] == ("True", "False")
 
@@ -144,16 +148,16 @@ def test_cast(caplog: pytest.LogCaptureFixture) -> None:
     """A cast flag computes in bfloat16 where the results agree within 2e-2, and is left out where not."""
     symbol, args, aux = network()
     wanted = run(symbol, args, aux)
-    made = compile_symbol(symbol, args, aux, INPUTS, flags=["--fp32-cast matmult"])
-    assert made[0].attr_dict()["_op0"]["__neuron_adapters_cast__"] == "bf16"
-    np.testing.assert_allclose(run(*made), wanted, rtol=2e-2, atol=2e-2)
-    far = {name: one * 1000 if name == "fc_weight" else one for name, one in args.items()}
+    compiled = compile_symbol(symbol, args, aux, INPUTS, flags=["--fp32-cast matmult"])
+    assert compiled[0].attr_dict()["_op0"]["__neuron_adapters_cast__"] == "bf16"
+    np.testing.assert_allclose(run(*compiled), wanted, rtol=2e-2, atol=2e-2)
+    far = {name: array * 1000 if name == "fc_weight" else array for name, array in args.items()}
     cut = symbol.get_internals()["fc_output"]
     with caplog.at_level(logging.WARNING, "neuron_adapters"):
-        made = compile_symbol(cut, far, aux, INPUTS, flags=["--fp32-cast matmult"])
+        compiled = compile_symbol(cut, far, aux, INPUTS, flags=["--fp32-cast matmult"])
     if "avx512_bf16" in Path("/proc/cpuinfo").read_text():  # without it OpenVINO computes in float32, which agrees
         assert "left out" in caplog.text
-        assert "__neuron_adapters_cast__" not in made[0].attr_dict()["_op0"]
+        assert "__neuron_adapters_cast__" not in compiled[0].attr_dict()["_op0"]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +179,9 @@ def test_refusals(change: dict[str, Any], says: str) -> None:
     inputs = options.pop("inputs")
     with pytest.raises(ValueError, match=says):
         compile_symbol(symbol, args, aux, inputs, **options)
-    made = compile_symbol(symbol, args, aux, INPUTS)
+    compiled = compile_symbol(symbol, args, aux, INPUTS)
     with pytest.raises(CompileError, match="compiled already"):
-        compile_symbol(*made, INPUTS)
+        compile_symbol(*compiled, INPUTS)
 
 
 def test_work_dir(tmp_path: Path) -> None:
@@ -204,18 +208,18 @@ def reshaped_fc(text: str) -> str:
 )
 def test_checksums(monkeypatch: pytest.MonkeyPatch, damage: Callable[[Any], object], says: str) -> None:
     """K4: a damaged binary, other weights or another graph; only where it is asked for."""
-    made, args, aux = compile_symbol(*network(), INPUTS)
+    compiled, args, aux = compile_symbol(*network(), INPUTS)
     damage(args)
-    run(made, args, aux)
+    run(compiled, args, aux)
     neuron_rt.init().close()
     monkeypatch.setenv("NEURON_RT_VALIDATE_HASH", "true")
     if says:
         with pytest.raises(ArtifactError, match=says):
-            run(made, args, aux)
+            run(compiled, args, aux)
         assert neuron_adapters.describe().models == ()
         return
-    run(made, args, aux)
-    other = mx.sym.load_json(reshaped_fc(made.tojson()))
+    run(compiled, args, aux)
+    other = mx.sym.load_json(reshaped_fc(compiled.tojson()))
     with pytest.raises(ArtifactError, match="not the one that was compiled"):
         run(other, args, aux)
 
@@ -223,8 +227,8 @@ def test_checksums(monkeypatch: pytest.MonkeyPatch, damage: Callable[[Any], obje
 @pytest.mark.parametrize("value", ["-1", "0", "4097", "many", "2.5", ""])
 def test_foreign_core_counts(value: str) -> None:
     """A file's own number is another program's word."""
-    made, args, aux = compile_symbol(*network(), INPUTS)
-    text = made.tojson().replace('"__model_opt_neuroncore__": "1"', f'"__model_opt_neuroncore__": "{value}"')
+    compiled, args, aux = compile_symbol(*network(), INPUTS)
+    text = compiled.tojson().replace('"__model_opt_neuroncore__": "1"', f'"__model_opt_neuroncore__": "{value}"')
     with pytest.raises(mx.MXNetError, match="not a number of NeuronCores"):
         run(mx.sym.load_json(text), args, aux)
 
@@ -232,18 +236,18 @@ def test_foreign_core_counts(value: str) -> None:
 def test_loads_share_their_weights(tmp_path: Path) -> None:
     """K5: loads of one unchanged file are one executable; a write to one load's weights is that load's own."""
     symbol, args, aux = network(width=2048)
-    made = compile_symbol(symbol, args, aux, INPUTS)
-    mx.model.save_checkpoint(str(tmp_path / "m"), 0, *made)
+    compiled = compile_symbol(symbol, args, aux, INPUTS)
+    mx.model.save_checkpoint(str(tmp_path / "m"), 0, *compiled)
     loads = [mx.model.load_checkpoint(str(tmp_path / "m"), 0) for _ in range(3)]
 
     def bound(load: Any) -> Any:
-        given = {**load[1], "data": mx.nd.array(X), "softmax_label": mx.nd.zeros((1,))}
-        return load[0].bind(ctx=mx.neuron(0), args=given, aux_states=load[2], grad_req="null")
+        arguments = {**load[1], "data": mx.nd.array(X), "softmax_label": mx.nd.zeros((1,))}
+        return load[0].bind(ctx=mx.neuron(0), args=arguments, aux_states=load[2], grad_req="null")
 
     executors = [bound(load) for load in loads]
     results = [exe.forward()[0].asnumpy() for exe in executors]
     assert len({id(exe._executable) for exe in executors}) == 1
-    assert all(np.array_equal(one, results[0]) for one in results)
+    assert all(np.array_equal(result, results[0]) for result in results)
     loads[1][1]["fc_bias"][:] = 1000 * np.arange(5)
     changed = executors[1].forward()[0].asnumpy()
     assert not np.allclose(changed, results[0])
@@ -251,17 +255,17 @@ def test_loads_share_their_weights(tmp_path: Path) -> None:
         assert np.array_equal(exe.forward()[0].asnumpy(), results[0])
     assert executors[0]._executable is executors[2]._executable is not executors[1]._executable
     symbol.save(str(tmp_path / "m-symbol.json"))
-    made[1]["fc_bias"][:] = 1000 * np.arange(5)
-    mx.model.save_checkpoint(str(tmp_path / "m"), 0, *made)  # another file of the same name
+    compiled[1]["fc_bias"][:] = 1000 * np.arange(5)
+    mx.model.save_checkpoint(str(tmp_path / "m"), 0, *compiled)  # another file of the same name
     assert not np.allclose(bound(mx.model.load_checkpoint(str(tmp_path / "m"), 0)).forward()[0].asnumpy(), results[0])
 
 
 def test_memory_of_loads(run_script: Callable[..., str], tmp_path: Path) -> None:
     """K5: eight loads of 20 MB of weights take little more memory than one."""
     out = run_script("memory_of_loads.py", folder=tmp_path)
-    one, seven = map(float, out.split())
-    assert one > 15, out
-    assert seven < 0.4 * one, out
+    first_load, later_loads = map(float, out.split())
+    assert first_load > 15, out
+    assert later_loads < 0.4 * first_load, out
 
 
 def test_inputs_may_come_later(tmp_path: Path) -> None:
@@ -286,8 +290,8 @@ def test_inputs_may_come_later(tmp_path: Path) -> None:
 
 
 def test_a_file_cannot_ask_for_more_memory_than_there_is() -> None:
-    made, args, aux = compile_symbol(*network(), INPUTS)
-    text = made.tojson().replace("[1,3,8,8]", "[1000000,3,800000,80000]")
+    compiled, args, aux = compile_symbol(*network(), INPUTS)
+    text = compiled.tojson().replace("[1,3,8,8]", "[1000000,3,800000,80000]")
     with pytest.raises(mx.MXNetError):
         mx.sym.load_json(text).bind(ctx=mx.neuron(0), args=args, aux_states=aux, grad_req="null")
     with pytest.raises(mx.MXNetError, match="more than the machine has"):

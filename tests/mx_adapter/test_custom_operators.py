@@ -17,10 +17,10 @@ pytestmark = pytest.mark.usefixtures("own_runtime")
 class Scale(mx.operator.CustomOp):
     """Multiplies, and counts its runs."""
 
-    made = 0
+    created = 0
 
     def __init__(self, factor: float) -> None:
-        type(self).made += 1
+        type(self).created += 1
         self.factor = factor
         self.runs = 0
 
@@ -70,7 +70,7 @@ def test_in_a_graph() -> None:
     assert shapes == ([(2, 3), (3,)], [(2, 3), (1,)], [(1,)])
     assert mx.sym.load_json(symbol.tojson()).tojson() == symbol.tojson()
     executors = [symbol.simple_bind(context, "null", data=(2, 3)) for context in (mx.neuron(0), mx.cpu())]
-    before = Scale.made
+    before = Scale.created
     for runs in (1, 2):
         for executor in executors:
             executor.arg_dict["s_shift"][:] = 0.5
@@ -78,7 +78,7 @@ def test_in_a_graph() -> None:
             assert first.asnumpy().tolist() == [[7, 1, 13]] * 2
             assert count.asnumpy().tolist() == [runs]
             assert executor.aux_dict["s_calls"].asnumpy().tolist() == [runs]
-    assert Scale.made == before + 2
+    assert Scale.created == before + 2
 
 
 def test_on_arrays() -> None:

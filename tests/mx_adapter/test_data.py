@@ -31,14 +31,14 @@ def records(pictures: Any, tmp_path_factory: Any) -> str:
 def test_all_is_as_the_real_mxnet_has_it(ask_oracle: Any, pictures: Any, tmp_path: Path) -> None:
     """Each batch of each iterator in two rounds, each transform; colours within one of 255."""
     expected = dict(np.load(ask_oracle("data") / "answers.npz"))
-    found = pictures.answers(mx, str(tmp_path))
-    assert sorted(found) == sorted(expected)
+    actual = pictures.answers(mx, str(tmp_path))
+    assert sorted(actual) == sorted(expected)
     for name, answer in expected.items():
-        assert found[name].shape == answer.shape, name
-        assert found[name].dtype == answer.dtype, name
+        assert actual[name].shape == answer.shape, name
+        assert actual[name].dtype == answer.dtype, name
         # One of 255, divided by the deviation where it is normalised.
         step = 1 if answer.dtype == np.uint8 else 1 / 255 / 0.224 if np.abs(answer).max(initial=0) < 4 else 1e-5
-        assert np.abs(found[name].astype(float) - answer.astype(float)).max(initial=0) <= step * 1.001, name
+        assert np.abs(actual[name].astype(float) - answer.astype(float)).max(initial=0) <= step * 1.001, name
     assert len(expected) > 100
 
 
@@ -47,8 +47,8 @@ def test_workers_change_nothing(records: str) -> None:
     alone = list(data.DataLoader(dataset, 3))
     together = list(data.DataLoader(dataset, 3, num_workers=2))
     assert len(alone) == len(together) == 3
-    for one, other in zip(alone, together):
-        assert all(np.array_equal(a.asnumpy(), b.asnumpy()) for a, b in zip(one, other))
+    for batch, worker_batch in zip(alone, together):
+        assert all(np.array_equal(a.asnumpy(), b.asnumpy()) for a, b in zip(batch, worker_batch))
 
 
 def test_an_exception_of_a_worker_reaches_the_caller() -> None:
@@ -109,11 +109,11 @@ def test_contrast_and_saturation_move_to_grey(pictures: Any) -> None:
     x = mx.nd.array(pictures.picture(0), dtype="float32")
     grey = transforms.RandomSaturation(0)
     grey._range = (0.0, 0.0)
-    found = grey(x).asnumpy()
-    np.testing.assert_allclose(found, np.repeat((x.asnumpy() @ [0.299, 0.587, 0.114])[..., None], 3, -1), rtol=1e-5)
+    greyed = grey(x).asnumpy()
+    np.testing.assert_allclose(greyed, np.repeat((x.asnumpy() @ [0.299, 0.587, 0.114])[..., None], 3, -1), rtol=1e-5)
     even = transforms.RandomContrast(0)
     even._range = (0.0, 0.0)
-    np.testing.assert_allclose(even(x).asnumpy(), found.mean(), rtol=1e-4)
+    np.testing.assert_allclose(even(x).asnumpy(), greyed.mean(), rtol=1e-4)
 
 
 def test_wrong_pictures_and_arguments() -> None:

@@ -55,8 +55,8 @@ def test_a_block_computes_the_same_on_arrays_and_as_a_graph(net: Net) -> None:
     hybrid = net(mx.np.array(X))
     assert [type(out) for out in (*plain, *hybrid)] == [mx.np.ndarray] * 6
     assert [out.shape for out in hybrid] == [(2, 8), (2, 8), ()]
-    for one, other in zip(plain, hybrid):
-        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-6)
+    for array, other in zip(plain, hybrid):
+        np.testing.assert_allclose(array.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-6)
     assert [type(net.shift.data()), type(net.dense.weight.list_data()[0])] == [mx.np.ndarray] * 2
     net.shift.data()[:] = 2
     assert net(mx.np.array(X))[2].item() > hybrid[2].item()
@@ -69,8 +69,8 @@ def test_its_export_runs_on_a_neuroncore(net: Net, tmp_path: Path) -> None:
     block = mx.gluon.SymbolBlock.imports(
         str(tmp_path / "net-symbol.json"), ["data"], str(tmp_path / "net-0000.params"), ctx=mx.neuron(3)
     )
-    for one, other in zip(block(mx.np.array(X)), expected):
-        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-6)
+    for output, other in zip(block(mx.np.array(X)), expected):
+        np.testing.assert_allclose(output.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-6)
     assert str(neuron_adapters.placement(block)[0]) == "NC3"
 
 

@@ -14,10 +14,10 @@ from neuron_adapters import mx
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four compiled checkpoints, one that is not, an image, and their answers."""
-    made = tmp_path_factory.mktemp("documented")
+    path = tmp_path_factory.mktemp("documented")
     generator = np.random.default_rng(5)
     pixels = generator.uniform(size=(1, 3, 16, 16)).astype("f4")
-    np.save(made / "pixels.npy", pixels)
+    np.save(path / "pixels.npy", pixels)
     for number, cores in enumerate([2, 4, 3, 4]):
         data = mx.sym.var("data")
         conv = mx.sym.Convolution(data, kernel=(3, 3), num_filter=4 + number, name="conv")
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name, shape in shapes
             if name not in ("data", "softmax_label")
         }
-        prefix = str(made / f"model{number}")
+        prefix = str(path / f"model{number}")
         mx.model.save_checkpoint(f"{prefix}-plain", 0, net, args, {})
         fed = {"data": mx.nd.array(pixels), "softmax_label": mx.nd.ones((1,))}
         answer = net.bind(mx.cpu(), {**args, **fed}, grad_req="null").forward()[0].asnumpy()
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             np.save(f"{name}-answer.npy", answer)
         parts = mx.contrib.neuron.compile(net, args, {}, {"data": pixels}, **{"--neuroncore-pipeline-cores": cores})
         mx.model.save_checkpoint(prefix, 0, *parts)
-    return made
+    return path
 
 
 Run = Callable[..., str]
@@ -117,8 +117,8 @@ def test_every_operator_is_documented() -> None:
 
     text = (ROOT / "docs" / "mx.md").read_text()
     own = {find(name).name for name in names()}
-    made = {name for name in own if name.startswith("_") and not name.startswith(("_contrib", "_linalg", "_image"))}
-    assert sorted(name for name in own - made if f"`{name}`" not in text) == []
+    internal = {name for name in own if name.startswith("_") and not name.startswith(("_contrib", "_linalg", "_image"))}
+    assert sorted(name for name in own - internal if f"`{name}`" not in text) == []
 
 
 def test_every_call_of_the_surface_is_documented() -> None:

@@ -36,12 +36,12 @@ def arrays(batch: int = 2) -> dict[str, mx.nd.NDArray]:
 
 
 def expected(args: dict[str, mx.nd.NDArray]) -> np.ndarray:
-    found = {name: one.asnumpy() for name, one in args.items()}
-    return found["data"] @ found["fc_weight"].T + found["fc_bias"]
+    values = {name: array.asnumpy() for name, array in args.items()}
+    return values["data"] @ values["fc_weight"].T + values["fc_bias"]
 
 
-def same(found: mx.nd.NDArray, wanted: np.ndarray) -> None:
-    np.testing.assert_allclose(found.asnumpy(), wanted, rtol=1e-5, atol=1e-6)
+def same(output: mx.nd.NDArray, wanted: np.ndarray) -> None:
+    np.testing.assert_allclose(output.asnumpy(), wanted, rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture(params=["neuron", "cpu"])
@@ -142,12 +142,16 @@ def test_bind_takes() -> None:
     """A list in order, NumPy's arrays, more than is needed; a float16 graph."""
     args = arrays()
     wanted = expected(args)
-    for given in (list(args.values()), {**args, "more": mx.nd.ones((1,))}, {k: v.asnumpy() for k, v in args.items()}):
-        same(dense().bind(ctx=mx.neuron(0), args=given, grad_req="null").forward()[0], wanted)
-    half = {name: one.astype("float16") for name, one in args.items()}
-    (found,) = dense().bind(ctx=mx.neuron(0), args=half, grad_req="null").forward()
-    assert found.dtype == np.float16
-    np.testing.assert_allclose(found.asnumpy(), wanted, rtol=1e-2)
+    for arguments in (
+        list(args.values()),
+        {**args, "more": mx.nd.ones((1,))},
+        {k: v.asnumpy() for k, v in args.items()},
+    ):
+        same(dense().bind(ctx=mx.neuron(0), args=arguments, grad_req="null").forward()[0], wanted)
+    half = {name: array.astype("float16") for name, array in args.items()}
+    (output,) = dense().bind(ctx=mx.neuron(0), args=half, grad_req="null").forward()
+    assert output.dtype == np.float16
+    np.testing.assert_allclose(output.asnumpy(), wanted, rtol=1e-2)
 
 
 @pytest.mark.parametrize("grad_req", ["write", {"data": "null", "fc_weight": "add", "fc_bias": "null"}])
@@ -201,7 +205,7 @@ def test_arrays_of_simple_bind_are_in_the_context_of_their_group() -> None:
 
 def test_simple_bind() -> None:
     exe = mx.sym.SoftmaxOutput(dense(), name="softmax").simple_bind(ctx=mx.neuron(0), grad_req="null", data=(5, 4))
-    assert {name: one.shape for name, one in exe.arg_dict.items()} == {
+    assert {name: array.shape for name, array in exe.arg_dict.items()} == {
         "data": (5, 4), "fc_weight": (3, 4), "fc_bias": (3,), "softmax_label": (5,),
     }  # fmt: skip
     np.testing.assert_allclose(exe.forward()[0].asnumpy(), np.full((5, 3), 1 / 3), rtol=1e-6)
@@ -213,9 +217,9 @@ def test_simple_bind() -> None:
 def test_unknown_operators_are_said_at_once() -> None:
     """All of them with their nodes, before anything is placed."""
     text = dense().tojson().replace('"FullyConnected"', '"MyOwnLayer"')
-    with pytest.raises(UnsupportedOperatorError, match=r"MyOwnLayer \(fc\)") as found:
+    with pytest.raises(UnsupportedOperatorError, match=r"MyOwnLayer \(fc\)") as raised:
         mx.sym.load_json(text).bind(ctx=mx.neuron(0), args=arrays(), grad_req="null")
-    assert found.value.operators == {"MyOwnLayer": ["fc"]}
+    assert raised.value.operators == {"MyOwnLayer": ["fc"]}
     assert neuron_adapters.describe().models == ()
 
 
@@ -228,8 +232,8 @@ def heavy(name: str) -> mx.sym.Symbol:
 
 def bind_heavy(name: str, nc: int) -> Any:
     exe = heavy(name).simple_bind(ctx=mx.neuron(nc), grad_req="null", data=(1, 48, 48, 48))
-    for one in exe.arg_arrays:
-        one[:] = mx.nd.random.uniform(-0.1, 0.1, shape=one.shape)
+    for array in exe.arg_arrays:
+        array[:] = mx.nd.random.uniform(-0.1, 0.1, shape=array.shape)
     return exe
 
 
@@ -240,8 +244,8 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
     if len(cpus) < 2:
         pytest.skip("one CPU has one NeuronCore")
     executors = [bind_heavy("a", 0), bind_heavy("b", 1)]
-    for one in executors:
-        one.forward()
+    for executor in executors:
+        executor.forward()
     where: dict[int, set[int]] = {0: set(), 1: set()}
     seen = {True: 0, False: 0}
     threads: dict[int, int] = {}
@@ -257,10 +261,10 @@ def test_work_stays_on_its_cpus(monkeypatch: pytest.MonkeyPatch, cpu_ticks: Call
 
     before = cpu_ticks()
     callers = [threading.Thread(target=feed, args=(number,)) for number in (0, 1)]
-    for one in callers:
-        one.start()
+    for caller in callers:
+        caller.start()
     spent: dict[int, int] = {}
-    while any(one.is_alive() for one in callers):
+    while any(caller.is_alive() for caller in callers):
         spent |= cpu_ticks()
         for number, thread in list(threads.items()):
             with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/stat") as file:
@@ -284,16 +288,16 @@ def test_taking_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """P5: models on one NC switch, and the switches are counted; one executor may be called by several threads."""
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
     args = arrays()
-    one, two = (dense().bind(ctx=mx.neuron(0), args=args, grad_req="null") for _ in range(2))
-    for exe in (one, two, one, one, two):
+    first, second = (dense().bind(ctx=mx.neuron(0), args=args, grad_req="null") for _ in range(2))
+    for exe in (first, second, first, first, second):
         exe.forward()
     assert [model.switches for model in neuron_adapters.describe().models] == [1, 2]
-    callers = [threading.Thread(target=lambda: [one.forward() for _ in range(200)]) for _ in range(4)]
+    callers = [threading.Thread(target=lambda: [first.forward() for _ in range(200)]) for _ in range(4)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    same(one.outputs[0], expected(args))
+    same(first.outputs[0], expected(args))
     assert neuron_adapters.describe().models[0].calls == 803
 
 
@@ -301,9 +305,9 @@ def test_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """X3."""
     monkeypatch.setenv("NEURON_RT_EXEC_TIMEOUT", "0.001")
     exe = heavy("slow").simple_bind(ctx=mx.neuron(0), grad_req="null", data=(8, 48, 96, 96))
-    with pytest.raises(neuron_rt.ExecutionTimeoutError) as found:
+    with pytest.raises(neuron_rt.ExecutionTimeoutError) as raised:
         exe.forward()
-    assert found.value.status == 5
+    assert raised.value.status == 5
 
 
 def test_fork(run_script: Callable[..., str]) -> None:
@@ -388,9 +392,9 @@ def test_a_call_on_an_nc_may_run_what_another_thread_runs() -> None:
 
     caller = threading.Thread(target=lambda: outer._model.run(handler), daemon=True)
     caller.start()
-    for one in (caller, thread):
-        one.join(20)
-        assert not one.is_alive(), "it hangs"
+    for runner in (caller, thread):
+        runner.join(20)
+        assert not runner.is_alive(), "it hangs"
 
 
 def calls_of(action):

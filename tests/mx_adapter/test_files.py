@@ -185,7 +185,7 @@ def test_damaged_params_are_read_or_refused(name: str) -> None:
     for data in _damaged((HERE / f"{name}.params").read_bytes(), 1500):
         try:
             arrays, _names = _params.loads(data)
-            assert sum(one.nbytes for one in arrays) <= 2 * len(data)
+            assert sum(array.nbytes for array in arrays) <= 2 * len(data)
         except FormatError:
             refused += 1
     assert refused > 300
@@ -205,15 +205,15 @@ def test_damaged_symbols_are_read_or_refused() -> None:
 
 @pytest.mark.parametrize("text", sorted(ANSWERS["symbols"]))
 def test_symbol_files_go_round(text: str) -> None:
-    given = ANSWERS["symbols"][text]["json"]
-    assert _symbol_json.dumps(_symbol_json.loads(given)) == given
+    json_text = ANSWERS["symbols"][text]["json"]
+    assert _symbol_json.dumps(_symbol_json.loads(json_text)) == json_text
 
 
 #: The count of writes to an auxiliary state, which MXNet keeps from the file and this package counts.
 def _without_versions(text: str) -> Any:
     graph = json.loads(text)
     for node in graph["nodes"]:
-        node["inputs"] = [one[:2] for one in node["inputs"]]
+        node["inputs"] = [entry[:2] for entry in node["inputs"]]
     return graph
 
 
@@ -227,7 +227,7 @@ def test_older_files_become_what_mxnet_makes_of_them(name: str) -> None:
 
 
 def _graph_of(*nodes: Any, heads: Any = ((0, 0, 0),), **more: Any) -> Any:
-    return {"nodes": list(nodes), "arg_nodes": [0], "heads": [list(one) for one in heads], **more}
+    return {"nodes": list(nodes), "arg_nodes": [0], "heads": [list(head) for head in heads], **more}
 
 
 X = {"op": "null", "name": "x", "inputs": []}

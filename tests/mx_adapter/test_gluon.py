@@ -41,7 +41,7 @@ def expected(rows: np.ndarray, bias: np.ndarray = BIAS) -> np.ndarray:
 def files(tmp_path: Path) -> str:
     args = {"net_fc_weight": WEIGHT, "net_fc_bias": BIAS, "net_bn_gamma": np.ones(3), "net_bn_beta": np.zeros(3)}
     aux = {"net_bn_moving_mean": np.zeros(3), "net_bn_moving_var": np.ones(3)}
-    arrays = [{name: mx.nd.array(one) for name, one in part.items()} for part in (args, aux)]
+    arrays = [{name: mx.nd.array(values) for name, values in part.items()} for part in (args, aux)]
     mx.model.save_checkpoint(str(tmp_path / "net"), 0, network(), *arrays)
     return str(tmp_path / "net")
 
@@ -62,7 +62,7 @@ def call(block: Any, rows: np.ndarray = ROWS) -> np.ndarray:
 
 
 def places(model: Any) -> list[str]:
-    return [str(one) for one in neuron_adapters.placement(model)]
+    return [str(place) for place in neuron_adapters.placement(model)]
 
 
 def test_calls(files: str) -> None:
@@ -88,7 +88,7 @@ def test_one_place_for_all_kinds_of_input(files: str) -> None:
         np.testing.assert_allclose(call(block, rows), expected(rows), rtol=1e-4)
         np.testing.assert_allclose(call(other, rows), expected(rows), rtol=1e-4)
         assert (places(block), places(other)) == (["NC3"], ["NC4-NC7"])
-    assert {str(one.placement[0]) for one in init().models()} == {"NC3", "NC4-NC7"}
+    assert {str(model.placement[0]) for model in init().models()} == {"NC3", "NC4-NC7"}
     gc.disable()
     try:
         del block, other
@@ -185,10 +185,10 @@ def test_blocks_of_a_file_share_its_weights(tmp_path: Path) -> None:
     first, second = (block(mx.nd.ones((1, 1000))).asnumpy() for block in blocks)
     assert np.array_equal(first, second)
     shared = {
-        id(one._executable)
+        id(executor._executable)
         for block in blocks
         for bound in block._cached_op._caches.values()
-        for one in bound._executors.values()
+        for executor in bound._executors.values()
     }
     assert len(shared) == 1
     blocks[0].collect_params()["fc_bias"].set_data(mx.nd.ones(600))
@@ -263,7 +263,7 @@ def test_graphs_of_blocks(files: str) -> None:
 def test_cast(files: str) -> None:
     block = block_of(files)
     block.cast("float16")
-    kinds = {name: one.dtype for name, one in block.collect_params().items()}
+    kinds = {name: parameter.dtype for name, parameter in block.collect_params().items()}
     assert kinds["net_fc_weight"] is np.float16
     assert kinds["net_bn_gamma"] is np.float32  # as MXNet has it
     out = block(mx.nd.array(ROWS, dtype="float16"), mx.nd.ones(5))
@@ -273,12 +273,12 @@ def test_cast(files: str) -> None:
 
 def test_compile_of_a_block(files: str) -> None:
     block = block_of(files, mx.neuron(2))
-    made = compiled(block, 3)
-    assert isinstance(made, mx.gluon.SymbolBlock)
-    np.testing.assert_allclose(call(made), expected(ROWS), rtol=1e-4)
-    assert places(made) == ["NC2-NC4"]
+    compiled_block = compiled(block, 3)
+    assert isinstance(compiled_block, mx.gluon.SymbolBlock)
+    np.testing.assert_allclose(call(compiled_block), expected(ROWS), rtol=1e-4)
+    assert places(compiled_block) == ["NC2-NC4"]
     block.collect_params()["net_fc_bias"].set_data(mx.nd.array([9, 0, 0]))
-    np.testing.assert_allclose(call(made), expected(ROWS), rtol=1e-4)  # it has copies
+    np.testing.assert_allclose(call(compiled_block), expected(ROWS), rtol=1e-4)  # it has copies
     with pytest.raises(CompileError, match="own parameters"):
         mx.contrib.neuron.compile(block, {}, inputs={"data": ROWS})
     with pytest.raises(TypeError, match="got int"):
@@ -307,9 +307,9 @@ def test_onnx(files: str, tmp_path: Path, run_onnx: Any, cores: int | None) -> N
         )
     model = mx.to_onnx(symbol, {**args, **aux}, {"data": (5, 4)}, tmp_path / "net.onnx")
     assert onnx.load(tmp_path / "net.onnx") == model
-    assert [one.name for one in model.graph.input] == ["data"]
-    assert [one.name for one in model.graph.output] == ["softmax_output"]
-    assert "net_fc_weight" in {one.name for one in model.graph.initializer}
+    assert [value.name for value in model.graph.input] == ["data"]
+    assert [value.name for value in model.graph.output] == ["softmax_output"]
+    assert "net_fc_weight" in {tensor.name for tensor in model.graph.initializer}
     np.testing.assert_allclose(run_onnx(model, {"data": ROWS})[0], expected(ROWS), rtol=1e-4)
     loaded = mx.nd.load(f"{files}-0000.params")  # names as in the file
     assert mx.to_onnx(symbol, loaded, {"data": (5, 4)}).graph.node == model.graph.node

@@ -57,14 +57,14 @@ def test_golden(
         monkeypatch.setenv(name, value)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "NEURONCORE_GROUP_SIZES is deprecated", DeprecationWarning)
-        made = [executor(mx.cpu() if index is None else mx.neuron(index), cores) for index, cores in models]
-    found = []
-    for one in made:
-        (where,) = neuron_adapters.placement(one)
+        executors = [executor(mx.cpu() if index is None else mx.neuron(index), cores) for index, cores in models]
+    places = []
+    for bound in executors:
+        (where,) = neuron_adapters.placement(bound)
         ncs = where.instance_ncs
-        found.append(str(ncs[0]) if len(ncs) == 1 else f"{ncs[0]}-{ncs[-1]}")
-        np.testing.assert_allclose(one.forward()[0].asnumpy(), [[3, 3]])
-    assert found == expected
+        places.append(str(ncs[0]) if len(ncs) == 1 else f"{ncs[0]}-{ncs[-1]}")
+        np.testing.assert_allclose(bound.forward()[0].asnumpy(), [[3, 3]])
+    assert places == expected
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_what_does_not_fit(
         monkeypatch.setenv(name, value)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "NEURONCORE_GROUP_SIZES is deprecated", DeprecationWarning)
-        with pytest.raises(mx.MXNetError, match=says) as found:
+        with pytest.raises(mx.MXNetError, match=says) as raised:
             executor(mx.neuron(index), cores)
-    assert isinstance(found.value, NotEnoughNeuronCoresError)
-    assert found.value.status == 9
-    assert "status 9" in str(found.value)
+    assert isinstance(raised.value, NotEnoughNeuronCoresError)
+    assert raised.value.status == 9
+    assert "status 9" in str(raised.value)
     assert neuron_adapters.describe().models == ()
 
 
@@ -108,12 +108,12 @@ def test_release(monkeypatch: pytest.MonkeyPatch) -> None:
     import neuron_rt
 
     monkeypatch.setenv("NEURON_RT_NUM_CORES", "2")
-    one, two = executor(mx.neuron(0), 2), executor(mx.neuron(1), 1)
+    first, second = executor(mx.neuron(0), 2), executor(mx.neuron(1), 1)
     assert neuron_rt.init().use() == (1, 2)
-    del one
+    del first
     assert neuron_rt.init().use() == (0, 1)
-    neuron_adapters.unload(two)
+    neuron_adapters.unload(second)
     assert neuron_rt.init().use() == (0, 0)
-    assert neuron_adapters.placement(two) == ()
+    assert neuron_adapters.placement(second) == ()
     with pytest.raises(neuron_rt.ModelNotLoadedError, match="unloaded"):
-        two.forward()
+        second.forward()

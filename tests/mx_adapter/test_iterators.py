@@ -140,8 +140,8 @@ def test_boxes_follow_the_picture() -> None:
         for augmenter in augmenters:
             data, label = augmenter(data, label)
         rows, columns = np.nonzero(data.asnumpy()[:, :, 0] > 200)
-        found = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 64
-        np.testing.assert_allclose(label[0, 1:], found, atol=0.06)
+        box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 64
+        np.testing.assert_allclose(label[0, 1:], box, atol=0.06)
         changed += not np.allclose(label, before)
     assert changed > 10
 

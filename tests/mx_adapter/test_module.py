@@ -37,7 +37,7 @@ def network() -> Any:
 def parameters() -> tuple[dict[str, Any], dict[str, Any]]:
     args = {"fc_weight": WEIGHT, "fc_bias": BIAS, "bn_gamma": np.ones(3), "bn_beta": np.zeros(3)}
     aux = {"bn_moving_mean": MEAN, "bn_moving_var": np.ones(3)}
-    return tuple({name: mx.nd.array(one) for name, one in part.items()} for part in (args, aux))  # type: ignore[return-value]
+    return tuple({name: mx.nd.array(values) for name, values in part.items()} for part in (args, aux))  # type: ignore[return-value]
 
 
 def expected(rows: np.ndarray, bias: np.ndarray = BIAS) -> np.ndarray:
@@ -53,10 +53,10 @@ def compiled(cores: int = 2) -> tuple[Any, Any, Any]:
 
 def ready(context: Any = None, rows: int = 2, model: Any = None, **keywords: Any) -> Any:
     symbol, args, aux = model or (network(), *parameters())
-    made = mx.mod.Module(symbol, context=context, **keywords)
-    made.bind([("data", (rows, 4))], for_training=False)
-    made.set_params(args, aux)
-    return made
+    module = mx.mod.Module(symbol, context=context, **keywords)
+    module.bind([("data", (rows, 4))], for_training=False)
+    module.set_params(args, aux)
+    return module
 
 
 def batch(rows: np.ndarray) -> Any:
@@ -64,7 +64,7 @@ def batch(rows: np.ndarray) -> Any:
 
 
 def places(model: Any) -> list[str]:
-    return [str(one) for one in neuron_adapters.placement(model)]
+    return [str(place) for place in neuron_adapters.placement(model)]
 
 
 @pytest.mark.parametrize("context", [mx.cpu(), mx.neuron(3), [mx.neuron(0), mx.neuron(5)]], ids=str)
@@ -88,8 +88,8 @@ def test_what_it_says_of_itself() -> None:
     assert (module.binded, module.params_initialized) == (False, False)
     module.bind([("data", (2, 4))], [("softmax_label", (2,))], for_training=False)
     assert (module.binded, module.params_initialized, module.for_training) == (True, False, False)
-    assert [tuple(one) for one in module.data_shapes] == [("data", (2, 4))]
-    assert [tuple(one) for one in module.label_shapes] == [("softmax_label", (2,))]
+    assert [tuple(description) for description in module.data_shapes] == [("data", (2, 4))]
+    assert [tuple(description) for description in module.label_shapes] == [("softmax_label", (2,))]
     module.set_params(*parameters())
     assert module.params_initialized
 
@@ -115,7 +115,7 @@ def test_the_runtime_chooses_for_a_compiled_graph_on_the_cpu() -> None:
     first, second = ready(mx.cpu(), model=compiled(2)), ready(mx.cpu(), model=compiled(4))
     assert (places(first), places(second)) == (["NC0-NC1"], ["NC2-NC5"])
     first.forward(batch(ROWS))
-    assert {str(one.placement[0]) for one in init().models()} == {"NC0-NC1", "NC2-NC5"}
+    assert {str(model.placement[0]) for model in init().models()} == {"NC0-NC1", "NC2-NC5"}
 
 
 def test_uncompiled_on_the_cpu_is_not_placed() -> None:
@@ -128,9 +128,9 @@ def test_one_replica_a_context_and_all_are_unloaded() -> None:
     module = ready([mx.neuron(0), mx.neuron(4), mx.neuron(8)], rows=6, model=compiled(2))
     assert places(module) == ["NC0-NC1", "NC4-NC5", "NC8-NC9"]
     module.forward(batch(ROWS[:6]))
-    assert [one.calls for model in init().models() for one in model.slots] == [1, 1, 1]
+    assert [slot.calls for model in init().models() for slot in model.slots] == [1, 1, 1]
     parts = module.get_outputs(merge_multi_context=False)
-    assert [one.shape for one in parts[0]] == [(2, 3)] * 3
+    assert [part.shape for part in parts[0]] == [(2, 3)] * 3
     neuron_adapters.unload(module)
     assert sum(init().use()) == 0
     assert places(module) == []
@@ -186,7 +186,7 @@ def test_an_error_in_one_context_is_the_callers() -> None:
 def test_shares_by_work() -> None:
     module = ready([mx.cpu(0), mx.cpu(1)], rows=7, work_load_list=[1, 3])
     module.forward(batch(ROWS))
-    assert [len(one) for one in module.get_outputs(merge_multi_context=False)[0]] == [2, 5]
+    assert [len(part) for part in module.get_outputs(merge_multi_context=False)[0]] == [2, 5]
     np.testing.assert_allclose(module.get_outputs()[0].asnumpy(), expected(ROWS), rtol=1e-4)
     with pytest.raises(ValueError, match="Too many slices"):
         ready([mx.cpu()] * 4, rows=3)
@@ -198,13 +198,13 @@ def test_predict() -> None:
     module = ready(rows=3)
     rows = mx.io.NDArrayIter(ROWS, batch_size=3)
     np.testing.assert_allclose(module.predict(rows).asnumpy(), expected(ROWS), rtol=1e-4)
-    assert [len(one[0]) for one in module.predict(rows, merge_batches=False)] == [3, 3, 1]
+    assert [len(outputs[0]) for outputs in module.predict(rows, merge_batches=False)] == [3, 3, 1]
     (only,) = module.predict(rows, num_batch=1, always_output_list=True)
     assert only.shape == (3, 3)
     rows.reset()
     next(rows)
     assert module.predict(rows, reset=False).shape == (4, 3)
-    seen = [(outputs[0].shape, number, one.pad) for outputs, number, one in module.iter_predict(rows)]
+    seen = [(outputs[0].shape, number, data_batch.pad) for outputs, number, data_batch in module.iter_predict(rows)]
     assert seen == [((3, 3), 0, 0), ((3, 3), 1, 0), ((1, 3), 2, 2)]
     for array in (ROWS[:2], mx.nd.array(ROWS[:2])):
         np.testing.assert_allclose(module.predict(array).asnumpy(), expected(ROWS[:2]), rtol=1e-4)
@@ -235,7 +235,7 @@ def test_parameters_that_are_missing_too_many_or_of_another_shape() -> None:
         module.set_params(args, aux)
     module.bind([("data", (2, 4))], for_training=False)
     with pytest.raises(RuntimeError, match="fc_bias is not presented"):
-        module.set_params({name: one for name, one in args.items() if name != "fc_bias"}, aux)
+        module.set_params({name: array for name, array in args.items() if name != "fc_bias"}, aux)
     with pytest.raises(MXNetError, match="bn_moving_mean is not presented"):
         module.set_params(args, None)
     with pytest.raises(MXNetError, match=r"fc_bias has the shape \(7,\)"):
@@ -258,7 +258,7 @@ def test_first_values() -> None:
     assert 0 < abs(args["fc_weight"].asnumpy()).max() <= 0.01
     fixed = {**args, **aux}
     del fixed["fc_weight"]
-    assert {name: set(one.asnumpy().tolist()) for name, one in fixed.items()} == {
+    assert {name: set(array.asnumpy().tolist()) for name, array in fixed.items()} == {
         "fc_bias": {0.0}, "bn_gamma": {1.0}, "bn_beta": {0.0}, "bn_moving_mean": {0.0}, "bn_moving_var": {1.0},
     }  # fmt: skip
     with pytest.warns(UserWarning, match="init_params call ignored"):

@@ -34,9 +34,9 @@ def test_modules_of_modules() -> None:
         "image.image.imread",
         "base.mx_real_t",
     ):
-        thing: Any = mx
+        member: Any = mx
         for part in name.split("."):
-            thing = getattr(thing, part)
+            member = getattr(member, part)
     assert importlib.import_module("neuron_adapters.mx.ndarray.ndarray").NDArray is mx.nd.NDArray
     assert importlib.import_module("neuron_adapters.mx.symbol.symbol").Symbol is mx.sym.Symbol
     assert importlib.import_module("neuron_adapters.mx.image.image").imread is mx.image.imread
@@ -51,12 +51,12 @@ TRAINING = ["optimizer", "opt", "kv", "kvstore", "lr_scheduler", "gluon.Trainer"
 @pytest.mark.parametrize("name", TRAINING)
 def test_what_training_needs_is_one_error(name: str) -> None:
     *place, last = name.split(".")
-    thing: Any = mx
+    member: Any = mx
     for part in place:
-        thing = getattr(thing, part)
-    assert not hasattr(thing, last)
+        member = getattr(member, part)
+    assert not hasattr(member, last)
     with pytest.raises(mx.MXNetError, match=r"this package infers only.*MXNet") as error:
-        getattr(thing, last)
+        getattr(member, last)
     assert isinstance(error.value, AttributeError)
     assert len(str(error.value)) < 200
 

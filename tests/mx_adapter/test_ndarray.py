@@ -36,19 +36,19 @@ def _names() -> dict[str, Any]:
     }
 
 
-def _check(made: Any, expected: Any) -> None:
+def _check(actual: Any, expected: Any) -> None:
     if isinstance(expected, dict):
-        assert isinstance(made, mx.nd.NDArray)
-        assert (made.dtype, made.shape) == (np.dtype(expected["dtype"]).type, tuple(expected["shape"]))
-        values = np.array(expected["values"], expected["dtype"]).reshape(made.shape)
-        np.testing.assert_allclose(made.asnumpy(), values, rtol=1e-5)
-    elif isinstance(made, (list, tuple)):
-        assert len(made) == len(expected)
-        for one, other in zip(made, expected):
-            _check(one, other)
+        assert isinstance(actual, mx.nd.NDArray)
+        assert (actual.dtype, actual.shape) == (np.dtype(expected["dtype"]).type, tuple(expected["shape"]))
+        values = np.array(expected["values"], expected["dtype"]).reshape(actual.shape)
+        np.testing.assert_allclose(actual.asnumpy(), values, rtol=1e-5)
+    elif isinstance(actual, (list, tuple)):
+        assert len(actual) == len(expected)
+        for part, expected_part in zip(actual, expected):
+            _check(part, expected_part)
     else:
         assert (
-            repr(made) if isinstance(made, (type, mx.Context)) else getattr(made, "tolist", lambda: made)()
+            repr(actual) if isinstance(actual, (type, mx.Context)) else getattr(actual, "tolist", lambda: actual)()
         ) == expected
 
 
@@ -122,7 +122,7 @@ def test_memory_cannot_be_written_to_behind_the_counters() -> None:
 
 def test_the_memory_is_always_contiguous() -> None:
     x = mx.nd.array(np.asfortranarray(np.arange(12.0).reshape(3, 4)))
-    for made in (
+    for array in (
         x,
         x.T,
         x[:, 1],
@@ -133,7 +133,7 @@ def test_the_memory_is_always_contiguous() -> None:
         x.reshape((4, 3)),
         x[1, 1:3],
     ):
-        assert made._array.flags.c_contiguous
+        assert array._array.flags.c_contiguous
 
 
 def test_numpy_arrays_may_be_shared_on_request() -> None:
@@ -153,7 +153,7 @@ def test_pickling_keeps_values_dtype_and_context() -> None:
 
 def test_printing() -> None:
     assert repr(mx.nd.array([[1, 2]])) == "\n[[1. 2.]]\n<NDArray 1x2 @cpu(0)>"
-    assert [one.asscalar() for one in mx.nd.array([3, 1])] == [3.0, 1.0]
+    assert [element.asscalar() for element in mx.nd.array([3, 1])] == [3.0, 1.0]
 
 
 def test_what_is_not_there_is_said() -> None:
@@ -197,15 +197,15 @@ def test_random_numbers_repeat_with_the_seed() -> None:
     first = (mx.nd.random.uniform(shape=(2, 3)), mx.random.normal(5, 0.1, shape=4), mx.nd.random.randint(0, 9, shape=5))
     mx.random.seed(3)
     again = (mx.nd.random.uniform(shape=(2, 3)), mx.random.normal(5, 0.1, shape=4), mx.nd.random.randint(0, 9, shape=5))
-    for one, other in zip(first, again):
-        np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+    for array, other in zip(first, again):
+        np.testing.assert_array_equal(array.asnumpy(), other.asnumpy())
     assert (first[0].shape, first[0].dtype, first[2].dtype) == ((2, 3), np.float32, np.int32)
     assert first[0].asnumpy().std() > 0
     assert 4 < first[1].asnumpy().mean() < 6
 
 
 def test_contexts() -> None:
-    assert [repr(one) for one in (mx.cpu(), mx.neuron(), mx.neuron(2), mx.gpu(1), mx.cpu_pinned())] == [
+    assert [repr(context) for context in (mx.cpu(), mx.neuron(), mx.neuron(2), mx.gpu(1), mx.cpu_pinned())] == [
         "cpu(0)", "neuron(0)", "neuron(2)", "gpu(1)", "cpu_pinned(0)",
     ]  # fmt: skip
     assert mx.neuron(2) == mx.neuron(2) != mx.neuron(3) != mx.cpu(3)
@@ -224,8 +224,8 @@ def test_contexts() -> None:
 
 def test_the_current_context_is_the_threads() -> None:
     seen = []
-    one = mx.neuron(1)
-    with one, mx.neuron(2), one:
+    context = mx.neuron(1)
+    with context, mx.neuron(2), context:
         assert mx.current_context() == mx.neuron(1)
         assert mx.nd.zeros(1).context == mx.neuron(1)
         thread = threading.Thread(target=lambda: seen.append(mx.current_context()))
@@ -270,7 +270,7 @@ def test_batches_describe_themselves() -> None:
     assert batches.provide_data == [("a", (7, 2)), ("b", (7,))]
     assert batches.provide_label == []
     (batch,) = list(batches)
-    assert (batch.pad, [one.shape for one in batch.data]) == (4, [(7, 2), (7,)])
+    assert (batch.pad, [array.shape for array in batch.data]) == (4, [(7, 2), (7,)])
     assert mx.io.NDArrayIter([np.zeros(3)] * 2, np.zeros(3)).provide_data[1].name == "_1_data"
     name, shape = mx.io.DataDesc("data", (1, 3), layout="NC")
     assert (name, shape, mx.io.DataDesc.get_batch_axis("TNC")) == ("data", (1, 3), 1)
@@ -302,10 +302,10 @@ def test_pictures(tmp_path: Path) -> None:
 def test_pictures_are_resized_as_opencv_does(how: str) -> None:
     kind, width, height = map(int, how.split())
     picture = [[[(37 * x + 91 * y * y) % 256] for x in range(5)] for y in range(4)]
-    made = mx.image.imresize(mx.nd.array(picture, dtype="uint8"), width, height, kind)
-    assert made.dtype == np.uint8
+    resized = mx.image.imresize(mx.nd.array(picture, dtype="uint8"), width, height, kind)
+    assert resized.dtype == np.uint8
     # OpenCV computes in whole numbers.
-    np.testing.assert_allclose(made.asnumpy().astype(int), ANSWERS["pictures"][how], atol=1)
+    np.testing.assert_allclose(resized.asnumpy().astype(int), ANSWERS["pictures"][how], atol=1)
 
 
 def test_pictures_are_resized_and_cropped() -> None:

@@ -40,11 +40,11 @@ def test_network(name, answers, oracle, run_onnx):
     draw = oracle("weights")
     feed = {key: draw.feed(key, shape) for key, shape in inputs.items()}
     weights = {key: draw.weight(key, tuple(shape)) for key, shape in record["shapes"].items() if key not in inputs}
-    shapes = {**inputs, **{key: one.shape for key, one in weights.items()}}
+    shapes = {**inputs, **{key: array.shape for key, array in weights.items()}}
     model = translate(infer(heads, shapes, dict.fromkeys(shapes, "float32")), weights)
-    assert [one.name for one in model.graph.output] == record["names"]
-    found = run_onnx(model, feed)
-    for index, one in enumerate(found):
+    assert [value.name for value in model.graph.output] == record["names"]
+    outputs = run_onnx(model, feed)
+    for index, output in enumerate(outputs):
         expected = arrays[f"{name}/{index}"]
         assert np.ptp(expected) > 1e-3
-        np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(expected).max()))
+        np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(expected).max()))

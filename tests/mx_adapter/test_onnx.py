@@ -46,10 +46,10 @@ def run(path: Any, feed: dict[str, np.ndarray], ctx: Any = None) -> list[np.ndar
     return [output.asnumpy() for output in executor.forward()]
 
 
-def same(found: np.ndarray, expected: np.ndarray, name: str = "") -> None:
-    assert found.shape == (expected.shape or (1,)), name
-    assert found.dtype == expected.dtype, name
-    np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-3, atol=1e-4, err_msg=name)
+def same(actual: np.ndarray, expected: np.ndarray, name: str = "") -> None:
+    assert actual.shape == (expected.shape or (1,)), name
+    assert actual.dtype == expected.dtype, name
+    np.testing.assert_allclose(actual.reshape(expected.shape), expected, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 #: Of these onnx's own reference has no answer, or not that of the operator's text (before version 13 a Softmax is one of
@@ -67,20 +67,20 @@ def runtime(model: Any) -> InferenceSession:
 
 
 def test_operator(onnx_case: Any, saved: Any) -> None:
-    found = run(saved(onnx_case.model), onnx_case.feed)
+    outputs = run(saved(onnx_case.model), onnx_case.feed)
     answers = [runtime(onnx_case.model).run(None, onnx_case.feed)]
     if onnx_case.name not in _BEYOND_THE_REFERENCE:
         answers.append(ReferenceEvaluator(onnx_case.model).run(None, onnx_case.feed))
     for expected in answers:
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected):
-            same(one, np.asarray(other), onnx_case.name)
+        assert len(outputs) == len(expected)
+        for output, other in zip(outputs, expected):
+            same(output, np.asarray(other), onnx_case.name)
 
 
 def test_broadcasting_of_version_6(cases: Any, saved: Any) -> None:
     """The second array's axes begin where ``axis`` says."""
     x, y = cases.floats(2, 3, 4, 5), cases.floats(3, 4)
-    model = cases.one("Add", x, y, opset=6, broadcast=1, axis=1).model
+    model = cases.case("Add", x, y, opset=6, broadcast=1, axis=1).model
     np.testing.assert_allclose(run(saved(model), {"x0": x, "x1": y})[0], x + y[:, :, None], rtol=1e-6)
 
 
@@ -101,11 +101,11 @@ def test_graphs_are_as_the_real_mxnet_imports_them(ask_oracle: Any, cases: Any, 
             symbol, args, aux = onnx_mxnet.import_model(path)
             metadata = onnx_mxnet.get_model_metadata(path)
             assert json.loads(json.dumps(metadata)) == record["metadata"], case.name
-            found = {**dict.fromkeys(args, "arg"), **dict.fromkeys(aux, "aux")}
+            imported = {**dict.fromkeys(args, "arg"), **dict.fromkeys(aux, "aux")}
             expected = {**dict.fromkeys(record["args"], "arg"), **dict.fromkeys(record["aux"], "aux")}
-            assert found.items() <= expected.items(), case.name
+            assert imported.items() <= expected.items(), case.name
             if case.name not in _ATTRIBUTES_HERE:
-                assert found == expected, case.name
+                assert imported == expected, case.name
                 assert symbol.list_arguments() == record["arguments"], case.name
                 assert symbol.list_auxiliary_states() == record["auxiliary_states"], case.name
 
@@ -187,17 +187,17 @@ def test_files_of_other_frameworks(name: str) -> None:
     with np.load(FIXTURES / f"{name}.npz") as answers:
         feed = {key: answers[key] for key in answers if not key.startswith("output")}
         expected = [answers[key] for key in sorted(set(answers) - set(feed))]
-    found = run(path, feed)
-    assert len(found) == len(expected) > 0
-    for one, other in zip(found, expected):
-        same(one, other, name)
+    outputs = run(path, feed)
+    assert len(outputs) == len(expected) > 0
+    for output, other in zip(outputs, expected):
+        same(output, other, name)
 
 
 # -- what cannot be -------------------------------------------------------------------------------------------------
 
 
 def one_node(cases: Any, op: str, *arguments: Any, **attributes: Any) -> Any:
-    return cases.one(op, *arguments, **attributes).model
+    return cases.case(op, *arguments, **attributes).model
 
 
 def test_operators_that_mxnet_lacks_are_one_error(cases: Any, saved: Any) -> None:
@@ -239,19 +239,19 @@ def test_operators_that_mxnet_lacks_are_one_error(cases: Any, saved: Any) -> Non
 def test_what_mxnet_lacks_names_node_and_operator(
     op: str, arguments: Any, attributes: Any, why: str, cases: Any, saved: Any
 ) -> None:
-    made = [
+    inputs = [
         cases.Constant(entry) if isinstance(entry, np.ndarray) else None if entry is None
         else cases.weights(*entry) if place else cases.floats(*entry)
         for place, entry in enumerate(arguments)
     ]  # fmt: skip
-    model = cases.one(op, *made, **attributes).model
+    model = cases.case(op, *inputs, **attributes).model
     with pytest.raises(NotImplementedError, match=rf"{op} node: .*{why}") as raised:
         onnx_mxnet.import_model(saved(model))
     assert raised.value.operator == op
 
 
 def test_shapes_that_depend_on_the_data(cases: Any, saved: Any) -> None:
-    model = cases.one("Reshape", cases.floats(2, 3), np.array([3, 2])).model
+    model = cases.case("Reshape", cases.floats(2, 3), np.array([3, 2])).model
     with pytest.raises(NotImplementedError, match=r"Reshape node: what it takes as shape is computed .*fixed shapes"):
         onnx_mxnet.import_model(saved(model))
 
@@ -360,7 +360,7 @@ def test_data_that_is_not_there(more: Any, outside: Any) -> None:
 def test_small_files_do_not_ask_for_much_memory(cases: Any, saved: Any) -> None:
     """A constant of 2**40 numbers is left to the graph, which says that it is too large."""
     huge = cases.ints(1 << 20, 1 << 20)
-    model = cases.one("ConstantOfShape", huge).model
+    model = cases.case("ConstantOfShape", huge).model
     symbol, args, _aux = onnx_mxnet.import_model(saved(model))
     with pytest.raises(mx.MXNetError, match="MiB"):
         symbol.bind(mx.cpu(), args, grad_req="null").forward()

@@ -77,14 +77,14 @@ def test_signature_is_mxnets() -> None:
 def test_numbers_are_the_same(how: str, net: Any, bound: np.ndarray, tmp_path: Path, run_onnx: Any) -> None:
     symbol, args, aux = net
     path = str(tmp_path / "net.onnx")
-    given: Any = {"dict": {**args, **aux}, "list": [args, aux]}.get(how)
+    parameters: Any = {"dict": {**args, **aux}, "list": [args, aux]}.get(how)
     if how == "prefixed":
-        given = {**{f"arg:{name}": array for name, array in args.items()},
-                 **{f"aux:{name}": array for name, array in aux.items()}}  # fmt: skip
+        parameters = {**{f"arg:{name}": array for name, array in args.items()},
+                      **{f"aux:{name}": array for name, array in aux.items()}}  # fmt: skip
     if how == "files":
         mx.model.save_checkpoint(str(tmp_path / "net"), 0, symbol, args, aux)
-        symbol, given = str(tmp_path / "net-symbol.json"), str(tmp_path / "net-0000.params")
-    assert mx.onnx.export_model(symbol, given, [X.shape], np.float32, path, verbose=True) == path
+        symbol, parameters = str(tmp_path / "net-symbol.json"), str(tmp_path / "net-0000.params")
+    assert mx.onnx.export_model(symbol, parameters, [X.shape], np.float32, path, verbose=True) == path
     np.testing.assert_allclose(reference(path, data=X), bound, rtol=1e-3, atol=1e-4)
     model = onnx.load(path)
     np.testing.assert_allclose(run_onnx(model, {"data": X})[0], bound, rtol=1e-3, atol=1e-4)

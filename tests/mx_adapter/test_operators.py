@@ -40,8 +40,8 @@ ELSEWHERE = ("_cond", "_foreach", "_random_", "_sample_", "_sg_mkldnn_", "_shuff
 
 
 def translate(heads, shapes, dtypes, constants):
-    shapes = {**shapes, **{name: one.shape for name, one in constants.items()}}
-    dtypes = {**dtypes, **{name: one.dtype.name for name, one in constants.items()}}
+    shapes = {**shapes, **{name: array.shape for name, array in constants.items()}}
+    dtypes = {**dtypes, **{name: array.dtype.name for name, array in constants.items()}}
     return _onnx.translate(infer(heads, shapes, dtypes), constants)
 
 
@@ -52,7 +52,7 @@ def answers(ask_oracle):
     for part in ("plain", "quick"):
         with np.load(folder / f"{part}.npz") as file:
             arrays.update(file)
-        records.update((one["number"], one) for one in json.loads((folder / f"{part}.json").read_text()))
+        records.update((record["number"], record) for record in json.loads((folder / f"{part}.json").read_text()))
     return records, arrays
 
 
@@ -65,23 +65,23 @@ def test_operator(numbered_case, answers, run_onnx):
     for name, array in zip(inputs, case.inputs):
         np.testing.assert_array_equal(inputs[name], array)
     heads = loads(record["symbol"])
-    shapes = {name: one.shape for name, one in inputs.items()}
-    dtypes = {name: one.dtype.name for name, one in inputs.items()}
+    shapes = {name: array.shape for name, array in inputs.items()}
+    dtypes = {name: array.dtype.name for name, array in inputs.items()}
     assert mx.sym.load_json(record["symbol"]).list_outputs() == record["outputs"]
     expected = [arrays[f"{number}/out/{index}"] for index in range(len(record["outputs"]))]
-    assert infer(heads, shapes, dtypes).outputs == [(one.shape, one.dtype.name) for one in expected]
+    assert infer(heads, shapes, dtypes).outputs == [(array.shape, array.dtype.name) for array in expected]
     try:
         model = translate(heads, shapes, dtypes, {})
     except BeyondOnnxError:
         assert case.op in BY_NUMPY
-        found = NumpyForm(infer(heads, shapes, dtypes)).run(inputs)
+        outputs = NumpyForm(infer(heads, shapes, dtypes)).run(inputs)
     else:
-        assert [one.name for one in model.graph.output] == record["outputs"]
-        found = run_onnx(model, inputs)
-    for one, other in zip(found, expected):
-        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        assert [value.name for value in model.graph.output] == record["outputs"]
+        outputs = run_onnx(model, inputs)
+    for output, other in zip(outputs, expected):
+        assert (output.shape, output.dtype) == (other.shape, other.dtype)
         np.testing.assert_allclose(
-            one.astype("float64"),
+            output.astype("float64"),
             other.astype("float64"),
             **TOLERANCE.get(other.dtype.name, {"rtol": 1e-4, "atol": 1e-5}),
         )
@@ -97,18 +97,18 @@ def compare_at_once(case, expected):
     results = invoke(case.op, arrays, {}, case.attrs)
     results = results if isinstance(results, list) else [results]
     assert len(results) == len(expected) + (case.attrs.get("act_type") == "rrelu")  # see the oracle
-    for one, other in zip(results, expected):
-        assert (one.shape, one.dtype) == (other.shape, other.dtype.type)
+    for result, other in zip(results, expected):
+        assert (result.shape, result.dtype) == (other.shape, other.dtype.type)
         np.testing.assert_allclose(
-            one.asnumpy().astype("float64"),
+            result.asnumpy().astype("float64"),
             other.astype("float64"),
             **TOLERANCE.get(other.dtype.name, {"rtol": 1e-4, "atol": 1e-5}),
         )
-        one[:] = 0  # it is nobody else's
-    again = [one.copy() for one in results]
+        result[:] = 0  # it is nobody else's
+    again = [result.copy() for result in results]
     assert invoke(case.op, arrays, {}, case.attrs, out=again) is again
-    for one, other in zip(again, expected):
-        np.testing.assert_allclose(one.asnumpy().astype("f8"), other.astype("f8"), rtol=4e-3, atol=2e-3)
+    for result, other in zip(again, expected):
+        np.testing.assert_allclose(result.asnumpy().astype("f8"), other.astype("f8"), rtol=4e-3, atol=2e-3)
     for array, before in zip(arrays, kept):
         np.testing.assert_array_equal(array.asnumpy(), before)
 
@@ -225,8 +225,8 @@ def test_what_is_not_known_is_named():
 
 def test_shapes_and_dtypes_are_filled_in_in_both_directions():
     zeros = node("_zeros", name="state", shape="(0, 8)")
-    made = node("FullyConnected", zeros, variable("w"), variable("b"), name="fc", num_hidden=4)
-    heads = [node("elemwise_add", made, variable("x", __shape__="(0, 4)", __dtype__="2"), name="sum")]
+    layer = node("FullyConnected", zeros, variable("w"), variable("b"), name="fc", num_hidden=4)
+    heads = [node("elemwise_add", layer, variable("x", __shape__="(0, 4)", __dtype__="2"), name="sum")]
     known = infer(heads, {"b": (4,), "x": (5, 4)}, {"w": "float32", "x": "float32"})
     assert known.shapes == {"w": (4, 8), "b": (4,), "x": (5, 4)}
     half = infer(
@@ -247,44 +247,46 @@ def test_constants_are_initializers_and_the_rest_inputs_in_the_order_of_the_grap
     heads = [body, Entry(x.node), body, node("elemwise_add", body, variable("y"), name="fc_output")]
     weights = np.arange(12, dtype="float32").reshape(4, 3)
     model = translate(heads, {"x": (2, 3), "y": (2, 4)}, {}, {"w": weights, "unused": weights})
-    assert [one.name for one in model.graph.input] == ["x", "y"]
-    assert "w" in [one.name for one in model.graph.initializer]
-    assert "unused" not in [one.name for one in model.graph.initializer]
-    names = [one.name for one in model.graph.output]
+    assert [value.name for value in model.graph.input] == ["x", "y"]
+    assert "w" in [tensor.name for tensor in model.graph.initializer]
+    assert "unused" not in [tensor.name for tensor in model.graph.initializer]
+    names = [value.name for value in model.graph.output]
     assert names[0] == "fc_output"
     assert len(set(names)) == 4
     data, other = np.ones((2, 3), "float32"), np.ones((2, 4), "float32")
-    made = data @ weights.T
-    for one, expected in zip(run_onnx(model, {"x": data, "y": other}), [made, data, made, made + 1]):
-        np.testing.assert_allclose(one, expected)
+    product = data @ weights.T
+    for output, expected in zip(run_onnx(model, {"x": data, "y": other}), [product, data, product, product + 1]):
+        np.testing.assert_allclose(output, expected)
 
 
 def test_channels_at_the_end_are_the_same_convolution(run_onnx):
     rs = np.random.RandomState(0)
     data, weight = rs.standard_normal((1, 3, 6, 7)).astype("f"), rs.standard_normal((4, 3, 3, 3)).astype("f")
-    found = []
+    pooled = []
     for layout, order in (("NCHW", (0, 1, 2, 3)), ("NHWC", (0, 2, 3, 1))):
-        made = node(
+        convolution = node(
             "Convolution", variable("x"), variable("w"), num_filter=4, kernel="(3, 3)", no_bias=True, layout=layout
         )
-        heads = [node("Pooling", made, kernel="(2, 2)", stride="(2, 2)", pool_type="avg", layout=layout, name="pool")]
+        heads = [
+            node("Pooling", convolution, kernel="(2, 2)", stride="(2, 2)", pool_type="avg", layout=layout, name="pool")
+        ]
         feed = {"x": np.ascontiguousarray(data.transpose(order)), "w": np.ascontiguousarray(weight.transpose(order))}
         known = infer(heads, {"x": feed["x"].shape}, {})
         assert known.shapes["w"] == feed["w"].shape
         model = translate(heads, {"x": feed["x"].shape}, {}, {"w": feed["w"]})
-        found.append(run_onnx(model, feed)[0])
-    np.testing.assert_allclose(found[1].transpose(0, 3, 1, 2), found[0], rtol=1e-5, atol=1e-6)
+        pooled.append(run_onnx(model, feed)[0])
+    np.testing.assert_allclose(pooled[1].transpose(0, 3, 1, 2), pooled[0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_a_model_of_another_dtype_stays_one(dtype, run_onnx):
     rs = np.random.RandomState(0)
     x = variable("x")
-    made = node("Convolution", x, variable("w"), variable("b"), name="conv", num_filter=4, kernel="(3, 3)")
-    made = node("BatchNorm", made, *map(variable, ("g", "be", "m", "v")), name="bn", fix_gamma=False)
-    made = node("Activation", made, act_type="relu", name="act")
+    body = node("Convolution", x, variable("w"), variable("b"), name="conv", num_filter=4, kernel="(3, 3)")
+    body = node("BatchNorm", body, *map(variable, ("g", "be", "m", "v")), name="bn", fix_gamma=False)
+    body = node("Activation", body, act_type="relu", name="act")
     heads = [
-        node("softmax", node("FullyConnected", made, variable("fw"), name="fc", num_hidden=3, no_bias=True), name="out")
+        node("softmax", node("FullyConnected", body, variable("fw"), name="fc", num_hidden=3, no_bias=True), name="out")
     ]
     known = infer(heads, {"x": (2, 3, 5, 5)}, {"x": dtype})
     weights = {
@@ -294,11 +296,11 @@ def test_a_model_of_another_dtype_stays_one(dtype, run_onnx):
     }
     assert known.dtypes["v"] == ("float32" if dtype == "float16" else "float64")
     data = rs.standard_normal((2, 3, 5, 5)).astype(dtype)
-    (found,) = run_onnx(translate(heads, {"x": data.shape}, {"x": dtype}, weights), {"x": data})
-    single = {name: one.astype("float32") for name, one in weights.items()}
+    (output,) = run_onnx(translate(heads, {"x": data.shape}, {"x": dtype}, weights), {"x": data})
+    single = {name: array.astype("float32") for name, array in weights.items()}
     (expected,) = run_onnx(translate(heads, {"x": data.shape}, {}, single), {"x": data.astype("float32")})
-    assert found.dtype == dtype
-    np.testing.assert_allclose(found.astype("float32"), expected, rtol=5e-3, atol=1e-3)
+    assert output.dtype == dtype
+    np.testing.assert_allclose(output.astype("float32"), expected, rtol=5e-3, atol=1e-3)
 
 
 def test_importing_the_operators_imports_neither_onnx_nor_an_engine():

@@ -169,8 +169,8 @@ def test_in_the_form_of_a_symbol(name: str) -> None:
 
 
 def test_classes_that_small_numbers_are_likelier_of() -> None:
-    classes, wanted, found = mx.sym.contrib.rand_zipfian(mx.sym.var("true"), 4000, 8)
-    executor = bound(mx.sym.Group([classes, wanted, found]), true=mx.nd.array([0, 3]))
+    classes, true_counts, sampled_counts = mx.sym.contrib.rand_zipfian(mx.sym.var("true"), 4000, 8)
+    executor = bound(mx.sym.Group([classes, true_counts, sampled_counts]), true=mx.nd.array([0, 3]))
     drawn, expected, of_drawn = (output.asnumpy() for output in executor.forward())
     assert (drawn.dtype, expected.dtype, of_drawn.dtype) == (np.int64, np.float64, np.float64)
     assert 0 <= drawn.min() <= drawn.max() < 8

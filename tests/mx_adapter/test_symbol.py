@@ -40,24 +40,24 @@ def _symbol(text: str) -> mx.Symbol:
 
 @pytest.mark.parametrize("text", list(ANSWERS["symbols"]))
 def test_symbols_are_what_mxnet_makes_of_them(text: str) -> None:
-    made, expected = _symbol(text), ANSWERS["symbols"][text]
-    assert made.tojson() == expected["json"]
-    assert made.list_arguments() == expected["arguments"]
-    assert made.list_outputs() == expected["outputs"]
-    assert made.list_auxiliary_states() == expected["auxiliary"]
-    assert made.get_internals().list_outputs() == expected["internals"]
-    assert made.attr_dict() == expected["attributes"]
-    assert made.name == expected["name"]
-    assert mx.sym.load_json(made.tojson()).list_outputs() == expected["outputs"]
+    graph, expected = _symbol(text), ANSWERS["symbols"][text]
+    assert graph.tojson() == expected["json"]
+    assert graph.list_arguments() == expected["arguments"]
+    assert graph.list_outputs() == expected["outputs"]
+    assert graph.list_auxiliary_states() == expected["auxiliary"]
+    assert graph.get_internals().list_outputs() == expected["internals"]
+    assert graph.attr_dict() == expected["attributes"]
+    assert graph.name == expected["name"]
+    assert mx.sym.load_json(graph.tojson()).list_outputs() == expected["outputs"]
 
 
 @pytest.mark.parametrize("text", list(ANSWERS["shapes"]))
 def test_shapes_are_what_mxnet_infers(text: str) -> None:
     expected = [[tuple(shape) for shape in part] for part in ANSWERS["shapes"][text]]
-    given = expected[0][0]
-    made = _symbol(text)
-    assert list(made.infer_shape(x=given)) == expected
-    assert list(made.infer_shape(given)) == expected
+    input_shape = expected[0][0]
+    graph = _symbol(text)
+    assert list(graph.infer_shape(x=input_shape)) == expected
+    assert list(graph.infer_shape(input_shape)) == expected
 
 
 def test_shapes_that_do_not_follow_or_contradict() -> None:
@@ -157,25 +157,25 @@ def test_choosing_outputs() -> None:
     assert fc.get_children().list_outputs() == ["x", "fc_weight", "fc_bias"]
     assert mx.sym.var("x").get_children() is None
     group = mx.sym.Group([fc, mx.sym.var("y")])
-    assert (len(group), [one.name for one in group], group[1:].list_outputs()) == (2, ["fc", "y"], ["y"])
+    assert (len(group), [symbol.name for symbol in group], group[1:].list_outputs()) == (2, ["fc", "y"], ["y"])
     assert (repr(group), repr(fc), group.name, group.list_attr()) == ("<Symbol group [fc, y]>", "<Symbol fc>", None, {})
 
 
 def test_composing_leaves_the_original_alone() -> None:
     net = mx.sym.FullyConnected(mx.sym.var("in"), num_hidden=3, name="fc")
     before = net.tojson()
-    made = net(**{"in": mx.sym.relu(mx.sym.var("d"), name="r")}, name="new")
-    assert made.list_arguments() == ["d", "fc_weight", "fc_bias"]
-    assert made.list_outputs() == ["new_output"]
+    composed = net(**{"in": mx.sym.relu(mx.sym.var("d"), name="r")}, name="new")
+    assert composed.list_arguments() == ["d", "fc_weight", "fc_bias"]
+    assert composed.list_outputs() == ["new_output"]
     assert net(mx.sym.var("other")).list_arguments()[0] == "other"
     assert net.tojson() == before
 
 
 def test_copies_are_equal_and_independent() -> None:
     net = mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc")
-    for made in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), mx.sym.fromjson(net.tojson())):
-        assert made.tojson() == net.tojson()
-        made._set_attr(mood="new")
+    for twin in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), mx.sym.fromjson(net.tojson())):
+        assert twin.tojson() == net.tojson()
+        twin._set_attr(mood="new")
     assert net.attr("mood") is None
 
 
@@ -206,16 +206,16 @@ def test_names_and_scopes_are_the_threads() -> None:
 
 def test_names_go_on_where_a_scope_ends() -> None:
     with mx.name.NameManager():
-        one = mx.sym.relu(mx.sym.var("x"))
+        first = mx.sym.relu(mx.sym.var("x"))
         with mx.name.NameManager():
             inside = mx.sym.relu(mx.sym.var("x"))
-        two = mx.sym.relu(mx.sym.var("x"))
-    assert [one.name, inside.name, two.name] == ["relu0", "relu0", "relu1"]
+        second = mx.sym.relu(mx.sym.var("x"))
+    assert [first.name, inside.name, second.name] == ["relu0", "relu0", "relu1"]
 
 
 def test_numpy_numbers_are_written_as_pythons() -> None:
-    made = mx.sym.Pooling(mx.sym.var("x"), kernel=(np.int64(2), np.int32(3)), pool_type="max")
-    assert made.attr("kernel") == "(2, 3)"
+    pooling = mx.sym.Pooling(mx.sym.var("x"), kernel=(np.int64(2), np.int32(3)), pool_type="max")
+    assert pooling.attr("kernel") == "(2, 3)"
     assert (mx.sym.var("x") * np.float32(0.5)).attr("scalar") == "0.5"
     assert mx.sym.cast(mx.sym.var("x"), dtype=np.float16).attr("dtype") == "float16"
     assert mx.sym.slice(mx.sym.var("x"), begin=(0, None), end=[np.int64(1)]).list_attr() == {

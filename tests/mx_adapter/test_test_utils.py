@@ -18,16 +18,16 @@ from neuron_adapters.mxnet import test_utils as utils
 
 def test_comparing() -> None:
     """Tolerances are those of the dtypes, the larger of both."""
-    one, close = mx.nd.ones((2, 3)), mx.nd.ones((2, 3)) + 5e-4
-    utils.assert_almost_equal(one, close)
-    utils.assert_almost_equal(one.asnumpy(), close.astype("float16"), atol={np.dtype("float16"): 0.1})
+    ones, close = mx.nd.ones((2, 3)), mx.nd.ones((2, 3)) + 5e-4
+    utils.assert_almost_equal(ones, close)
+    utils.assert_almost_equal(ones.asnumpy(), close.astype("float16"), atol={np.dtype("float16"): 0.1})
     utils.assert_almost_equal(1, np.float32(1.0))
-    wrong = one.copy()
+    wrong = ones.copy()
     wrong[1, 2] = 9
     with pytest.raises(AssertionError, match=r"1 of 6 elements[^@]*\(1, 2\): x=1.0, y=9.0"):
-        utils.assert_almost_equal(one.asnumpy().astype("f8"), wrong, names=("x", "y"))
+        utils.assert_almost_equal(ones.asnumpy().astype("f8"), wrong, names=("x", "y"))
     with pytest.raises(AssertionError, match=r"6 of 6"):
-        utils.assert_almost_equal(one.astype("float64"), close.astype("float64"))
+        utils.assert_almost_equal(ones.astype("float64"), close.astype("float64"))
     with pytest.raises(AssertionError, match="shape"):
         utils.assert_almost_equal(np.ones((2, 3)), np.ones((3, 2)))
     with pytest.raises(AssertionError, match="differ"):
@@ -44,8 +44,8 @@ def test_comparing() -> None:
     utils.assert_exception(int, ValueError, "x")
     with pytest.raises(AssertionError, match="raised no"):
         utils.assert_exception(int, ValueError, "1")
-    assert utils.same_array(one, one.reshape(2, 3))
-    assert not utils.same_array(one, one.copy())
+    assert utils.same_array(ones, ones.reshape(2, 3))
+    assert not utils.same_array(ones, ones.copy())
 
 
 def test_shapes_and_data() -> None:

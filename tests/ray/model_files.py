@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-Made = tuple[Path, Any, Any]
+ModelFile = tuple[Path, Any, Any]
 X = np.random.default_rng(0).random((2, 8), dtype=np.float32)
 
 
-def torchscript(folder: Path) -> Made:
+def torchscript(folder: Path) -> ModelFile:
     import torch
 
     import neuron_adapters.torch as torch_neuron
@@ -23,7 +23,7 @@ def torchscript(folder: Path) -> Made:
     return folder / "m.pt", x, network(x).detach()
 
 
-def exported(folder: Path) -> Made:
+def exported(folder: Path) -> ModelFile:
     import torch
 
     import neuron_adapters.torch as torch_neuron
@@ -40,13 +40,13 @@ def _keras() -> Any:
     return keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, activation="relu")])
 
 
-def keras_file(folder: Path) -> Made:
+def keras_file(folder: Path) -> ModelFile:
     network = _keras()
     network.save(folder / "m.keras")
     return folder / "m.keras", X, np.asarray(network(X))
 
 
-def saved_model(folder: Path) -> Made:
+def saved_model(folder: Path) -> ModelFile:
     network = _keras()
     import neuron_adapters.tf as tfn
 
@@ -55,7 +55,7 @@ def saved_model(folder: Path) -> Made:
     return folder / "m", X, np.asarray(network(X))
 
 
-def checkpoint(folder: Path) -> Made:
+def checkpoint(folder: Path) -> ModelFile:
     from neuron_adapters import mx
 
     graph = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=4, name="dense")
@@ -65,4 +65,4 @@ def checkpoint(folder: Path) -> Made:
     return folder / "m-symbol.json", mx.nd.array(X), X @ weight.asnumpy().T
 
 
-KINDS: list[Callable[[Path], Made]] = [torchscript, exported, keras_file, saved_model, checkpoint]
+KINDS: list[Callable[[Path], ModelFile]] = [torchscript, exported, keras_file, saved_model, checkpoint]

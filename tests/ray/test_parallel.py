@@ -18,7 +18,7 @@ import pytest
 import ray
 import ray_models as models
 import torch
-from model_files import KINDS, Made
+from model_files import KINDS, ModelFile
 from ray_machines import CORES, NODES, PATH, Machines, wait_for
 
 import neuron_adapters.torch  # noqa: F401
@@ -52,7 +52,7 @@ def test_a_compiled_file_on_every_node(machines: Machines, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_file_of_each_adapter(machines: Machines, tmp_path: Path, kind: Callable[[Path], Made]) -> None:
+def test_a_file_of_each_adapter(machines: Machines, tmp_path: Path, kind: Callable[[Path], ModelFile]) -> None:
     """A path is loaded by the adapter that places such files: the replica has a model on the NeuronCore it was handed."""
     file, x, expected = kind(tmp_path)
     with DataParallel(file, num_replicas=1) as model:
@@ -320,15 +320,17 @@ def test_more_neuroncores_than_any_node_has(machines: Machines, monkeypatch: pyt
     said = r"1 replica\(s\) wait for 5 NeuronCore\(s\) on one node, and the largest node, 127.0.0.1, has 4: ask for at most 4"
     with pytest.raises(NotEnoughNeuronCoresError, match=said):
         DataParallel(models.scaled, neuron_cores=5)
-    made: list[DataParallel] = []
-    waiting = threading.Thread(target=lambda: made.append(DataParallel(models.scaled, neuron_cores=5, num_replicas=1)))
+    parallel_models: list[DataParallel] = []
+    waiting = threading.Thread(
+        target=lambda: parallel_models.append(DataParallel(models.scaled, neuron_cores=5, num_replicas=1))
+    )
     with pytest.warns(RuntimeWarning, match=said):  # noqa: PT031 - another thread warns
         waiting.start()
         waiting.join(3)
         node = machines.add_node("8", 8)
         waiting.join()
-    assert len(made[0].replicas[0].ncs) == 5
-    made[0].close()
+    assert len(parallel_models[0].replicas[0].ncs) == 5
+    parallel_models[0].close()
     with pytest.raises(NeuronConfigError, match=r"different instances: 4 on 127.0.0.1, 8 on 127.0.0.1"):
         DataParallel(models.scaled, neuron_cores=4, num_replicas=NODES + 2)
     machines.remove(node)

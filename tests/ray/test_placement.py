@@ -36,13 +36,13 @@ def test_models_of_all_frameworks(machines: Machines, tmp_path: Path) -> None:
     tasks = [ray.remote(num_cpus=1, resources=TWO)(kind) for kind in kinds]
     seen = ray.get([task.remote(str(tmp_path)) for task in tasks])
     wait_for("idle workers to own nothing", lambda: not machines.owned(), seconds=2)
-    for found in seen:
-        assert found["right"]
-        assert found["handed"] == found["owned"]
-        assert len(found["owned"]) == 2
-        assert found["placed"] == found["owned"]
-        assert found["cpus"] == found["behind"]
-        assert "task" in found["described"]
+    for report in seen:
+        assert report["right"]
+        assert report["handed"] == report["owned"]
+        assert len(report["owned"]) == 2
+        assert report["placed"] == report["owned"]
+        assert report["cpus"] == report["behind"]
+        assert "task" in report["described"]
     # A NeuronCore's CPUs count, not the one thread that Ray leaves to a task of one CPU.
     assert (seen[0]["omp"], seen[0]["threads"]) == ("1", len(seen[0]["behind"]))
 
@@ -88,9 +88,9 @@ def server(machines: Machines) -> Iterator[Any]:
     actor = ray.remote(num_cpus=0, resources={"neuron_cores": CORES}, max_restarts=-1, max_task_retries=-1)(
         models.Server
     )
-    made = actor.remote()
-    yield made
-    ray.kill(made)
+    handle = actor.remote()
+    yield handle
+    ray.kill(handle)
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "exit", "restart"])

@@ -108,10 +108,10 @@ class Block:
 
     def _collect_params_with_prefix(self, prefix: str = "") -> dict[str, Parameter]:
         start = prefix + "." if prefix else ""
-        found = {start + name: parameter for name, parameter in self._reg_params.items()}
+        parameters = {start + name: parameter for name, parameter in self._reg_params.items()}
         for name, child in self._children.items():
-            found.update(child._collect_params_with_prefix(start + name))
-        return found
+            parameters.update(child._collect_params_with_prefix(start + name))
+        return parameters
 
     def initialize(
         self, init: Any = None, ctx: Contexts = None, verbose: bool = False, force_reinit: bool = False

@@ -305,10 +305,10 @@ class CosineEmbeddingLoss(Loss):
         return _weighted(F, near + far, self._weight, sample_weight)
 
     def _cosine(self, F: Any, x: Any, y: Any) -> Any:
-        one, other = F.norm(x, axis=-1).reshape((-1, 1)), F.norm(y, axis=-1).reshape((-1, 1))
+        x_norm, y_norm = F.norm(x, axis=-1).reshape((-1, 1)), F.norm(y, axis=-1).reshape((-1, 1))
         product = F.sum(x * y, axis=-1).reshape((-1, 1))
         least = F.array([1e-12]) if F is ndarray else F.full((1, 1), 1e-12)
-        return product / F.broadcast_maximum(one * other, least)
+        return product / F.broadcast_maximum(x_norm * y_norm, least)
 
 
 class SDMLLoss(Loss):
@@ -327,9 +327,9 @@ class SDMLLoss(Loss):
     def hybrid_forward(self, F: Any, x1: Any, x2: Any) -> Any:
         """Return it; it needs arrays, since it looks at their shapes."""
         size, width = x1.shape
-        one = x1.expand_dims(1).broadcast_to((size, size, width))
-        other = x2.expand_dims(0).broadcast_to((size, size, width))
-        distances = ((one - other) ** 2).sum(axis=2)
+        rows = x1.expand_dims(1).broadcast_to((size, size, width))
+        columns = x2.expand_dims(0).broadcast_to((size, size, width))
+        distances = ((rows - columns) ** 2).sum(axis=2)
         same, smooth = F.eye(size), self.smoothing_parameter
         labels = same * (1 - smooth) + (1 - same) * smooth / (size - 1)
         return self.kl_loss(F.log_softmax(-distances, axis=1), labels.as_in_context(distances.context))

@@ -308,9 +308,9 @@ class ParameterDict(dict[str, Parameter]):
     @classmethod
     def of(cls, parameters: Mapping[str, Parameter], prefix: str = "") -> ParameterDict:
         """Return a new one with ``parameters`` in it."""
-        made = cls(prefix)
-        made.update(parameters)
-        return made
+        parameter_dict = cls(prefix)
+        parameter_dict.update(parameters)
+        return parameter_dict
 
     def chosen(self, select: str | None) -> ParameterDict:
         """Return those whose names match ``select``, a regular expression; None: all."""

@@ -245,8 +245,8 @@ def CreateMultiRandCropAugmenter(  # noqa: N802 - MXNet's name
     skip_prob: float = 0,
 ) -> DetRandomSelectAug:
     """Return one that takes one of several crops: each argument is a list, one for each crop, or one for all."""
-    given = (min_object_covered, aspect_ratio_range, area_range, min_eject_coverage, max_attempts)
-    lists = [each if isinstance(each, list) else [each] for each in given]
+    options = (min_object_covered, aspect_ratio_range, area_range, min_eject_coverage, max_attempts)
+    lists = [each if isinstance(each, list) else [each] for each in options]
     count = max(map(len, lists))
     if any(len(each) not in (1, count) for each in lists):
         raise MXNetError(f"lists for several crops have one length, got {[len(each) for each in lists]}.")

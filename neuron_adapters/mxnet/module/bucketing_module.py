@@ -212,8 +212,8 @@ class BucketingModule(BaseModule):
     ) -> BucketingModule:
         """Return a module over graphs by key, with these parameters once it is bound. Raises MXNetError where one of
         the arguments is missing."""
-        given = (sym_dict, sym_gen, default_bucket_key, arg_params, aux_params)
-        if sym_dict is None or sym_gen is None or any(each is None for each in given):
+        required = (sym_dict, sym_gen, default_bucket_key, arg_params, aux_params)
+        if sym_dict is None or sym_gen is None or any(each is None for each in required):
             raise MXNetError(
                 "BucketingModule.load_dict() takes sym_dict, sym_gen, default_bucket_key, arg_params and aux_params."
             )

@@ -367,12 +367,12 @@ class Module(BaseModule):
         rows = shares(self._data_shapes, self._work)
         for index, name in enumerate(self._state_names):
             for place, executor in enumerate(executors):
-                given = value if states is None else states[index]
-                if isinstance(given, (list, tuple)):
-                    given = given[place]
+                state = value if states is None else states[index]
+                if isinstance(state, (list, tuple)):
+                    state = state[place]
                 elif states is not None:
-                    given = raw(given)[rows[place]]
-                executor.arg_dict[name][:] = given
+                    state = raw(state)[rows[place]]
+                executor.arg_dict[name][:] = state
 
     def install_monitor(self, mon: Any) -> None:
         """See the base."""

@@ -26,7 +26,7 @@ class CachedOp:
         """Compute the outputs: new arrays, one or a list, or ``out``. Raises MXNetValueError for another number of
         inputs, TypeError for what is no NDArray."""
         from neuron_adapters.mxnet._executor_cache import ExecutorCache, signature_of
-        from neuron_adapters.mxnet.ndarray._invoke import _given
+        from neuron_adapters.mxnet.ndarray._invoke import _delivered
 
         if len(args) != len(self._names):
             raise MXNetValueError(
@@ -45,4 +45,4 @@ class CachedOp:
         for name in states:
             executor.aux_dict[name][:] = arrays[name]
         results = executor.copied({name: arrays[name] for name in executor.arg_dict})
-        return _given(results, out, context, type(args[0]))
+        return _delivered(results, out, context, type(args[0]))

@@ -59,7 +59,7 @@ def invoke(
     with np.errstate(all="ignore"):
         results = form.run([array._array for array in ordered])
     kind = next((type(array) for array in ordered if type(array) is not NDArray), NDArray)
-    return _given(results, out, None if context is None else Context(context), kind)
+    return _delivered(results, out, None if context is None else Context(context), kind)
 
 
 def _form_of(operator_name: str, attributes: Mapping[str, str], specs: Specs) -> OperatorForm:
@@ -90,7 +90,7 @@ def _new_form(operator_name: str, attributes: Mapping[str, str], specs: Specs) -
     return OperatorForm(node, operator, ins, outs)
 
 
-def _given(results: list[Any], out: Any, context: Context | None, kind: type[NDArray]) -> Any:
+def _delivered(results: list[Any], out: Any, context: Context | None, kind: type[NDArray]) -> Any:
     """Return the results as arrays of their own, of mx.np where an input is, or in ``out``."""
     if out is not None:
         targets = [out] if isinstance(out, NDArray) else list(out)

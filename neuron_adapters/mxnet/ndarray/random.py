@@ -40,7 +40,7 @@ def _draw(kind: str, parameters: Sequence[Parameter], shape: Shape, dtype: Any, 
     if arrays and len(arrays) < len(parameters):
         raise TypeError(f"mx.nd.random.{kind}() takes numbers, or an array for each parameter")
     if not arrays:
-        return _given(kind, _own(kind, parameters), _sizes(shape, (1,)) if out is None else out.shape, dtype, ctx, out)
+        return _drawn(kind, _own(kind, parameters), _sizes(shape, (1,)) if out is None else out.shape, dtype, ctx, out)
     for array in arrays[1:]:
         if array.shape != arrays[0].shape:
             raise MXNetValueError(f"mx.nd.random.{kind}(): the parameters have the shapes {arrays[0].shape} and "
@@ -48,7 +48,7 @@ def _draw(kind: str, parameters: Sequence[Parameter], shape: Shape, dtype: Any, 
     each = _sizes(shape, ())
     spread = [array._array.astype("f8").reshape(array.shape + (1,) * len(each)) for array in arrays]
     own = arrays[0].dtype if arrays[0]._array.dtype.kind == "f" else None
-    return _given(
+    return _drawn(
         kind, _own(kind, spread), arrays[0].shape + each, own if dtype is None else dtype, arrays[0].context, out
     )
 
@@ -61,7 +61,7 @@ def _own(kind: str, parameters: Sequence[Any]) -> list[Any]:
         return [1 / np.asarray(parameters[0], "f8")]
 
 
-def _given(kind: str, parameters: Sequence[Any], size: tuple[int, ...], dtype: Any, ctx: Any, out: Any) -> NDArray:
+def _drawn(kind: str, parameters: Sequence[Any], size: tuple[int, ...], dtype: Any, ctx: Any, out: Any) -> NDArray:
     try:
         numbers = _random.draw(kind, parameters, size, dtype_of(dtype if out is None else out.dtype))
     except ValueError as error:
@@ -151,7 +151,7 @@ def randint(
 ) -> NDArray:  # fmt: skip
     """Draw whole numbers from ``low`` up to, but without, ``high``; int32 unless ``dtype`` says otherwise."""
     size = _sizes(shape, (1,)) if out is None else out.shape
-    return _given("randint", [low, high], size, "int32" if dtype is None else dtype, ctx, out)
+    return _drawn("randint", [low, high], size, "int32" if dtype is None else dtype, ctx, out)
 
 
 def multinomial(
@@ -192,7 +192,7 @@ def _like(kind: str, **defaults: float) -> Callable[..., NDArray]:
         if unknown:
             raise TypeError(f"mx.nd.random.{kind}_like() takes {', '.join(defaults)}, got {', '.join(unknown)}")
         values = [parameters.get(name, value) for name, value in defaults.items()]
-        return _given(kind, values, data.shape if out is None else out.shape, data.dtype, data.context, out)
+        return _drawn(kind, values, data.shape if out is None else out.shape, data.dtype, data.context, out)
 
     call.__name__ = call.__qualname__ = f"{kind}_like"
     call.__doc__ = f"Draw as ``{kind}`` does, an array of the shape, dtype and context of ``data``."

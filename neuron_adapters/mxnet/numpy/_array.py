@@ -173,10 +173,10 @@ def wrapped(compute: Callable[..., Any], context: Context | None = None, *, defa
         asked = keywords.get("dtype") is not None
         taken = (*getattr(compute, "args", ()), *raw_args, *raw_keywords.values())  # args: the array of a method
         narrow = not asked and not any(map(_is_wide, taken))
-        made = _shown(_narrowed(result) if narrow else result, ctx or device or context, None if asked else default)
+        array = _shown(_narrowed(result) if narrow else result, ctx or device or context, None if asked else default)
         if out is None:
-            return made
-        out[...] = made
+            return array
+        out[...] = array
         return out
 
     return call

@@ -109,16 +109,16 @@ def _put_together(at: Attributes, outs: list[Tensor], columns: Array) -> Sequenc
 def _ctc(at: Attributes, outs: list[Tensor], data: Array, label: Array, *lengths: Array) -> Sequence[Array]:
     """The negative logarithm of the probability of the labels, over all ways to align them."""
     first = at.choice("blank_label", ("first", "last"), "first") == "first"
-    given = dict(zip([n for n in ("data", "label") if at.flag(f"use_{n}_lengths", default=False)], lengths))
+    by_input = dict(zip([n for n in ("data", "label") if at.flag(f"use_{n}_lengths", default=False)], lengths))
     blank = 0 if first else data.shape[2] - 1
     logs = data.astype("f8") - data.max(2, keepdims=True)
     logs -= np.log(np.exp(logs).sum(2, keepdims=True))
     costs = np.zeros(outs[0].shape)
     for row in range(data.shape[1]):
-        length = int(given["data"][row]) if "data" in given else len(data)
+        length = int(by_input["data"][row]) if "data" in by_input else len(data)
         symbols = label[row]
         ends = np.flatnonzero(symbols == (0 if first else -1))
-        count = int(given["label"][row]) if "label" in given else int(ends[0]) if ends.size else len(symbols)
+        count = int(by_input["label"][row]) if "label" in by_input else int(ends[0]) if ends.size else len(symbols)
         costs[row] = _cost(logs[:length, row], indexes(np.trunc(symbols[:count]), data.shape[2]), blank)
     return [costs]
 
@@ -135,7 +135,7 @@ def _cost(logs: Array, symbols: Array, blank: int) -> float:
     alpha = np.full(len(states), -np.inf)
     alpha[:2] = logs[0, states[:2]]
     for row in logs[1:]:
-        one, two = np.roll(alpha, 1), np.roll(alpha, 2)
-        one[0], two[~skips] = -np.inf, -np.inf
-        alpha = np.logaddexp(np.logaddexp(alpha, one), two) + row[states]
+        previous, skipping = np.roll(alpha, 1), np.roll(alpha, 2)
+        previous[0], skipping[~skips] = -np.inf, -np.inf
+        alpha = np.logaddexp(np.logaddexp(alpha, previous), skipping) + row[states]
     return -float(np.logaddexp(alpha[-1], alpha[-2]) if len(states) > 1 else alpha[-1])

@@ -48,9 +48,9 @@ def _foreach(held: Foreach, ins: Sequence[Tensor], _outs: Sequence[Tensor]) -> R
         values, steps = list(arrays), []
         for step in range(len(arrays[0])):
             values[:count] = [array[step] if array.ndim > 1 else array[step : step + 1] for array in arrays[:count]]
-            given = body.run(values)
-            steps.append(given[: held.stacked])
-            values[count : count + width] = given[held.stacked :]
+            outputs = body.run(values)
+            steps.append(outputs[: held.stacked])
+            values[count : count + width] = outputs[held.stacked :]
         return [*(np.stack(each) for each in zip(*steps)), *values[count : count + width]]
 
     return run
@@ -65,10 +65,10 @@ def _while(held: While, ins: Sequence[Tensor], outs: Sequence[Tensor]) -> Run:
         for step in range(held.most):
             if not condition.run(values)[0].reshape(()):
                 break
-            given = body.run(values)
-            for target, value in zip(stacked, given):
+            outputs = body.run(values)
+            for target, value in zip(stacked, outputs):
                 target[step] = value
-            for index, value in zip(held.variables, given[held.stacked :]):
+            for index, value in zip(held.variables, outputs[held.stacked :]):
                 values[index] = value
         return [*stacked, *(values[index] for index in held.variables)]
 

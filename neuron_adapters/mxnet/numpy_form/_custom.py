@@ -32,13 +32,13 @@ def custom_form(at: Attributes, ins: Sequence[Tensor], outs: Sequence[Tensor]) -
 
     shapes = [list(tensor.shape) for tensor in ins[:count]]
     dtypes = [np.dtype(tensor.dtype).type for tensor in ins[:count]]
-    made = asked("create_operator()", prop.create_operator, cpu(), shapes, dtypes)
+    op = asked("create_operator()", prop.create_operator, cpu(), shapes, dtypes)
 
     def run(_at: Attributes, _outs: Sequence[Tensor], *arrays: Array) -> list[Array]:
         taken = [NDArray(np.ascontiguousarray(array), cpu()) for array in arrays]
         results = [NDArray(np.zeros(out.shape, out.dtype), cpu()) for out in outs]
         with np.errstate(all="warn"):
-            asked("forward()", made.forward, _IS_TRAIN, ["write"] * len(outs), taken[:count], results, taken[count:])
+            asked("forward()", op.forward, _IS_TRAIN, ["write"] * len(outs), taken[:count], results, taken[count:])
         return [result._array for result in results]
 
     return run

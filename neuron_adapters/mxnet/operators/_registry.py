@@ -132,8 +132,8 @@ def operator(
 
     def decorate(translate: Translation) -> Translation:
         first, *aliases = called
-        made = Operator(first, translate, rule, dtypes, inputs, outputs, auxiliary, variadic, any_attributes, holding)
-        register(made, *aliases)
+        op = Operator(first, translate, rule, dtypes, inputs, outputs, auxiliary, variadic, any_attributes, holding)
+        register(op, *aliases)
         return translate
 
     return decorate

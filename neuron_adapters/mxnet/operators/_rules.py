@@ -114,9 +114,9 @@ def _solved(ask: _Ask, known: Sequence[Shape], open_sizes: Sequence[tuple[int, i
             for size, least, most in zip(out or (), before, after):
                 step = (most - least) // (high - low)
                 if size and step > 0 and (most - least) == step * (high - low) and (size - least) % step == 0:
-                    found = low + (size - least) // step
-                    if found > 0:
-                        ins[key[0]][key[1]] = found
+                    solution = low + (size - least) // step
+                    if solution > 0:
+                        ins[key[0]][key[1]] = solution
     return [tuple(shape) for shape in ins]
 
 

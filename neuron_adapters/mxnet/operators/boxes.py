@@ -28,10 +28,10 @@ def _box_encode(
     (low, high), (own_low, own_high) = (to.split(each, 2, [2, 2]) for each in (boxes, anchors))
     size, own = to.Sub(high, low), to.Sub(own_high, own_low)
     middle, own_middle = to.Add(low, to.Mul(size, 0.5)), to.Add(own_low, to.Mul(own, 0.5))
-    one = to.constant(1.0, samples.dtype)
+    unit = to.constant(1.0, samples.dtype)
     moved = to.Div(to.Sub(middle, own_middle), own)
     # The logarithm of what does not count may be of anything.
-    grown = to.Log(to.Where(valid, to.Div(size, own), one))
+    grown = to.Log(to.Where(valid, to.Div(size, own), unit))
     encoded = to.Div(to.Sub(to.Concat(moved, grown, axis=2), means), stds)
     zero = to.constant(0.0, samples.dtype)
     mask = to.expand(to.cast(valid, samples.dtype), to.outputs[1].shape)

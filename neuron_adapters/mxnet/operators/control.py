@@ -66,10 +66,10 @@ class Held:
     def through(self, number: int, ins: Shapes, outs: Sequence[MaybeShape]) -> Shapes:
         """Infer one graph; fill in ``ins``, and return the shapes of its outputs."""
         body, indexes = self.bodies[number]
-        inner, given = body.shapes([ins[index] for index in indexes], outs)
+        inner, outputs = body.shapes([ins[index] for index in indexes], outs)
         for index, shape in zip(indexes, inner):
             ins[index] = unify(ins[index], shape)
-        return given
+        return outputs
 
     def graphs(self, tensors: Sequence[Tensor]) -> list[Inferred]:
         """Infer all graphs from tensors for the node's inputs."""
@@ -136,13 +136,13 @@ class Foreach(Held):
         length = lengths.pop() if lengths else 0
         states = [unify(*pair, "state") for pair in zip(ins[count : count + width], outs[self.stacked :])]
         inner = [*map(of_one_step, ins[:count]), *states, *ins[count + width :]]
-        given = self.through(0, inner, [*(shape and shape[1:] for shape in outs[: self.stacked]), *states])
+        outputs = self.through(0, inner, [*(shape and shape[1:] for shape in outs[: self.stacked]), *states])
         data = [
             known if known is None or len(known) == 1 else unify(known, (length, *(shape or known[1:])))
             for known, shape in zip(ins[:count], inner)
         ]
-        states = [unify(*pair, "state") for pair in zip(inner[count : count + width], given[self.stacked :])]
-        stacked = [None if shape is None else (length, *shape) for shape in given[: self.stacked]]
+        states = [unify(*pair, "state") for pair in zip(inner[count : count + width], outputs[self.stacked :])]
+        stacked = [None if shape is None else (length, *shape) for shape in outputs[: self.stacked]]
         return [*data, *states, *inner[count + width :]], [*stacked, *states]
 
     def graphs(self, tensors: Sequence[Tensor]) -> list[Inferred]:
@@ -167,9 +167,9 @@ class Foreach(Held):
                 to.at(each, 0, step) if len(each.shape) > 1 else to.slice(each, 0, step, step + 1)
                 for each in tensors[:count]
             ]
-            given = self.run(to, 0, inferred, values)
-            steps.append(given[: self.stacked])
-            values[count : count + len(self.states)] = given[self.stacked :]
+            outputs = self.run(to, 0, inferred, values)
+            steps.append(outputs[: self.stacked])
+            values[count : count + len(self.states)] = outputs[self.stacked :]
             if step == 0:
                 require_short(length * (len(to.nodes) - before))
         return [*_stacked(to, steps), *values[count : count + len(self.states)]]
@@ -182,10 +182,10 @@ class Foreach(Held):
         rows = [row if len(each.shape) > 1 else body.unsqueeze(row, 0) for row, each in zip(rows, tensors)]
         first = tensors[count : count + len(self.states)]
         states = [_state_like(body, each) for each in first]
-        given = self.run(body, 0, inferred, [*rows, *states, *tensors[count + len(states) :]])
+        outputs = self.run(body, 0, inferred, [*rows, *states, *tensors[count + len(states) :]])
         shapes = [shape or () for shape, _dtype in inferred.outputs]
-        stacked = [Tensor(value.name, value.dtype, shape) for value, shape in zip(given[: self.stacked], shapes)]
-        after = given[self.stacked :]
+        stacked = [Tensor(value.name, value.dtype, shape) for value, shape in zip(outputs[: self.stacked], shapes)]
+        after = outputs[self.stacked :]
         if is_short(length, body) or [each.dtype for each in after] != [each.dtype for each in states]:
             return None
         results = to.add_loop(length, number, list(zip(first, states, after)), stacked, body)
@@ -223,35 +223,35 @@ class While(Held):
             ins[index] = unify(ins[index], shape, "loop variable")
         self.through(0, ins, [])
         states = [ins[index] for index in self.variables]
-        given = self.through(1, ins, [*(shape and shape[1:] for shape in outs[: self.stacked]), *states])
-        for index, shape in zip(self.variables, given[self.stacked :]):
+        outputs = self.through(1, ins, [*(shape and shape[1:] for shape in outs[: self.stacked]), *states])
+        for index, shape in zip(self.variables, outputs[self.stacked :]):
             ins[index] = unify(ins[index], shape, "loop variable")
-        stacked = [None if shape is None else (self.most, *shape) for shape in given[: self.stacked]]
+        stacked = [None if shape is None else (self.most, *shape) for shape in outputs[: self.stacked]]
         return ins, [*stacked, *(ins[index] for index in self.variables)]
 
     def translate(self, to: Builder, _at: Attributes, *tensors: Tensor) -> list[Value]:
         """Add a loop of all iterations, or unroll it; each iteration selects whether it counts."""
-        asked, made = self.inferred(0, tensors), self.inferred(1, tensors)
+        condition, func = self.inferred(0, tensors), self.inferred(1, tensors)
         values: list[Value] = list(tensors)
         if to.loops and self.most > 1:
-            looped = self._loop(to, asked, made, tensors)
+            looped = self._loop(to, condition, func, tensors)
             if looped is not None:
                 return looped
         before = len(to.nodes)
         steps: list[list[Value]] = []
         active: Value | None = None
         for step in range(self.most):
-            goes_on = scalar(to, self.run(to, 0, asked, values)[0])
+            goes_on = scalar(to, self.run(to, 0, condition, values)[0])
             active = goes_on if active is None else to.And(active, goes_on)
-            given = self.run(to, 1, made, values)
-            steps.append([to.Where(active, value, to.constant(0, value.dtype)) for value in given[: self.stacked]])
-            for index, value in zip(self.variables, given[self.stacked :]):
+            outputs = self.run(to, 1, func, values)
+            steps.append([to.Where(active, value, to.constant(0, value.dtype)) for value in outputs[: self.stacked]])
+            for index, value in zip(self.variables, outputs[self.stacked :]):
                 values[index] = to.Where(active, value, values[index])
             if step == 0:
                 require_short(self.most * (len(to.nodes) - before))
         return [*_stacked(to, steps), *(values[index] for index in self.variables)]
 
-    def _loop(self, to: Builder, asked: Inferred, made: Inferred, tensors: Sequence[Tensor]) -> list[Value] | None:
+    def _loop(self, to: Builder, condition: Inferred, func: Inferred, tensors: Sequence[Tensor]) -> list[Value] | None:
         """Add a loop that the engine runs; None where it is to be unrolled."""
         body = to.inner()
         number = body.value("int64")
@@ -260,15 +260,15 @@ class While(Held):
         values: list[Value] = list(tensors)
         for index, state in zip(self.variables, states):
             values[index] = state
-        active = body.And(before, scalar(body, self.run(body, 0, asked, values)[0]))
-        given = self.run(body, 1, made, values)
+        active = body.And(before, scalar(body, self.run(body, 0, condition, values)[0]))
+        outputs = self.run(body, 1, func, values)
         require_short(self.most * count_nodes(body.nodes))  # NumPy stops where the loop does: more would be slower here
-        shapes = [shape or () for shape, _dtype in made.outputs]
+        shapes = [shape or () for shape, _dtype in func.outputs]
         stacked = [
             Tensor(body.Where(active, value, body.constant(0, value.dtype)).name, value.dtype, shape)
-            for value, shape in zip(given[: self.stacked], shapes)
+            for value, shape in zip(outputs[: self.stacked], shapes)
         ]
-        after = given[self.stacked :]
+        after = outputs[self.stacked :]
         if is_short(self.most, body) or [each.dtype for each in after] != [each.dtype for each in states]:
             return None
         kept = [body.Where(active, value, state) for value, state in zip(after, states)]

@@ -84,14 +84,14 @@ def _convolution_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shap
             raise ValueError(f"attribute kernel {kernel} is larger than the padded data {data[2:]}")
         sizes.append(room // step + 1 if size else 0)
     output = unify(outs[0], _channels_back((data[0], filters, *sizes), last), "output")
-    made = _channels_first(output, last)
-    if made is not None:  # the batch, and sizes where every place has a result, may be known from what comes after
+    known = _channels_first(output, last)
+    if known is not None:  # the batch, and sizes where every place has a result, may be known from what comes after
         spans = [spread * (window - 1) + 1 - 2 * border for window, spread, border in zip(kernel, dilate, pad)]
         before = [
             size or (result + span - 1 if result and step == 1 else 0)
-            for size, result, span, step in zip(data[2:], made[2:], spans, stride)
+            for size, result, span, step in zip(data[2:], known[2:], spans, stride)
         ]
-        ins[0] = _channels_back((data[0] or made[0], data[1], *before), last)
+        ins[0] = _channels_back((data[0] or known[0], data[1], *before), last)
     return ins, [output]
 
 

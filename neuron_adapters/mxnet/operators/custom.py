@@ -33,11 +33,11 @@ def _states(at: Attributes) -> list[str]:
     return list(prop_of(at).list_auxiliary_states())
 
 
-def _asked(at: Attributes, what: str, known: bool, given: list[Any], counts: tuple[int, ...]) -> list[list[Any]] | None:
+def _asked(at: Attributes, what: str, known: bool, ins: list[Any], counts: tuple[int, ...]) -> list[list[Any]] | None:
     """Return what a method of the CustomOpProp says of inputs, outputs and auxiliary states. None where it fails and
     not all was ``known``. Raises ValueError where it fails for what is known."""
     try:
-        parts = [list(part) for part in getattr(prop_of(at), what)(given)]
+        parts = [list(part) for part in getattr(prop_of(at), what)(ins)]
     except Exception as error:
         if not known:
             return None
@@ -57,8 +57,8 @@ def _counts(at: Attributes) -> tuple[int, int, int]:
 
 def _shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     counts = _counts(at)
-    given = ins[: counts[0]]
-    parts = _asked(at, "infer_shape", all(map(complete, given)), [list(shape or ()) for shape in given], counts)
+    inputs = ins[: counts[0]]
+    parts = _asked(at, "infer_shape", all(map(complete, inputs)), [list(shape or ()) for shape in inputs], counts)
     if parts is None:
         return ins, outs
     arguments, results, states = (list(map(_shape, part)) for part in parts)
@@ -71,8 +71,8 @@ def _shape(shape: Any) -> MaybeShape:
 
 def _dtypes(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
     counts = _counts(at)
-    given = [None if dtype is None else np.dtype(dtype).type for dtype in ins[: counts[0]]]
-    parts = _asked(at, "infer_type", None not in given, given, counts)
+    types = [None if dtype is None else np.dtype(dtype).type for dtype in ins[: counts[0]]]
+    parts = _asked(at, "infer_type", None not in types, types, counts)
     if parts is None:
         return ins, [None] * count
     arguments, results, states = ([None if kind is None else np.dtype(kind).name for kind in part] for part in parts)

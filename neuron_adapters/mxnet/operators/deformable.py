@@ -87,14 +87,14 @@ def _deformed(
         last = [to.GreaterOrEqual(place, float(size - 1)) for place, size in zip((rows, columns), sizes)]
         if mask is None:  # behind the last point everything is as at the point
             rows, columns = (to.Min(place, float(size - 1)) for place, size in zip((rows, columns), sizes))
-        found = _sampled(to, part, rows, columns, (sizes[0], sizes[1]), [batch, taps, height, width])
-        found = to.reshape(found, [batch, channels // groups, taps, height, width])
+        sample = _sampled(to, part, rows, columns, (sizes[0], sizes[1]), [batch, taps, height, width])
+        sample = to.reshape(sample, [batch, channels // groups, taps, height, width])
         if mask is None:  # there MXNet adds the point once more, times 0: an infinity becomes NaN
-            found = to.Where(to.unsqueeze(to.Or(*last), 1), to.Add(found, to.Mul(found, 0.0)), found)
-        found = to.Where(to.unsqueeze(inside, 1), found, nothing)
+            sample = to.Where(to.unsqueeze(to.Or(*last), 1), to.Add(sample, to.Mul(sample, 0.0)), sample)
+        sample = to.Where(to.unsqueeze(inside, 1), sample, nothing)
         if mask is not None:
-            found = to.Mul(found, to.unsqueeze(to.slice(mask, 1, group * taps, (group + 1) * taps), 1))
-        samples.append(found)
+            sample = to.Mul(sample, to.unsqueeze(to.slice(mask, 1, group * taps, (group + 1) * taps), 1))
+        samples.append(sample)
     joined = samples[0] if groups == 1 else to.Concat(*samples, axis=1)
     return _convolved(to, at, data, joined, weight, bias)
 

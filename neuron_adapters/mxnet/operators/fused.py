@@ -59,8 +59,8 @@ class Fused:
         self.quantized = self.at.flag("quantized", default=False)
         self.floats = self.at.flag("enable_float_output", default=False)
         self._nodes = self.body.nodes
-        found = [(each, find(each.op)) for each in self._nodes]
-        self._known = [(each, known) for each, known in found if known is not None]
+        node_operators = [(each, find(each.op)) for each in self._nodes]
+        self._known = [(each, known) for each, known in node_operators if known is not None]
         self.layer = _LAYERS[node.op]
         if len(self.body.heads) != 1 or [each.op for each in self._nodes].count(self.layer) != 1:
             raise ValueError(f"it must hold one {self.layer} and have one output")
@@ -115,9 +115,9 @@ class Fused:
     def shapes(self, _at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
         """Infer shapes by the operators that it holds."""
         count = len(self.body.variables)
-        inner, given = self.body.shapes(ins[:count], outs[:1])
+        inner, outputs = self.body.shapes(ins[:count], outs[:1])
         ranges = [unify(shape, (1,), "range") for shape in ins[count:]]
-        return [*inner, *ranges], [*given, *[(1,)] * (len(outs) - 1)]
+        return [*inner, *ranges], [*outputs, *[(1,)] * (len(outs) - 1)]
 
     def dtypes(self, _at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
         """Infer dtypes: weights of a convolution are float32, also where its data are not."""

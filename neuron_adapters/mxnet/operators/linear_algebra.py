@@ -129,7 +129,7 @@ def _extracted(places: Any, count: Any) -> dict[str, Any]:
     return {"shape": shape, "translate": translate}
 
 
-def _made(places: Any, size: Any) -> dict[str, Any]:
+def _matrix_rules(places: Any, size: Any) -> dict[str, Any]:
     def shape(at: Attributes, data: Shape) -> Shape:
         rank_at_least(1, data)
         whole = size(data[-1]) + abs(at.integer("offset", 0))
@@ -159,8 +159,8 @@ def _rows(count: int) -> int:
 for _name, _how in {
     "extractdiag": _extracted(_diagonal_places, lambda left: left),
     "extracttrian": _extracted(_triangle_places, lambda left: left * (left + 1) // 2),
-    "makediag": _made(_diagonal_places, lambda count: count),
-    "maketrian": _made(_triangle_places, _rows),
+    "makediag": _matrix_rules(_diagonal_places, lambda count: count),
+    "maketrian": _matrix_rules(_triangle_places, _rows),
 }.items():
     operator(f"_linalg_{_name}", inputs=("A",), shape=_how["shape"], dtypes=_wide)(_how["translate"])
 

@@ -51,9 +51,9 @@ def _softmax(onnx: str, sign: float) -> Callable[..., Value]:
     return translate
 
 
-def computing_dtype(given: str, asked: str) -> str:
-    """Return the dtype in which MXNet computes a softmax of ``given`` whose result is ``asked``: float32 at least."""
-    return "float64" if "float64" in (given, asked) else "float32"
+def computing_dtype(source: str, asked: str) -> str:
+    """Return the dtype in which MXNet computes a softmax of ``source`` whose result is ``asked``: float32 at least."""
+    return "float64" if "float64" in (source, asked) else "float32"
 
 
 def _inside(to: Builder, data: Tensor, length: Tensor, axis: int) -> Value:

@@ -105,7 +105,7 @@ operator("_npi_bitwise_not", inputs=("x",), dtypes=_whole)(_of_booleans("Not"))
 # -- made from nothing ----------------------------------------------------------------------------------------------
 
 
-def _made(shape: Callable[[Attributes], Shape]) -> Callable[..., tuple[Shapes, Shapes]]:
+def _of_shape(shape: Callable[[Attributes], Shape]) -> Callable[..., tuple[Shapes, Shapes]]:
     return lambda at, ins, _outs: (ins, [shape(at)])
 
 
@@ -114,12 +114,12 @@ def _index_shape(at: Attributes) -> Shape:
     return (len(dimensions), *dimensions)
 
 
-@operator("_npi_indices", inputs=(), shapes=_made(_index_shape), dtypes=to_dtype("dtype", "int32"))
+@operator("_npi_indices", inputs=(), shapes=_of_shape(_index_shape), dtypes=to_dtype("dtype", "int32"))
 def _indices(to: Builder, at: Attributes) -> Value:
     return to.constant(np.indices(at.integers("dimensions", ())), to.outputs[0].dtype)
 
 
-@operator("_npi_logspace", inputs=(), shapes=_made(lambda at: (at.count("num"),)), dtypes=to_dtype())
+@operator("_npi_logspace", inputs=(), shapes=_of_shape(lambda at: (at.count("num"),)), dtypes=to_dtype())
 def _logspace(to: Builder, at: Attributes) -> Value:
     ends = at.number("start"), at.number("stop")
     endpoint, base = at.flag("endpoint", default=True), at.number("base", 10.0)
@@ -132,7 +132,7 @@ def _window(function: Callable[[int], Array]) -> Callable[..., Value]:
 
 
 for _name, _function in {"blackman": np.blackman, "hamming": np.hamming, "hanning": np.hanning}.items():
-    operator(f"_npi_{_name}", inputs=(), shapes=_made(lambda at: (max(0, at.integer("M")),)), dtypes=to_dtype())(
+    operator(f"_npi_{_name}", inputs=(), shapes=_of_shape(lambda at: (max(0, at.integer("M")),)), dtypes=to_dtype())(
         _window(_function)
     )
 

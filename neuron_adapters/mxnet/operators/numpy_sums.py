@@ -55,9 +55,9 @@ def _reduction(onnx: str) -> Callable[..., Value]:
     return translate
 
 
-def _wider(given: str, asked: str) -> str:
+def _wider(source: str, asked: str) -> str:
     """Return the dtype to compute in: floats become integers at the end."""
-    return given if given.startswith("float") and not asked.startswith("float") else asked
+    return source if source.startswith("float") and not asked.startswith("float") else asked
 
 
 def _cut(to: Builder, value: Value) -> Value:

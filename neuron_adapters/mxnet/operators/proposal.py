@@ -74,9 +74,9 @@ def _proposal(to: Builder, at: Attributes, scores: Tensor, deltas: Tensor, info:
     kept = _kept(to, apart, everything, None, (batch, 1, considered), at.number("threshold", 0.7))
     rows, kept = _compacted(to, rows, kept, considered)
     wanted = at.integer("rpn_post_nms_top_n", 300)
-    found = to.reduce("ReduceSum", to.cast(kept, "int64"), [1])
-    found = to.Min(to.Max(found, 1), min(wanted, considered))
-    chosen = _ordered(to, rows, to.Mod(to.constant(np.arange(wanted).reshape(1, -1)), found))  # again from the first
+    total = to.reduce("ReduceSum", to.cast(kept, "int64"), [1])
+    total = to.Min(to.Max(total, 1), min(wanted, considered))
+    chosen = _ordered(to, rows, to.Mod(to.constant(np.arange(wanted).reshape(1, -1)), total))  # again from the first
     numbers = to.constant(np.repeat(np.arange(batch), wanted).reshape(batch, wanted, 1), scores.dtype)
     regions = to.reshape(to.Concat(numbers, to.slice(chosen, 2, 0, 4), axis=2), [batch * wanted, 5])
     return [regions, to.reshape(to.slice(chosen, 2, 4, 5), [batch * wanted, 1])][: len(to.outputs)]

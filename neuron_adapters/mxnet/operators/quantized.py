@@ -83,8 +83,8 @@ def _ranged(ins: Shapes, data: int) -> Shapes:
 
 def _elementwise(data: int) -> Callable[..., tuple[Shapes, Shapes]]:
     def rule(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-        inner, given = same(at, ins[:data], outs[:1])
-        return [*inner, *_ranged(ins, data)[data:]], [*given, *[(1,)] * (len(outs) - 1)]
+        inner, outputs = same(at, ins[:data], outs[:1])
+        return [*inner, *_ranged(ins, data)[data:]], [*outputs, *[(1,)] * (len(outs) - 1)]
 
     return rule
 
@@ -96,8 +96,8 @@ def _as(name: str, data: int) -> Callable[..., tuple[Shapes, Shapes]]:
         plain = find(name)
         assert plain is not None
         count = data - at.flag("no_bias", default=False) if data > 1 else data
-        inner, given = plain.shape_rule(at, ins[:count], outs[:1])
-        return [*inner, *_ranged(ins, count)[count:]], [*given, (1,), (1,)]
+        inner, outputs = plain.shape_rule(at, ins[:count], outs[:1])
+        return [*inner, *_ranged(ins, count)[count:]], [*outputs, (1,), (1,)]
 
     return rule
 
@@ -222,14 +222,14 @@ def _quantized_dense(to: Builder, at: Attributes, data: Tensor, weight: Tensor, 
     return [to.cast(result, "int32"), *_product_range(to, data.dtype, ranges)]
 
 
-_ONE = ("data", "min_data", "max_data")
+_DATA = ("data", "min_data", "max_data")
 
 
 def _kept_dtype(_at: Attributes, ins: Dtypes) -> str | None:
     return ins[0]
 
 
-@operator("_contrib_quantized_pooling", inputs=_ONE, outputs=("output", *_RANGES), shapes=_as("Pooling", 1),
+@operator("_contrib_quantized_pooling", inputs=_DATA, outputs=("output", *_RANGES), shapes=_as("Pooling", 1),
           dtypes=with_ranges(_kept_dtype))  # fmt: skip
 def _quantized_pooling(to: Builder, at: Attributes, data: Tensor, low: Tensor, high: Tensor) -> list[Value]:
     at.choice("pool_type", ("max", "avg"), "max")
@@ -240,14 +240,14 @@ def _quantized_pooling(to: Builder, at: Attributes, data: Tensor, low: Tensor, h
     return [integers(to, pooled, data.dtype), low, high]
 
 
-@operator("_contrib_quantized_act", inputs=_ONE, outputs=("output", *_RANGES), shapes=_elementwise(1),
+@operator("_contrib_quantized_act", inputs=_DATA, outputs=("output", *_RANGES), shapes=_elementwise(1),
           dtypes=with_ranges(lambda _at, _ins: "int8"))  # fmt: skip
 def _quantized_act(to: Builder, at: Attributes, data: Tensor, low: Tensor, high: Tensor) -> list[Value]:
     at.choice("act_type", ("relu",))
     return [to.cast(to.Relu(to.cast(data, "float32")), "int8"), low, high]
 
 
-@operator("_contrib_quantized_flatten", inputs=_ONE, outputs=("output", *_RANGES), shapes=_as("Flatten", 1),
+@operator("_contrib_quantized_flatten", inputs=_DATA, outputs=("output", *_RANGES), shapes=_as("Flatten", 1),
           dtypes=with_ranges(_kept_dtype))  # fmt: skip
 def _quantized_flatten(to: Builder, _at: Attributes, data: Tensor, low: Tensor, high: Tensor) -> list[Value]:
     return [to.reshape(data, to.outputs[0].shape), low, high]
@@ -262,8 +262,8 @@ def _concat_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
     plain = find("Concat")
     assert plain is not None
     count = at.count("num_args")
-    inner, given = plain.shape_rule(at, ins[:count], outs[:1])
-    return [*inner, *_ranged(ins, count)[count:]], [*given, (1,), (1,)]
+    inner, outputs = plain.shape_rule(at, ins[:count], outs[:1])
+    return [*inner, *_ranged(ins, count)[count:]], [*outputs, (1,), (1,)]
 
 
 def _concat_dtypes(_at: Attributes, ins: Dtypes, _count: int) -> tuple[Dtypes, Dtypes]:
@@ -374,8 +374,8 @@ def _quantized_batch_norm(
 def _embedding_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     plain = find("Embedding")
     assert plain is not None
-    inner, given = plain.shape_rule(at, ins[:2], outs[:1])
-    return [*inner, *_ranged(ins, 2)[2:]], [*given, (1,), (1,)]
+    inner, outputs = plain.shape_rule(at, ins[:2], outs[:1])
+    return [*inner, *_ranged(ins, 2)[2:]], [*outputs, (1,), (1,)]
 
 
 def _embedding_dtypes(_at: Attributes, ins: Dtypes, _count: int) -> tuple[Dtypes, Dtypes]:

@@ -54,10 +54,10 @@ class _ConvCell(BaseRNNCell):
             "i2h": {"kernel": i2h_kernel, "stride": i2h_stride, "pad": i2h_pad, "dilate": i2h_dilate},
             "h2h": {"kernel": h2h_kernel, "stride": (1, 1), "pad": pad, "dilate": h2h_dilate},
         }
-        one = symbol.Convolution(
+        convolution = symbol.Convolution(
             symbol.Variable("data"), num_filter=num_hidden, layout=conv_layout, **self._kernels["i2h"]
         )
-        inferred = one.infer_shape(data=tuple(input_shape))[1]
+        inferred = convolution.infer_shape(data=tuple(input_shape))[1]
         if inferred is None:
             raise MXNetValueError(f"input_shape has four sizes that are known, got {tuple(input_shape)}.")
         self._state_shape = (0, *inferred[0][1:])

@@ -47,12 +47,12 @@ def foreach(body: Callable[..., Any], data: Any, init_states: Any, name: str = "
     remaining = [name for name in taken if name not in first]
     locations = [places[name] for name in first]
     ins = [*(symbol._entries[0] for symbol in (*rows, *states)), *(taken[name] for name in remaining)]
-    given = _node(
+    loop = _node(
         "_foreach", [graph], ins,
         num_outputs=len(flat) + len(last), num_out_data=len(flat), in_state_locs=locations[len(rows) :],
         in_data_locs=locations[: len(rows)], remain_locs=[places[name] for name in remaining],
     )  # fmt: skip
-    return build(iter(given[: len(flat)])), build_last(iter(given[len(flat) :]))
+    return build(iter(loop[: len(flat)])), build_last(iter(loop[len(flat) :]))
 
 
 def while_loop(
@@ -71,31 +71,31 @@ def while_loop(
     variables, build_variables = flatten(loop_vars, Symbol, "while_loop: loop_vars")
     if not variables:
         raise MXNetValueError("while_loop: loop_vars should contain at least one element.")
-    asked, made = _Graph(f"{name}_cond"), _Graph(f"{name}_func")
-    with asked.scope:
-        holds = cond(*as_list(build_variables(iter(asked.variables(variables)))))
+    condition, body = _Graph(f"{name}_cond"), _Graph(f"{name}_func")
+    with condition.scope:
+        holds = cond(*as_list(build_variables(iter(condition.variables(variables)))))
         if not isinstance(holds, Symbol):
             raise MXNetValueError(f"while_loop: cond() returns a Symbol, got {holds!r}.")
-        asked.close([holds])
+        condition.close([holds])
     build: Regroup
-    with made.scope:
-        outputs, after = func(*as_list(build_variables(iter(made.variables(variables)))))
+    with body.scope:
+        outputs, after = func(*as_list(build_variables(iter(body.variables(variables)))))
         flat, build = flatten([] if outputs is None else outputs, Symbol, "while_loop: outputs")
         last, _build = flatten(as_list(after), Symbol, "while_loop: loop_vars")
         if len(last) != len(variables):
             raise MXNetValueError(f"while_loop: func() returns {len(variables)} loop_vars, got {len(last)}.")
-        made.close([*flat, *last])
-    ins, (asked_places, made_places) = _union([asked, made], by_name=False)
-    taken = list(made.taken())
+        body.close([*flat, *last])
+    ins, (condition_places, body_places) = _union([condition, body], by_name=False)
+    taken = list(body.taken())
     for symbol in variables:
-        if made.name_of(symbol) not in taken:
+        if body.name_of(symbol) not in taken:
             raise MXNetValueError(f"while_loop: func() has to use all loop_vars, and it does not use {symbol.name}.")
-    given = _node(
-        "_while_loop", [asked, made], ins, max_iterations=int(max_iterations), cond_input_locs=asked_places,
-        func_input_locs=made_places, func_var_locs=[taken.index(made.name_of(symbol)) for symbol in variables],
+    loop = _node(
+        "_while_loop", [condition, body], ins, max_iterations=int(max_iterations), cond_input_locs=condition_places,
+        func_input_locs=body_places, func_var_locs=[taken.index(body.name_of(symbol)) for symbol in variables],
         num_out_data=len(flat), num_outputs=len(flat) + len(last),
     )  # fmt: skip
-    return build(iter(given[: len(flat)])), build_variables(iter(given[len(flat) :]))
+    return build(iter(loop[: len(flat)])), build_variables(iter(loop[len(flat) :]))
 
 
 def cond(pred: Symbol, then_func: Callable[[], Any], else_func: Callable[[], Any], name: str = "cond") -> Any:
@@ -112,11 +112,11 @@ def cond(pred: Symbol, then_func: Callable[[], Any], else_func: Callable[[], Any
     if counts[0] != 1 or counts[1] != counts[2]:
         raise MXNetValueError(f"cond: both branches have as many outputs, and pred has one, got {counts}.")
     ins, places = _union(graphs, by_name=True)
-    given = _node(
+    choice = _node(
         "_cond", graphs, ins, cond_input_locs=places[0], then_input_locs=places[1], else_input_locs=places[2],
         num_outputs=counts[1],
     )  # fmt: skip
-    return builds[1](iter(given))
+    return builds[1](iter(choice))
 
 
 class _Graph:
@@ -131,7 +131,7 @@ class _Graph:
         self.scope = AttrScope(**{_MARK: self.name})
         self.heads: list[Entry] = []
         self._own: dict[str, Entry] = {}
-        self._made: set[str] = set()
+        self._placeholder_names: set[str] = set()
         self._cut: dict[str, Entry] = {}
 
     def name_of(self, symbol: Symbol) -> str:
@@ -141,13 +141,13 @@ class _Graph:
 
     def variables(self, symbols: Sequence[Symbol]) -> list[Symbol]:
         """Create the variables that stand for symbols inside."""
-        made = []
+        placeholders = []
         for symbol in symbols:
             node = Node("null", self.name_of(symbol), scoped())
             self._own[node.name] = symbol._entries[0]
-            self._made.add(node.name)
-            made.append(Symbol([Entry(node)]))
-        return made
+            self._placeholder_names.add(node.name)
+            placeholders.append(Symbol([Entry(node)]))
+        return placeholders
 
     def close(self, outputs: Sequence[Symbol], apart: int = 0) -> None:
         """Take the outputs, and cut the graph off what is outside. ``apart``: outputs from there on are copies where
@@ -173,7 +173,7 @@ class _Graph:
 
     def is_own(self, name: str) -> bool:
         """Whether a variable stands for one of the symbols that the graph was made for."""
-        return name in self._made
+        return name in self._placeholder_names
 
     def taken(self) -> dict[str, Entry]:
         """Return the variables of the graph in order, each with what it stands for outside."""

@@ -176,7 +176,7 @@ class Symbol(Operators, Outputs):
         return self._partial_types(args, kwargs)
 
     def _partial_types(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Types:
-        known = {name: np.dtype(dtype).name for name, dtype in self._given(args, kwargs).items()}
+        known = {name: np.dtype(dtype).name for name, dtype in self._by_name(args, kwargs).items()}
         graph = self._analysis()
         variables, outputs = graph.wiring.partial_dtypes(known)
         if graph.compiled:
@@ -348,7 +348,7 @@ class Symbol(Operators, Outputs):
             graph = self._graph = Graph(self._entries)
         return graph
 
-    def _given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if args and kwargs:
             raise MXNetValueError("arguments are given either by position or by name, not both.")
         graph = self._analysis()
@@ -360,12 +360,12 @@ class Symbol(Operators, Outputs):
         return {name: value for name, value in values.items() if value is not None}
 
     def _given_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        known = self._given(args, kwargs)
+        known = self._by_name(args, kwargs)
         for name, shape in known.items():
             if not isinstance(shape, (tuple, list)):
                 raise TypeError(f"a shape is a tuple, got {name}={shape!r}")
-        given = {name: tuple(max(0, int(size)) for size in shape) for name, shape in known.items()}
-        return {name: shape for name, shape in given.items() if shape or is_np_shape()}  # else () is not known
+        shapes = {name: tuple(max(0, int(size)) for size in shape) for name, shape in known.items()}
+        return {name: shape for name, shape in shapes.items() if shape or is_np_shape()}  # else () is not known
 
 
 def _create(

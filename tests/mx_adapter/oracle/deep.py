@@ -33,7 +33,7 @@ def main(folder):
         record = {"case": case.name}
         try:
             symbol, record["symbol"] = symbol_of(case)
-            values = {f"in{index}": mx.np.array(one, dtype=one.dtype) for index, one in enumerate(case.inputs)}
+            values = {f"in{index}": mx.np.array(array, dtype=array.dtype) for index, array in enumerate(case.inputs)}
             executor = symbol.bind(mx.cpu(), {key: array.as_nd_ndarray() for key, array in values.items()},
                                    grad_req="null")  # fmt: skip
             output, *more = (each.asnumpy() for each in executor.forward(is_train=False))

@@ -10,7 +10,7 @@ CASES = []
 
 
 def case(op, *inputs, **attrs):
-    name = f"{op}-{sum(one.op == op for one in CASES)}"
+    name = f"{op}-{sum(earlier.op == op for earlier in CASES)}"
     rs = np.random.RandomState(zlib.crc32(name.encode()))
     arrays = [np.array(make(rs), order="C") for make in inputs]
     CASES.append(Case(op, {key: str(value) for key, value in attrs.items()}, arrays, name))

@@ -65,8 +65,8 @@ def second_stage(sym, part, boxes):
     scores = sym.slice_axis(scores, axis=-1, begin=1, end=None).transpose((1, 0)).reshape((CLASSES, -1, 1))
     moves = sym.FullyConnected(head, num_hidden=CLASSES * 4, name="moves")
     moves = moves.reshape((-1, CLASSES, 4)).transpose((1, 0, 2))
-    found = sym.contrib.box_decode(moves, boxes, std0=0.1, std1=0.1, std2=0.2, std3=0.2, format="corner")
+    decoded = sym.contrib.box_decode(moves, boxes, std0=0.1, std1=0.1, std2=0.2, std3=0.2, format="corner")
     ids = sym.broadcast_add(sym.arange(0, CLASSES).reshape((-1, 1, 1)), sym.zeros_like(scores))
     return sym.contrib.box_nms(
-        sym.concat(ids, scores, found, dim=-1), overlap_thresh=0.4, topk=12, valid_thresh=0.05, id_index=0
+        sym.concat(ids, scores, decoded, dim=-1), overlap_thresh=0.4, topk=12, valid_thresh=0.05, id_index=0
     )

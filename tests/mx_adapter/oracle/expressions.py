@@ -47,12 +47,12 @@ def stacked(mx):
 
 def graphs(mx):
     """The JSON of each graph."""
-    made = {}
+    as_json = {}
     for name, text in GRAPHS.items():
         with mx.name.NameManager():
             value = eval(text, {"mx": mx, "stacked": stacked})
-            made[name] = (mx.sym.Group(list(value)) if isinstance(value, (list, tuple)) else value).tojson()
-    return made
+            as_json[name] = (mx.sym.Group(list(value)) if isinstance(value, (list, tuple)) else value).tojson()
+    return as_json
 
 
 def metrics(mx, np):

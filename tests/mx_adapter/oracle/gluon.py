@@ -19,13 +19,13 @@ def main(folder):
     arrays = {}
     for name, (block, shapes) in blocks.small(mx).items():
         block.initialize()
-        given = blocks.inputs(mx, name, shapes)
-        block(*given)
+        inputs = blocks.inputs(mx, name, shapes)
+        block(*inputs)
         for key, parameter in block._collect_params_with_prefix().items():
             if parameter.grad_req != "null" or "running" in key:
                 parameter.set_data(mx.nd.array(blocks.values(name + key, parameter.shape)))
         block.hybridize()
-        arrays[name] = block(*given).asnumpy()
+        arrays[name] = block(*inputs).asnumpy()
         block.save_parameters(f"{folder}/{name}.params")
         block.export(f"{folder}/{name}")
         answers["small"][name] = {"text": repr(block), "parameters": list(block.collect_params())}

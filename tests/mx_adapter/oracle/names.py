@@ -16,8 +16,8 @@ warnings.simplefilter("ignore")
 import mxnet  # noqa: E402
 
 
-def own(thing):
-    return (getattr(thing, "__module__", None) or "").split(".")[0] == "mxnet"
+def own(value):
+    return (getattr(value, "__module__", None) or "").split(".")[0] == "mxnet"
 
 
 def modules():
@@ -33,27 +33,27 @@ def modules():
 def shown(name, module):
     listed = set(getattr(module, "__all__", ()))
     for each in sorted({*dir(module), *listed}):
-        thing = getattr(module, each, None)
-        if each.startswith("_") or thing is None:
+        member = getattr(module, each, None)
+        if each.startswith("_") or member is None:
             continue
-        if isinstance(thing, types.ModuleType):
-            there = thing.__name__.startswith("mxnet." if name == "mxnet" else name + ".")
+        if isinstance(member, types.ModuleType):
+            there = member.__name__.startswith("mxnet." if name == "mxnet" else name + ".")
         elif name == "mxnet":
-            there = own(thing)
+            there = own(member)
         else:
-            there = each in listed or (not listed and getattr(thing, "__module__", None) == name)
+            there = each in listed or (not listed and getattr(member, "__module__", None) == name)
         if there:
-            yield each, thing
+            yield each, member
 
 
 def main():
     classes = {}
     for name, module in sorted(modules()):
-        found = dict(shown(name, module))
-        sys.stdout.write(" ".join([name, *found]) + "\n")
-        for each, thing in found.items():
-            if inspect.isclass(thing) and own(thing):
-                classes.setdefault(thing, []).append(f"{name}.{each}")
+        members = dict(shown(name, module))
+        sys.stdout.write(" ".join([name, *members]) + "\n")
+        for each, member in members.items():
+            if inspect.isclass(member) and own(member):
+                classes.setdefault(member, []).append(f"{name}.{each}")
     for kind, paths in sorted(classes.items(), key=lambda entry: min(entry[1], key=len)):
         full = f"{kind.__module__}.{kind.__qualname__}"
         inherited = {name for base in kind.__mro__[1:] if base in classes or not own(base) for name in dir(base)}

@@ -64,10 +64,10 @@ def ssd():
     score = mx.sym.Reshape(mx.sym.Concat(*scores, dim=1), shape=(0, -1, 4))
     score = mx.sym.SoftmaxActivation(mx.sym.transpose(score, axes=(0, 2, 1)), mode="channel", name="cls_prob")
     anchor = mx.sym.Reshape(mx.sym.Concat(*anchors, dim=1), shape=(0, -1, 4))
-    found = mx.sym.contrib.MultiBoxDetection(
+    detection = mx.sym.contrib.MultiBoxDetection(
         score, mx.sym.Concat(*offsets, dim=1), anchor, name="detection", nms_threshold=0.5, threshold=0.3, nms_topk=40
     )
-    return found, {"data": (1, 3, 64, 64)}
+    return detection, {"data": (1, 3, 64, 64)}
 
 
 def bert():
@@ -141,9 +141,12 @@ def main(folder):
     arrays, records = {}, {}
     for name, symbol, shapes in networks():
         arguments, outputs, auxiliary = symbol.infer_shape(**shapes)
-        found = dict(zip(symbol.list_arguments(), arguments)) | dict(zip(symbol.list_auxiliary_states(), auxiliary))
+        all_shapes = dict(zip(symbol.list_arguments(), arguments)) | dict(
+            zip(symbol.list_auxiliary_states(), auxiliary)
+        )
         values = {
-            key: mx.nd.array(feed(key, shape) if key in shapes else weight(key, shape)) for key, shape in found.items()
+            key: mx.nd.array(feed(key, shape) if key in shapes else weight(key, shape))
+            for key, shape in all_shapes.items()
         }
         executor = symbol.bind(
             mx.cpu(),
@@ -151,12 +154,12 @@ def main(folder):
             aux_states={key: values[key] for key in symbol.list_auxiliary_states()},
             grad_req="null",
         )
-        for index, one in enumerate(executor.forward(is_train=False)):
-            arrays[f"{name}/{index}"] = one.asnumpy()
+        for index, output in enumerate(executor.forward(is_train=False)):
+            arrays[f"{name}/{index}"] = output.asnumpy()
         records[name] = {
             "symbol": symbol.tojson(),
             "inputs": shapes,
-            "shapes": found,
+            "shapes": all_shapes,
             "names": symbol.list_outputs(),
             "outputs": outputs,
         }

@@ -54,11 +54,11 @@ def symbol_of(op, attrs, count, name="node"):
         )
         symbol = mx.sym.load_json(text)
         internals = symbol.get_internals().list_outputs()
-        found = len(internals) - count
+        actual = len(internals) - count
         # What the other output of "rrelu" holds after inference is nobody's.
-        if found <= outputs or attrs.get("act_type") == "rrelu":
+        if actual <= outputs or attrs.get("act_type") == "rrelu":
             return symbol, text
-        outputs = found
+        outputs = actual
 
 
 def composed(case):
@@ -89,12 +89,12 @@ def synonyms():
     """For every name that MXNet has for an operator, a number that is the operator's own."""
     size, names = ctypes.c_uint(), ctypes.POINTER(ctypes.c_char_p)()
     check_call(_LIB.MXListAllOpNames(ctypes.byref(size), ctypes.byref(names)))
-    found = {}
+    handles = {}
     for index in range(size.value):
         handle = ctypes.c_void_p()
         check_call(_LIB.NNGetOpHandle(names[index], ctypes.byref(handle)))
-        found[names[index].decode()] = handle.value
-    return found
+        handles[names[index].decode()] = handle.value
+    return handles
 
 
 def main(folder):
@@ -105,20 +105,20 @@ def main(folder):
         record = {"number": number, "case": case.name}
         try:
             symbol, record["symbol"] = symbol_of(case.op, case.attrs, len(case.inputs))
-            values = {f"in{index}": mx.nd.array(one, dtype=one.dtype) for index, one in enumerate(case.inputs)}
+            values = {f"in{index}": mx.nd.array(array, dtype=array.dtype) for index, array in enumerate(case.inputs)}
             executor = symbol.bind(
                 mx.cpu(),
                 args={name: values[name] for name in symbol.list_arguments()},
                 aux_states={name: values[name] for name in symbol.list_auxiliary_states()},
                 grad_req="null",
             )
-            outputs = [one.asnumpy() for one in executor.forward(is_train=False)]
+            outputs = [output.asnumpy() for output in executor.forward(is_train=False)]
             record["outputs"] = symbol.list_outputs()
             record["composed"] = composed(case)
-            for index, one in enumerate(case.inputs):
-                arrays[f"{number}/in/{index}"] = one
-            for index, one in enumerate(outputs):
-                arrays[f"{number}/out/{index}"] = one
+            for index, array in enumerate(case.inputs):
+                arrays[f"{number}/in/{index}"] = array
+            for index, output in enumerate(outputs):
+                arrays[f"{number}/out/{index}"] = output
         except Exception as error:
             record["error"] = str(error)[:600]
         records.append(record)

@@ -61,15 +61,15 @@ def write_folder(folder: str) -> str:
 
 def answers(mx, folder: str) -> dict[str, np.ndarray]:
     """What a library called ``mx`` makes of them, by name."""
-    found: dict[str, np.ndarray] = {}
-    _transforms(mx, found)
+    arrays: dict[str, np.ndarray] = {}
+    _transforms(mx, arrays)
     path = write_records(mx.recordio, folder)
-    _iterators(mx, path, found)
-    _datasets(mx, folder, path, found)
-    return found
+    _iterators(mx, path, arrays)
+    _datasets(mx, folder, path, arrays)
+    return arrays
 
 
-def _transforms(mx, found) -> None:
+def _transforms(mx, arrays) -> None:
     transforms = mx.gluon.data.vision.transforms
     x = mx.nd.array(picture(0), dtype="uint8")
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -92,15 +92,15 @@ def _transforms(mx, found) -> None:
         "brightness": transforms.RandomBrightness(0.0),
         "random_crop": transforms.RandomResizedCrop((24, 20), scale=(1.0, 1.0), ratio=(1.2, 1.2)),
     }.items():
-        found[f"transform/{name}"] = function(x).asnumpy()
+        arrays[f"transform/{name}"] = function(x).asnumpy()
     batch = mx.nd.array(np.stack([picture(4), picture(4)[::-1]]), dtype="uint8")
     tensor = transforms.ToTensor()(x)
     for name, zoom in {"turn": {}, "turn_in": {"zoom_in": True}, "turn_out": {"zoom_out": True}}.items():
-        found[f"transform/{name}"] = transforms.Rotate(25, **zoom)(tensor).asnumpy()
-    found["transform/batch"] = transforms.Normalize(0.5, 0.25)(transforms.ToTensor()(batch)).asnumpy()
+        arrays[f"transform/{name}"] = transforms.Rotate(25, **zoom)(tensor).asnumpy()
+    arrays["transform/batch"] = transforms.Normalize(0.5, 0.25)(transforms.ToTensor()(batch)).asnumpy()
 
 
-def _iterators(mx, path, found) -> None:
+def _iterators(mx, path, arrays) -> None:
     rec = {"path_imgrec": f"{path}.rec", "data_shape": (3, 12, 14), "batch_size": 3}
     kinds = {
         "plain": mx.io.ImageRecordIter(**rec),
@@ -128,14 +128,14 @@ def _iterators(mx, path, found) -> None:
             for number, batch in enumerate(batches):
                 # Without rounding MXNet leaves what was in memory in the rows that are too many, and says that there are none.
                 rows = min(3, len(SIZES) - 3 * number) if name == "not_rounded" else 3
-                found[f"iterator/{name}/{turn}/{number}/data"] = batch.data[0].asnumpy()[:rows]
-                found[f"iterator/{name}/{turn}/{number}/label"] = batch.label[0].asnumpy()[:rows]
+                arrays[f"iterator/{name}/{turn}/{number}/data"] = batch.data[0].asnumpy()[:rows]
+                arrays[f"iterator/{name}/{turn}/{number}/label"] = batch.label[0].asnumpy()[:rows]
                 if name != "not_rounded":
-                    found[f"iterator/{name}/{turn}/{number}/pad"] = np.array(batch.pad)
+                    arrays[f"iterator/{name}/{turn}/{number}/pad"] = np.array(batch.pad)
             batches.reset()
 
 
-def _datasets(mx, folder, path, found) -> None:
+def _datasets(mx, folder, path, arrays) -> None:
     data = mx.gluon.data
     crop = data.vision.transforms.CenterCrop((14, 12))
     sets = {
@@ -150,8 +150,8 @@ def _datasets(mx, folder, path, found) -> None:
         for last_batch in ("keep", "discard", "rollover"):
             loader = data.DataLoader(dataset, batch_size=3, last_batch=last_batch)
             for turn in range(2):
-                found[f"dataset/{name}/{last_batch}/{turn}/length"] = np.array(len(loader))
+                arrays[f"dataset/{name}/{last_batch}/{turn}/length"] = np.array(len(loader))
                 for number, batch in enumerate(loader):
                     parts = batch if isinstance(batch, (list, tuple)) else [batch]
                     for place, part in enumerate(parts):
-                        found[f"dataset/{name}/{last_batch}/{turn}/{number}/{place}"] = part.asnumpy()
+                        arrays[f"dataset/{name}/{last_batch}/{turn}/{number}/{place}"] = part.asnumpy()

@@ -24,7 +24,7 @@ def network(mx):
                 self.last = mx.gluon.nn.Dense(2)
 
         def forward(self, x):
-            one, (other,) = self.two(x)
-            return self.last(one + other)
+            first, (second,) = self.two(x)
+            return self.last(first + second)
 
     return Outer()

@@ -63,14 +63,14 @@ def compiled(net: Net) -> Callable[[int], Net]:
     """The same network, compiled for so many NCs."""
     import mx_neuron
 
-    made: dict[int, Net] = {}
+    nets: dict[int, Net] = {}
 
     def get(cores: int) -> Net:
-        if cores not in made:
+        if cores not in nets:
             flags = {"--neuroncore-pipeline-cores": cores}
-            found = mx_neuron.compile(net.symbol, net.args, net.aux, {"data": net.x}, **flags)
-            made[cores] = Net(*found, net.x, net.expected)
-        return made[cores]
+            parts = mx_neuron.compile(net.symbol, net.args, net.aux, {"data": net.x}, **flags)
+            nets[cores] = Net(*parts, net.x, net.expected)
+        return nets[cores]
 
     return get
 
@@ -88,6 +88,6 @@ def script(run_script: Callable[..., str], tmp_path: Path) -> Callable[..., str]
         f"warnings.filterwarnings('ignore', {message!r}, {category}, {module!r})\n"
         for message, category, module in MXNETS_OWN
     )
-    return lambda script, *arguments, **given: run_script(
-        script, *arguments, head=head, MXNET_SUBGRAPH_VERBOSE="0", **given
+    return lambda script, *arguments, **keywords: run_script(
+        script, *arguments, head=head, MXNET_SUBGRAPH_VERBOSE="0", **keywords
     )

@@ -58,9 +58,9 @@ def test_joined_operators(net: Any) -> None:
     symbol = net.symbol.get_internals()["conv_output"]
     args = {name: net.args[name].astype("float64") for name in ("conv_weight", "conv_bias")}
     args["data"] = net.x.astype("float64")
-    expected, found = (symbol.bind(ctx, args, grad_req="null").forward()[0] for ctx in (mx.cpu(), mx.neuron(0)))
-    assert found.dtype == np.float64
-    assert found.asnumpy().tobytes() == expected.asnumpy().tobytes()
+    expected, result = (symbol.bind(ctx, args, grad_req="null").forward()[0] for ctx in (mx.cpu(), mx.neuron(0)))
+    assert result.dtype == np.float64
+    assert result.asnumpy().tobytes() == expected.asnumpy().tobytes()
     assert np.array_equal(symbol.eval(mx.neuron(1), **args)[0].asnumpy(), expected.asnumpy())
 
 
@@ -68,9 +68,9 @@ def test_shapes_that_follow_from_values() -> None:
     symbol = mx.sym.contrib.boolean_mask(mx.sym.var("data"), mx.sym.var("index"))
     arrays = {"data": mx.nd.array([[1, 2], [3, 4], [5, 6]]), "index": mx.nd.array([1, 0, 1])}
     executor = symbol.bind(mx.neuron(0), arrays, grad_req="null")
-    (found,) = executor.forward()
-    assert found.asnumpy().tolist() == [[1, 2], [5, 6]]
-    assert found.context == mx.cpu()
+    (selected,) = executor.forward()
+    assert selected.asnumpy().tolist() == [[1, 2], [5, 6]]
+    assert selected.context == mx.cpu()
 
 
 def test_sparse_arrays_are_refused() -> None:
@@ -84,7 +84,7 @@ def test_arrays(net: Any, compiled: Callable[[int], Any]) -> None:
     """Inputs are the user's arrays, read at each run; weights are the executor's, seen through it."""
     for model in (net, compiled(2)):
         data = mx.nd.zeros(net.x.shape)
-        weights = {name: one.copy() for name, one in model.args.items()}
+        weights = {name: array.copy() for name, array in model.args.items()}
         executor = model.symbol.bind(mx.neuron(0), {**weights, "data": data}, grad_req="null", aux_states=model.aux)
         assert executor.arg_dict["data"] is data
         blank = executor.forward()[0].asnumpy()
@@ -122,9 +122,9 @@ def test_reshape(net: Any, compiled: Callable[[int], Any]) -> None:
             mx.neuron(0), {**model.args, "data": net.x.copy()}, grad_req="null", aux_states=model.aux
         )
         smaller = executor.reshape(data=(1, 3, 8, 8))
-        found = smaller.forward(data=net.x[:1])[0].asnumpy()
-        assert np.allclose(found, net.expected[:1], atol=1e-5)
-        assert found.shape == (1, 5)
+        result = smaller.forward(data=net.x[:1])[0].asnumpy()
+        assert np.allclose(result, net.expected[:1], atol=1e-5)
+        assert result.shape == (1, 5)
         smaller.arg_dict["head_bias"][:] += 1
         assert np.allclose(executor.forward(data=net.x)[0].asnumpy(), net.expected + 1, atol=1e-5), "weights are shared"
         with pytest.raises(mx.base.MXNetError):
@@ -185,8 +185,8 @@ def as_executor(index: int) -> Any:
 def as_block(index: int) -> Any:
     symbol, args = convolutions()
     block = mx.gluon.SymbolBlock(symbol, mx.sym.var("data"))
-    for name, one in block.collect_params().items():
-        one._load_init(args[name], mx.neuron(index))
+    for name, parameter in block.collect_params().items():
+        parameter._load_init(args[name], mx.neuron(index))
     x = args["data"]
     block(x)
     return block, lambda: block(x)
@@ -236,7 +236,9 @@ def test_work_stays_on_its_cpus(
         for index, seen in bound.items()
     )
     by_home = [sum(ticks for thread, ticks in used.items() if masks.get(thread) == home) for home in homes]
-    others = sum(used.values()) - sum(by_home) - sum(used.get(one, 0) for one in (*clients, threading.get_native_id()))
+    others = (
+        sum(used.values()) - sum(by_home) - sum(used.get(thread, 0) for thread in (*clients, threading.get_native_id()))
+    )
     assert all(ticks > 10 for ticks in by_home), (used, masks)
     assert others < 0.1 * sum(by_home), (used, masks)
 
@@ -278,8 +280,8 @@ def test_one_at_a_time(compiled: Callable[[int], Any], net: Any) -> None:
     """SPEC P5: models that share an NC take turns, from any number of threads, and every result is right."""
     models = [compiled(cores) for cores in (4, 3)]
     executors = [
-        one.symbol.bind(mx.neuron(start), {**one.args, "data": net.x.copy()}, grad_req="null", aux_states=one.aux)
-        for one, start in zip(models, (2, 5))
+        model.symbol.bind(mx.neuron(start), {**model.args, "data": net.x.copy()}, grad_req="null", aux_states=model.aux)
+        for model, start in zip(models, (2, 5))
     ]
 
     def client(executor: Any) -> None:
@@ -287,7 +289,7 @@ def test_one_at_a_time(compiled: Callable[[int], Any], net: Any) -> None:
             assert np.array_equal(executor.forward()[0].asnumpy(), net.expected)
 
     with ThreadPoolExecutor(2) as pool:
-        for job in [pool.submit(client, one) for one in executors]:
+        for job in [pool.submit(client, executor) for executor in executors]:
             job.result()
     assert [report.calls for report in neuron_adapters.describe().models] == [50, 50]
     assert sum(report.switches for report in neuron_adapters.describe().models) >= 1

@@ -38,8 +38,8 @@ def test_module(net: Any, prefix: str) -> None:
     module.forward(mx.io.DataBatch([net.x]), is_train=False)
     assert np.array_equal(module.get_outputs()[0].asnumpy(), net.expected)
     many = mx.nd.concat(net.x, net.x, net.x[:1], dim=0)
-    found = module.predict(mx.io.NDArrayIter(many, batch_size=2)).asnumpy()
-    assert np.allclose(found, np.concatenate([net.expected, net.expected, net.expected[:1]]), atol=1e-5)
+    predicted = module.predict(mx.io.NDArrayIter(many, batch_size=2)).asnumpy()
+    assert np.allclose(predicted, np.concatenate([net.expected, net.expected, net.expected[:1]]), atol=1e-5)
     module.forward(mx.io.DataBatch([net.x[:1]]), is_train=False)  # another shape
     assert np.allclose(module.get_outputs()[0].asnumpy(), net.expected[:1], atol=1e-5)
     module.save_checkpoint(f"{prefix}-again", 0)
@@ -94,17 +94,17 @@ def test_symbol_block(net: Any, prefix: str, index: int | None) -> None:
     block = mx.gluon.SymbolBlock.imports(f"{prefix}-symbol.json", ["data"], f"{prefix}-0000.params", ctx=context)
     assert type(block) is mx.gluon.SymbolBlock
     assert place(block) == ("NC0-NC2" if index is None else "NC7-NC9")
-    found = block(net.x)
-    assert found.context == mx.cpu()
-    assert np.allclose(found.asnumpy(), net.expected, atol=1e-5)
+    result = block(net.x)
+    assert result.context == mx.cpu()
+    assert np.allclose(result.asnumpy(), net.expected, atol=1e-5)
     plain = mx.gluon.SymbolBlock(net.symbol, mx.sym.var("data"))
-    for name, one in plain.collect_params().items():
-        one._load_init({**net.args, **net.aux}[name], mx.cpu())
-    assert np.array_equal(found.asnumpy(), plain(net.x).asnumpy())
+    for name, parameter in plain.collect_params().items():
+        parameter._load_init({**net.args, **net.aux}[name], mx.cpu())
+    assert np.array_equal(result.asnumpy(), plain(net.x).asnumpy())
     assert place(plain) == ""
     with pytest.raises(mx.base.MXNetError, match="infer only"), mx.autograd.record():
         block(net.x)
-    del block, found
+    del block, result
     gc.collect()  # a block of gluon's refers to itself
     assert not any(neuron_rt.current().use())
 
@@ -152,10 +152,10 @@ def test_compile_a_block() -> None:
     block.initialize()
     x = mx.nd.random.uniform(shape=(2, 3, 6, 6))
     expected = block(x).asnumpy()
-    made = mx_neuron.compile(block, inputs={"data": x}, **{"--neuroncore-pipeline-cores": 2})
-    assert isinstance(made, mx.gluon.SymbolBlock)
-    np.testing.assert_allclose(made(x).asnumpy(), expected, rtol=1e-3, atol=1e-4)
-    assert place(made) == "NC0-NC1"
+    compiled = mx_neuron.compile(block, inputs={"data": x}, **{"--neuroncore-pipeline-cores": 2})
+    assert isinstance(compiled, mx.gluon.SymbolBlock)
+    np.testing.assert_allclose(compiled(x).asnumpy(), expected, rtol=1e-3, atol=1e-4)
+    assert place(compiled) == "NC0-NC1"
     with pytest.raises(CompileError):
         mx_neuron.compile(block, inputs={"other": 3}, unknown=1)
     with pytest.raises(TypeError):
@@ -170,10 +170,10 @@ def test_export_of_a_compiled_block(tmp_path: Path, runs: int) -> None:
     block.initialize()
     x = mx.nd.random.uniform(shape=(2, 6))
     expected = block(x).asnumpy()
-    made = mx_neuron.compile(block, inputs={"data": x}, **{"--neuroncore-pipeline-cores": 2})
+    compiled = mx_neuron.compile(block, inputs={"data": x}, **{"--neuroncore-pipeline-cores": 2})
     for _ in range(runs):
-        made(x)
-    made.export(str(tmp_path / "made"), 0)
+        compiled(x)
+    compiled.export(str(tmp_path / "made"), 0)
     again = mx.gluon.SymbolBlock.imports(f"{tmp_path}/made-symbol.json", ["data"], f"{tmp_path}/made-0000.params")
     again.export(str(tmp_path / "again"), 0)
     _symbol, args, _aux = mx.model.load_checkpoint(str(tmp_path / "again"), 0)
@@ -193,9 +193,9 @@ def test_compile_is_one_function(compiled: Callable[[int], Any]) -> None:
     assert mx_neuron.__version__
     symbol = own.sym.FullyConnected(own.sym.var("data"), num_hidden=2, name="fc")
     args = {"fc_weight": own.nd.ones((2, 3)), "fc_bias": own.nd.ones((2,))}
-    made, _args, _aux = mx_neuron.compile(symbol, args, {}, {"data": own.nd.ones((1, 3))})
-    assert isinstance(made, own.sym.Symbol)
-    assert "_neuron_subgraph_op" in made.tojson()
+    compiled_symbol, _args, _aux = mx_neuron.compile(symbol, args, {}, {"data": own.nd.ones((1, 3))})
+    assert isinstance(compiled_symbol, own.sym.Symbol)
+    assert "_neuron_subgraph_op" in compiled_symbol.tojson()
     model = compiled(2)
     loaded = own.sym.load_json(model.symbol.tojson())
     assert loaded.tojson() == model.symbol.tojson()

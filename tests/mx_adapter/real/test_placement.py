@@ -41,7 +41,7 @@ def test_four_models(
         with pytest.warns(DeprecationWarning, match="NEURONCORE_GROUP_SIZES"):
             neuron_rt.init()
     executors = [bind(net, mx.neuron(start)) for net, start in zip(nets, starts)]
-    assert [place(one) for one in executors] == ["NC0-NC1", "NC2-NC5", "NC6-NC8", "NC9-NC12"]
+    assert [place(executor) for executor in executors] == ["NC0-NC1", "NC2-NC5", "NC6-NC8", "NC9-NC12"]
     for executor in executors:
         assert np.array_equal(executor.forward()[0].asnumpy(), nets[0].expected)  # SPEC K2, K6: mxnet computes
 
@@ -140,18 +140,18 @@ def test_checkpoint(compiled: Callable[[int], Any], tmp_path: Path) -> None:
     for name in ("symbol.json", "0007.params"):
         assert (tmp_path / f"again-{name}").read_bytes() == (tmp_path / f"model-{name}").read_bytes()
     copies = [mx.sym.load_json(symbol.tojson()), pickle.loads(pickle.dumps(symbol)), copy.deepcopy(symbol)]
-    for one in (symbol, *copies):
-        assert isinstance(one, mx.sym.Symbol)
-        assert one.tojson() == model.symbol.tojson()
-        assert one.list_arguments() == [*model.symbol.list_arguments()]
-        assert one.list_arguments()[-1] == "_op0_neuronbin"
-        shapes, outputs, states = one.infer_shape(data=(4, 3, 8, 8))
+    for graph in (symbol, *copies):
+        assert isinstance(graph, mx.sym.Symbol)
+        assert graph.tojson() == model.symbol.tojson()
+        assert graph.list_arguments() == [*model.symbol.list_arguments()]
+        assert graph.list_arguments()[-1] == "_op0_neuronbin"
+        shapes, outputs, states = graph.infer_shape(data=(4, 3, 8, 8))
         assert shapes[0] == (4, 3, 8, 8)
         assert shapes[-1] == args["_op0_neuronbin"].shape
         assert outputs == [(4, 5)]
-        assert len(states) == len(one.list_auxiliary_states()) == 2
-        assert one.infer_type(data="float32")[0][-1] is np.uint8
-        executor = one.bind(mx.neuron(0), {**args, "data": model.x}, grad_req="null", aux_states=aux)
+        assert len(states) == len(graph.list_auxiliary_states()) == 2
+        assert graph.infer_type(data="float32")[0][-1] is np.uint8
+        executor = graph.bind(mx.neuron(0), {**args, "data": model.x}, grad_req="null", aux_states=aux)
         assert place(executor) == "NC0-NC2"
         assert np.array_equal(executor.forward()[0].asnumpy(), model.expected)
 
@@ -202,6 +202,6 @@ def test_inputs_may_come_later(compiled: Callable[[int], Any]) -> None:
     net = compiled(2)
     executor = net.symbol.bind(ctx=mx.neuron(0), args=net.args, aux_states=net.aux, grad_req="null")
     assert np.array_equal(executor.forward(data=net.x)[0].asnumpy(), net.expected)
-    given = {name: one for name, one in net.args.items() if name != "head_weight"}
+    incomplete = {name: array for name, array in net.args.items() if name != "head_weight"}
     with pytest.raises(ValueError, match="head_weight"):
-        net.symbol.bind(ctx=mx.neuron(0), args=given, aux_states=net.aux, grad_req="null")
+        net.symbol.bind(ctx=mx.neuron(0), args=incomplete, aux_states=net.aux, grad_req="null")

@@ -42,74 +42,74 @@ def batch(length: int, rows: int = 2) -> Any:
 
 def by_simple_bind(first: Any, second: Any) -> Steps:
     """Memory goes both ways, for weights, tables and auxiliary states."""
-    one = network(7).simple_bind(first, "null", data=(2, 7), shared_arg_names=PARAMS, shared_buffer={})
-    one.copy_params_from(*values(1))
+    owner = network(7).simple_bind(first, "null", data=(2, 7), shared_arg_names=PARAMS, shared_buffer={})
+    owner.copy_params_from(*values(1))
     two = network(5).simple_bind(
-        second, "null", data=(2, 5), shared_arg_names=PARAMS, shared_exec=one, shared_buffer={}
+        second, "null", data=(2, 5), shared_arg_names=PARAMS, shared_exec=owner, shared_buffer={}
     )
     yield two.forward(data=batch(5))[0]
-    one.copy_params_from(*values(2))
+    owner.copy_params_from(*values(2))
     yield two.forward()[0]
     two.copy_params_from(*values(3))
-    yield one.forward(data=batch(7))[0]
+    yield owner.forward(data=batch(7))[0]
     yield two.forward()[0]
     yield from (two.arg_dict["head_weight"], two.aux_dict["norm_moving_var"])
     smaller = two.reshape(data=(1, 5))
-    one.copy_params_from(*values(4))
+    owner.copy_params_from(*values(4))
     yield smaller.forward()[0]
     three = network(3).simple_bind(
-        first, "null", data=(2, 3), shared_arg_names=PARAMS, shared_exec=one, shared_buffer={}
+        first, "null", data=(2, 3), shared_arg_names=PARAMS, shared_exec=owner, shared_buffer={}
     )
     yield three.forward(data=batch(3))[0]
 
 
 def by_simple_bind_of_some(first: Any, second: Any) -> Steps:
     """Only the arguments that are named, and all auxiliary states."""
-    one = network(7).simple_bind(first, "null", data=(2, 7), shared_arg_names=["table_weight"], shared_buffer={})
-    one.copy_params_from(*values(1))
+    owner = network(7).simple_bind(first, "null", data=(2, 7), shared_arg_names=["table_weight"], shared_buffer={})
+    owner.copy_params_from(*values(1))
     two = network(5).simple_bind(
-        second, "null", data=(2, 5), shared_arg_names=["table_weight"], shared_exec=one, shared_buffer={}
+        second, "null", data=(2, 5), shared_arg_names=["table_weight"], shared_exec=owner, shared_buffer={}
     )
     yield two.forward(data=batch(5))[0]
     for name in PARAMS[1:]:
         two.arg_dict[name][:] = values(2)[0][name]
     yield two.forward()[0]
-    yield one.forward(data=batch(7))[0]
+    yield owner.forward(data=batch(7))[0]
 
 
 def without_a_buffer(first: Any, second: Any) -> Steps:
     """Nothing is shared then, in mxnet either."""
-    one = network(7).simple_bind(first, "null", data=(2, 7))
-    one.copy_params_from(*values(1))
-    two = network(5).simple_bind(second, "null", data=(2, 5), shared_arg_names=PARAMS, shared_exec=one)
+    owner = network(7).simple_bind(first, "null", data=(2, 7))
+    owner.copy_params_from(*values(1))
+    two = network(5).simple_bind(second, "null", data=(2, 5), shared_arg_names=PARAMS, shared_exec=owner)
     yield two.forward(data=batch(5))[0]
 
 
 def by_bind(first: Any, second: Any) -> Steps:
     """The arrays of one executor, and shared_exec, which shares no arrays."""
-    one = network(7).simple_bind(first, "null", data=(2, 7))
-    one.copy_params_from(*values(1))
+    owner = network(7).simple_bind(first, "null", data=(2, 7))
+    owner.copy_params_from(*values(1))
     args, aux = values(2)
-    two = network(5).bind(second, {**args, "data": batch(5)}, None, "null", aux, shared_exec=one)
+    two = network(5).bind(second, {**args, "data": batch(5)}, None, "null", aux, shared_exec=owner)
     yield two.forward()[0]
-    near = one.arg_dict["head_bias"].context
-    arrays = {**one.arg_dict, "data": batch(5).as_in_context(near)}
-    yield network(5).bind(second, arrays, None, "null", one.aux_dict).forward()[0]
+    near = owner.arg_dict["head_bias"].context
+    arrays = {**owner.arg_dict, "data": batch(5).as_in_context(near)}
+    yield network(5).bind(second, arrays, None, "null", owner.aux_dict).forward()[0]
 
 
 def by_module(first: Any, second: Any) -> Steps:
-    one = mx.mod.Module(network(7), label_names=None, context=first)
-    one.bind([("data", (2, 7))], for_training=False)
-    one.set_params(*values(1))
+    owner = mx.mod.Module(network(7), label_names=None, context=first)
+    owner.bind([("data", (2, 7))], for_training=False)
+    owner.set_params(*values(1))
     two = mx.mod.Module(network(5), label_names=None, context=second)
-    two.bind([("data", (2, 5))], for_training=False, shared_module=one)
+    two.bind([("data", (2, 5))], for_training=False, shared_module=owner)
     yield ran(two, 5)
-    yield ran(one, 7)
-    one.set_params(*values(2))
+    yield ran(owner, 7)
+    owner.set_params(*values(2))
     yield ran(two, 5)
     two.reshape([("data", (3, 5))])
     yield ran(two, 5, 3)
-    one.set_params(*values(3))
+    owner.set_params(*values(3))
     yield ran(two, 5, 3)
     yield ran(two, 5, 1)
     three = mx.mod.Module(network(3), label_names=None, context=second)
@@ -135,22 +135,22 @@ def by_reshape(first: Any, second: Any) -> Steps:
     for context, simple in itertools.product((first, second), (True, False)):
         args, aux = values(1)
         if simple:
-            one = network(5).simple_bind(context, "null", data=(4, 5))
-            one.copy_params_from(args, aux)
+            original = network(5).simple_bind(context, "null", data=(4, 5))
+            original.copy_params_from(args, aux)
         else:
-            one = network(5).bind(context, {**args, "data": mx.nd.zeros((4, 5))}, None, "null", aux)
-        one.forward(data=batch(5, 4))
-        two = one.reshape(data=(2, 5))
+            original = network(5).bind(context, {**args, "data": mx.nd.zeros((4, 5))}, None, "null", aux)
+        original.forward(data=batch(5, 4))
+        two = original.reshape(data=(2, 5))
         yield two.forward()[0]
         two.arg_dict["data"][:] = 3
-        yield one.forward()[0]
-        one.arg_dict["data"][:] = 4
+        yield original.forward()[0]
+        original.arg_dict["data"][:] = 4
         yield two.forward()[0]
-        one.arg_dict["head_weight"][:] = 2
+        original.arg_dict["head_weight"][:] = 2
         yield two.forward()[0]
         three = two.reshape(allow_up_sizing=True, data=(6, 5))
         yield three.forward(data=batch(5, 6))[0]
-        yield one.forward()[0]
+        yield original.forward()[0]
         yield three.reshape(data=(1, 5)).forward()[0]
 
 
@@ -174,14 +174,14 @@ def test_sharing(form: Callable[[Any, Any], Steps]) -> None:
 
 def test_a_cpu_cannot_share_with_a_neuron_core() -> None:
     """An executor of mxnet takes arrays of its context only."""
-    one = network(7).simple_bind(mx.neuron(0), "null", data=(2, 7), shared_arg_names=PARAMS, shared_buffer={})
+    owner = network(7).simple_bind(mx.neuron(0), "null", data=(2, 7), shared_arg_names=PARAMS, shared_buffer={})
     with pytest.raises(mx.MXNetError, match="bind both on NeuronCores"):
         network(5).simple_bind(
-            mx.cpu(), "null", data=(2, 5), shared_arg_names=PARAMS, shared_exec=one, shared_buffer={}
+            mx.cpu(), "null", data=(2, 5), shared_arg_names=PARAMS, shared_exec=owner, shared_buffer={}
         )
     other = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="other")
     for context in (mx.neuron(0), mx.neuron(1)):
         with pytest.raises(mx.MXNetError, match="no argument other_weight"):
             other.simple_bind(
-                context, "null", data=(2, 7), shared_arg_names=["other_weight"], shared_exec=one, shared_buffer={}
+                context, "null", data=(2, 7), shared_arg_names=["other_weight"], shared_exec=owner, shared_buffer={}
             )

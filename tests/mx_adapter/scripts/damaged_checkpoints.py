@@ -52,7 +52,7 @@ def damaged(data):
 
 
 resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-found = collections.Counter()
+outcomes = collections.Counter()
 for _ in range(500):
     files = list(rng.choice(whole))
     for part in rng.choice(((0,), (1,), (0, 1))):
@@ -62,19 +62,19 @@ for _ in range(500):
     began = time.monotonic()
     try:
         loaded, loaded_args, loaded_aux = mx.model.load_checkpoint("x", 0)
-        given = {**loaded_args, "data": mx.nd.zeros((1, 3, 8, 8)), "softmax_label": mx.nd.zeros((1,))}
-        exe = loaded.bind(ctx=mx.neuron(0), args=given, aux_states=loaded_aux, grad_req="null")
+        arguments = {**loaded_args, "data": mx.nd.zeros((1, 3, 8, 8)), "softmax_label": mx.nd.zeros((1,))}
+        exe = loaded.bind(ctx=mx.neuron(0), args=arguments, aux_states=loaded_aux, grad_req="null")
         exe.forward()
         del exe
-        found["ran"] += 1
+        outcomes["ran"] += 1
     except NeuronError as error:
         assert str(error), error
         assert len(str(error)) < 5000, error
         assert str(error).isprintable(), error
-        found["refused"] += 1
+        outcomes["refused"] += 1
     assert time.monotonic() - began < 20
-assert found["refused"] > 200, found
-assert found["ran"] > 10, found
+assert outcomes["refused"] > 200, outcomes
+assert outcomes["ran"] > 10, outcomes
 with open("/proc/self/status") as status:
     most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 assert most < 600 << 10, most

@@ -32,7 +32,7 @@ if __name__ == "__main__":
         for _ in range(4):
             queue.put(pixels)
     answers = [results.get() for _ in range(12)]
-    print(sorted(number for number, _ in answers), all(right("model0", one, pixels) for _, one in answers))
+    print(sorted(number for number, _ in answers), all(right("model0", answer, pixels) for _, answer in answers))
     for queue in queues:
         queue.put(None)
     print(sorted(results.get()[1] for _ in workers))

@@ -29,7 +29,7 @@ def load():
 
 load()  # what comes with the first
 before = rss()
-one = load()
+loaded = load()
 first = rss()
 more = [load() for _ in range(7)]
 print(round(first - before, 1), round(rss() - first, 1))

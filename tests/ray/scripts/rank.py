@@ -22,6 +22,6 @@ torch.neuron.trace(network, torch.ones(1, 4), compiler_args=["--neuroncore-pipel
 with torch.no_grad():
     result = torch.jit.load(file)(torch.ones(1, 4))
 torch.distributed.all_reduce(result)
-found = {"ncs": neuron_rt.init().instance_ncs, "sum": result.item()}
-Path(sys.argv[1], f"rank{rank}.json").write_text(json.dumps(found))
+report = {"ncs": neuron_rt.init().instance_ncs, "sum": result.item()}
+Path(sys.argv[1], f"rank{rank}.json").write_text(json.dumps(report))
 torch.distributed.destroy_process_group()

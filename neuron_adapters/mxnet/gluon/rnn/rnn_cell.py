@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Several(RecurrentCell):
+class _CellContainer(RecurrentCell):
     """Cells, whose states are in one list."""
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ class _Several(RecurrentCell):
         return list(self._children.values())
 
 
-class _Stack(_Several):
+class _Stack(_CellContainer):
     """Cells, one on top of the other."""
 
     def add(self, cell: RecurrentCell) -> None:
@@ -229,7 +229,7 @@ class ResidualCell(ModifierCell):
         return [F.elemwise_add(output, step) for output, step in zip(outputs, steps)], states
 
 
-class BidirectionalCell(_Several, HybridRecurrentCell):
+class BidirectionalCell(_CellContainer, HybridRecurrentCell):
     """One cell from the first step to the last, and one back; their outputs are concatenated."""
 
     def __init__(self, l_cell: Any, r_cell: Any, output_prefix: str = "bi_") -> None:

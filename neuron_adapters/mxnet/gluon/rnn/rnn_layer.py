@@ -74,14 +74,14 @@ class _RNNLayer(HybridBlock):
     def _collect_params_with_prefix(self, prefix: str = "") -> dict[str, Parameter]:
         """Name them in files as the cells of ``_unfuse()``, as MXNet does."""
         start = prefix + "." if prefix else ""
-        found = {}
+        parameters = {}
         for name, parameter in self._reg_params.items():
             match = _NAME.fullmatch(name)
             assert match is not None
             direction, layer, gate, kind = match.groups()
             cell = f"{layer}.{direction}_cell" if self._dir == 2 else layer
-            found[f"{start}_unfused.{cell}.{gate}_{kind}"] = parameter
-        return found
+            parameters[f"{start}_unfused.{cell}.{gate}_{kind}"] = parameter
+        return parameters
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
         """Return shape, layout and dtype of each state."""

@@ -15,7 +15,7 @@ from neuron_adapters.mxnet.onnx.conversions._registry import CONVERSIONS, conver
 from neuron_adapters.mxnet.symbol import Symbol
 
 #: ONNX's names of functions of one number, and MXNet's.
-_ONE = {
+_UNARY = {
     "Abs": "abs", "Acos": "arccos", "Acosh": "arccosh", "Asin": "arcsin", "Asinh": "arcsinh", "Atan": "arctan",
     "Atanh": "arctanh", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf", "Exp": "exp", "Floor": "floor",
     "Identity": "identity", "Log": "log", "Neg": "negative", "Not": "logical_not", "Reciprocal": "reciprocal",
@@ -24,7 +24,7 @@ _ONE = {
 }  # fmt: skip
 
 #: Of two inputs.
-_TWO = {
+_BINARY = {
     "Add": "broadcast_add", "And": "broadcast_logical_and", "Div": "broadcast_div", "Mul": "broadcast_mul",
     "Or": "broadcast_logical_or", "Sub": "broadcast_sub", "Xor": "broadcast_logical_xor",
 }  # fmt: skip
@@ -37,7 +37,7 @@ _COMPARED = {
 _MANY = {"Max": "broadcast_maximum", "Min": "broadcast_minimum", "Sum": "broadcast_add"}
 
 
-def _one(operator: str, call: Call) -> Symbol:
+def _unary(operator: str, call: Call) -> Symbol:
     return sym(operator)(call.tensor(0), name=call.name)
 
 
@@ -52,7 +52,7 @@ def _pair(call: Call) -> tuple[Symbol, Symbol]:
     return x, y
 
 
-def _two(operator: str, call: Call) -> Symbol:
+def _binary(operator: str, call: Call) -> Symbol:
     for place, name in enumerate(_WITH_NUMBER.get(call.op, ())):
         number = _number(call, 1 - place)
         if number is not None:
@@ -95,7 +95,7 @@ def _joined(function: Callable[..., Symbol], parts: Sequence[Symbol], name: str 
     return function(functools.reduce(function, parts[:-1]), parts[-1], name=name)
 
 
-for _table, _convert in ((_ONE, _one), (_TWO, _two), (_COMPARED, _comparison), (_MANY, _many)):
+for _table, _convert in ((_UNARY, _unary), (_BINARY, _binary), (_COMPARED, _comparison), (_MANY, _many)):
     for _name, _operator in _table.items():
         CONVERSIONS[_name] = functools.partial(_convert, _operator)
 
