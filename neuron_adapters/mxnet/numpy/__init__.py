@@ -103,12 +103,24 @@ def indices(dimensions: Any, dtype: Any = _np.int32, ctx: Any = None) -> ndarray
     return ndarray(_np.indices(dimensions, dtype_of(dtype)), ctx)
 
 
+def _around(x: Any, decimals: int = 0) -> Any:
+    x = _np.asarray(x)
+    if x.dtype.kind not in "iu" or decimals >= 0:
+        return _np.around(x, decimals)
+    unit = 10**-decimals  # MXNet cuts whole numbers off towards zero
+    return x - _np.fmod(x, unit) if unit <= _np.iinfo(x.dtype).max else _np.zeros_like(x)
+
+
+_around.__name__ = "around"
+#: MXNet's where they differ from NumPy's.
+_OWN = {"around": _around, "round": _around}
 _missing = missing_names("mx.np")
 
 
 def __getattr__(name: str) -> Any:
     if name in _MAKE or name in _FUNCTIONS:
-        function = globals()[name] = wrapped(getattr(_np, name), default=_np.float32 if name in _MAKE else None)
+        compute = _OWN.get(name) or getattr(_np, name)
+        function = globals()[name] = wrapped(compute, default=_np.float32 if name in _MAKE else None)
         return function
     if name in _ALIASES:
         return __getattr__(_ALIASES[name])

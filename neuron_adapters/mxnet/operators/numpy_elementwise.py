@@ -45,11 +45,16 @@ def _copy(_to: Builder, _at: Attributes, x: Tensor) -> Value:
 def _around(to: Builder, at: Attributes, x: Tensor) -> Value:
     decimals = at.integer("decimals", 0)
     if not x.dtype.startswith("float"):
-        return x
+        return x if decimals >= 0 else _cut_off(to, x, 10**-decimals)
     if decimals == 0:
         return to.Round(x)
     factor = 10.0**decimals
     return to.Mul(to.Round(to.Mul(x, factor)), 1 / factor)
+
+
+def _cut_off(to: Builder, x: Tensor, unit: int) -> Value:
+    """Cut whole numbers off towards zero, as MXNet does: of tens, 15 becomes 10, and -47 -40."""
+    return to.Mul(x, 0) if unit > np.iinfo(x.dtype).max else to.Mul(to.Div(x, unit), unit)
 
 
 def _is(kind: str) -> Callable[[Builder, Attributes, Tensor], Value]:

@@ -258,7 +258,8 @@ def _identity(to: Builder, _at: Attributes) -> Value:
 
 
 def _eye_shapes(at: Attributes, ins: Shapes, _outs: Shapes) -> tuple[Shapes, Shapes]:
-    return ins, [(at.integer("N"), at.maybe_integer("M") or at.integer("N"))]
+    rows, columns = at.integer("N"), at.maybe_integer("M")
+    return ins, [(rows, rows if columns is None else columns)]
 
 
 @operator("_npi_eye", inputs=(), shapes=_eye_shapes, dtypes=to_dtype())

@@ -45,6 +45,10 @@ case("_npi_arccosh", uniform(3, 4, low=1.01, high=5.0))
 case("_npi_rint", fixed([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, -2.6, 3.0]))
 case("_npi_around", fixed([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, -2.6, 3.0]))
 case("_npi_around", normal(3, 4, scale=20), decimals=1)
+for dtype in ("int32", "int64", "uint8", "int8"):
+    for decimals in (-1, -2, -3, 1):
+        numbers = [15, 25, 35, 47 if dtype == "uint8" else -47, 126, 5, 0]
+        case("_npi_around", fixed(numbers, dtype), decimals=decimals)
 case("_npx_relu", normal(3, 4))
 case("_npx_sigmoid", normal(3, 4))
 case("_np_copy", fixed(2.5))
