@@ -3,7 +3,7 @@
 import zlib
 
 import numpy as np
-from cases import Case, distinct, fixed, normal, positive, uniform, whole
+from drawing import Case, distinct, fixed, normal, positive, uniform, whole
 from variants import special
 
 CASES = []
