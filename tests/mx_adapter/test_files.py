@@ -26,7 +26,7 @@ KINDS = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bo
 
 
 def _cases() -> Any:
-    spec = importlib.util.spec_from_file_location("mx_fixture_cases", HERE / "cases.py")
+    spec = importlib.util.spec_from_file_location("mx_fixture_cases", HERE / "graph_cases.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
