@@ -7,6 +7,7 @@ graph with such a node, since the engine cannot leave its graph for Python. ``ba
 
 from __future__ import annotations
 
+import ctypes  # scripts take it from here, by a star
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -19,7 +20,7 @@ from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = [
-    "CustomOp", "CustomOpProp", "OperatorArguments", "get_all_registered_operators",
+    "CustomOp", "CustomOpProp", "OperatorArguments", "ctypes", "get_all_registered_operators",
     "get_all_registered_operators_grouped", "get_operator_arguments", "prop_of", "register",
 ]  # fmt: skip
 
