@@ -64,7 +64,7 @@ def test_nothing_is_fetched(site: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["torch", "keras"])
-def test_notebook(name: str, tmp_path: Path) -> None:
+def test_notebook(own_runtime: None, name: str, tmp_path: Path) -> None:
     """Every cell runs, and the file has no outputs in it, which would soon differ."""
     notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]

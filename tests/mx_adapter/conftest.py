@@ -21,6 +21,11 @@ ORACLE = Path(__file__).parent / "oracle"
 PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
 
 
+@pytest.fixture(autouse=True)
+def _own_runtime(own_runtime: None) -> None:
+    """Each test has NCs of its own, and leaves none to the next one, which may be in another process."""
+
+
 def _oracle_module(name: str) -> ModuleType:
     """What both interpreters import: cases, or weights."""
     full = f"mx_oracle_{name}"

@@ -19,11 +19,6 @@ from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import ArtifactError, CompileError
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 def network(width: int = 4) -> tuple[mx.sym.Symbol, dict[str, mx.nd.NDArray], dict[str, mx.nd.NDArray]]:
     out = mx.sym.Convolution(mx.sym.var("data"), kernel=(3, 3), num_filter=width, name="conv")
     out = mx.sym.BatchNorm(out, fix_gamma=False, name="bn")

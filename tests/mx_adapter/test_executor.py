@@ -14,11 +14,6 @@ from neuron_adapters import mx
 from neuron_adapters.mxnet._errors import UnsupportedOperatorError
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 @pytest.fixture(params=["neuron", "cpu"])
 def bound(request: pytest.FixtureRequest) -> tuple[Any, dict[str, mx.nd.NDArray]]:
     args = arrays()

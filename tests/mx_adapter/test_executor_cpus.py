@@ -18,11 +18,6 @@ import neuron_rt
 from neuron_adapters import mx
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 def heavy(name: str) -> mx.sym.Symbol:
     out = mx.sym.var("data")
     for number in range(3):

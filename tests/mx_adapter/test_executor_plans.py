@@ -10,11 +10,6 @@ import pytest
 from neuron_adapters import mx
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 def calls_of(action):
     """How many functions of this project run, generators' turns included."""
     count = 0

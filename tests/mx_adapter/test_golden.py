@@ -14,11 +14,6 @@ from neuron_adapters.mx._compile import compile_symbol
 from neuron_rt import NeuronConfigError, NotEnoughNeuronCoresError
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 def executor(context: mx.Context, cores: int) -> mx.executor.Executor:
     """A small graph that was compiled for ``cores`` NCs, or never, for 0."""
     symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")

@@ -15,11 +15,6 @@ from neuron_adapters.mxnet.operators._builder import Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operators
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 def bound(symbol: Any, **arrays: np.ndarray) -> Any:
     values = {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
     return symbol.bind(mx.neuron(0), values, grad_req="null")

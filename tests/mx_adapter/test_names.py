@@ -16,11 +16,6 @@ import neuron_adapters
 from neuron_adapters import mx
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime(own_runtime: None) -> None:
-    """Each test has NCs of its own."""
-
-
 def network(length: int) -> Any:
     table = mx.sym.Embedding(mx.sym.var("data"), input_dim=10, output_dim=4, name="table")
     return mx.sym.FullyConnected(mx.sym.sum(table, axis=1), num_hidden=2, name="head")

@@ -133,13 +133,14 @@ def test_what_takes_gradients_is_refused(name: str) -> None:
 
 
 def test_an_archive_stays_in_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    with zipfile.ZipFile(tmp_path / "data" / "a.zip", "w") as archive:
+    data = tmp_path / "here" / "data"
+    data.mkdir(parents=True)
+    with zipfile.ZipFile(data / "a.zip", "w") as archive:
         for name in ("../outside", "/../outside", "inside/rows.csv"):
             archive.writestr(name, "1")
-    utils.get_zip_data(str(tmp_path / "data"), "http://127.0.0.1/a.zip", "a.zip")
-    assert (tmp_path / "data" / "inside" / "rows.csv").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    utils.get_zip_data(str(data), "http://127.0.0.1/a.zip", "a.zip")
+    assert (data / "inside" / "rows.csv").exists()
+    assert [path.name for path in data.parent.iterdir()] == ["data"]
 
 
 def test_what_a_star_brings(ask_oracle: Callable[[str], Path]) -> None:
