@@ -15,13 +15,25 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from neuron_adapters.mxnet._errors import UnregisteredError
 from neuron_adapters.mxnet._signatures import called
 from neuron_adapters.mxnet._training import missing_names, refuse_gradient, refuse_missing
-from neuron_adapters.mxnet.base import MXNetError
+from neuron_adapters.mxnet.base import (  # scripts take most of them from here, by a star
+    MXNetError,
+    NDArrayHandle,
+    OpHandle,
+    c_array,
+    c_str,
+    check_call,
+    mx_float,
+    mx_int,
+    mx_uint,
+    py_str,
+)
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 
 __all__ = [
-    "CustomOp", "CustomOpProp", "OperatorArguments", "ctypes", "get_all_registered_operators",
-    "get_all_registered_operators_grouped", "get_operator_arguments", "prop_of", "register",
+    "CustomOp", "CustomOpProp", "NDArray", "NDArrayHandle", "OpHandle", "OperatorArguments", "c_array", "c_str",
+    "check_call", "ctypes", "get_all_registered_operators", "get_all_registered_operators_grouped",
+    "get_operator_arguments", "mx_float", "mx_int", "mx_uint", "prop_of", "py_str", "register",
 ]  # fmt: skip
 
 Shape = Sequence[int]

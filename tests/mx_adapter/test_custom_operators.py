@@ -214,3 +214,10 @@ def test_in_a_loop() -> None:
             rows, last = (output.asnumpy().tolist() for output in executor.forward())
             assert rows == [[first], [first + 1], [first + 2]]
             assert last == [3 * first + 3]
+
+
+def test_what_a_star_brings() -> None:
+    """Scripts that write operators take MXNet's C types from the star, too."""
+    names: dict[str, Any] = {}
+    exec("from neuron_adapters.mx.operator import *", names)
+    assert {"CustomOp", "CustomOpProp", "NDArrayHandle", "check_call", "ctypes", "mx_uint", "register"} <= names.keys()
