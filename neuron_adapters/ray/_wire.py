@@ -77,7 +77,7 @@ def part_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """What :func:`arguments` has made of it."""
     if type(arguments[0]) is not bytes:
         return arguments
-    part: tuple[Any, ...] = pickle.loads(b"".join(arguments))
+    part: tuple[Any, ...] = pickle.loads(b"".join(arguments))  # Ray unpickles all that a driver sends: SECURITY.md
     parts.mapped(_protect, part)
     return part
 

@@ -104,7 +104,7 @@ def compare_at_once(case, expected):
             other.astype("float64"),
             **TOLERANCE.get(other.dtype.name, {"rtol": 1e-4, "atol": 1e-5}),
         )
-        result[:] = 0  # it is nobody else's
+        result[:] = 0  # it is the caller's
     again = [result.copy() for result in results]
     assert invoke(case.op, arrays, {}, case.attrs, out=again) is again
     for result, other in zip(again, expected):

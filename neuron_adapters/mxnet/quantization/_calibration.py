@@ -19,46 +19,54 @@ Logger = Any
 Histogram = tuple[Array, Array, Any, Any, Any]
 
 
-class MinMaxCollector:
-    """The least and the largest number of each layer in ``include_layer``, in ``min_max_dict``."""
+class _Collector:
+    """Takes in what the layers in ``include_layer`` give; all of them where it is None."""
 
-    def __init__(self, include_layer: Collection[str] | None = None, logger: Logger = None) -> None:
-        self.min_max_dict: dict[str, tuple[Any, Any]] = {}
+    def __init__(self, include_layer: Collection[str] | None, logger: Logger) -> None:
         self.include_layer = include_layer
         self.logger = logger
 
     def collect(self, name: str | bytes, arr: NDArray) -> None:
         """Take in what a layer gave: a callback of ``set_monitor_callback``, too."""
         layer = name.decode() if isinstance(name, bytes) else name
-        if self.include_layer is not None and layer not in self.include_layer:
-            return
-        array = arr.asnumpy()
+        if self.include_layer is None or layer in self.include_layer:
+            array = arr.asnumpy()
+            said = self._add(layer, array)
+            if self.logger:
+                self.logger.debug("Layer %s: %s", layer, said)
+
+    def _add(self, layer: str, array: Array) -> str:
+        """Add an array of a layer; return what the log says of it."""
+        raise NotImplementedError
+
+
+class MinMaxCollector(_Collector):
+    """The least and the largest number of each layer in ``include_layer``, in ``min_max_dict``."""
+
+    def __init__(self, include_layer: Collection[str] | None = None, logger: Logger = None) -> None:
+        super().__init__(include_layer, logger)
+        self.min_max_dict: dict[str, tuple[Any, Any]] = {}
+
+    def _add(self, layer: str, array: Array) -> str:
         least, largest = array.min(), array.max()
         if layer in self.min_max_dict:
             before = self.min_max_dict[layer]
             least, largest = min(before[0], least), max(before[1], largest)
         self.min_max_dict[layer] = (least, largest)
-        if self.logger:
-            self.logger.debug("Layer %s: min_range=%s, max_range=%s", layer, least, largest)
+        return f"min_range={least}, max_range={largest}"
 
 
-class HistogramCollector:
+class HistogramCollector(_Collector):
     """A histogram of each layer in ``include_layer``, in ``hist_dict``."""
 
     def __init__(
         self, num_bins: int = 8001, include_layer: Collection[str] | None = None, logger: Logger = None
     ) -> None:
+        super().__init__(include_layer, logger)
         self.hist_dict: dict[str, Histogram] = {}
         self.num_bins = num_bins
-        self.include_layer = include_layer
-        self.logger = logger
 
-    def collect(self, name: str | bytes, arr: NDArray) -> None:
-        """Take in what a layer gave: a callback of ``set_monitor_callback``, too."""
-        layer = name.decode() if isinstance(name, bytes) else name
-        if self.include_layer is not None and layer not in self.include_layer:
-            return
-        array = arr.asnumpy()
+    def _add(self, layer: str, array: Array) -> str:
         least, largest = array.min(), array.max()
         end = max(abs(least), abs(largest))
         if layer in self.hist_dict:
@@ -66,8 +74,7 @@ class HistogramCollector:
         else:
             counts, edges = np.histogram(array, bins=self.num_bins, range=(-end, end))
             self.hist_dict[layer] = (counts, edges, least, largest, end)
-        if self.logger:
-            self.logger.debug("Layer %s: a histogram of shape %s", layer, arr.shape)
+        return f"a histogram of shape {array.shape}"
 
 
 def combine_histogram(old_hist: Histogram, arr: Array, new_min: Any, new_max: Any, new_th: Any) -> Histogram:
