@@ -7,7 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from openvino_core import openvino_core
+
+from neuron_adapters.mxnet.name import NameManager
 
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE = Path(__file__).parent / "oracle"
@@ -24,6 +26,13 @@ PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
 @pytest.fixture(autouse=True)
 def _own_runtime(own_runtime: None) -> None:
     """Each test has NCs of its own, and leaves none to the next one, which may be in another process."""
+
+
+@pytest.fixture(autouse=True)
+def _own_names() -> Iterator[None]:
+    """Each test counts the names of its symbols from 0, whatever the tests before it made."""
+    with NameManager():
+        yield
 
 
 def _oracle_module(name: str) -> ModuleType:
