@@ -1,13 +1,14 @@
 """A compiled model behind HTTP: Ray Serve places its replicas on NeuronCores, adds some under load and updates it.
 
 Each replica has two NeuronCores, of whatever node has them (SPEC M1). Requests that come at the same time are one
-batch. While eight clients ask, Serve starts a second replica, and then takes in another version of the model. No
-request fails.
+batch. While eight clients ask, Serve starts a second replica, then takes in another version of the model, and at last a
+replica is killed. No request fails.
 
 Run it alone, or on a cluster: RAY_ADDRESS=HEAD:6379 python examples/ray_serve.py
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import tempfile
@@ -20,11 +21,13 @@ from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
 
+import ray
 import starlette.requests
 import torch
 from _models import require, vector_network
 from _ray_cluster import free_port
 from ray import serve
+from ray.exceptions import RayActorError
 
 import neuron_adapters.ray
 import neuron_adapters.torch as torch_neuron
@@ -61,13 +64,29 @@ class Scores:
         scores: list[list[float]] = rows.tolist()
         return scores
 
-    async def __call__(self, request: starlette.requests.Request) -> dict[str, Any]:
-        vector = json.loads(await request.body())
+    async def __call__(self, vector: list[float]) -> dict[str, Any]:
         return {"version": self.version, "where": self.where, "scores": await self.scores(vector)}
 
     def check_health(self) -> None:
         """Raise where the model does not answer: Serve then replaces the replica."""
         self.model(torch.zeros(1, 64))
+
+
+@serve.deployment(num_replicas=2, ray_actor_options={"num_cpus": 0}, max_ongoing_requests=100)
+class Front:
+    """Takes the requests, and asks another replica where one is lost in the middle of them. It has no NeuronCores."""
+
+    def __init__(self, scores: Any) -> None:
+        self.scores = scores
+
+    async def __call__(self, request: starlette.requests.Request) -> dict[str, Any]:
+        vector = json.loads(await request.body())
+        for attempt in range(8):
+            with contextlib.suppress(RayActorError):  # the replica is gone, and Serve starts another one
+                answer: dict[str, Any] = await self.scores.remote(vector)
+                return answer
+            await asyncio.sleep(0.1 * attempt)
+        raise RuntimeError("8 replicas were lost with this request: the model seems to end its process")
 
 
 def ask(url: str, vector: list[float]) -> dict[str, Any]:
@@ -114,6 +133,12 @@ def running() -> int:
     return counts.get("RUNNING", 0)
 
 
+def replicas() -> set[str]:
+    """The names of the actors."""
+    named = ray.util.list_named_actors(all_namespaces=True)
+    return {actor["name"] for actor in named if actor["name"].startswith("SERVE_REPLICA::scores#Scores#")}
+
+
 def main() -> None:
     torch.manual_seed(0)
     vectors = torch.rand(CLIENTS, 64)
@@ -131,22 +156,27 @@ def main() -> None:
         # One HTTP proxy, on the head; unless told, Serve starts one on each node that has a replica.
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         url = f"http://127.0.0.1:{port}/"
-        scores: Any = Scores  # mypy does not see what Serve's decorator made of the class
+        front: Any = Front  # mypy does not see what Serve's decorator made of the classes
+        scores: Any = Scores
         try:
-            serve.run(scores.bind(files[0], 1), name="scores")
+            serve.run(front.bind(scores.bind(files[0], 1)), name="scores")
             print("one request:", ask(url, vectors[0].tolist())["where"])
             clients = Clients(url, vectors)
             try:
                 wait_for("a second replica", lambda: running() == 2)
                 print(f"{CLIENTS} clients: Serve has started a second replica")
-                serve.run(scores.bind(files[1], 2), name="scores")
+                serve.run(front.bind(scores.bind(files[1], 2)), name="scores")
                 asked = len(clients.answers)
                 wait_for("answers of version 2", lambda: len(clients.answers) > asked + 5 * CLIENTS)
+                lost = min(replicas())
+                ray.kill(ray.get_actor(lost, namespace="serve"))
+                wait_for("another replica", lambda: running() == 2 == len(replicas() - {lost}))
+                print("a replica was killed, and Serve has started another one")
             finally:
                 clients.stop()
         finally:
             serve.shutdown()
-    print(f"{len(clients.answers)} requests during the update, {len(clients.failures)} failed")
+    print(f"{len(clients.answers)} requests, {len(clients.failures)} failed")
     require(not clients.failures, f"a request failed: {clients.failures[:1]}")
     require({answer["version"] for _n, answer in clients.answers} == {1, 2}, "not both versions answered")
     require(clients.answers[-1][1]["version"] == 2, "the old version still answers")

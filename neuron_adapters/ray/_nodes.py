@@ -60,5 +60,10 @@ def restarts(actor_id: str) -> int:
     return int(actors(actor_id)["NumRestarts"])
 
 
+def has_process(actor_id: str) -> bool:
+    """Whether an actor runs, or waits for a node."""
+    return bool(actors(actor_id)["State"] == "ALIVE")
+
+
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(RESOURCE)]

@@ -21,7 +21,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from neuron_adapters.adapter import parts
 from neuron_adapters.ray._init import init
-from neuron_adapters.ray._nodes import free_cores, restarts, room, wait_until_free, waiting
+from neuron_adapters.ray._nodes import free_cores, has_process, restarts, room, wait_until_free, waiting
 from neuron_adapters.ray._replica import Replica, ReplicaActor
 from neuron_adapters.ray._wire import arguments, checked
 from neuron_adapters.ray.offer import RESOURCE
@@ -63,10 +63,6 @@ class _Job:
     slot: _Slot | None = None
     ref: Any = None
     losses: int = 0
-
-
-class _BlockedError(Exception):
-    """Some replicas have NeuronCores, and others hold those of the rest."""
 
 
 #: A call asks for an answer, by its reference, within some seconds, or for a pause; at last it returns.
@@ -310,9 +306,8 @@ class DataParallel:
         if not count:
             raise NotEnoughNeuronCoresError(waiting(1, self._cores), need=self._cores, start=None, visible=0)
 
-        def look(late: list[int], quiet: float) -> None:
-            if len(late) < count and quiet > _GIVE_WAY_AFTER and not room(self._cores, wait=False):
-                raise _BlockedError
+        def no_room(late: list[int], quiet: float) -> bool:
+            return len(late) < count and quiet > _GIVE_WAY_AFTER and not room(self._cores, wait=False)
 
         actor = ray.remote(
             num_cpus=0,
@@ -323,36 +318,47 @@ class DataParallel:
         )(ReplicaActor)
         self._slots = [_Slot(actor.remote()) for _ in range(count)]
         refs = [slot.actor.where.remote() for slot in self._slots]
-        try:
-            return _all(refs, _WARN_AFTER[count <= fits], lambda late: waiting(len(late), self._cores), look)
-        except _BlockedError:
-            if wanted != "all":
-                return []
-            started = set(ray.wait(refs, num_returns=count, timeout=0)[0])
-            self._slots = [slot for slot, ref in zip(self._slots, refs) if ref in started]
-            return [_got(ref) for ref in refs if ref in started]
+        places = _all(refs, _WARN_AFTER[count <= fits], lambda late: waiting(len(late), self._cores), no_room)
+        if None in places and wanted != "all":
+            return []
+        self._slots = [slot for slot, place in zip(self._slots, places) if place is not None]
+        return [place for place in places if place is not None]
 
     def _loaded(self, processes: list[Replica]) -> tuple[Replica, ...]:
-        """Wait until all replicas have loaded. Returns where they are."""
-        for slot in self._slots:
-            slot.alive = True
+        """Wait until all replicas have loaded. Returns where they are. One that was lost meanwhile, and for which there
+        is no room, comes back later, as one that is lost in a call."""
+        refs = [slot.actor.place.remote([self._load]) for slot in self._slots]
+        since = math.inf
 
-        def look(late: list[int], _quiet: float) -> None:
+        def homeless(late: list[int]) -> list[int]:
+            """Those that no node has."""
+            return [number for number in late if not has_process(processes[number].actor_id)]
+
+        def no_room(late: list[int], _quiet: float) -> bool:
+            nonlocal since
             if any(restarts(processes[number].actor_id) > _MOST_RESTARTS for number in late):
                 raise RuntimeError(
                     f"a replica was started {_MOST_RESTARTS + 1} times again while it loaded the model, which seems to "
                     "end its process"
                 )
+            enough = homeless(late) == late and len(late) < len(refs)
+            since = min(since, time.monotonic()) if enough else math.inf
+            return time.monotonic() - since > _GIVE_WAY_AFTER
 
-        replicas = _all(
-            [slot.actor.place.remote([self._load]) for slot in self._slots],
-            _WARN_AFTER[1],
-            lambda late: (
-                f"{len(late)} replica(s) have been loading the model for more than {_WARN_AFTER[1]:.0f} s: process "
-                f"{', '.join(f'{processes[number].pid} on {processes[number].node}' for number in late)}"
-            ),
-            look,
-        )
+        def said(late: list[int]) -> str:
+            if lost := homeless(late):
+                return waiting(len(lost), self._cores)
+            where = ", ".join(f"{processes[number].pid} on {processes[number].node}" for number in late)
+            seconds = f"{_WARN_AFTER[1]:.0f} s"
+            return f"{len(late)} replica(s) have been loading the model for more than {seconds}: process {where}"
+
+        answers = _all(refs, _WARN_AFTER[1], said, no_room)
+        for slot, ref, answer in zip(self._slots, refs, answers):
+            slot.alive = answer is not None
+            if answer is None:
+                log.warning("a replica was lost while it loaded the model, and comes back once there is room")
+                ref.future().add_done_callback(partial(_is_back, slot))
+        replicas = [answer for answer in answers if answer is not None]
         for values, what, advice in (
             ({replica.instance: replica.node for replica in replicas}, "the nodes emulate different instances", _SAME),
             ({replica.checksum: replica.node for replica in replicas}, "the model's file differs between nodes", _COPY),
@@ -367,10 +373,11 @@ def _all(
     refs: list[Any],
     seconds: float,
     late: Callable[[list[int]], str],
-    look: Callable[[list[int], float], object],
+    no_more: Callable[[list[int], float], bool],
 ) -> list[Any]:
     """What all replicas answer; raises what the first one raises. After ``seconds`` it warns of those that are late, by
-    their numbers, and every second ``look`` sees them, and for how many seconds none has answered."""
+    their numbers. Every second in which none answers ``no_more`` gets those numbers, and for how many seconds none has:
+    where it is true, the answers of these are None."""
     pending, last = refs, time.monotonic()
     end = last + seconds
     while pending:
@@ -381,11 +388,13 @@ def _all(
         if not done:
             left = set(pending)
             numbers = [number for number, ref in enumerate(refs) if ref in left]
-            look(numbers, time.monotonic() - last)
+            if no_more(numbers, time.monotonic() - last):
+                break
             if time.monotonic() > end:
                 warnings.warn(late(numbers), RuntimeWarning, stacklevel=4)
                 end = math.inf
-    return [_got(ref) for ref in refs]
+    left = set(pending)
+    return [None if ref in left else _got(ref) for ref in refs]
 
 
 def _got(ref: Any, seconds: float | None = None) -> Any:

@@ -35,6 +35,9 @@ def attach() -> None:
 
 
 def _follow() -> None:
+    # A raylet that is killed, or that the cluster takes for dead, would leave its actors running, and its NeuronCores
+    # owned.
+    ray_utils.set_kill_on_parent_death_linux()
     take, give = ray_utils.set_visible_accelerator_ids, ray_utils.reset_visible_accelerator_env_vars
 
     def begin(*arguments: Any) -> Any:

@@ -277,6 +277,35 @@ def test_a_load_that_hangs_or_ends_its_process(machines: Machines, monkeypatch: 
         DataParallel(lambda: os._exit(1), num_replicas=1)
 
 
+def test_a_node_is_killed_while_replicas_load(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no room for its replica: the others do not wait for it, and it joins them once there is."""
+    monkeypatch.setattr(_parallel, "_GIVE_WAY_AFTER", 1.0)
+    node = machines.add_node()
+    its_id = node.node_id
+
+    def load() -> Any:
+        if ray.get_runtime_context().get_node_id() == its_id:
+            (tmp_path / "loads").touch()
+            time.sleep(100)
+        return models.scaled()
+
+    def kill() -> None:
+        wait_for("the load", (tmp_path / "loads").exists)
+        os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+
+    killer = soon(kill)
+    with DataParallel(load, neuron_cores=CORES, num_replicas=NODES + 1) as model:
+        killer.join()
+        assert len(model.replicas) == NODES
+        np.testing.assert_array_equal(model(X), 2 * X)
+        machines.remove(node)
+        node = machines.add_node()
+        wait_for("the lost replica", lambda: sum(slot.alive for slot in model._slots) == NODES + 1)
+    machines.remove(node)
+
+
 def test_replicas_that_never_come_back(machines: Machines, tmp_path: Path) -> None:
     """One that cannot load again gives its NeuronCores back, and so does one whose actor somebody ends for good. Once
     none is left, callers get the reason."""

@@ -289,6 +289,7 @@ def test_a_node_is_killed_under_load(machines: Machines) -> None:
             before = load.answered
             wait_for("answers after the loss", lambda: load.answered > before + 20)
             wait_for("the lost replica elsewhere", lambda: alive(model) == NODES + 1)
+            assert len(machines.owners()) == NODES + 1, "a process of the lost node still owns NeuronCores"
         assert load.wrong == []
         assert load.sent == load.answered
     machines.remove(node)
