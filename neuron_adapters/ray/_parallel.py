@@ -230,8 +230,7 @@ class DataParallel:
                 continue
             slot = job.slot
             answer = yield job.ref, min(_ASK_AFTER, limit)
-            if isinstance(answer, GetTimeoutError):
-                yield from self._ask(slot, limit)
+            if isinstance(answer, GetTimeoutError) and not (yield from self._hangs(slot, limit)):
                 continue
             self._leave(job)
             if not isinstance(answer, RayError):
@@ -239,7 +238,7 @@ class DataParallel:
             self._lost(job, slot, answer)
             # What waited for the same replica is lost, too: send it on now, and not when its turn comes.
             for other in jobs:
-                if other.slot is slot and _is_lost(other.ref):
+                if other.slot is slot and _is_lost(other.ref, unless_answered=isinstance(answer, GetTimeoutError)):
                     self._leave(other)
                     self._send(other)
             end = time.monotonic() + _WARN_AFTER[0]
@@ -268,21 +267,25 @@ class DataParallel:
 
     # -- replicas -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, slot: Any, limit: float) -> _Call:
-        """End a replica that does not answer, or has been computing one part for more than ``limit`` seconds. Its parts
-        are lost then."""
+    def _hangs(self, slot: Any, limit: float) -> _Call:
+        """Whether a replica that does not answer has been ended: it does not react, or has been computing one part for
+        more than ``limit`` seconds. Its parts are lost then, now: where its node cannot be reached, Ray learns it a
+        minute later."""
+        if slot.ended:
+            return True
         busy = yield slot.actor.busy.remote(), min(_SILENCE, limit)
         if isinstance(busy, GetTimeoutError):
             why = f"its process has not reacted for {min(_SILENCE, limit):g} s"
         elif not isinstance(busy, RayError) and busy > limit:
             why = f"it has been computing one part for more than timeout_s={limit:g} s"
         else:
-            return
+            return False
         with self._lock:
             ended, slot.ended = slot.ended, True
         if not ended:
             log.warning("a replica is ended, and starts again: %s", why)
             ray.kill(slot.actor, no_restart=False)
+        return True
 
     def _lost(self, job: _Job, slot: Any, error: RayError) -> None:
         """The part has no answer, and is to be sent again; its replica comes back where Ray has room for it."""
@@ -412,12 +415,14 @@ def _started(answer: Any) -> None:
         raise answer
 
 
-def _is_lost(ref: Any) -> bool:
+def _is_lost(ref: Any, *, unless_answered: bool) -> bool:
     """Whether that answer is known to be lost by now."""
     try:
         ray.get(ref, timeout=0)
-    except RayError as error:
-        return not isinstance(error, GetTimeoutError)
+    except GetTimeoutError:
+        return unless_answered
+    except RayError:
+        return True
     return False
 
 

@@ -113,6 +113,23 @@ def test_a_replica_that_never_answers_is_replaced(
                 wait_for("another process", lambda: len({replica.pid for replica in where(model)} - before) == 1)
 
 
+def test_a_node_that_cannot_be_reached(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its raylet and its replica are stopped, as behind a network that has failed: parts are answered elsewhere, before
+    Ray has missed the node."""
+    monkeypatch.setattr(_parallel, "_ASK_AFTER", 0.5)
+    monkeypatch.setattr(_parallel, "_SILENCE", 1.0)
+    node = machines.add_node()
+    raylet = node.all_processes["raylet"][0].process.pid
+    with DataParallel(models.scaled, neuron_cores=CORES, num_replicas=NODES + 1) as model:
+        (replica,) = [replica.pid for replica in model.replicas if replica.node_id == node.node_id]
+        for pid in (raylet, replica):
+            os.kill(pid, signal.SIGSTOP)
+        np.testing.assert_array_equal(model(X), 2 * X)
+        assert machines.living() == NODES + 1, "Ray has missed the node: the test shows nothing"
+        os.kill(raylet, signal.SIGKILL)
+    machines.remove(node)
+
+
 def where(model: DataParallel) -> list[Any]:
     return ray.get([slot.actor.where.remote() for slot in model._slots])
 
