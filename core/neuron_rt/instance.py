@@ -136,10 +136,16 @@ def cpus_of_ncs(nc_count: int, cpus: Sequence[Cpu]) -> tuple[frozenset[int], ...
 def cpus_of_process(
     ncs: Sequence[int], nc_count: int, cpus: Sequence[Cpu], mask: frozenset[int]
 ) -> tuple[frozenset[int], ...]:
-    """The CPUs behind each of ``ncs`` in a process that may use ``mask``: it keeps to a narrower one (SPEC I1)."""
+    """The CPUs behind each of ``ncs`` in a process that may use ``mask``: it keeps to a narrower one (SPEC I1).
+
+    Where the mask has no CPU of some of these NCs, as in a batch system's job that shares its machine, the instance is
+    laid over the mask instead, so that they still share it evenly.
+    """
     fixed = cpus_of_ncs(nc_count, cpus)
-    turn = sorted(mask)
-    return tuple(fixed[nc] & mask or frozenset({turn[nc % len(turn)]}) for nc in ncs)
+    if not all(fixed[nc] & mask for nc in ncs):
+        known = {cpu.index: cpu for cpu in cpus}
+        fixed = cpus_of_ncs(nc_count, [known.get(index, Cpu(index)) for index in sorted(mask)])
+    return tuple(fixed[nc] & mask for nc in ncs)
 
 
 def _equal_runs(count: int, rooms: Sequence[Sequence[list[int]]]) -> list[list[int]]:

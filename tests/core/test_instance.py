@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuron_rt import Config, NeuronConfigError
-from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance, cpus_of_ncs, machine_cpus
+from neuron_rt.instance import INSTANCE_TYPES, Cpu, Instance, cpus_of_ncs, cpus_of_process, machine_cpus
 
 
 def machine(nodes: int, cores: int, threads: int) -> list[Cpu]:
@@ -103,6 +103,24 @@ def test_one_nc_has_the_machine() -> None:
     """Whole nodes to an NC where nodes are as many as NCs."""
     assert cpus_of_ncs(1, machine(2, 4, 2)) == (frozenset(range(16)),)
     assert cpus_of_ncs(2, machine(2, 4, 1)) == (frozenset(range(4)), frozenset(range(4, 8)))
+
+
+@pytest.mark.parametrize(
+    ("ncs", "nc_count", "mask", "expected"),
+    [
+        (range(4), 4, {4, 5, 6, 7}, [{4}, {5}, {6}, {7}]),  # a job that has half of the machine
+        (range(2), 2, {3, 4, 5, 6}, [{3}, {4, 5, 6}]),  # both have a CPU there: each keeps to its own
+        (range(2), 2, {4, 5, 6, 7}, [{4, 5}, {6, 7}]),
+        (range(4), 8, {2, 3, 4, 5}, [{2}, {3}, {4}, {5}]),
+        (range(4), 8, {0, 1, 2, 3}, [{0}, {1}, {2}, {3}]),
+        (range(4, 8), 8, {4, 5, 6, 7}, [{4}, {5}, {6}, {7}]),  # NCs that were chosen to fit a mask
+        (range(4), 4, {5}, [{5}] * 4),
+    ],
+)
+def test_a_mask(ncs: range, nc_count: int, mask: set[int], expected: list[set[int]]) -> None:
+    """SPEC I1: a process with a narrower mask keeps to it, and its NCs share it evenly where it leaves some of them
+    without a CPU."""
+    assert cpus_of_process(ncs, nc_count, machine(2, 4, 1), frozenset(mask)) == tuple(map(frozenset, expected))
 
 
 @pytest.mark.parametrize(("name", "count"), [*((n, c) for n, (c, _d) in INSTANCE_TYPES.items()), ("host", 6), ("5", 5)])
