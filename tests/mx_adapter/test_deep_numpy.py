@@ -89,6 +89,7 @@ _CALLS = [
     "np.stack([x, x], axis=1)", "np.vstack([y, y])", "np.hstack([y, y])", "np.dstack([x, x])", "np.split(x, 2)[1]",
     "np.split(x, (1, 3), axis=2)[1]", "np.where(x > 0, x, y)", "np.where(x > 0, x, 1)", "np.where(x > 0, 0.5, x)",
     "np.where(x > 0, 1.0, 2.0)", "np.dot(x, y)", "np.matmul(x, y)", "np.tensordot(x, y, 1)",
+    "np.tensordot(y, y, 1)", "np.reshape(np.matmul(y.reshape(1, 4), y.reshape(4, 1)), ())",
     "np.tensordot(x, x, ((0, 2), (0, 2)))", "np.einsum('ijk,k->ij', x, y)", "np.nan_to_num(x)", "np.copy(x)",
     "x + np.zeros((2, 3, 4))", "x + np.ones(4)", "x + np.full((4,), 3)", "x + np.arange(4)", "x + np.arange(1, 5)",
     "x + np.linspace(0, 1, 4)", "np.zeros_like(x)", "np.ones_like(x)", "np.full_like(x, 3)", "np.eye(4, k=1) * y",

@@ -245,8 +245,8 @@ def _transpose(x: Array, perm: list[int]) -> Array:
 
 
 @function("Squeeze")
-def _squeeze(x: Array, axes: Array) -> Array:
-    return np.squeeze(x, tuple(int(axis) for axis in axes))
+def _squeeze(x: Array, axes: Array | None = None) -> Array:
+    return np.squeeze(x, None if axes is None else tuple(int(axis) for axis in axes))
 
 
 @function("Unsqueeze")

@@ -204,6 +204,8 @@ class Builder:
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
         """Reshape ``value``; a -1 is computed."""
+        if not shape:  # OpenVINO 2026.4 crashes where a product of matrices is reshaped to no axes
+            return self.Squeeze(value)
         return self.Reshape(value, self.constant(list(shape)))
 
     def transpose(self, value: Value, order: Sequence[int]) -> Value:
