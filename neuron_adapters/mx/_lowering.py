@@ -14,7 +14,7 @@ import numpy as np
 from neuron_adapters.adapter.guards._folding import fold
 from neuron_adapters.files import openvino_ir
 from neuron_adapters.mx import _loops  # noqa: F401 - it registers what is known of loops
-from neuron_adapters.mx._guards import BeyondEngineError, arrays_of, guard, measured, require_checkable
+from neuron_adapters.mx._guards import arrays_of, guard, measured, require_checkable
 from neuron_adapters.mxnet import _onnx
 from neuron_adapters.mxnet._backend import Plan
 from neuron_adapters.mxnet._errors import BeyondOnnxError
@@ -56,7 +56,7 @@ def _lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collectio
         require_checkable(inferred)
         fold(converted)
         guarded, limits = guard(converted, held=weights, tables=tables)
-    except BeyondEngineError as error:
+    except CompileError as error:  # BeyondEngineError, too
         return Plan(None, inputs, tuple(constants), outputs, inferred, why=str(error), draws=draws)
     numbers = {name: number for number, name in enumerate(constants)}
     lowered = openvino_ir.lower(guarded, [held[name] for name in constants], numbers)

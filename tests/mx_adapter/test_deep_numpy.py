@@ -94,7 +94,10 @@ _CALLS = [
     "x + np.zeros((2, 3, 4))", "x + np.ones(4)", "x + np.full((4,), 3)", "x + np.arange(4)", "x + np.arange(1, 5)",
     "x + np.linspace(0, 1, 4)", "np.zeros_like(x)", "np.ones_like(x)", "np.full_like(x, 3)", "np.eye(4, k=1) * y",
     "np.identity(4) * y", "x[0]", "x[-1]", "x[1, :2]", "x[:, 1]", "x[:, ::2, 1:3]", "x[1, 2, 3]", "x[1:]",
-    "x.astype('int32')", "np.pi * x",
+    "x.astype('int32')", "np.pi * x", "x[()]", "np.delete(x, 1, axis=2)", "np.delete(x, slice(0, 2), axis=1)",
+    "np.insert(y, 1, 5)", "np.hsplit(x, 3)[1]", "np.dsplit(x, 2)[1]", "np.atleast_3d(y)", "np.append(x, x, axis=0)",
+    "np.concatenate([x, x], axis=None)", "np.linalg.norm(x)", "np.linalg.norm(x, axis=1)",
+    "np.linalg.det(x[:, :, :3] + np.eye(3))", "np.linalg.inv(x[:, :, :3] + np.eye(3))", "np.pad(y, 1)",
 ]  # fmt: skip
 
 
@@ -118,6 +121,21 @@ def test_elements_are_taken_as_in_numpy() -> None:
     for axis in (None, 0, 2):
         result = mx.sym.np.take(x, places, axis=axis, mode="clip").bind(mx.cpu(), arrays, grad_req="null").forward()[0]
         np.testing.assert_array_equal(result.asnumpy(), np.take(X, [1, 0], axis=axis))
+
+
+def test_a_graph_draws() -> None:
+    x = mx.sym.var("x").as_np_ndarray()
+    drawn = [
+        mx.sym.np.random.normal(x, 0.001), mx.sym.np.random.uniform(x, x + 0.001), mx.sym.np.random.rand(50, 40),
+        mx.sym.np.random.randn(50, 40), mx.sym.np.random.randint(3, size=(50, 40)),
+    ]  # fmt: skip
+    executor = mx.sym.Group(drawn).bind(mx.cpu(), {"x": mx.np.array(X)}, grad_req="null")
+    first, between, even, normal, whole = (output.asnumpy().copy() for output in executor.forward())
+    assert (np.abs(first - X).max() < 0.01, ((between >= X) & (between <= X + 0.0011)).all()) == (True, True)
+    assert (abs(even.mean() - 0.5) < 0.05, abs(normal.std() - 1) < 0.1, {*whole.ravel()}) == (True, True, {0, 1, 2})
+    assert (executor.forward()[0].asnumpy() != first).any()
+    with pytest.raises(mx.MXNetError, match="beside parameters that are symbols"):
+        mx.sym.np.random.normal(x, 1, size=3)
 
 
 def test_names_and_kinds_of_symbols() -> None:
@@ -221,10 +239,28 @@ def test_files_and_arrays_of_deep_numpy(tmp_path: Path) -> None:
     assert mx.np.random.multinomial(3, mx.np.array([]), size=(2, 3)).shape == (2, 3, 0)
 
 
+def test_numpys_own_functions_take_these_arrays() -> None:
+    x = mx.np.array(X[0])
+    results = [
+        np.mean(x, axis=0), np.sqrt(x), np.add(x, 1), np.concatenate([x, x]), np.linalg.norm(x), np.float64(2) * x,
+        np.logaddexp(x, x),
+    ]  # fmt: skip
+    assert [type(result) for result in results] == [mx.np.ndarray] * len(results)
+    assert {str(result.dtype) for result in results} == {"float32"}
+    np.testing.assert_allclose(results[3].asnumpy(), np.concatenate([X[0], X[0]]))
+    assert np.allclose(x, x)
+    assert np.array(x).dtype == "float32"
+    with pytest.raises(TypeError, match="convert one"):
+        np.ones(4, "f4") + x
+    assert str(mx.np.array([1, 2])) == "[1. 2.]"
+
+
 def test_functions_of_arrays_have_mxnets_dtypes() -> None:
     whole, single, double = (mx.np.array([[1, 2], [3, 4]], dtype=dtype) for dtype in ("int32", "float32", "float64"))
-    for call in (mx.np.mean, mx.np.average, mx.np.std, lambda x: x.mean(), lambda x: mx.np.percentile(x, 50)):
+    for call in (mx.np.mean, lambda x: x.mean(), lambda x: mx.np.percentile(x, 50)):
         assert [call(x).dtype for x in (whole, single, double)] == ["float32", "float32", "float64"]
+    for call in (mx.np.average, mx.np.std, lambda x: x.var()):
+        assert [call(x).dtype for x in (whole, single, double)] == ["int32", "float32", "float64"]
     assert mx.np.shape(single) == (2, 2)
     assert [type(each) for each in mx.np.nonzero(whole)] == [mx.np.ndarray] * 2
     counts, bounds = mx.np.histogram(single, bins=3, range=(0, 4))

@@ -15,38 +15,52 @@ from neuron_adapters.mxnet._training import missing_names
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.numpy import random
-from neuron_adapters.mxnet.numpy._array import ndarray, wrapped
+from neuron_adapters.mxnet.numpy._array import by_operator, ndarray, wrapped
 
 __all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "zeros"]
 
 #: Functions that make arrays from nothing, of float32.
 _MAKE = ("arange", "eye", "full", "identity", "linspace", "logspace", "tri")
+#: Functions that compute by MXNet's operators.
+_OPERATORS = (
+    "abs", "absolute", "add", "all", "amax", "amin", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctan2", "arctanh", "argmax", "argmin", "around", "average", "bitwise_and", "bitwise_not", "bitwise_or",
+    "bitwise_xor", "cbrt", "ceil", "clip", "copysign", "cos", "cosh", "cumsum", "deg2rad", "degrees", "diff",
+    "divide", "dot", "ediff1d", "equal", "exp", "expm1", "fabs", "fix", "floor", "greater", "greater_equal", "hypot",
+    "inner", "invert",
+    "isfinite", "isinf", "isnan", "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "log", "log10",
+    "log1p", "log2", "logical_not", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "multiply",
+    "negative", "not_equal", "outer", "percentile", "power", "prod", "quantile", "rad2deg", "radians", "reciprocal",
+    "remainder", "rint", "round", "sign", "sin", "sinh", "sqrt", "square", "std", "subtract", "sum", "tan", "tanh",
+    "tensordot", "trace", "true_divide", "trunc", "var", "vdot", "where",
+)  # fmt: skip
+#: NumPy's functions; what is float64 for whole numbers is float32.
 _FUNCTIONS = (
-    "abs", "absolute", "add", "all", "allclose", "amax", "amin", "any", "append", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",
-    "array_equal", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and",
-    "bitwise_not", "bitwise_or", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "choose",
-    "clip", "column_stack", "compress", "concatenate", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh",
-    "count_nonzero", "cov", "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices_from", "diagflat",
-    "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
-    "empty_like", "equal", "exp", "expand_dims", "expm1", "fabs", "fix", "flatnonzero", "flip", "fliplr", "flipud",
-    "float_power", "floor", "floor_divide", "full_like", "greater", "greater_equal", "heaviside", "histogram",
-    "hsplit", "hstack", "hypot", "inner", "insert", "interp", "intersect1d", "invert", "isclose", "isfinite",
-    "isin", "isinf", "isnan", "isneginf", "isposinf", "lcm", "ldexp", "less", "less_equal", "lexsort", "log",
-    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max", "maximum",
-    "may_share_memory", "mean", "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply",
-    "nan_to_num", "nanargmax", "nanargmin", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
-    "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndim", "negative", "nonzero",
-    "not_equal", "ones_like", "outer", "pad", "partition", "percentile", "polyval", "positive", "power", "prod",
-    "ptp", "quantile", "rad2deg", "radians", "ravel", "reciprocal", "remainder", "repeat", "reshape", "resize",
-    "rint", "roll", "rollaxis", "rot90", "round", "searchsorted", "setdiff1d", "shape", "shares_memory", "sign",
-    "signbit", "sin", "sinh", "size", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
-    "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "tril",
-    "tril_indices_from", "triu", "triu_indices_from", "true_divide", "trunc", "union1d", "unique", "unravel_index",
-    "vander", "var", "vdot", "vsplit", "vstack", "where", "zeros_like",
+    "append", "argsort", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "bincount", "broadcast_arrays",
+    "broadcast_to", "column_stack", "concatenate", "copy", "delete", "diag", "diag_indices_from", "diagflat",
+    "diagonal", "dsplit", "dstack", "einsum", "empty_like", "expand_dims", "flip", "fliplr",
+    "flipud", "full_like", "histogram", "hsplit", "hstack", "insert", "logical_and", "logical_or", "logical_xor",
+    "may_share_memory", "median", "meshgrid", "moveaxis", "nan_to_num", "nanmean", "nanstd", "nansum", "nanvar",
+    "nonzero", "ones_like", "pad", "polyval", "ravel", "repeat", "reshape", "resize", "roll", "rot90", "shape",
+    "shares_memory", "sort", "split", "squeeze", "stack", "swapaxes", "take", "tile", "transpose", "tril", "triu",
+    "unique", "unravel_index", "vsplit", "vstack", "zeros_like",
+)  # fmt: skip
+#: Functions that MXNet leaves to NumPy: dtypes and numbers are NumPy's.
+_NUMPYS = (
+    "allclose", "apply_along_axis", "apply_over_axes", "argpartition", "argwhere", "array_equal", "array_equiv",
+    "choose", "compress", "corrcoef", "correlate", "count_nonzero", "cov", "digitize", "divmod", "extract",
+    "flatnonzero", "float_power", "frexp", "heaviside", "histogram2d", "histogram_bin_edges", "histogramdd", "i0",
+    "interp", "intersect1d", "isclose", "isin", "ix_", "lexsort", "min_scalar_type", "modf", "nanargmax", "nanargmin",
+    "nancumprod", "nancumsum", "nanmax", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "ndim",
+    "packbits", "partition", "piecewise", "poly", "polyadd", "polydiv", "polyfit", "polyint", "polymul", "polysub",
+    "positive", "promote_types", "ptp", "real", "result_type", "rollaxis", "roots", "searchsorted", "select",
+    "setdiff1d", "setxor1d", "signbit", "size", "spacing", "take_along_axis", "tril_indices_from", "trim_zeros",
+    "triu_indices_from", "union1d", "unpackbits", "unwrap", "vander",
 )  # fmt: skip
 #: Names of MXNet's that NumPy has no more.
-_ALIASES = {"product": "prod", "round_": "round", "row_stack": "vstack", "sometrue": "any"}
+_ALIASES = {
+    "in1d": "isin", "product": "prod", "round_": "round", "row_stack": "vstack", "sometrue": "any",
+}  # fmt: skip
 
 pi: float = _np.pi
 e: float = _np.e
@@ -63,7 +77,11 @@ def array(object: Any, dtype: Any = None, ctx: Any = None) -> ndarray:  # noqa: 
     source = object._array if isinstance(object, NDArray) else object
     if dtype is None:
         dtype = source.dtype if isinstance(source, _np.ndarray) and source.dtype != _np.float64 else _np.float32
-    return ndarray(_np.array(source, dtype_of(dtype), order="C"), ctx)
+    try:
+        array = _np.array(source, dtype_of(dtype), order="C")
+    except OverflowError:  # whole numbers that the dtype does not hold wrap
+        array = _np.array(source, order="C").astype(dtype_of(dtype))
+    return ndarray(array, ctx)
 
 
 def zeros(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:
@@ -103,31 +121,90 @@ def indices(dimensions: Any, dtype: Any = _np.int32, ctx: Any = None) -> ndarray
     return ndarray(_np.indices(dimensions, dtype_of(dtype)), ctx)
 
 
-def _around(x: Any, decimals: int = 0) -> Any:
-    x = _np.asarray(x)
-    if x.dtype.kind not in "iu" or decimals >= 0:
-        return _np.around(x, decimals)
-    unit = 10**-decimals  # MXNet cuts whole numbers off towards zero
-    return x - _np.fmod(x, unit) if unit <= _np.iinfo(x.dtype).max else _np.zeros_like(x)
+def _msort(a: Any) -> Any:
+    return _np.sort(a, axis=0)
 
 
-_around.__name__ = "around"
-#: MXNet's where they differ from NumPy's.
-_OWN = {"around": _around, "round": _around}
+def _trapz(*args: Any, **keywords: Any) -> Any:
+    return getattr(_np, "trapezoid" if hasattr(_np, "trapezoid") else "trapz")(*args, **keywords)
+
+
+def _by_word(name: str) -> Callable[..., Any]:
+    """Make NumPy's function, of which a keyword has another name in later versions, take MXNet's."""
+
+    def call(*args: Any, interpolation: str = "linear", **keywords: Any) -> Any:
+        return getattr(_np, name)(*args, **{"method": interpolation, **keywords})
+
+    return call
+
+
+def _unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
+    """In the dtype of the indices."""
+    places = _np.asarray(indices)
+    axes = _np.unravel_index(places.astype(_np.int64), shape, order)  # type: ignore[call-overload] # any order
+    return tuple(_np.asarray(axis).astype(places.dtype) for axis in axes)
+
+
+def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """Without weights, in the dtype of ``x``."""
+    counts = _np.bincount(x, weights, minlength)
+    return counts.astype(x.dtype) if weights is None and isinstance(x, _np.ndarray) else counts
+
+
+def _take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """Indices may be floats, which lose their fractions."""
+    places = _np.asarray(indices)
+    return _np.take(a, places.astype(_np.int64) if places.dtype.kind == "f" else places, axis, mode=mode)  # type: ignore[call-overload]
+
+
+def _count_nonzero(a: Any, axis: Any = None, **keywords: Any) -> Any:
+    """Of everything, a whole number of Python's."""
+    counts = _np.count_nonzero(a, axis, **keywords)
+    return int(counts) if isinstance(counts, _np.integer) else counts
+
+
+def _listed(name: str) -> Callable[..., Any]:
+    """Make NumPy's function, which gives a tuple in later versions, give a list."""
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        result = getattr(_np, name)(*args, **keywords)
+        return list(result) if isinstance(result, tuple) else result
+
+    return call
+
+
+def _nonzero(a: Any) -> Any:
+    return _np.nonzero(_np.atleast_1d(a))
+
+
+#: MXNet's where they differ from NumPy's, or NumPy's have other names.
+_OWN: dict[str, Callable[..., Any]] = {
+    "alltrue": _np.all, "bincount": _bincount, "count_nonzero": _count_nonzero, "msort": _msort, "nonzero": _nonzero,
+    "take": _take, "trapz": _trapz, "unravel_index": _unravel_index,
+    **{name: _by_word(name) for name in ("nanpercentile", "nanquantile")},
+    **{name: _listed(name) for name in ("atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "meshgrid")},
+}  # fmt: skip
 _missing = missing_names("mx.np")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MAKE or name in _FUNCTIONS:
+    if name in _OPERATORS:
+        function = by_operator(name)
+    elif name in _MAKE:
+        function = wrapped(getattr(_np, name), default=_np.float32)
+    elif name in _NUMPYS or name in _OWN or name in _FUNCTIONS:
         compute = _OWN.get(name) or getattr(_np, name)
-        function = globals()[name] = wrapped(compute, default=_np.float32 if name in _MAKE else None)
-        return function
-    if name in _ALIASES:
+        function = wrapped(compute, numpys=name in _NUMPYS or name in ("alltrue", "msort", "trapz"))
+        function.__name__ = name
+    elif name in _ALIASES:
         return __getattr__(_ALIASES[name])
-    if name == "linalg":
-        return import_module(f"{__name__}.linalg")
-    return _missing(name)
+    elif name == "linalg":
+        return import_module(f"{__name__}.{name}")
+    else:
+        return _missing(name)
+    globals()[name] = function
+    return function
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MAKE, *_FUNCTIONS, *_ALIASES, "linalg"})
+    return sorted({*__all__, *_MAKE, *_OPERATORS, *_FUNCTIONS, *_NUMPYS, *_OWN, *_ALIASES, "linalg"})

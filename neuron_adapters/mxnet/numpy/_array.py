@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from neuron_adapters.mxnet._operators import numpy_names
+from neuron_adapters.mxnet import _numpy_forms  # noqa: F401 - it registers functions
+from neuron_adapters.mxnet._numpy_calls import ALIASES, NumpyCalls
 from neuron_adapters.mxnet._training import refuse_missing, refuse_name
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import invoke
 
-__all__ = ["ndarray", "wrapped"]
+__all__ = ["by_operator", "ndarray", "wrapped"]
 
 
 def _as_numpy(name: str) -> Any:
@@ -28,10 +29,32 @@ def _as_numpy(name: str) -> Any:
     return method
 
 
+def _by_operator(name: str) -> Any:
+    """Make a method that a classic array has, and NumPy defines otherwise, one of MXNet's operator."""
+
+    def method(self: NDArray, *args: Any, **keywords: Any) -> Any:
+        return by_operator(name)(self, *args, **keywords)
+
+    method.__name__, method.__doc__ = name, getattr(np.ndarray, name).__doc__
+    return method
+
+
 class ndarray(NDArray):  # noqa: N801 - MXNet's name
     """An array of ``mx.np``. Made by ``mx.np.array``, ``zeros`` and so on."""
 
     __slots__ = ()
+
+    def __array_ufunc__(  # type: ignore[override] # a classic array has none
+        self, ufunc: Any, method: str, *inputs: Any, **keywords: Any
+    ) -> Any:
+        from neuron_adapters.mxnet.numpy import _dispatch
+
+        return _dispatch.ufunc(ufunc, method, inputs, keywords)
+
+    def __array_function__(self, function: Any, _types: Any, args: Any, keywords: Any) -> Any:
+        from neuron_adapters.mxnet.numpy import _dispatch
+
+        return _dispatch.function(function, args, keywords)
 
     def as_np_ndarray(self) -> ndarray:
         """Return the array itself."""
@@ -85,8 +108,8 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         """Transposed; a copy."""
         return ndarray(np.ascontiguousarray(self._array.T), self._context)
 
-    all: Callable[..., Any] = _as_numpy("all")
-    any: Callable[..., Any] = _as_numpy("any")
+    all: Callable[..., Any] = _by_operator("all")
+    any: Callable[..., Any] = _by_operator("any")
     flatten: Callable[..., Any] = _as_numpy("flatten")
     squeeze: Callable[..., Any] = _as_numpy("squeeze")
 
@@ -111,16 +134,12 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
             raise AttributeError(f"'ndarray' object has no attribute {name!r}")
         if not callable(getattr(np.ndarray, name, None)):
             refuse_missing(f"mx.np.ndarray.{name}")
+        if name in _BY_OPERATOR:
+            return functools.partial(by_operator(name), self)
         return wrapped(functools.partial(getattr(np.ndarray, name), self._array), self._context)
 
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Any:
-        of_two, of_scalar = numpy_names(kind, swapped)
-        if isinstance(other, NDArray):
-            return _own(invoke(of_two, [other, self] if swapped else [self, other], {}, {}))
-        if not isinstance(other, (int, float, np.number, np.bool_)):
-            raise TypeError(f"an ndarray can be combined with an ndarray or a number, got {type(other).__name__}")
-        is_int = isinstance(other, (int, np.integer, np.bool_))
-        return _own(invoke(of_scalar, [self], {}, {"scalar": float(other), "is_int": is_int}))
+        return calls.combine(kind, self, other, swapped=swapped)
 
     def __matmul__(self, other: Any) -> Any:
         return _own(invoke("_npi_matmul", [self, other], {}, {}))
@@ -140,7 +159,29 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
     def __repr__(self) -> str:
         return repr(self._array).replace(", dtype=float32", "")
 
+    def __str__(self) -> str:
+        return str(self._array)
+
     __hash__ = NDArray.__hash__
+
+
+#: Methods whose numbers or dtypes are MXNet's own; the others are NumPy's.
+_BY_OPERATOR = {
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "clip",
+    "cumsum",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "round",
+    "std",
+    "sum",
+    "var",
+}
 
 
 def _raw(value: Any) -> Any:
@@ -158,8 +199,11 @@ def _own(result: Any) -> Any:
     return ndarray(result._array, result._context, result._memory) if isinstance(result, NDArray) else result
 
 
-def wrapped(compute: Callable[..., Any], context: Context | None = None, *, default: Any = None) -> Callable[..., Any]:
-    """Make a function of NumPy's arrays one of these arrays. ``default``: the dtype of what is made of no array."""
+def wrapped(
+    compute: Callable[..., Any], context: Context | None = None, *, default: Any = None, numpys: bool = False
+) -> Callable[..., Any]:
+    """Make a function of NumPy's arrays one of these arrays. ``default``: the dtype of what is made of no array.
+    ``numpys``: dtypes, and numbers that are no arrays, are NumPy's."""
 
     @functools.wraps(compute, updated=())
     def call(*args: Any, ctx: Any = None, device: Any = None, out: Any = None, **keywords: Any) -> Any:
@@ -170,9 +214,11 @@ def wrapped(compute: Callable[..., Any], context: Context | None = None, *, defa
                 result = compute(*raw_args, **raw_keywords)
         except ValueError as error:
             raise MXNetValueError(f"{_name_of(compute)}: {error}") from error
-        asked = keywords.get("dtype") is not None
+        if numpys and isinstance(result, np.generic):
+            return result
+        asked = keywords.get("dtype") is not None or any(map(_is_dtype, args))
         taken = (*getattr(compute, "args", ()), *raw_args, *raw_keywords.values())  # args: the array of a method
-        narrow = not asked and not any(map(_is_wide, taken))
+        narrow = not asked and not numpys and not any(map(_is_wide, taken))
         array = _shown(_narrowed(result) if narrow else result, ctx or device or context, None if asked else default)
         if out is None:
             return array
@@ -180,6 +226,13 @@ def wrapped(compute: Callable[..., Any], context: Context | None = None, *, defa
         return out
 
     return call
+
+
+def _is_dtype(value: Any) -> bool:
+    """Whether it names a dtype, among arguments by position."""
+    return isinstance(value, np.dtype) or (
+        isinstance(value, type) and issubclass(value, (np.generic, bool, int, float))
+    )
 
 
 def _is_wide(value: Any) -> bool:
@@ -194,6 +247,36 @@ def _narrowed(result: Any) -> Any:
     if isinstance(result, (list, tuple)):
         return tuple(map(_narrowed, result)) if isinstance(result, tuple) else [*map(_narrowed, result)]
     return np.float32(result) if _is_wide(result) else result
+
+
+def _node(operator: str, inputs: Sequence[NDArray], name: str | None = None, **attributes: Any) -> Any:  # noqa: ARG001
+    """Compute an operator; attributes that are None are left out."""
+    return _own(invoke(operator, inputs, {}, {key: value for key, value in attributes.items() if value is not None}))
+
+
+calls = NumpyCalls("mx.np", NDArray, _node, symbolic=False)
+
+
+def by_operator(name: str) -> Callable[..., Any]:
+    """Return NumPy's function as a call of MXNet's operator, where it has an array among its arguments."""
+    function, plain = calls.of(name), wrapped(getattr(np, ALIASES.get(name, name)))
+    assert function is not None, name
+
+    @functools.wraps(plain)
+    def call(*args: Any, out: Any = None, ctx: Any = None, device: Any = None, **keywords: Any) -> Any:  # noqa: ARG001
+        if not any(map(_has_array, (*args, *keywords.values()))):
+            return plain(*args, out=out, **keywords)
+        result = function(*args, **keywords)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+
+    return call
+
+
+def _has_array(value: Any) -> bool:
+    return isinstance(value, NDArray) or (isinstance(value, (list, tuple)) and any(map(_has_array, value)))
 
 
 def _name_of(compute: Callable[..., Any]) -> str:

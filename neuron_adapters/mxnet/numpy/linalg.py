@@ -1,4 +1,4 @@
-"""``mx.np.linalg``: factors, solutions and norms of matrices, by MXNet's operators."""
+"""``mx.np.linalg`` and ``mx.sym.np.linalg``: factors, solutions and norms of matrices, by MXNet's operators."""
 
 from __future__ import annotations
 
@@ -11,17 +11,31 @@ from neuron_adapters.mxnet._training import Missing, missing_names
 from neuron_adapters.mxnet.base import MXNetValueError
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import operator_functions
-from neuron_adapters.mxnet.numpy._array import _own, ndarray
+from neuron_adapters.mxnet.numpy._array import _own, ndarray, wrapped
+from neuron_adapters.mxnet.symbol import Symbol
+from neuron_adapters.mxnet.symbol.numpy import _node as node
 
 __all__ = [
     "cholesky", "det", "eig", "eigh", "eigvals", "eigvalsh", "inv", "norm", "pinv", "slogdet", "solve", "svd",
     "tensorinv", "tensorsolve",
 ]  # fmt: skip
 
-__getattr__: Missing = missing_names("mx.np.linalg")
+#: What MXNet leaves to NumPy.
+_NUMPYS = ("cond", "lstsq", "matrix_power", "matrix_rank", "multi_dot", "qr")
+_missing: Missing = missing_names("mx.np.linalg")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NUMPYS:
+        return wrapped(getattr(np.linalg, name), numpys=True)
+    return _missing(name)
 
 
 def _call(operator: str, *arrays: Any, **attributes: Any) -> Any:
+    """Compute an operator, or make a node of it where the first of ``arrays`` is a symbol."""
+    if isinstance(arrays[0], Symbol):
+        nodes = node(operator, arrays, **attributes)
+        return tuple(nodes) if len(nodes) > 1 else nodes
     result = operator_functions.of(operator, operator)(*arrays, **attributes)
     return tuple(map(_own, result)) if isinstance(result, (list, tuple)) else _own(result)
 
@@ -43,7 +57,7 @@ def slogdet(a: ndarray) -> tuple[ndarray, ndarray]:
 
 
 def _number(result: Any, a: ndarray) -> Any:
-    return result.reshape(a.shape[:-2])
+    return result if isinstance(a, Symbol) else result.reshape(a.shape[:-2])
 
 
 def inv(a: ndarray) -> ndarray:
@@ -53,7 +67,7 @@ def inv(a: ndarray) -> ndarray:
 
 def pinv(a: ndarray, rcond: Any = 1e-15, hermitian: bool = False) -> ndarray:
     """Return the pseudo-inverse. ``rcond``: which part of the largest singular value is zero."""
-    if isinstance(rcond, NDArray):
+    if isinstance(rcond, (NDArray, Symbol)):
         return _call("_npi_pinv", a, rcond, hermitian=hermitian)  # type: ignore[no-any-return]
     return _call("_npi_pinv_scalar_rcond", a, rcond=rcond, hermitian=hermitian)  # type: ignore[no-any-return]
 
@@ -102,7 +116,17 @@ def norm(x: ndarray, ord: Any = None, axis: Any = None, keepdims: bool = False) 
     """Return the norm of vectors or matrices along one or two axes; of all numbers without ``ord`` and ``axis``."""
     if axis is None and ord is None:
         return _call("_npi_norm", x, flag=-2, ord=2, keepdims=keepdims)  # type: ignore[no-any-return]
-    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    if isinstance(x, Symbol) and axis is None and ord not in ("fro", "nuc"):
+        raise MXNetValueError("norm() of a symbol, whose axes are not known, needs axis where there is an ord.")
+    axes = (
+        (0, 1)
+        if isinstance(x, Symbol) and axis is None
+        else tuple(range(x.ndim))
+        if axis is None
+        else (axis,)
+        if isinstance(axis, int)
+        else tuple(axis)
+    )
     if len(axes) not in (1, 2):
         raise MXNetValueError(f"norm() takes one axis or two, got {axes}.")
     words = {None: 1, "fro": 1, "nuc": 2}

@@ -10,7 +10,8 @@ import numpy as np
 from neuron_adapters.mxnet.base import MXNetError
 from neuron_adapters.mxnet.numpy_form._linear_algebra import _finite
 from neuron_adapters.mxnet.numpy_form._mxnet import _corrected, operator
-from neuron_adapters.mxnet.numpy_form._onnx import Array
+from neuron_adapters.mxnet.numpy_form._numpy import _accumulated
+from neuron_adapters.mxnet.numpy_form._onnx import Array, _div
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
 from neuron_adapters.mxnet.operators._rules import axis_of
@@ -135,6 +136,8 @@ def _norm(at: Attributes, _outs: list[Tensor], data: Array) -> Sequence[Array]:
 
 
 def _ldexp(x: Array, y: Array) -> Array:
+    if x.dtype.kind != "f":
+        return np.trunc(np.ldexp(x.astype(np.float64), y.astype(np.int64))).astype(x.dtype)
     result: Array = x * np.power(x.dtype.type(2), y)
     return result
 
@@ -184,8 +187,11 @@ def _average(at: Attributes, outs: list[Tensor], data: Array, *weights: Array) -
     if weight.ndim == 1 and data.ndim > 1:
         weight = weight.reshape([-1 if axis == axes[0] else 1 for axis in range(data.ndim)])
     weight = np.broadcast_to(weight, data.shape)
-    total = _corrected(weight, axes)
-    return [_corrected(data * weight, axes) / total, total][: len(outs)]
+    if data.dtype.kind != "f":
+        whole = np.sum(weight, axis=tuple(axes), dtype=data.dtype)
+        return [_div(np.sum(data * weight, axis=tuple(axes), dtype=data.dtype), whole), whole][: len(outs)]
+    total = _corrected(_accumulated(weight), axes)
+    return [_corrected(_accumulated(data * weight), axes) / total, total][: len(outs)]
 
 
 @operator("_npi_percentile")

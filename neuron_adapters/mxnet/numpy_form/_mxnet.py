@@ -14,7 +14,7 @@ import numpy as np
 
 from neuron_adapters.mxnet._operators import broadcast_name, elementwise_name, scalar_name
 from neuron_adapters.mxnet.base import MXNetError, MXNetIndexError
-from neuron_adapters.mxnet.numpy_form._onnx import Array, _div
+from neuron_adapters.mxnet.numpy_form._onnx import Array, _div, widened
 from neuron_adapters.mxnet.numpy_form._regions import rounded
 from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Tensor
@@ -87,7 +87,7 @@ for _name, _compute in _UNARY.items():
 
     @operator(_name)
     def _unary(_at: Attributes, _outs: list[Tensor], x: Array, compute: Any = _compute) -> Sequence[Array]:
-        return [compute(x)]
+        return [compute(x if compute is np.sign else widened(x))]
 
 
 def _mod(x: Array, y: Array) -> Array:

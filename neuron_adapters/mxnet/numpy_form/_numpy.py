@@ -29,8 +29,13 @@ def _mod(at: Attributes, outs: list[Tensor], x: Array, y: Array) -> Sequence[Arr
 
 @operator("_np_sum")
 def _sum(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
-    x, axes = x.astype(_wider(x.dtype.name, outs[0].dtype)), _axes(at, x.ndim)
+    x, axes = _accumulated(x.astype(_wider(x.dtype.name, outs[0].dtype))), _axes(at, x.ndim)
     return [_corrected(x, axes) if x.dtype.kind == "f" and axes else np.sum(x, axis=tuple(axes))]
+
+
+def _accumulated(x: Array) -> Array:
+    """Return floats as MXNet adds them up: float16 in float32, float32 in float64."""
+    return x.astype({"float16": "float32", "float32": "float64"}.get(x.dtype.name, x.dtype.name))
 
 
 @operator("_npi_mean")
@@ -52,7 +57,7 @@ def _variance(at: Attributes, outs: list[Tensor], x: Array) -> Sequence[Array]:
     axes = tuple(_axes(at, x.ndim))
     size = math.prod(x.shape[axis] for axis in axes)
     whole = x.dtype.kind != "f"
-    x = x if whole else x.astype(_wider(x.dtype.name, outs[0].dtype))
+    x = x if whole else _accumulated(x.astype(_wider(x.dtype.name, outs[0].dtype)))
     total = np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
     middle = x - (_div(total, np.full_like(total, size)) if whole else total / x.dtype.type(size))
     squares = np.sum(middle * middle, axis=axes, dtype=outs[0].dtype if whole else x.dtype)

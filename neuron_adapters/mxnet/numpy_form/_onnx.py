@@ -5,6 +5,7 @@ A function takes the inputs, None for one that is left out, and the attributes b
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,18 @@ FUNCTIONS |= {
     "Or": np.logical_or, "Sign": np.sign, "Sin": np.sin, "Sqrt": np.sqrt, "Sub": np.subtract, "Tan": np.tan,
     "Tanh": np.tanh, "Where": np.where, "Xor": np.logical_xor,
 }  # fmt: skip
+
+
+#: Those that MXNet computes in float32 of small integers, and NumPy in float16.
+_FLOATING = ["Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Exp", "Log", "Sin", "Sqrt", "Tan", "Tanh"]
+
+
+def widened(x: Array) -> Array:
+    """Return small integers as float32."""
+    return x.astype(np.float32) if x.dtype.kind in "iub" and x.itemsize < 4 else x
+
+
+FUNCTIONS |= {name: functools.partial(lambda compute, x: compute(widened(x)), FUNCTIONS[name]) for name in _FLOATING}
 
 
 @function("Einsum")

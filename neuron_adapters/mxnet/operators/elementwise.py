@@ -31,6 +31,13 @@ def truncated(to: Builder, x: Value) -> Value:
     return to.Mul(to.Sign(x), to.Floor(to.Abs(x)))
 
 
+def _scaled(to: Builder, x: Value, factor: float) -> Value:
+    """Multiply; whole numbers in float32, and cut off."""
+    if x.dtype.startswith("float"):
+        return to.Mul(x, factor)
+    return to.cast(truncated(to, to.Mul(to.cast(x, "float32"), factor)), x.dtype)
+
+
 def cube_root(to: Builder, x: Value) -> Value:
     """Compute the cube root, which has the sign of ``x``."""
     return to.Mul(to.Sign(x), to.Pow(to.Abs(x), 1.0 / 3.0))
@@ -121,7 +128,7 @@ UNARY: dict[str, Unary] = {
     "ceil": _named("Ceil"),
     "cos": _named("Cos"),
     "cosh": lambda to, x: to.Mul(to.Add(to.Exp(x), to.Exp(to.Neg(x))), 0.5),
-    "degrees": lambda to, x: to.Mul(x, 180.0 / math.pi),
+    "degrees": lambda to, x: _scaled(to, x, 180.0 / math.pi),
     "erf": _named("Erf"),
     "erfinv": _erfinv,
     "exp": _named("Exp"),
@@ -136,7 +143,7 @@ UNARY: dict[str, Unary] = {
     "log2": lambda to, x: to.Mul(to.Log(x), 1.0 / math.log(2.0)),
     "logical_not": lambda to, x: to.cast(to.Equal(x, 0.0), x.dtype),
     "negative": _named("Neg"),
-    "radians": lambda to, x: to.Mul(x, math.pi / 180.0),
+    "radians": lambda to, x: _scaled(to, x, math.pi / 180.0),
     "rcbrt": lambda to, x: to.Reciprocal(cube_root(to, x)),
     "reciprocal": _named("Reciprocal"),
     "relu": _named("Relu"),

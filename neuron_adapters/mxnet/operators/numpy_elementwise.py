@@ -173,9 +173,14 @@ def _compare(binary: Binary) -> Callable[[Builder, Attributes, Tensor, Tensor], 
 def _compare_scalar(binary: Binary) -> Callable[[Builder, Attributes, Tensor], Value]:
     def translate(to: Builder, at: Attributes, x: Tensor) -> Value:
         number = at.number("scalar", 1.0)
-        whole = not x.dtype.startswith("float")
-        dtype = "float64" if whole and not number.is_integer() else "int64" if whole else x.dtype
-        return binary(to, to.cast(x, dtype), to.constant(int(number) if dtype == "int64" else number, dtype))
+        if x.dtype == "bool":  # the number becomes a truth value
+            return binary(to, to.cast(x, "int32"), to.constant(number != 0, "int32"))
+        if x.dtype.startswith("float"):
+            return binary(to, x, to.constant(number, x.dtype))
+        if at.flag("is_int", default=True):  # it becomes one of the array's dtype
+            return binary(to, x, to.constant(scalar_of(at, x.dtype), x.dtype))
+        dtype = "int64" if number.is_integer() else "float64"
+        return binary(to, to.cast(x, dtype), to.constant(number, dtype))
 
     return translate
 

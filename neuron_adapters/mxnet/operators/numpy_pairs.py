@@ -12,23 +12,21 @@ from neuron_adapters.mxnet.operators._attributes import Attributes
 from neuron_adapters.mxnet.operators._builder import Array, Builder, Tensor, Value
 from neuron_adapters.mxnet.operators._registry import operator
 from neuron_adapters.mxnet.operators._rules import Dtypes, Shape, Shapes, axis_of, broadcast, one_dtype, to_dtype
-from neuron_adapters.mxnet.operators.arithmetic import scalar_of
+from neuron_adapters.mxnet.operators.arithmetic import scalar_dtype, scalar_of
+from neuron_adapters.mxnet.operators.elementwise import truncated
 from neuron_adapters.mxnet.operators.numpy_elementwise import precise
 
 Pair = Callable[[Builder, Value, Value], Value]
 
 
 def _float_pair(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
-    """Integers give float32."""
+    """Integers of two dtypes give float32."""
     known = next((dtype for dtype in ins if dtype is not None), None)
     ins = [dtype or known for dtype in ins]
     dtype = precise(ins[0], ins[-1])
-    return ins, [dtype if dtype is None or dtype.startswith("float") else "float32"] * count
-
-
-def _float_scalar(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
-    dtype = ins[0]
-    return ins, [dtype if dtype is None or dtype.startswith("float") else "float64"] * count
+    if dtype is None or dtype.startswith("float") or (ins[0] == ins[-1] and dtype != "bool"):
+        return ins, [dtype] * count
+    return ins, ["float32"] * count
 
 
 def _arctan2(to: Builder, y: Value, x: Value) -> Value:
@@ -54,27 +52,32 @@ _FLOATS: dict[str, tuple[tuple[str, str], Pair]] = {
 }
 
 
-def _of_two(pair: Pair) -> Callable[..., Value]:
-    def translate(to: Builder, _at: Attributes, x: Tensor, y: Tensor) -> Value:
-        dtype = to.outputs[0].dtype
+def _computed(to: Builder, pair: Pair, x: Value, y: Value) -> Value:
+    """Compute in floats; whole numbers are cut off."""
+    dtype = to.outputs[0].dtype
+    if dtype.startswith("float"):
         return pair(to, to.cast(x, dtype), to.cast(y, dtype))
+    x, y = (to.cast(to.cast(value, dtype), "float32") for value in (x, y))
+    return to.cast(truncated(to, pair(to, x, y)), dtype)
 
-    return translate
+
+def _of_two(pair: Pair) -> Callable[..., Value]:
+    return lambda to, _at, x, y: _computed(to, pair, x, y)
 
 
 def _with_number(pair: Pair, swapped: bool) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, x: Tensor) -> Value:
         dtype = to.outputs[0].dtype
-        data, number = to.cast(x, dtype), to.constant(scalar_of(at, dtype), dtype)
-        return pair(to, number, data) if swapped else pair(to, data, number)
+        number = to.constant(scalar_of(at, dtype), dtype)
+        return _computed(to, pair, number, x) if swapped else _computed(to, pair, x, number)
 
     return translate
 
 
 for _name, (_inputs, _pair) in _FLOATS.items():
     operator(f"_npi_{_name}", inputs=_inputs, shapes=broadcast, dtypes=_float_pair)(_of_two(_pair))
-    operator(f"_npi_{_name}_scalar", dtypes=_float_scalar)(_with_number(_pair, swapped=False))
-    operator(f"_npi_r{_name}_scalar", dtypes=_float_scalar)(_with_number(_pair, swapped=True))
+    operator(f"_npi_{_name}_scalar", dtypes=scalar_dtype)(_with_number(_pair, swapped=False))
+    operator(f"_npi_r{_name}_scalar", dtypes=scalar_dtype)(_with_number(_pair, swapped=True))
 
 
 # -- whole numbers --------------------------------------------------------------------------------------------------
@@ -151,7 +154,7 @@ def _percentile_shape(at: Attributes, data: Shape, asked: Shape = ()) -> Shape:
 
 
 def _percentile_dtypes(_at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
-    known = ins[0] if ins[0] is None or ins[0].startswith("float") else "float32"
+    known = ins[0] if ins[0] in (None, "float64") else "float32"
     return [ins[0], *(dtype or "float32" for dtype in ins[1:])], [known] * count
 
 

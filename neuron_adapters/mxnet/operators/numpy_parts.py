@@ -154,6 +154,13 @@ for _name in ("_npi_insert_scalar", "_npi_insert_slice"):
     operator(_name, inputs=_insert_inputs, shape=_inserted_shape, dtypes=first_dtype)(_insert)
 
 
+def _remaining(at: Attributes, places: Array) -> Array:
+    return np.delete(places, _slice(at), at.maybe_integer("axis"))
+
+
+operator("_npi_delete", inputs=("arr",), shape=_shape_of(_remaining))(_rearranged(_remaining))
+
+
 # -- parts and joins ------------------------------------------------------------------------------------------------
 
 

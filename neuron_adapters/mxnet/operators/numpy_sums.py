@@ -166,8 +166,11 @@ def _summed(to: Builder, left: Tensor, right: Tensor, ours: Sequence[int], their
     mine = [axis for axis in range(len(left.shape)) if axis not in ours]
     other = [axis for axis in range(len(right.shape)) if axis not in theirs]
     inner = prod(left.shape[axis] for axis in ours)
-    first = to.reshape(to.transpose(left, [*mine, *ours]), [-1, inner])
-    second = to.reshape(to.transpose(right, [*theirs, *other]), [inner, -1])
+    rows, columns = prod(left.shape[axis] for axis in mine), prod(right.shape[axis] for axis in other)
+    if not prod(left.shape) or not prod(right.shape):  # sums of no numbers, or no sums
+        return to.constant(np.zeros(to.outputs[0].shape), left.dtype)
+    first = to.reshape(to.transpose(left, [*mine, *ours]), [rows, inner])
+    second = to.reshape(to.transpose(right, [*theirs, *other]), [inner, columns])
     return to.reshape(to.MatMul(first, second), to.outputs[0].shape)
 
 

@@ -190,7 +190,13 @@ def _cumulative_shape(at: Attributes, data: Shape) -> Shape:
     return (prod(data),) if axis is None else data
 
 
-@operator("_np_cumsum", inputs=("a",), shape=_cumulative_shape, dtypes=to_dtype(default=None))
+def _cumulative_dtype(at: Attributes, ins: Dtypes, count: int) -> tuple[Dtypes, Dtypes]:
+    if ins[0] == "bool" and not at.has("dtype"):
+        return ins, ["int64"] * count
+    return to_dtype(default=None)(at, ins, count)
+
+
+@operator("_np_cumsum", inputs=("a",), shape=_cumulative_shape, dtypes=_cumulative_dtype)
 def _cumulative_sum(to: Builder, at: Attributes, data: Tensor) -> Value:
     axis = at.maybe_integer("axis")
     value = to.reshape(data, [-1]) if axis is None else data
