@@ -38,6 +38,8 @@ def lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection
 
 def _lower(inferred: Inferred, held: Mapping[str, memoryview], tables: Collection[str], *, loops: bool) -> Plan:
     outputs = tuple((shape or (), np.dtype(dtype)) for shape, dtype in inferred.outputs)
+    if inferred.has_empty():
+        return Plan(None, (), (), outputs, inferred, why="a value has no elements")
     try:
         model, draws = _onnx.translate_with_draws(inferred, {}, loops=loops)
     except BeyondOnnxError as error:

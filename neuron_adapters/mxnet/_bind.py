@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,13 @@ import numpy as np
 from neuron_adapters.files.mxnet_params import DTYPES
 from neuron_adapters.mxnet._alignment import aligned
 from neuron_adapters.mxnet._backend import backend
-from neuron_adapters.mxnet._errors import UnsupportedOperatorError
+from neuron_adapters.mxnet._errors import InvalidGraphError, UnsupportedOperatorError
 from neuron_adapters.mxnet._subgraphs import inputs_of
 from neuron_adapters.mxnet.base import MXNetError, MXNetValueError
 from neuron_adapters.mxnet.context import Context, current_context
 from neuron_adapters.mxnet.executor import Executor
 from neuron_adapters.mxnet.ndarray import NDArray, array
+from neuron_adapters.mxnet.util import is_np_shape
 
 if TYPE_CHECKING:
     from neuron_adapters.mxnet._analysis import Graph
@@ -185,7 +187,9 @@ def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[st
     MXNetError where the arrays cannot be broadcast together."""
     bound_shapes = {name: array._array.shape for name, array in arguments.items()}
     dtypes = {name: array._array.dtype.name for name, array in {**arguments, **states}.items()}
-    inferred = graph.infer(bound_shapes, dtypes)
+    inferred = _inferred_by_numpy(graph, bound_shapes, states, dtypes) or graph.infer(bound_shapes, dtypes)
+    if inferred.exact:
+        return inferred
     if unknown := graph.unknown_shapes(inferred):
         warnings.warn(unknown, stacklevel=2)
         return None
@@ -199,6 +203,22 @@ def _inferred(graph: Graph, arguments: Mapping[str, NDArray], states: Mapping[st
                 f"The auxiliary state {name} has the shape {state.shape}, and {shapes[name] or ()} follows."
             )
     return inferred if inferred.is_complete() else None
+
+
+def _inferred_by_numpy(
+    graph: Graph, shapes: Mapping[str, tuple[int, ...]], states: Mapping[str, NDArray], dtypes: Mapping[str, str]
+) -> Inferred | None:
+    """Infer a graph of deep NumPy, also where an argument, or another value, has no elements. None for any other
+    graph."""
+    if not is_np_shape() or graph.compiled:
+        return None
+    if not any(0 in shape for shape in shapes.values()):
+        with contextlib.suppress(InvalidGraphError):
+            inferred = graph.infer(shapes, dtypes)
+            if inferred.is_complete():
+                return inferred
+    exact = {**shapes, **{name: state._array.shape for name, state in states.items()}}
+    return graph.wiring.infer_exactly(exact, dtypes)
 
 
 def unsaid(symbol: Symbol, bound: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

@@ -90,6 +90,20 @@ class Wiring:
         self.infer_shapes(known_shapes, strict=strict)
         return Inferred(self, known_shapes, [dtype or "float32" for dtype in known_dtypes])
 
+    def infer_exactly(self, shapes: Mapping[str, Shape], dtypes: Mapping[str, str]) -> Inferred:
+        """Infer forwards from the shapes and dtypes of all variables, where a size of 0 means none. Raises
+        InvalidGraphError where they contradict, or a shape does not follow."""
+        known_shapes: list[MaybeShape] = [None] * len(self.owners)
+        known_dtypes: list[str | None] = [None] * len(self.owners)
+        for node, number in self.variables:
+            known_shapes[number], known_dtypes[number] = shapes[node.name], dtypes[node.name]
+        self.infer_dtypes(known_dtypes)
+        for step in self.steps:
+            _infer_step(step, known_shapes, exact=True)
+        inferred = Inferred(self, known_shapes, [dtype or "float32" for dtype in known_dtypes], exact=True)
+        inferred.require_complete()
+        return inferred
+
     def partial_dtypes(self, dtypes: Mapping[str, str]) -> tuple[dict[str, str | None], list[str | None]]:
         """Infer dtypes as far as they follow from those of some variables: of all variables by name, of the heads."""
         known: list[str | None] = [None] * len(self.owners)
@@ -120,12 +134,14 @@ class Wiring:
 @dataclass(frozen=True)
 class Inferred:
     """What is known of the values of ``wiring``, by their numbers. A shape is None, or has zeros, where it does not
-    follow. ``binaries``: the same for the variables that only compiled nodes take."""
+    follow. ``binaries``: the same for the variables that only compiled nodes take. ``exact``: a size of 0 means none.
+    """
 
     wiring: Wiring
     value_shapes: list[MaybeShape]
     value_dtypes: list[str]
     binaries: Inferred | None = None
+    exact: bool = False
 
     @property
     def shapes(self) -> dict[str, MaybeShape]:
@@ -170,9 +186,13 @@ class Inferred:
 
     def _first_unknown(self) -> int | None:
         for number, shape in enumerate(self.value_shapes):
-            if shape is None or 0 in shape:
+            if shape is None or (0 in shape and not self.exact):
                 return number
         return None
+
+    def has_empty(self) -> bool:
+        """Whether a value has no elements."""
+        return self.exact and any(shape is not None and 0 in shape for shape in self.value_shapes)
 
 
 def infer(

@@ -123,6 +123,24 @@ def test_elements_are_taken_as_in_numpy() -> None:
         np.testing.assert_array_equal(result.asnumpy(), np.take(X, [1, 0], axis=axis))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "np.exp(x)", "x + 1", "x * y", "np.sum(x)", "np.sum(x, axis=0)", "np.any(x, axis=1)", "np.cumsum(x, axis=1)",
+        "np.concatenate([x, y.reshape(1, 4)])", "np.tensordot(x, y, 1)", "y[2:2]", "np.where(x > 0, x, 1)",
+    ],
+)  # fmt: skip
+def test_a_graph_computes_arrays_without_elements(call: str) -> None:
+    names = {"x": mx.sym.var("x").as_np_ndarray(), "y": mx.sym.var("y").as_np_ndarray()}
+    graph = eval(call, {"np": mx.sym.np, **names})
+    arrays = {"x": np.zeros((0, 4), "f4"), "y": Y}
+    expected = np.asarray(eval(call, {"np": np, **arrays}))
+    bound = {name: mx.np.array(arrays[name]) for name in graph.list_arguments()}
+    (result,) = graph.bind(mx.cpu(), bound, grad_req="null").forward()
+    assert result.shape == expected.shape
+    np.testing.assert_array_equal(result.asnumpy(), expected)
+
+
 def test_a_graph_draws() -> None:
     x = mx.sym.var("x").as_np_ndarray()
     drawn = [

@@ -77,7 +77,12 @@ def test_deep_operator_on_special_values(deep_case: tuple[int, Any], deep_answer
 
 def test_every_deep_operator_has_a_case(oracle: Any) -> None:
     mine = {name for name in names() if name.startswith("_np") and own_name(name) == name}
-    assert mine - {case.op for case in oracle("deep_cases").CASES} == {"_np_cumsum", "_npi_delete", "_npi_normal", "_npi_uniform"}
+    assert mine - {case.op for case in oracle("deep_cases").CASES} == {
+        "_np_cumsum",
+        "_npi_delete",
+        "_npi_normal",
+        "_npi_uniform",
+    }
 
 
 def test_arrays_of_mx_np() -> None:

@@ -203,8 +203,8 @@ def _widened(shapes: Shapes) -> MaybeShape:
         raise ValueError(f"shapes {', '.join(map(str, shapes))} cannot be broadcast to one") from None
 
 
-def _where_shapes(_at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    if any(shape is not None and 0 in shape for shape in ins):
+def _where_shapes(at: Attributes, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    if not at.exact and any(shape is not None and 0 in shape for shape in ins):
         return ins, outs
     return ins, [unify(outs[0], _widened(ins), "output")]
 
