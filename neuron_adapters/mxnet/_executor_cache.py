@@ -93,8 +93,12 @@ class ExecutorCache:
         symbol = self._symbol
         arguments = symbol.list_arguments()
         fed = {name: (shape, dtype) for name, shape, dtype in signature}
-        held_shapes = {name: params[name].shape for name in arguments if name in params}
-        shapes = symbol.infer_shape(**held_shapes, **{name: shape for name, (shape, _dtype) in fed.items()})[0]
+        known = {name: params[name].shape for name in arguments if name in params}
+        known.update((name, shape) for name, (shape, _dtype) in fed.items())
+        if all(name in known for name in arguments):  # also where an array has no axes, or no elements
+            shapes = [known[name] for name in arguments]
+        else:
+            shapes = symbol.infer_shape(**known)[0]
         if shapes is None:
             raise MXNetValueError(f"the shapes of all arguments do not follow from those of {', '.join(fed)}.")
         types = symbol._full_types({name: dtype for name, (_shape, dtype) in fed.items()})[0]

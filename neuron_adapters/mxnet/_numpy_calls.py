@@ -33,7 +33,6 @@ CALLS = {
     "diff": ("_npi_diff", 1, "a n axis"),
     "dot": ("_np_dot", 2, "a b out"),
     "expand_dims": ("expand_dims", 1, "a axis"),
-    "flip": ("_npi_flip", 1, "m axis out"),
     "full_like": ("_npi_full_like", 1, "a fill_value dtype order ctx out"),
     "matmul": ("_npi_matmul", 2, "a b out"),
     "max": ("_np_max", 1, "a axis out keepdims initial"),

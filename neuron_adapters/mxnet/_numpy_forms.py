@@ -36,6 +36,18 @@ def split(calls: NumpyCalls, ary: Any, indices_or_sections: Any, axis: int = 0) 
 
 
 @form
+def array_split(calls: NumpyCalls, ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Split into parts, of which the first ones may be larger, or at indices; a list."""
+    return _parts(calls, "_split_v2", ary, indices_or_sections, axis)
+
+
+@form
+def empty_like(calls: NumpyCalls, prototype: Any, dtype: Any = None, *_order: Any, **_more: Any) -> Any:
+    """Create an array in the shape of ``prototype``: of zeros."""
+    return zeros_like(calls, prototype, dtype)
+
+
+@form
 def vsplit(calls: NumpyCalls, ary: Any, indices_or_sections: Any) -> list[Any]:
     """Split along the first axis."""
     return _parts(calls, "_split_v2", ary, indices_or_sections, 0)
@@ -167,15 +179,21 @@ def vdot(calls: NumpyCalls, a: Any, b: Any) -> Any:
 
 
 @form
+def flip(calls: NumpyCalls, m: Any, axis: Any = None, **_out: Any) -> Any:
+    """Reverse axes, all of them without ``axis``."""
+    return calls.node("_npi_flip", [m], axis="None" if axis is None else axis)
+
+
+@form
 def fliplr(calls: NumpyCalls, m: Any) -> Any:
     """Reverse the second axis."""
-    return calls.node("_npi_flip", [m], axis=(1,))
+    return flip(calls, m, 1)
 
 
 @form
 def flipud(calls: NumpyCalls, m: Any) -> Any:
     """Reverse the first axis."""
-    return calls.node("_npi_flip", [m], axis=(0,))
+    return flip(calls, m, 0)
 
 
 @form

@@ -84,7 +84,7 @@ _CALLS = [
     "np.sort(-x, axis=0)", "np.argsort(-x, axis=2)", "np.reshape(x, (4, 6))", "x.reshape(-1, 8)", "x.reshape((6, 4))",
     "np.transpose(x)", "x.transpose(1, 0, 2)", "x.T", "np.transpose(x, (2, 0, 1))", "x.flatten()", "np.ravel(x)",
     "np.expand_dims(x, 1)", "np.squeeze(np.expand_dims(x, 0))", "np.swapaxes(x, 0, 2)", "np.moveaxis(x, 0, 2)",
-    "np.broadcast_to(y, (3, 4))", "np.flip(x, 1)", "np.roll(x, 1)", "np.repeat(x, 2, axis=1)", "np.tile(y, (2, 2))",
+    "np.broadcast_to(y, (3, 4))", "np.flip(x, 1)", "np.flip(x)", "np.fliplr(x)", "np.array_split(x, 2, axis=2)[1]", "np.array_split(x, 3, axis=2)[1]", "np.squeeze(np.sum(x), axis=0)", "np.sum(np.sum(x), axis=-1)", "np.argmax(np.max(x), axis=0)", "np.roll(x, 1)", "np.repeat(x, 2, axis=1)", "np.tile(y, (2, 2))",
     "np.tril(np.reshape(x, (4, 6)), 1)", "np.concatenate([x, x], axis=1)", "np.concatenate((x, x))",
     "np.stack([x, x], axis=1)", "np.vstack([y, y])", "np.hstack([y, y])", "np.dstack([x, x])", "np.split(x, 2)[1]",
     "np.split(x, (1, 3), axis=2)[1]", "np.where(x > 0, x, y)", "np.where(x > 0, x, 1)", "np.where(x > 0, 0.5, x)",

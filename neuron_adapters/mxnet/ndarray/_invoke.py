@@ -107,6 +107,10 @@ operator_functions = Functions("mx.nd", NDArray, invoke)
 
 def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False) -> Any:
     """Split into equal parts, or at indices; a list, or the part itself where there is one."""
+    if isinstance(indices_or_sections, int) and -ary.ndim <= axis < ary.ndim and indices_or_sections > 0:
+        size = ary.shape[axis]
+        if size % indices_or_sections:
+            raise MXNetValueError(f"split_v2() into {indices_or_sections} equal parts: it must divide {size}.")
     return invoke("_split_v2", [ary], {}, split_attributes(indices_or_sections, axis, squeeze_axis))
 
 

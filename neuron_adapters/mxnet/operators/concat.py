@@ -125,9 +125,7 @@ def _begins(at: Attributes) -> list[int]:
 def _sizes(at: Attributes, size: int) -> list[int]:
     sections = at.integer("sections", 0)
     if sections > 0:
-        if size % sections:
-            raise ValueError(f"attribute sections ({sections}) must divide {size}")
-        return [size // sections] * sections
+        return [size // sections + (part < size % sections) for part in range(sections)]
     begins = _begins(at)
     return [end - begin for begin, end in zip(begins, [*begins[1:], size])]
 

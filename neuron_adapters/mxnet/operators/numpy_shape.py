@@ -83,8 +83,8 @@ operator("_npx_reshape", inputs=("a",), shape=_coded_reshape)(_reshape)
 
 
 def _squeezed(at: Attributes, data: Shape) -> Shape:
-    axes = [axis_of(axis, len(data)) for axis in at.integers("axis", ())] if at.has("axis") else None
-    if axes is None:
+    axes = [axis_of(axis, max(1, len(data))) for axis in at.integers("axis", ())] if at.has("axis") else None
+    if axes is None or not data:
         return tuple(size for size in data if size != 1)
     if any(data[axis] != 1 for axis in axes):
         raise ValueError(f"attribute axis must name axes of size 1 of {data}, got {tuple(axes)}")

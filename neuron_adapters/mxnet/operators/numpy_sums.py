@@ -20,9 +20,11 @@ from neuron_adapters.mxnet.operators.elementwise import truncated
 
 
 def _axes(at: Attributes, rank: int) -> list[int]:
+    """Return the axes that are reduced. An array without axes has, as in NumPy, an axis 0 that is none."""
     if not at.has("axis"):
         return list(range(rank))
-    return [axis_of(axis, rank) for axis in at.integers("axis")]
+    axes = [axis_of(axis, max(1, rank)) for axis in at.integers("axis")]
+    return [axis for axis in axes if axis < rank]
 
 
 def _reduced(at: Attributes, data: Shape) -> Shape:
@@ -113,7 +115,7 @@ operator("_np_all", inputs=("data",), shape=_reduced, dtypes=of_dtype("bool"))(_
 
 def _place(onnx: str) -> Callable[..., Value]:
     def translate(to: Builder, at: Attributes, data: Tensor) -> Value:
-        axis = at.maybe_integer("axis")
+        axis = at.maybe_integer("axis") if data.shape else None
         value = to.reshape(data, [-1]) if axis is None else data
         return to.reshape(to.node(onnx, 1, value, axis=axis or 0, keepdims=1)[0], to.outputs[0].shape)
 
