@@ -66,6 +66,9 @@ pi: float = _np.pi
 e: float = _np.e
 inf: float = _np.inf
 nan: float = _np.nan
+NAN = NaN = nan
+PINF, NINF, PZERO, NZERO = inf, -inf, 0.0, -0.0
+finfo = _np.finfo
 newaxis: None = None
 float16, float32, float64 = _np.float16, _np.float32, _np.float64
 int8, int32, int64, uint8, bool_ = _np.int8, _np.int32, _np.int64, _np.uint8, _np.bool_
