@@ -133,8 +133,9 @@ def take(calls: NumpyCalls, a: Any, indices: Any, axis: int | None = None, mode:
 
 
 @form
-def clip(calls: NumpyCalls, a: Any, a_min: float | None, a_max: float | None, out: None = None) -> Any:  # noqa: ARG001 - NumPy's
+def clip(calls: NumpyCalls, a: Any, a_min: Any = None, a_max: Any = None, **more: Any) -> Any:
     """Limit the numbers to a range, which is open where a limit is None."""
+    a_min, a_max = more.get("min", a_min), more.get("max", a_max)  # as the method calls them
     low, high = -inf if a_min is None else float(a_min), inf if a_max is None else float(a_max)
     return calls.node("clip", [a], a_min=low, a_max=high)
 

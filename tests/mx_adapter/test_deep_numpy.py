@@ -271,6 +271,7 @@ def test_numpys_own_functions_take_these_arrays() -> None:
     with pytest.raises(TypeError, match="convert one"):
         np.ones(4, "f4") + x
     assert str(mx.np.array([1, 2])) == "[1. 2.]"
+    assert mx.np.array([1, 5]).clip(min=2, max=4).tolist() == [2, 4]
     assert (mx.np.finfo(mx.np.float32).max, mx.np.NINF, mx.np.PZERO) == (np.finfo("f4").max, -np.inf, 0)
 
 
