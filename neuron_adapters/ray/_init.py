@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import psutil  # Ray brings it
 import ray
+from ray._private.utils import read_ray_address
 
 from neuron_adapters.ray import offer
 from neuron_rt import VISIBLE_CORES, Config
@@ -22,15 +24,12 @@ def init(address: str | None = None, **options: Any) -> Any:
 
     Returns what ``ray.init`` returns. Raises as it does, and NeuronConfigError, StateDirectoryError.
     """
-    if ray.is_initialized() or address not in (None, "local"):
+    address = address or os.environ.get("RAY_ADDRESS")
+    if ray.is_initialized() or address not in (None, "", "local"):
         return ray.init(address, **options)
-    if address is None:
-        known = os.environ.get("RAY_ADDRESS")
-        try:
-            return ray.init(known or "auto", **options)
-        except ConnectionError:
-            if known:
-                raise
+    if not address and not _is_gone():
+        with contextlib.suppress(ConnectionError):
+            return ray.init("auto", **options)
     with offer.alone(Config.read().state_dir):
         own = offer.read()
         resources = {offer.RESOURCE: len(own.ncs), **(options.pop("resources", None) or {})}
@@ -46,6 +45,16 @@ def init(address: str | None = None, **options: Any) -> Any:
             except BaseException:  # Ctrl-C in a notebook, say
                 _end_node()
                 raise
+
+
+def _is_gone() -> bool:
+    """Whether the cluster whose address Ray has noted on this machine has ended: Ray would wait for it for minutes."""
+    host, _, port = (read_ray_address() or "").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError) as error:  # a machine that does not answer may be there: let Ray say it
+        return isinstance(error, ConnectionRefusedError)
+    return False
 
 
 def _end_node() -> None:

@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT / "examples"))
 PATH = os.pathsep.join([str(ROOT / "core"), str(ROOT), str(Path(__file__).parent)])
 
 import ray  # noqa: E402
-from _ray_cluster import local_cluster, node_options  # noqa: E402
+from _ray_cluster import free_port, local_cluster, node_options  # noqa: E402
 
-__all__ = ["CORES", "NODES", "PATH", "ROOT", "Machines", "local_cluster", "wait_for"]
+__all__ = ["CORES", "NODES", "PATH", "ROOT", "Machines", "free_port", "local_cluster", "wait_for"]
 
 NODES, CORES = 4, 4
 

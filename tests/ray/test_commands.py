@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ray._private.accelerators.neuron import NeuronAcceleratorManager
-from ray_machines import PATH, ROOT
+from ray_machines import PATH, ROOT, free_port
 
 import neuron_rt
 from neuron_adapters.ray import offer
@@ -120,8 +121,12 @@ def test_a_driver_that_starts_a_node(tmp_path: Path) -> None:
     """It owns two NeuronCores itself and declares the others; its tasks have those, and a second node none. Nor does a
     node that Ctrl-C has kept from starting."""
     script = Path(__file__).parent / "scripts" / "driver.py"
-    env = clean(tmp_path, PYTHONPATH=PATH)
-    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=100)
+    with tempfile.TemporaryDirectory() as folder:  # Ray needs a short name: its sockets are there
+        note = Path(folder, "ray", "ray_current_cluster")
+        note.parent.mkdir()
+        note.write_text(f"127.0.0.1:{free_port()}")
+        env = clean(tmp_path, PYTHONPATH=PATH, RAY_TMPDIR=folder)
+        done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     said = ["driver (0, 1)", "interrupted 2 can be declared", "declared 2.0", "task (2, 3) 2,3", '{"neuron_cores": 0}']
     assert done.stdout.splitlines() == said

@@ -31,7 +31,7 @@ try:
     neuron_adapters.ray.init("local", **NODE)
 except KeyboardInterrupt:
     print("interrupted", len(offer.read().ncs), "can be declared")
-neuron_adapters.ray.init("local", **NODE)
+neuron_adapters.ray.init(**NODE)  # the address that Ray has noted is that of a cluster that has ended
 print("declared", ray.cluster_resources()["neuron_cores"])
 
 
