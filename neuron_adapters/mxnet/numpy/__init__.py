@@ -16,6 +16,7 @@ from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.numpy import random
 from neuron_adapters.mxnet.numpy._array import by_operator, ndarray, wrapped
+from neuron_adapters.mxnet.numpy._array import places as _places
 
 __all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "zeros"]
 
@@ -155,9 +156,11 @@ def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
 
 
 def _take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-    """Indices may be floats, which lose their fractions."""
-    places = _np.asarray(indices)
-    return _np.take(a, places.astype(_np.int64) if places.dtype.kind == "f" else places, axis, mode=mode)  # type: ignore[call-overload]
+    return _np.take(a, _places(_np.asarray(indices)), axis, mode=mode)  # type: ignore[call-overload]
+
+
+def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    return _np.delete(arr, _places(obj), axis)
 
 
 def _count_nonzero(a: Any, axis: Any = None, **keywords: Any) -> Any:
@@ -182,8 +185,8 @@ def _nonzero(a: Any) -> Any:
 
 #: MXNet's where they differ from NumPy's, or NumPy's have other names.
 _OWN: dict[str, Callable[..., Any]] = {
-    "alltrue": _np.all, "bincount": _bincount, "count_nonzero": _count_nonzero, "msort": _msort, "nonzero": _nonzero,
-    "take": _take, "trapz": _trapz, "unravel_index": _unravel_index,
+    "alltrue": _np.all, "bincount": _bincount, "count_nonzero": _count_nonzero, "delete": _delete, "msort": _msort,
+    "nonzero": _nonzero, "take": _take, "trapz": _trapz, "unravel_index": _unravel_index,
     **{name: _by_word(name) for name in ("nanpercentile", "nanquantile")},
     **{name: _listed(name) for name in ("atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "meshgrid")},
 }  # fmt: skip

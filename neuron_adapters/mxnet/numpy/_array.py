@@ -16,7 +16,7 @@ from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import invoke
 
-__all__ = ["by_operator", "ndarray", "wrapped"]
+__all__ = ["by_operator", "ndarray", "places", "wrapped"]
 
 
 def _as_numpy(name: str) -> Any:
@@ -188,8 +188,17 @@ def _raw(value: Any) -> Any:
     return value._array if isinstance(value, NDArray) else value
 
 
+def places(value: Any) -> Any:
+    """Return what stands for places in an array, which lose their fractions, as in MXNet: arrays are floats unless told
+    otherwise."""
+    value = _raw(value)
+    floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    with np.errstate(invalid="ignore"):  # NaN is a place far away
+        return value.astype(np.int64) if floats else value
+
+
 def _raw_key(key: Any) -> Any:
-    return tuple(map(_raw, key)) if isinstance(key, tuple) else _raw(key)
+    return tuple(map(places, key)) if isinstance(key, tuple) else places(key)
 
 
 def _own(result: Any) -> Any:

@@ -33,6 +33,11 @@ ARRAYS_ONLY = [
     "np.take(z, np.array([0.0, 5.0]))", "np.take(z, np.array([0, 1], dtype='int32'), axis=1)", "np.zeros_like(x, 'int8')",
     "np.array(300, dtype='uint8')", "x + 1.5", "x * 2.5", "1.5 - x", "x == 1.5", "x > -3", "x ** 2.5", "x % 1.5",
     "x / 2", "x.mean()", "x.sum(axis=0)", "x.std()", "x.cumsum()",
+    # places by arrays, which are floats unless told otherwise
+    "x[np.array([1, 0])]", "x[np.array([0.7, 1.2])]", "x[np.array(1)]", "x[:, np.array([2, -1])]", "x[..., np.array([0])]",
+    "x[np.array([1, 0]), np.array([2, 1])]", "x[np.array([True, False])]", "x[np.array([], dtype='float64')]",
+    "(lambda c: (c.__setitem__((slice(None), np.array([0, 2])), 7), c)[1])(np.copy(x))", "np.delete(y, np.array([0, 2]))",
+    "np.delete(x, np.array([1]), axis=1)",
 ]  # fmt: skip
 EXPRESSIONS = [
     *(f"np.{name}(x)" for name in _UNARY.split()),
