@@ -18,7 +18,7 @@ from neuron_adapters.mxnet.numpy import random
 from neuron_adapters.mxnet.numpy._array import by_operator, ndarray, wrapped
 from neuron_adapters.mxnet.numpy._array import places as _places
 
-__all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "zeros"]
+__all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "where", "zeros"]
 
 #: Functions that make arrays from nothing, of float32.
 _MAKE = ("arange", "eye", "full", "identity", "linspace", "logspace", "tri")
@@ -33,7 +33,7 @@ _OPERATORS = (
     "log1p", "log2", "logical_not", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "multiply",
     "negative", "not_equal", "outer", "percentile", "power", "prod", "quantile", "rad2deg", "radians", "reciprocal",
     "remainder", "rint", "round", "sign", "sin", "sinh", "sqrt", "square", "std", "subtract", "sum", "tan", "tanh",
-    "tensordot", "trace", "true_divide", "trunc", "var", "vdot", "where",
+    "tensordot", "trace", "true_divide", "trunc", "var", "vdot",
 )  # fmt: skip
 #: NumPy's functions; what is float64 for whole numbers is float32.
 _FUNCTIONS = (
@@ -77,15 +77,20 @@ bool = bool_  # noqa: A001 - MXNet's name
 
 
 def array(object: Any, dtype: Any = None, ctx: Any = None) -> ndarray:  # noqa: A002 - MXNet's name
-    """Make an array; of float32 unless ``object`` is an array of another dtype, or ``dtype`` says otherwise."""
+    """Make an array; of float32 unless ``object`` is an array or a number of NumPy's, or ``dtype`` says otherwise."""
     source = object._array if isinstance(object, NDArray) else object
     if dtype is None:
-        dtype = source.dtype if isinstance(source, _np.ndarray) and source.dtype != _np.float64 else _np.float32
+        dtype = getattr(source, "dtype", _np.float32)
     try:
         array = _np.array(source, dtype_of(dtype), order="C")
     except OverflowError:  # whole numbers that the dtype does not hold wrap
         array = _np.array(source, order="C").astype(dtype_of(dtype))
     return ndarray(array, ctx)
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """Choose from ``x`` where ``condition`` holds, else from ``y``; without these two, give the places where it is."""
+    return __getattr__("nonzero")(condition) if x is None and y is None else by_operator("where")(condition, x, y)
 
 
 def zeros(shape: Any, dtype: Any = None, order: str = "C", ctx: Any = None) -> ndarray:
@@ -183,12 +188,13 @@ def _nonzero(a: Any) -> Any:
     return _np.nonzero(_np.atleast_1d(a))
 
 
+_LISTS = ("atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "histogram", "meshgrid")
 #: MXNet's where they differ from NumPy's, or NumPy's have other names.
 _OWN: dict[str, Callable[..., Any]] = {
     "alltrue": _np.all, "bincount": _bincount, "count_nonzero": _count_nonzero, "delete": _delete, "msort": _msort,
     "nonzero": _nonzero, "take": _take, "trapz": _trapz, "unravel_index": _unravel_index,
     **{name: _by_word(name) for name in ("nanpercentile", "nanquantile")},
-    **{name: _listed(name) for name in ("atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "meshgrid")},
+    **{name: _listed(name) for name in _LISTS},
 }  # fmt: skip
 _missing = missing_names("mx.np")
 

@@ -141,6 +141,20 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
     def _combined(self, kind: str, other: Any, swapped: bool = False) -> Any:
         return calls.combine(kind, self, other, swapped=swapped)
 
+    def __abs__(self) -> ndarray:
+        result: ndarray = by_operator("absolute")(self)
+        return result
+
+    def broadcast_to(self, shape: Sequence[int]) -> ndarray:
+        """Broadcast to ``shape``; a copy."""
+        result: ndarray = by_operator("broadcast_to")(self, shape)
+        return result
+
+    def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> ndarray:
+        """Take elements, or what is at places of ``axis``; places may be floats."""
+        result: ndarray = wrapped(np.take)(self, places(indices), axis, mode=mode)
+        return result
+
     def __matmul__(self, other: Any) -> Any:
         return _own(invoke("_npi_matmul", [self, other], {}, {}))
 
@@ -157,7 +171,10 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
         return bool(self._array)
 
     def __repr__(self) -> str:
-        return repr(self._array).replace(", dtype=float32", "")
+        text, dtype = repr(self._array), self._array.dtype
+        if dtype in (np.int64, np.float64) and "dtype=" not in text:  # NumPy's own are not MXNet's
+            return f"{text[:-1]}, dtype={dtype})"
+        return text.replace(", dtype=float32", "")
 
     def __str__(self) -> str:
         return str(self._array)

@@ -136,7 +136,7 @@ def randn(*size: int, **options: Any) -> ndarray:
 def randint(low: int, high: int | None = None, size: Size = None, dtype: Any = None, ctx: Any = None) -> ndarray:
     """Draw whole numbers from ``low`` up to, but without, ``high``; from 0 to ``low`` where that is all."""
     ends = (0, low) if high is None else (low, high)
-    return _drawn("randint", ends, size, dtype or "int32", ctx)
+    return _drawn("randint", ends, size, dtype or "int64", ctx)
 
 
 def _drawn(distribution: str, parameters: Sequence[Any], size: Size, dtype: Any, ctx: Any) -> ndarray:

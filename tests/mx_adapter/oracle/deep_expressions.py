@@ -37,7 +37,9 @@ ARRAYS_ONLY = [
     "x[np.array([1, 0])]", "x[np.array([0.7, 1.2])]", "x[np.array(1)]", "x[:, np.array([2, -1])]", "x[..., np.array([0])]",
     "x[np.array([1, 0]), np.array([2, 1])]", "x[np.array([True, False])]", "x[np.array([], dtype='float64')]",
     "(lambda c: (c.__setitem__((slice(None), np.array([0, 2])), 7), c)[1])(np.copy(x))", "np.delete(y, np.array([0, 2]))",
-    "np.delete(x, np.array([1]), axis=1)",
+    "np.delete(x, np.array([1]), axis=1)", "x.take(np.array([1, 0]))", "x.broadcast_to((2, 2, 3))", "abs(x)",
+    "np.where(x)[1]", "np.array(x)", "np.histogram(x, bins=2, range=(0, 4))[0]",
+    "np.array([ord(letter) for letter in repr(x)])",
 ]  # fmt: skip
 EXPRESSIONS = [
     *(f"np.{name}(x)" for name in _UNARY.split()),
