@@ -330,6 +330,8 @@ class DataParallel:
     def _loaded(self, processes: list[Replica]) -> tuple[Replica, ...]:
         """Wait until all replicas have loaded. Returns where they are. One that was lost meanwhile, and for which there
         is no room, comes back later, as one that is lost in a call."""
+        for slot in self._slots:
+            slot.alive = True  # it has NeuronCores, for which close() waits
         refs = [slot.actor.place.remote([self._load]) for slot in self._slots]
         since = math.inf
 
@@ -357,8 +359,8 @@ class DataParallel:
 
         answers = _all(refs, _WARN_AFTER[1], said, no_room)
         for slot, ref, answer in zip(self._slots, refs, answers):
-            slot.alive = answer is not None
             if answer is None:
+                slot.alive = False
                 log.warning("a replica was lost while it loaded the model, and comes back once there is room")
                 ref.future().add_done_callback(partial(_is_back, slot))
         replicas = [answer for answer in answers if answer is not None]
