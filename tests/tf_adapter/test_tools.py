@@ -134,6 +134,25 @@ def test_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(word in out for word in ("--num_cores", "--new_model_dir", "exit codes", "example"))
 
 
+def test_an_interrupt_that_a_library_has_caught(models: Path, tmp_path: Path) -> None:
+    """Ctrl-C counts, whoever caught it: exit code 130 and no file."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(
+        "import os, signal, sys, time\nclass Catches:\n def find_spec(self, name, *rest):\n"
+        "  if name == 'tensorflow':\n   sys.meta_path.remove(self)\n   try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(1)\n   except KeyboardInterrupt:\n    pass\n"
+        "sys.meta_path.insert(0, Catches())\n"
+    )
+    path = os.pathsep.join([str(tmp_path / "path"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "neuron_adapters.tools.auto_multicore", models / "k1", "--new_model_dir"]
+    done = subprocess.run(
+        [*command, tmp_path / "m"], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines()[-1] == "tf-neuron-auto-multicore: interrupted"
+    assert sorted(os.listdir(tmp_path)) == ["path", "state"]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.4, 1.0])
 def test_command_is_interrupted(models: Path, tmp_path: Path, delay: float) -> None:
     """Ctrl-C: exit code 130, one line and no file, from the first moment of the import of TensorFlow on."""

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         with _scratch(os.path.dirname(os.path.abspath(options.new_model_dir))) as scratch:
-            _convert(parser, options, scratch)
+            _convert(parser, options, scratch, interrupts)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, one line says it
         if interrupts:  # TensorFlow's import may make another error of it
             forget_interrupt()
@@ -76,7 +76,9 @@ def _scratch(beside: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scratch: str) -> None:
+def _convert(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, scratch: str, interrupts: Sequence[int]
+) -> None:
     from neuron_rt import Config
 
     config = Config.read()
@@ -107,6 +109,8 @@ def _convert(parser: argparse.ArgumentParser, options: argparse.Namespace, scrat
         _compile.check_single(aws_compiled.nc_count, options.model_dir)
         say(f"{PROGRAM}: writing {options.new_model_dir}")
         _open_saved_model.copy_for_replicas(options.model_dir, scratch, options.num_cores)
+    if interrupts:  # a library, at its import say, has caught the KeyboardInterrupt
+        raise KeyboardInterrupt
     _replace(options.new_model_dir, scratch)
     say(f"{PROGRAM}: done: calls of {options.new_model_dir} will run on {options.num_cores} NeuronCore(s) in turn")
 
