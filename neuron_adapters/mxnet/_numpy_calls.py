@@ -6,7 +6,7 @@ Parameters are in NumPy's order. What needs more than a row of a table is in ``_
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,6 +94,10 @@ ALIASES = {
 }  # fmt: skip
 
 
+#: What NumPy's functions of one and of two arrays take besides, and the only value that MXNet has for it.
+_OPTIONS = {"where": True, "casting": "same_kind", "order": "K", "dtype": None, "subok": True}
+
+
 class Node(Protocol):
     """Makes a node, or computes: of an operator, its inputs and attributes."""
 
@@ -175,7 +179,8 @@ class NumpyCalls:
         return call
 
     def _of_one(self, name: str) -> Callable[..., Any]:
-        def call(x: Any, out: None = None, **_where: Any) -> Any:  # noqa: ARG001 - NumPy's signature
+        def call(x: Any, out: None = None, **options: Any) -> Any:  # noqa: ARG001 - NumPy's signature
+            _require_defaults(name, options)
             if not self.is_array(x):
                 return getattr(np, name)(x)  # of a number, as in MXNet
             return self.node(f"_npi_{name}", [x])
@@ -183,7 +188,8 @@ class NumpyCalls:
         return call
 
     def _of_two(self, name: str) -> Callable[..., Any]:
-        def call(x1: Any, x2: Any, out: None = None, **_where: Any) -> Any:  # noqa: ARG001 - NumPy's signature
+        def call(x1: Any, x2: Any, out: None = None, **options: Any) -> Any:  # noqa: ARG001 - NumPy's signature
+            _require_defaults(name, options)
             if not self.is_array(x1) and not self.is_array(x2):
                 return getattr(np, name)(x1, x2)
             swapped = not self.is_array(x1)
@@ -222,6 +228,16 @@ class NumpyCalls:
     def names(self) -> set[str]:
         """List all of them."""
         return {*FORMS, *CALLS, *OF_ONE, *OF_TWO, *_PAIRS, *ALIASES}
+
+
+def _require_defaults(name: str, options: Mapping[str, Any]) -> None:
+    """Raise TypeError for an option that there is not, NotImplementedError for a value that MXNet does not have."""
+    for option, value in options.items():
+        if option not in _OPTIONS:
+            raise TypeError(f"{option} is an invalid keyword to function {name!r}")
+        known = _OPTIONS[option]
+        if not isinstance(value, type(known)) or value != known:
+            raise NotImplementedError(f"{name}({option}={value!r}): MXNet has {known!r} only")
 
 
 def _described(function: Callable[..., Any], name: str) -> Callable[..., Any]:

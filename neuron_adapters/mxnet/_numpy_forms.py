@@ -42,7 +42,9 @@ def array_split(calls: NumpyCalls, ary: Any, indices_or_sections: Any, axis: int
 
 
 @form
-def empty_like(calls: NumpyCalls, prototype: Any, dtype: Any = None, *_order: Any, **_more: Any) -> Any:
+def empty_like(
+    calls: NumpyCalls, prototype: Any, dtype: Any = None, order: str = "C", ctx: Any = None, out: None = None  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Create an array in the shape of ``prototype``: of zeros."""
     return zeros_like(calls, prototype, dtype)
 
@@ -126,16 +128,21 @@ def concatenate(calls: NumpyCalls, seq: Sequence[Any], axis: int | None = 0, out
 
 
 @form
-def take(calls: NumpyCalls, a: Any, indices: Any, axis: int | None = None, mode: str = "raise", **_out: Any) -> Any:
+def take(
+    calls: NumpyCalls, a: Any, indices: Any, axis: int | None = None, mode: str = "raise", out: None = None  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Take elements, or what is at places of ``axis``."""
     data = ravel(calls, a) if axis is None else a
     return calls.node("take", [data, indices], axis=axis or 0, mode=mode)
 
 
 @form
-def clip(calls: NumpyCalls, a: Any, a_min: Any = None, a_max: Any = None, **more: Any) -> Any:
+def clip(
+    calls: NumpyCalls, a: Any, a_min: Any = None, a_max: Any = None, out: None = None,  # noqa: ARG001
+    *, min: Any = None, max: Any = None,  # noqa: A002 - as the method calls them
+) -> Any:  # fmt: skip
     """Limit the numbers to a range, which is open where a limit is None."""
-    a_min, a_max = more.get("min", a_min), more.get("max", a_max)  # as the method calls them
+    a_min, a_max = min if a_min is None else a_min, max if a_max is None else a_max
     low, high = -inf if a_min is None else float(a_min), inf if a_max is None else float(a_max)
     return calls.node("clip", [a], a_min=low, a_max=high)
 
@@ -180,7 +187,7 @@ def vdot(calls: NumpyCalls, a: Any, b: Any) -> Any:
 
 
 @form
-def flip(calls: NumpyCalls, m: Any, axis: Any = None, **_out: Any) -> Any:
+def flip(calls: NumpyCalls, m: Any, axis: Any = None, out: None = None) -> Any:  # noqa: ARG001
     """Reverse axes, all of them without ``axis``."""
     return calls.node("_npi_flip", [m], axis="None" if axis is None else axis)
 
@@ -198,13 +205,17 @@ def flipud(calls: NumpyCalls, m: Any) -> Any:
 
 
 @form
-def zeros_like(calls: NumpyCalls, a: Any, dtype: Any = None, *_order: Any, **_more: Any) -> Any:
+def zeros_like(
+    calls: NumpyCalls, a: Any, dtype: Any = None, order: str = "C", ctx: Any = None, out: None = None  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Create zeros in the shape of ``a``."""
     return calls.node("_npi_full_like", [a], fill_value=0, dtype=_dtype(dtype))
 
 
 @form
-def ones_like(calls: NumpyCalls, a: Any, dtype: Any = None, *_order: Any, **_more: Any) -> Any:
+def ones_like(
+    calls: NumpyCalls, a: Any, dtype: Any = None, order: str = "C", ctx: Any = None, out: None = None  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Create ones in the shape of ``a``."""
     return calls.node("_npi_full_like", [a], fill_value=1, dtype=_dtype(dtype))
 
@@ -255,7 +266,10 @@ def identity(calls: NumpyCalls, n: int, dtype: Any = None, ctx: Any = None) -> A
 
 
 @form
-def eye(calls: NumpyCalls, N: int, M: int | None = None, k: int = 0, dtype: Any = None, **_where: Any) -> Any:  # noqa: N803 - NumPy's
+def eye(
+    calls: NumpyCalls, N: int, M: int | None = None, k: int = 0, dtype: Any = None,  # noqa: N803 - NumPy's
+    order: str = "C", ctx: Any = None,  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Create a matrix with ones on a diagonal."""
     return calls.node("_npi_eye", [], N=N, M=M, k=k, dtype=_dtype(dtype, "float32"))
 

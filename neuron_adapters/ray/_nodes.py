@@ -61,7 +61,7 @@ def restarts(actor_id: str) -> int:
 
 
 def has_process(actor_id: str) -> bool:
-    """Whether an actor runs, or waits for a node."""
+    """Whether an actor runs; it does not where it waits for a node, or is starting there."""
     return bool(actors(actor_id)["State"] == "ALIVE")
 
 

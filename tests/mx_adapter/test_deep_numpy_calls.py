@@ -47,3 +47,17 @@ def test_functions_of_arrays_are_mxnets(ask_oracle: Callable[[str], Path], oracl
 def test_functions_of_symbols_are_mxnets(ask_oracle: Callable[[str], Path], oracle: Callable[[str], Any]) -> None:
     results = oracle("deep_expressions").graphs(mx, ["float32", "int32"])
     assert _differences(results, ask_oracle("deep_calls") / "graphs.npz") == []
+
+
+@pytest.mark.parametrize("call", ["np.add(x, x, {})", "np.sin(x, {})", "np.greater(x, 1, {})", "np.hypot(x, x, {})"])
+def test_options_are_taken_as_mxnet_takes_them_or_refused(call: str) -> None:
+    """None is passed over in silence: a number that ``where`` leaves out would be another one."""
+    for module, x in ((mx.np, mx.np.ones(2)), (mx.sym.np, mx.sym.var("x").as_np_ndarray()), (np, mx.np.ones(2))):
+        names = {"np": module, "x": x, "mask": mx.np.ones(2).astype(bool)}
+        eval(call.format("where=True"), names)
+        if isinstance(x, mx.np.ndarray):
+            for option in ("where=mask", "where=False", "dtype='float64'"):
+                with pytest.raises((NotImplementedError, TypeError)):
+                    eval(call.format(option), names)
+        with pytest.raises(TypeError):
+            eval(call.format("wher=1"), names)

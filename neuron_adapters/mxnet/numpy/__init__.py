@@ -17,6 +17,7 @@ from neuron_adapters.mxnet.ndarray._array import dtype_of
 from neuron_adapters.mxnet.numpy import random
 from neuron_adapters.mxnet.numpy._array import by_operator, ndarray, wrapped
 from neuron_adapters.mxnet.numpy._array import places as _places
+from neuron_adapters.mxnet.numpy._array import take as _take
 
 __all__ = ["array", "blackman", "empty", "hamming", "hanning", "indices", "ndarray", "ones", "random", "where", "zeros"]
 
@@ -48,15 +49,15 @@ _FUNCTIONS = (
 )  # fmt: skip
 #: Functions that MXNet leaves to NumPy: dtypes and numbers are NumPy's.
 _NUMPYS = (
-    "allclose", "apply_along_axis", "apply_over_axes", "argpartition", "argwhere", "array_equal", "array_equiv",
-    "choose", "compress", "corrcoef", "correlate", "count_nonzero", "cov", "digitize", "divmod", "extract",
-    "flatnonzero", "float_power", "frexp", "heaviside", "histogram2d", "histogram_bin_edges", "histogramdd", "i0",
-    "interp", "intersect1d", "isclose", "isin", "ix_", "lexsort", "min_scalar_type", "modf", "nanargmax", "nanargmin",
-    "nancumprod", "nancumsum", "nanmax", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "ndim",
-    "packbits", "partition", "piecewise", "poly", "polyadd", "polydiv", "polyfit", "polyint", "polymul", "polysub",
-    "positive", "promote_types", "ptp", "real", "result_type", "rollaxis", "roots", "searchsorted", "select",
-    "setdiff1d", "setxor1d", "signbit", "size", "spacing", "take_along_axis", "tril_indices_from", "trim_zeros",
-    "triu_indices_from", "union1d", "unpackbits", "unwrap", "vander",
+    "allclose", "alltrue", "apply_along_axis", "apply_over_axes", "argpartition", "argwhere", "array_equal",
+    "array_equiv", "choose", "compress", "corrcoef", "correlate", "count_nonzero", "cov", "digitize", "divmod",
+    "extract", "flatnonzero", "float_power", "frexp", "heaviside", "histogram2d", "histogram_bin_edges",
+    "histogramdd", "i0", "interp", "intersect1d", "isclose", "isin", "ix_", "lexsort", "min_scalar_type", "modf",
+    "msort", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmedian", "nanmin", "nanpercentile",
+    "nanprod", "nanquantile", "ndim", "packbits", "partition", "piecewise", "poly", "polyadd", "polydiv", "polyfit",
+    "polyint", "polymul", "polysub", "positive", "promote_types", "ptp", "real", "result_type", "rollaxis", "roots",
+    "searchsorted", "select", "setdiff1d", "setxor1d", "signbit", "size", "spacing", "take_along_axis", "trapz",
+    "tril_indices_from", "trim_zeros", "triu_indices_from", "union1d", "unpackbits", "unwrap", "vander",
 )  # fmt: skip
 #: Names of MXNet's that NumPy has no more.
 _ALIASES = {
@@ -160,10 +161,6 @@ def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     return counts.astype(x.dtype) if weights is None and isinstance(x, _np.ndarray) else counts
 
 
-def _take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-    return _np.take(a, _places(_np.asarray(indices)), axis, mode=mode)  # type: ignore[call-overload]
-
-
 def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     return _np.delete(arr, _places(obj), axis)
 
@@ -206,7 +203,7 @@ def __getattr__(name: str) -> Any:
         function = wrapped(getattr(_np, name), default=_np.float32)
     elif name in _NUMPYS or name in _OWN or name in _FUNCTIONS:
         compute = _OWN.get(name) or getattr(_np, name)
-        function = wrapped(compute, numpys=name in _NUMPYS or name in ("alltrue", "msort", "trapz"))
+        function = wrapped(compute, numpys=name in _NUMPYS)
         function.__name__ = name
     elif name in _ALIASES:
         return __getattr__(_ALIASES[name])

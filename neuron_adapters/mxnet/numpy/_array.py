@@ -16,7 +16,7 @@ from neuron_adapters.mxnet.context import Context
 from neuron_adapters.mxnet.ndarray import NDArray
 from neuron_adapters.mxnet.ndarray._invoke import invoke
 
-__all__ = ["by_operator", "ndarray", "places", "wrapped"]
+__all__ = ["by_operator", "ndarray", "places", "take", "wrapped"]
 
 
 def _as_numpy(name: str) -> Any:
@@ -152,7 +152,7 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
 
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> ndarray:
         """Take elements, or what is at places of ``axis``; places may be floats."""
-        result: ndarray = wrapped(np.take)(self, places(indices), axis, mode=mode)
+        result: ndarray = wrapped(take)(self, indices, axis, mode=mode)
         return result
 
     def __matmul__(self, other: Any) -> Any:
@@ -184,21 +184,8 @@ class ndarray(NDArray):  # noqa: N801 - MXNet's name
 
 #: Methods whose numbers or dtypes are MXNet's own; the others are NumPy's.
 _BY_OPERATOR = {
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "clip",
-    "cumsum",
-    "max",
-    "mean",
-    "min",
-    "prod",
-    "round",
-    "std",
-    "sum",
-    "var",
-}
+    "argmax", "argmin", "clip", "cumsum", "max", "mean", "min", "prod", "round", "std", "sum", "var",
+}  # fmt: skip
 
 
 def _raw(value: Any) -> Any:
@@ -212,6 +199,11 @@ def places(value: Any) -> Any:
     floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
     with np.errstate(invalid="ignore"):  # NaN is a place far away
         return value.astype(np.int64) if floats else value
+
+
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """NumPy's ``take`` at such places."""
+    return np.take(a, places(np.asarray(indices)), axis, mode=mode)  # type: ignore[call-overload]
 
 
 def _raw_key(key: Any) -> Any:
@@ -246,10 +238,7 @@ def wrapped(
         taken = (*getattr(compute, "args", ()), *raw_args, *raw_keywords.values())  # args: the array of a method
         narrow = not asked and not numpys and not any(map(_is_wide, taken))
         array = _shown(_narrowed(result) if narrow else result, ctx or device or context, None if asked else default)
-        if out is None:
-            return array
-        out[...] = array
-        return out
+        return _written_to(out, array)
 
     return call
 
@@ -283,6 +272,7 @@ def _node(operator: str, inputs: Sequence[NDArray], name: str | None = None, **a
 calls = NumpyCalls("mx.np", NDArray, _node, symbolic=False)
 
 
+@functools.cache
 def by_operator(name: str) -> Callable[..., Any]:
     """Return NumPy's function as a call of MXNet's operator, where it has an array among its arguments."""
     function, plain = calls.of(name), wrapped(getattr(np, ALIASES.get(name, name)))
@@ -292,13 +282,17 @@ def by_operator(name: str) -> Callable[..., Any]:
     def call(*args: Any, out: Any = None, ctx: Any = None, device: Any = None, **keywords: Any) -> Any:  # noqa: ARG001
         if not any(map(_has_array, (*args, *keywords.values()))):
             return plain(*args, out=out, **keywords)
-        result = function(*args, **keywords)
-        if out is None:
-            return result
-        out[...] = result
-        return out
+        return _written_to(out, function(*args, **keywords))
 
     return call
+
+
+def _written_to(out: Any, result: Any) -> Any:
+    """Return ``result``, in ``out`` where there is one."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def _has_array(value: Any) -> bool:

@@ -19,7 +19,9 @@ __getattr__: Missing = missing_names("mx.sym.np.random")
 Size = int | Sequence[int] | None
 
 
-def uniform(low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: Any = None, **_where: Any) -> Symbol:
+def uniform(
+    low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: Any = None, ctx: Any = None, out: None = None  # noqa: ARG001
+) -> Symbol:  # fmt: skip
     """Draw from the uniform distribution from ``low`` to ``high``, numbers or symbols."""
     if not _symbolic(low, high, size):
         return _node("_npi_uniform", [], low=float(low), high=float(high), size=_shape(size), dtype=_dtype(dtype))
@@ -27,7 +29,9 @@ def uniform(low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: Any = Non
     return drawn
 
 
-def normal(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, dtype: Any = None, **_where: Any) -> Symbol:
+def normal(
+    loc: Any = 0.0, scale: Any = 1.0, size: Size = None, dtype: Any = None, ctx: Any = None, out: None = None  # noqa: ARG001
+) -> Symbol:  # fmt: skip
     """Draw from the normal distribution of mean ``loc`` and standard deviation ``scale``, numbers or symbols."""
     if not _symbolic(loc, scale, size):
         return _node("_npi_normal", [], loc=float(loc), scale=float(scale), size=_shape(size), dtype=_dtype(dtype))
@@ -35,7 +39,9 @@ def normal(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, dtype: Any = Non
     return drawn
 
 
-def randint(low: int, high: int | None = None, size: Size = None, dtype: Any = None, **_where: Any) -> Symbol:
+def randint(
+    low: int, high: int | None = None, size: Size = None, dtype: Any = None, ctx: Any = None, out: None = None  # noqa: ARG001
+) -> Symbol:  # fmt: skip
     """Draw whole numbers from ``low`` up to, but without, ``high``; from 0 to ``low`` where that is all."""
     first, last = (0, low) if high is None else (low, high)
     return _node("_random_randint", [], low=first, high=last, shape=_shape(size), dtype=_dtype(dtype or "int64"))
