@@ -11,6 +11,7 @@ what other processes publish.
 import importlib
 import typing
 
+from neuron_rt import signal_stack
 from neuron_rt.config import (
     AFFINITY,
     ENGINE,
@@ -57,6 +58,8 @@ from neuron_rt.telemetry import BUCKET_COUNT
 from neuron_rt.undo import Mutex, Undo, guarded, opened, undoing
 from neuron_rt.usage import ANYWHERE, Allocation, PlacementRequest, Usage
 from neuron_rt.version import __version__
+
+signal_stack.prepare()  # here, since the thread that imports is nearly always the main one
 
 #: The name that scripts of earlier releases know.
 Place = PlacementRequest

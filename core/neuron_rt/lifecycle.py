@@ -20,6 +20,8 @@ class Step(enum.IntEnum):
 
     LOCKS = enum.auto()
     """The child lets go of the parent's lock files first: the parent may die, and its NeuronCores are then free."""
+    SIGNALS = enum.auto()
+    """A child that another thread forked has a main thread without a stack for signals."""
     TIMELINES = enum.auto()
     WORKERS = enum.auto()
     """Threads are the parent's alone."""

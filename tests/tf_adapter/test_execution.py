@@ -195,6 +195,12 @@ def test_interrupt(script: Callable[..., str], models: Path) -> None:
     assert script("execution_interrupt.py", folder=models, imported=True) == "interrupted (2, 5)\n"
 
 
+def test_signals_leave_the_memory_alone(script: Callable[..., str], models: Path) -> None:
+    """SPEC X4: a signal, whatever it is for, may come in the middle of a matrix product; without a stack of its own it
+    damages the heap there (oneDNN before 3.12)."""
+    assert script("execution_signals.py", folder=models, imported=True) == "True\n"
+
+
 def test_an_interrupted_call_leaves_no_trace(everywhere: Any, models: Path, image: tf.Tensor) -> None:
     """SPEC X4: whatever weights were set before a call, the next one computes with them, wherever this one ended."""
     from neuron_adapters.tf import _inference, _placed, _weights
