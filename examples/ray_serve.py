@@ -38,7 +38,7 @@ CLIENTS = 8
 @serve.deployment(
     ray_actor_options={"num_cpus": 0, "resources": {"neuron_cores": 2}},  # its NeuronCores bring their CPUs
     autoscaling_config={
-        "min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2,
+        "min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 1,
         "upscale_delay_s": 1, "metrics_interval_s": 0.5, "look_back_period_s": 1,
     },
     max_ongoing_requests=32,
@@ -108,7 +108,7 @@ class Clients:
             thread.start()
 
     def _ask(self, url: str, vectors: torch.Tensor, number: int) -> None:
-        while not self._stop.wait(0.01):
+        while not self._stop.wait(0.05):
             try:
                 self.answers.append((number, ask(url, vectors[number].tolist())))
             except Exception as error:  # noqa: BLE001, PERF203 - each failure counts

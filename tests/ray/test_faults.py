@@ -56,8 +56,8 @@ def soon(act: Any, *arguments: Any) -> threading.Timer:
 
 
 def test_a_replica_is_killed_or_stopped_while_parts_queue(machines: Machines, tmp_path: Path) -> None:
-    """Each row is computed once, but for the one that the killed replica was at; all answers are right. A replica that
-    is stopped for a while (SIGSTOP) is waited for."""
+    """Each row is computed once, but for the one that the killed replica was at, if it was at one; all answers are
+    right. A replica that is stopped for a while (SIGSTOP) is waited for."""
     log = tmp_path / "log"
     with DataParallel(noted(log), num_replicas=3) as model:
         model.split_size = 1
@@ -67,7 +67,7 @@ def test_a_replica_is_killed_or_stopped_while_parts_queue(machines: Machines, tm
         killer.join()
         times = Counter(int(line.split()[1]) for line in lines(log))
         assert sorted(times) == X[:, 0].astype(int).tolist()
-        assert sum(times.values()) == len(X) + 1
+        assert sum(times.values()) - len(X) in {0, 1}
         log.unlink()
         stopper = soon(os.kill, pids[1], signal.SIGSTOP)
         wake = threading.Timer(1.5, os.kill, (pids[1], signal.SIGCONT))
