@@ -101,7 +101,9 @@ class DataParallel:
     ) -> None:
         if not isinstance(neuron_cores, int) or isinstance(neuron_cores, bool) or neuron_cores < 1:
             raise ValueError(f"neuron_cores is a number of NeuronCores from 1, got {neuron_cores!r}")
-        if num_replicas != "all" and (not isinstance(num_replicas, int) or num_replicas < 1):
+        if num_replicas != "all" and (
+            not isinstance(num_replicas, int) or isinstance(num_replicas, bool) or num_replicas < 1
+        ):
             raise ValueError(f"num_replicas is a number from 1 or 'all', got {num_replicas!r}")
         if not isinstance(dim, int) or isinstance(dim, bool):
             raise ValueError(f"dim is a number, got {dim!r}")

@@ -350,7 +350,10 @@ def test_a_node_without_the_package(machines: Machines, tmp_path: Path) -> None:
     machines.remove(node)
 
 
-@pytest.mark.parametrize("wrong", [{"neuron_cores": 0}, {"neuron_cores": 1.5}, {"num_replicas": "many"}, {"dim": "0"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"neuron_cores": 0}, {"neuron_cores": 1.5}, {"num_replicas": "many"}, {"num_replicas": True}, {"dim": "0"}],
+)
 def test_wrong_arguments(machines: Machines, wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is a number.*, got {next(iter(wrong.values()))!r}"):
         DataParallel(models.scaled, **wrong)

@@ -14,4 +14,4 @@ end = time.monotonic() + 5
 while time.monotonic() < end:
     assert np.array_equal(model(x).numpy(), first)
 signal.setitimer(signal.ITIMER_REAL, 0)
-print(len(received) > 1000)
+print(len(received) > 100)
